@@ -1,0 +1,219 @@
+"""Preparing a teacher: held-out MLM loss, and MLM adaptation to the corpus where it is needed.
+
+Adaptation continues the masked-language-model training of the whole teacher on the corpus: for a checkpoint without
+a trained MLM head (a sentence encoder, a network with random weights) or on request. The result lies in the store.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fairkd.corpus import Corpus, collate, tokenizer_digest
+from fairkd.distill import DivergedError
+from fairkd.errors import InputError
+from fairkd.hub import quiet
+from fairkd.losses import mlm_rows
+from fairkd.provenance import environment
+from fairkd.store import Store
+from fairkd.students import last_hidden, vocabulary_logits
+from fairkd.teachers import Checkpoint, Teacher, initialise_head, load_weights, weights_digest
+from fairkd.training import Learner, MaskedBatch, MaskedBatches, Recipe, fit
+
+ADAPTATION = 1
+"""Part of every adapted teacher's key; raised when a change of the code changes its weights."""
+SEED = 0
+"""A teacher is one and the same for all seeds of the students."""
+
+
+def teacher_key(checkpoint: Checkpoint, corpus: Corpus, recipe: Recipe, *, adapted: bool) -> str:
+    """Key of a prepared teacher in the store."""
+    spec: dict[str, Any] = {
+        "adaptation": ADAPTATION,
+        "weights": weights_digest(checkpoint.model),
+        "tokenizer": tokenizer_digest(checkpoint.tokenizer),
+        "corpus": corpus.digest,
+        "recipe": recipe.content() if adapted else None,
+    }
+    return Store.key("teacher", spec)
+
+
+def needs_adaptation(checkpoint: Checkpoint, adapt: Literal["auto", "always", "never"]) -> bool:
+    """Whether the teacher is to be trained on first.
+
+    Raises:
+        InputError: the checkpoint has no trained MLM head and ``adapt`` is "never".
+    """
+    if adapt == "never" and not checkpoint.has_mlm_head:
+        raise InputError(
+            f"teacher {checkpoint.source!r} has no trained MLM head, so its logits are noise: "
+            "adapt must be 'auto' or 'always'"
+        )
+    return adapt == "always" or not checkpoint.has_mlm_head
+
+
+def prepare(
+    checkpoint: Checkpoint,
+    corpus: Corpus,
+    *,
+    adapt: Literal["auto", "always", "never"],
+    recipe: Recipe,
+    store: Store,
+    device: torch.device,
+    progress: bool = True,
+) -> Teacher:
+    """The teacher for distillation: the checkpoint, adapted if it must be, with its record; cached in the store.
+
+    The record has the held-out MLM loss (nats a token, fixed masks) before and after; equal where nothing was
+    adapted.
+
+    Raises:
+        InputError: see :func:`needs_adaptation`.
+        DivergedError: the adaptation's loss became NaN or infinite.
+    """
+    adapted = needs_adaptation(checkpoint, adapt)
+    key = teacher_key(checkpoint, corpus, recipe, adapted=adapted)
+    with store.lock(key):
+        folder = store.find(key)
+        if folder is None:
+            _make(
+                key, checkpoint, corpus, adapted=adapted, recipe=recipe, store=store, device=device, progress=progress
+            )
+            folder = store.root / key
+    if adapted:
+        load_weights(checkpoint.model, folder / "model.safetensors")
+    manifest = Store.manifest(folder)
+    return Teacher(checkpoint.model.eval(), checkpoint.tokenizer, manifest["weights_digest"], manifest["record"])
+
+
+def _make(
+    key: str,
+    checkpoint: Checkpoint,
+    corpus: Corpus,
+    *,
+    adapted: bool,
+    recipe: Recipe,
+    store: Store,
+    device: torch.device,
+    progress: bool,
+) -> None:
+    model: Any = checkpoint.model
+    if not checkpoint.has_mlm_head:
+        initialise_head(model, seed=SEED, std=recipe.initializer_range, decoder_bias=log_unigram(corpus.token_counts))
+    model.to(device)
+    batches = MaskedBatches(corpus, checkpoint.tokenizer, recipe, SEED, device)
+    before = heldout_mlm_loss(model, corpus, batches)
+    learner = _adapt(model, batches, recipe, store.unfinished(key), device, progress) if adapted else None
+    after = heldout_mlm_loss(model, corpus, batches) if adapted else before
+    model.cpu()
+    record = {
+        "source": checkpoint.source,
+        "adapted": adapted,
+        "had_mlm_head": checkpoint.has_mlm_head,
+        "layers": model.config.num_hidden_layers,
+        "hidden": model.config.hidden_size,
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "heldout_mlm_loss_before": before,
+        "heldout_mlm_loss_after": after,
+        "adaptation_steps": recipe.max_steps if adapted else 0,
+    }
+    manifest = {"kind": "teacher", "weights_digest": weights_digest(model), "corpus_digest": corpus.digest}
+    with store.write(key, {**manifest, "record": record, **environment()}) as folder:
+        if learner is not None:
+            with quiet():
+                model.save_pretrained(folder)
+            checkpoint.tokenizer.save_pretrained(folder)
+            learner.metrics_frame().to_parquet(folder / "metrics.parquet")
+    store.clear_unfinished(key)
+
+
+def _adapt(
+    model: Any, batches: MaskedBatches, recipe: Recipe, folder: Path, device: torch.device, progress: bool
+) -> Learner:
+    learner = Learner(
+        name="teacher", model=model.train(), losses=mlm_loss, weights={"mlm": 1.0}, recipe=recipe, folder=folder
+    )
+
+    def shared(number: int, active: list[Learner]) -> tuple[MaskedBatch, int]:
+        batch = batches[number]
+        return batch, batch.tokens
+
+    fit(
+        [learner],
+        shared,
+        total=recipe.updates(len(batches)),
+        recipe=recipe,
+        seed=SEED,
+        device=device,
+        progress="teacher" if progress else "",
+    )
+    if learner.divergence:
+        raise DivergedError(f"adaptation of the {learner.divergence}. The last good checkpoint is kept.")
+    return learner
+
+
+def mlm_loss(model: Any, batch: MaskedBatch) -> dict[str, Tensor]:
+    """L_mlm of any BERT or DistilBERT, with logits only at the labelled positions."""
+    hidden = last_hidden(model, batch.corrupted, batch.attention_mask).flatten(0, 1)[batch.mlm_rows]
+    return {"mlm": mlm_rows(vocabulary_logits(model, hidden), batch.labels.flatten()[batch.mlm_rows])}
+
+
+@torch.no_grad()
+def heldout_mlm_loss(model: Any, corpus: Corpus, batches: MaskedBatches) -> float:
+    """MLM loss (nats a predicted token) on the held-out sequences, with masks that depend on the recipe only.
+
+    NaN if nothing is held out.
+    """
+    total, count = 0.0, 0
+    with _evaluating(model):
+        for number, indices in enumerate(_in_order(corpus.heldout.lengths, size=32)):
+            ids, attention_mask = collate(corpus.heldout[indices], batches.pad_id)
+            batch = batches.mask(ids, attention_mask, number, purpose="held-out mask")
+            n = len(batch.mlm_rows)
+            total, count = total + n * float(mlm_loss(model, batch)["mlm"]), count + n
+    return total / count if count else math.nan
+
+
+def _in_order(lengths: np.ndarray, size: int) -> Iterator[np.ndarray]:
+    order = np.argsort(lengths, kind="stable")
+    yield from (order[start : start + size] for start in range(0, len(order), size))
+
+
+@contextmanager
+def _evaluating(model: Any) -> Iterator[None]:
+    training = model.training
+    model.eval()
+    try:
+        yield
+    finally:
+        model.train(training)
+
+
+def log_unigram(token_counts: np.ndarray) -> Tensor:
+    """Log probability (vocab,) of each token under add-one smoothed counts: the best output bias to start from."""
+    counts = torch.as_tensor(token_counts).double() + 1
+    return (counts / counts.sum()).log().float()
+
+
+def adaptation_recipe(recipe: Recipe, *, steps: int, batch_size: int, learning_rate: float) -> Recipe:
+    """The students' recipe with the adaptation's own length, batches and learning rate.
+
+    Its masks are uniform, as BERT's were: smoothing belongs to the students' training.
+    """
+    return dataclasses.replace(
+        recipe,
+        max_steps=steps,
+        n_epoch=10**6,  # the number of steps decides
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        gradient_accumulation_steps=1,
+        mlm_smoothing=0.0,
+    )

@@ -1,0 +1,302 @@
+"""An experiment, as the notebooks see it: students, scores and tables of a profile, made when asked for.
+
+Pipeline: 1 parameters are checked; 2 corpus, teacher and students are loaded from the store or made; 3 SEAT is
+measured and cached; 4 tidy tables are saved; 5 the last cell writes the notebook's manifest. Results without that
+manifest were never finished and are not read.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from fairkd import corpus as corpora
+from fairkd.arms import TABLE_1, Arm, capacity_arms
+from fairkd.errors import InputError, nearest
+from fairkd.materials import Materials, plan
+from fairkd.profile import Profile
+from fairkd.provenance import environment
+from fairkd.rng import numpy_generator
+from fairkd.stats import multibootstrap, pearson_r, percentile_interval, resample_seeds
+from fairkd.store import file_digest, write_json
+
+TEACHER = "teacher"
+"""What the column "arm" says in the teacher's rows."""
+
+
+class Experiment:
+    """What a notebook works with; see the module docstring. Made by :meth:`begin`."""
+
+    def __init__(self, notebook: str, profile: Profile) -> None:
+        self.notebook, self.profile = notebook, profile
+        self.materials = Materials(profile)
+        self.results_dir = profile.output_dir / "results"
+        self._saved: dict[str, str] = {}
+
+    @classmethod
+    def begin(cls, notebook: str, parameters: dict[str, Any]) -> Experiment:
+        """Checks a notebook's parameters and prints what is about to run.
+
+        With ``prepare_only`` it prints the plan, and the cells below do nothing until this one runs again.
+
+        Args:
+            notebook: its name, such as "01_capacity".
+            parameters: the notebook's ``globals()``.
+
+        Raises:
+            InputError: a parameter is unknown, missing or wrong, or something that it names cannot be used.
+        """
+        _stop_skipping()
+        if not parameters.get("_fairkd_begun"):  # later runs see the notebook's own variables too
+            _check_names(parameters)
+            parameters["_fairkd_begun"] = True
+        profile = Profile.check({name: parameters[name] for name in Profile.model_fields if name in parameters})
+        corpora.check_sources(Materials(profile).sources, column=profile.corpus_column)
+        experiment = cls(notebook, profile)
+        print(experiment.identity())
+        if profile.prepare_only:
+            print("\nPlan (prepare_only: nothing is trained, the cells below do nothing):\n")
+            print(plan(profile).to_string(index=False))
+            _skip_the_rest()
+        return experiment
+
+    def identity(self) -> str:
+        """Profile, seeds, device and versions in a few lines of text."""
+        profile, about = self.profile, environment()
+        versions = ", ".join(f"{name} {version}" for name, version in about["versions"].items())
+        return "\n".join(
+            [
+                f"{self.notebook} · profile {profile.profile!r} · seeds {list(profile.seeds)}",
+                f"teacher {profile.teacher!r} · corpus {list(profile.corpus)} · device {self.materials.device}",
+                f"{versions} · commit {about['git_commit']}",
+            ]
+        )
+
+    def arms(self, group: str) -> list[Arm]:
+        """The arms of "capacity" (Figure 1), "ablation" (Table 1, and mlm-only if the profile has it) or "all"."""
+        profile = self.profile
+        groups = {
+            "capacity": capacity_arms(profile.depths),
+            "ablation": [a for a in profile.table_arms() if a.name in (*TABLE_1, "mlm-only")],
+            "all": profile.all_arms(),
+        }
+        if group not in groups:
+            raise InputError(f"arms {group!r}: allowed are {list(groups)}.{nearest(group, groups)}")
+        return groups[group]
+
+    def train(self, arms: Sequence[Arm]) -> None:
+        """Trains what the store lacks of these arms, for all seeds, each seed in one pass."""
+        self.materials.train(arms)
+
+    def seat(self, arms: Sequence[Arm]) -> pd.DataFrame:
+        """Effect sizes: a row an arm, seed, pooling and test; the teacher's rows have arm "teacher", seed 0.
+
+        Columns: arm, layers, seed, pooling, test, effect_size, p_value, ci_low, ci_high (95 % over stimulus words).
+        """
+        columns = ["arm", "layers", "seed", "pooling", "test", "effect_size", "p_value", "ci_low", "ci_high"]
+        frames = [
+            self.materials.measure(folder)[0].assign(arm=name, layers=layers, seed=seed)
+            for name, layers, seed, folder in self._measured(arms)
+        ]
+        return pd.concat(frames, ignore_index=True)[columns]
+
+    def averages(self, arms: Sequence[Arm]) -> pd.DataFrame:
+        """Average SEAT with 95 % intervals: a row an arm and pooling; the teacher's rows have arm "teacher".
+
+        Columns: arm, layers, seeds (how many), pooling, average (mean of |d| over the six tests, then over seeds),
+        low, high, signed (mean d), signed_low, signed_high. Intervals cover stimulus words, and seeds too where there
+        are several.
+        """
+        rows = []
+        groups = {(name, layers): [] for name, layers, _, _ in self._measured(arms)}  # type: dict[Any, list[Path | None]]
+        for name, layers, _, folder in self._measured(arms):
+            groups[name, layers].append(folder)
+        for (name, layers), folders in groups.items():
+            for pooling in self.profile.seat_poolings:
+                d, replicates = self._effects(folders, pooling)
+                row: dict[str, Any] = {"arm": name, "layers": layers, "seeds": len(folders), "pooling": pooling}
+                for label, ends, values, draws in (
+                    ("average", ("low", "high"), np.abs(d), np.abs(replicates)),
+                    ("signed", ("signed_low", "signed_high"), d, replicates),
+                ):
+                    interval = percentile_interval(self._over_seeds(draws.mean(axis=2)))
+                    row |= {label: values.mean(), ends[0]: interval[0], ends[1]: interval[1]}
+                rows.append(row)
+        return pd.DataFrame(rows)
+
+    def correlation(self, arms: Sequence[Arm]) -> pd.DataFrame:
+        """Pearson's r of layers and average SEAT (Figure 1): a row a pooling, with a 95 % interval.
+
+        Columns: pooling, r, low, high, seeds, covers ("stimulus words" or "stimulus words and seeds").
+        """
+        layers = [arm.layers for arm in arms]
+        rows = []
+        for pooling in self.profile.seat_poolings:
+            averages, draws = zip(*(self._average(arm, pooling) for arm in arms), strict=True)
+            low, high = percentile_interval(pearson_r(layers, np.stack(draws, axis=1)))
+            several = len(self.profile.seeds) > 1
+            rows.append(
+                {"pooling": pooling, "r": float(pearson_r(layers, averages)), "low": low, "high": high}
+                | {"seeds": len(self.profile.seeds)}
+                | {"covers": "stimulus words and seeds" if several else "stimulus words"}
+            )
+        return pd.DataFrame(rows)
+
+    def differences(self, arms: Sequence[Arm], *, baseline: str) -> pd.DataFrame:
+        """Average SEAT of each arm minus that of ``baseline``: a row an arm and pooling, with paired 95 % intervals.
+
+        Columns: arm, baseline, pooling, difference, low, high. Both arms see the same resampled words and seeds.
+
+        Raises:
+            InputError: ``baseline`` is none of the arms.
+        """
+        by_name = {arm.name: arm for arm in arms}
+        if baseline not in by_name:
+            raise InputError(
+                f"baseline {baseline!r} is not among the arms {list(by_name)}.{nearest(baseline, by_name)}"
+            )
+        rows = []
+        for pooling in self.profile.seat_poolings:
+            averages = {arm.name: self._average(arm, pooling) for arm in arms}
+            for arm in arms:
+                if arm.name != baseline:
+                    value, draws = (
+                        ours - theirs for ours, theirs in zip(averages[arm.name], averages[baseline], strict=True)
+                    )
+                    low, high = percentile_interval(draws)
+                    row = {"arm": arm.name, "baseline": baseline, "pooling": pooling, "difference": float(value)}
+                    rows.append(row | {"low": low, "high": high})
+        return pd.DataFrame(rows)
+
+    def _average(self, arm: Arm, pooling: str) -> tuple[np.ndarray, np.ndarray]:
+        """Mean |d| over tests and seeds, and its replicates (B,) over words and seeds."""
+        d, replicates = self._effects([f for _, _, _, f in self._measured([arm], teacher=False)], pooling)
+        return np.abs(d).mean(), self._over_seeds(np.abs(replicates).mean(axis=2))
+
+    def _measured(self, arms: Sequence[Arm], *, teacher: bool = True) -> list[tuple[str, int, int, Path | None]]:
+        """(arm, layers, seed, folder) of everything that is measured; the teacher has no folder."""
+        depth = self.materials.teacher.record["layers"]
+        first: list[tuple[str, int, int, Path | None]] = [(TEACHER, depth, 0, None)] if teacher else []
+        return first + [
+            (arm.name, arm.layers, seed, self.materials.student(arm, seed))
+            for arm in arms
+            for seed in self.profile.seeds
+        ]
+
+    def _effects(self, folders: Sequence[Path | None], pooling: str) -> tuple[np.ndarray, np.ndarray]:
+        """d (seeds, 6) and its replicates (seeds, B, 6) under one pooling."""
+        measured = [self.materials.measure(folder) for folder in folders]
+        d = np.stack([table.loc[table["pooling"] == pooling, "effect_size"].to_numpy() for table, _ in measured])
+        return d, np.stack([replicates[pooling] for _, replicates in measured])
+
+    def _over_seeds(self, values: np.ndarray) -> np.ndarray:
+        """Mean over resampled seeds (B,) of values (seeds, B); every arm draws the same seeds."""
+        draws = resample_seeds(len(values), values.shape[1], numpy_generator(0, "resampled seeds", len(values)))
+        return multibootstrap(values, draws)
+
+    def metrics(self, arms: Sequence[Arm]) -> pd.DataFrame:
+        """Training metrics: a row an arm, seed and step.
+
+        Columns: arm, layers, seed, step, learning_rate, grad_norm, loss, its terms, tokens_per_second.
+        """
+        frames = [
+            pd.read_parquet(folder / "metrics.parquet").assign(arm=name, layers=layers, seed=seed)
+            for name, layers, seed, folder in self._measured(arms, teacher=False)
+            if folder is not None
+        ]
+        return pd.concat(frames, ignore_index=True)
+
+    def facts(self) -> dict[str, Any]:
+        """What the numbers rest on: corpus, teacher, recipe and environment, as plain values."""
+        manifest = self.materials.corpus.manifest
+        corpus_facts = ("documents", "sequences", "tokens", "longest", "mean_length", "digest")
+        batch_count = -(-len(self.materials.corpus.train) // self.profile.batch_size)
+        return {
+            "profile": self.profile.profile,
+            "corpus": {"sources": list(self.profile.corpus), **{name: manifest[name] for name in corpus_facts}},
+            "teacher": {**self.materials.teacher.record, "digest": self.materials.teacher.digest},
+            "updates": self.materials.recipe.updates(batch_count),
+            "seeds": list(self.profile.seeds),
+            "device": str(self.materials.device),
+            **environment(),
+        }
+
+    def save(self, name: str, frame: pd.DataFrame) -> None:
+        """Saves a tidy table as ``results/<name>.parquet``; :meth:`finish` makes it part of the results."""
+        self.results_dir.mkdir(parents=True, exist_ok=True)
+        path = self.results_dir / f"{name}.parquet"
+        temporary = path.with_suffix(".writing")
+        frame.to_parquet(temporary)
+        os.replace(temporary, path)
+        self._saved[path.name] = file_digest(path)
+
+    def finish(self) -> dict[str, Any]:
+        """Writes the notebook's manifest, the last thing it does, and returns it."""
+        manifest = {
+            "notebook": self.notebook,
+            "parameters": self.profile.values(),
+            "facts": self.facts(),
+            "saved": self._saved,
+            "token": os.environ.get("FAIRKD_RUN_TOKEN"),
+        }
+        write_json(self.results_dir / f"{self.notebook}.json", manifest)
+        return manifest
+
+    def results(self, notebook: str) -> dict[str, pd.DataFrame] | None:
+        """Tables by name of another notebook of this profile; None unless it finished and its files are intact."""
+        path = self.results_dir / f"{notebook}.json"
+        if not path.is_file():
+            return None
+        saved = json.loads(path.read_text())["saved"]
+        files = {name: self.results_dir / name for name in saved}
+        if not all(file.is_file() and file_digest(file) == saved[name] for name, file in files.items()):
+            return None
+        return {file.stem: pd.read_parquet(file) for file in files.values()}
+
+
+def _check_names(parameters: dict[str, Any]) -> None:
+    """Raises for variables that look like parameters but are none: a mistyped ``-p`` would otherwise do nothing."""
+    plain = (str, int, float, bool, list, dict, tuple, type(None))
+    shell = ("In", "Out")
+    names = [
+        name
+        for name, value in parameters.items()
+        if not name.startswith(("_", "PAPERMILL_")) and name not in shell and isinstance(value, plain)
+    ]
+    for name in names:
+        if name not in Profile.model_fields:
+            raise InputError(
+                f"{name}: no such parameter (value {parameters[name]!r}).{nearest(name, Profile.model_fields)}"
+            )
+
+
+def _skipped(lines: list[str]) -> list[str]:
+    """IPython input transformer: cells do nothing, except those that begin anew."""
+    text = "".join(lines)
+    if "Experiment.begin(" in text or "prepare_only" in text:
+        return lines
+    return ["print('Not run: prepare_only.')\n"]
+
+
+def _skip_the_rest() -> None:
+    shell = _shell()
+    if shell is not None:
+        shell.input_transformers_cleanup.append(_skipped)
+
+
+def _stop_skipping() -> None:
+    shell = _shell()
+    if shell is not None:
+        shell.input_transformers_cleanup = [t for t in shell.input_transformers_cleanup if t is not _skipped]
+
+
+def _shell() -> Any:
+    from IPython.core.getipython import get_ipython
+
+    return get_ipython()

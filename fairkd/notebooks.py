@@ -1,0 +1,68 @@
+"""Keeps the notebooks' parameters cells equal to the profile: ``python -m fairkd.notebooks`` rewrites them.
+
+The parameters of a notebook are the fields of :class:`fairkd.Profile`, with the quick profile's values. A test
+fails where a cell differs; this tool repairs it.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from fairkd.profile import parameters_cell, project_root
+
+TAG = "parameters"
+
+
+def sources() -> list[Path]:
+    """The notebooks of the project, in order."""
+    return sorted((project_root() / "notebooks").glob("*.ipynb"))
+
+
+def read(path: Path) -> dict[str, Any]:
+    """A notebook file as plain JSON."""
+    notebook: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return notebook
+
+
+def parameters_cells(notebook: dict[str, Any]) -> list[dict[str, Any]]:
+    """Its cells with the tag ``parameters``; a sound notebook has exactly one."""
+    return [cell for cell in notebook["cells"] if TAG in cell["metadata"].get("tags", [])]
+
+
+def cell_source() -> str:
+    """The source of the parameters cell, in the double quotes of the formatter."""
+    lines = []
+    for line in parameters_cell().split("\n"):
+        code, sign, comment = line.partition("  # ")
+        lines.append(code.replace("'", '"') + sign + comment)
+    return "\n".join(lines)
+
+
+def update(path: Path) -> bool:
+    """Rewrites the parameters cell of one notebook; returns whether that changed it.
+
+    Raises:
+        ValueError: the notebook does not have exactly one cell with the tag.
+    """
+    notebook = read(path)
+    cells = parameters_cells(notebook)
+    if len(cells) != 1:
+        raise ValueError(f"{path} has {len(cells)} cells with the tag {TAG!r}; it must have one")
+    cells[0]["source"] = cell_source().splitlines(keepends=True)
+    text = json.dumps(notebook, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
+    if text == path.read_text(encoding="utf-8"):
+        return False
+    path.write_text(text, encoding="utf-8")
+    return True
+
+
+def main() -> None:
+    """Updates every notebook and says which changed."""
+    for path in sources():
+        print(f"{path.name}: {'rewritten' if update(path) else 'in step'}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,218 @@
+"""The Sentence Encoder Association Test (May et al. 2019), the paper's measure of bias (Section 3, Appendix B).
+
+Six tests on one encoder: effect size d, permutation p-value, and an interval over the stimulus words. A positive d
+is the stereotype in all six. The sentences live in ``fairkd.stimuli``, loading and pooling in ``fairkd.encoders``, the
+statistic in ``fairkd.association``; all are offered here under their public names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from fairkd.association import (
+    NO_SPREAD,
+    Floats,
+    associations,
+    effect,
+    effect_size,
+    p_value,
+    permutation_p,
+    unit,
+)
+from fairkd.encoders import POOLINGS, check_pooling, encode, encode_each, load_encoder
+from fairkd.errors import InputError
+from fairkd.rng import numpy_generator
+from fairkd.stats import percentile_interval
+from fairkd.stimuli import LISTS, ROLES, TESTS, stimuli, words
+
+__all__ = [
+    "POOLINGS",
+    "TESTS",
+    "Measurement",
+    "effect_size",
+    "encode",
+    "evaluate",
+    "load_encoder",
+    "measure",
+    "measure_each",
+    "p_value",
+    "run",
+    "stimuli",
+]
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """SEAT of one encoder.
+
+    Attributes:
+        table: a row a test: test, pooling, effect_size, p_value, ci_low, ci_high (95 % over stimulus words), and the
+            numbers of sentences n_x, n_y, n_a, n_b.
+        replicates: shape ``(n_bootstrap, 6)``, signed d of each test (order of ``TESTS``) under resampled words.
+    """
+
+    table: pd.DataFrame
+    replicates: Floats
+
+
+def measure(
+    model: Any,
+    tokenizer: Any,
+    *,
+    pooling: str = "mean",
+    n_samples: int = 100_000,
+    n_bootstrap: int = 1000,
+    seed: int = 0,
+    device: str | torch.device | None = None,
+) -> Measurement:
+    """The six tests on one encoder, with p-values and intervals over stimulus words.
+
+    Args:
+        model, tokenizer: as from ``load_encoder``; a model with a head works too.
+        pooling: one of ``POOLINGS``.
+        n_samples: splits of the permutation test.
+        n_bootstrap: replicates of the interval; 0 for none (its ends are nan then).
+        seed: of splits and replicates. Equal seeds draw the same words for every model: differences are paired.
+        device: where to encode; the model is moved there and stays. None leaves it where it is.
+
+    Raises:
+        InputError: as ``encode``, ``effect_size`` and ``p_value``, for a negative n_bootstrap, or a device that torch
+            does not have.
+    """
+    options: dict[str, Any] = {"n_samples": n_samples, "n_bootstrap": n_bootstrap, "seed": seed, "device": device}
+    return measure_each(model, tokenizer, [pooling], **options)[pooling]
+
+
+def measure_each(
+    model: Any,
+    tokenizer: Any,
+    poolings: Iterable[str],
+    *,
+    n_samples: int = 100_000,
+    n_bootstrap: int = 1000,
+    seed: int = 0,
+    device: str | torch.device | None = None,
+) -> dict[str, Measurement]:
+    """``measure`` under several poolings, for little more than the cost of one: pooling -> Measurement."""
+    names = _check_poolings(poolings)
+    if n_bootstrap < 0:
+        raise InputError(f"n_bootstrap must be 0 or more, not {n_bootstrap}")
+    if device is not None:
+        _move(model, device)
+    distinct = list(dict.fromkeys(s for test in TESTS for part in stimuli(test).values() for s in part))
+    encoded = encode_each(model, tokenizer, distinct, names)
+    weights = _resampled_words(n_bootstrap, seed)
+    return {
+        name: _measure(
+            dict(zip(distinct, unit(encoded[name], "the encoder"), strict=True)), name, weights, n_samples, seed
+        )
+        for name in names
+    }
+
+
+def _measure(
+    vectors: dict[str, Floats], pooling: str, weights: dict[str, Floats], n_samples: int, seed: int
+) -> Measurement:
+    """The six tests from unit vectors by sentence, each ``(hidden,)``."""
+    rows, replicates = [], []
+    for test in TESTS:
+        parts = {role: np.stack([vectors[s] for s in part]) for role, part in stimuli(test).items()}
+        scores = associations(*parts.values())
+        replicates.append(_replicates(parts, test, weights))
+        low, high = percentile_interval(replicates[-1])
+        rows.append(
+            {"test": test, "pooling": pooling, "effect_size": effect(*scores)}
+            | {"p_value": permutation_p(*scores, n_samples=n_samples, seed=seed), "ci_low": low, "ci_high": high}
+            | {f"n_{role.lower()}": len(part) for role, part in parts.items()}
+        )
+    return Measurement(table=pd.DataFrame(rows), replicates=np.stack(replicates, axis=1))
+
+
+def evaluate(model: Any, tokenizer: Any, pooling: str = "mean", **options: Any) -> pd.DataFrame:
+    """``measure(…).table``: a row a test. ``options`` are those of ``measure``."""
+    return measure(model, tokenizer, pooling=pooling, **options).table
+
+
+def run(
+    model: str | Path,
+    *,
+    tokenizer: str | Path | None = None,
+    poolings: str | Iterable[str] = ("mean", "cls"),
+    n_samples: int = 100_000,
+    n_bootstrap: int = 1000,
+    seed: int = 0,
+    device: str | None = None,
+) -> pd.DataFrame:
+    """What ``fairkd seat MODEL`` does: loads an encoder and measures it under each pooling.
+
+    Args:
+        model, tokenizer: as for ``load_encoder``.
+        poolings: one name or several of ``POOLINGS``; checked before anything is loaded.
+        n_samples, n_bootstrap, seed, device: as for ``measure``.
+
+    Returns:
+        Columns test, pooling, effect_size, p_value, ci_low, ci_high; six rows a pooling, in the order given.
+
+    Raises:
+        InputError: as ``load_encoder`` and ``measure``, or for no pooling at all.
+    """
+    names = _check_poolings(poolings)
+    encoder, tokens = load_encoder(model, tokenizer=tokenizer)
+    options: dict[str, Any] = {"n_samples": n_samples, "n_bootstrap": n_bootstrap, "seed": seed, "device": device}
+    measured = measure_each(encoder, tokens, names, **options)
+    columns = ["test", "pooling", "effect_size", "p_value", "ci_low", "ci_high"]
+    return pd.concat([measured[name].table for name in names], ignore_index=True)[columns]
+
+
+def _check_poolings(poolings: str | Iterable[str]) -> list[str]:
+    """The distinct names in the order given, checked."""
+    names = dict.fromkeys([poolings] if isinstance(poolings, str) else poolings)
+    if not names:
+        raise InputError(f"no pooling given; allowed are {', '.join(POOLINGS)}")
+    return [check_pooling(name) for name in names]
+
+
+def _move(model: Any, device: str | torch.device) -> None:
+    try:
+        model.to(device)
+    except (RuntimeError, AssertionError) as error:  # torch raises either for a device it was not built for
+        raise InputError(f"cannot use the device {str(device)!r}: {str(error).splitlines()[0]}") from error
+
+
+def _resampled_words(n_bootstrap: int, seed: int) -> dict[str, Floats]:
+    """How often each of a list's eight words is drawn, ``(n_bootstrap, 8)`` a list: the unit is the word.
+
+    A list has one draw a replicate, whichever tests and roles it serves and whichever model is measured.
+    """
+    return {
+        name: numpy_generator(seed, f"seat words {name}")
+        .multinomial(len(members), [1 / len(members)] * len(members), size=n_bootstrap)
+        .astype(np.float64)
+        for name, members in LISTS.items()
+    }
+
+
+def _replicates(parts: dict[str, Floats], test: str, weights: dict[str, Floats]) -> Floats:
+    """d of one test in each replicate, ``(n_bootstrap,)``: each sentence counts as often as its word was drawn.
+
+    ``parts`` holds unit vectors. Weighted sums stand for repeated sentences, so this equals ``effect_size`` on the
+    repeated vectors; nan where a draw leaves no spread.
+    """
+    counts = {role: weights[name][:, words(test)[role]] for role, name in ROLES[test].items()}  # (replicates, n)
+    mean = {role: counts[role] @ parts[role] / counts[role].sum(axis=1, keepdims=True) for role in "AB"}
+    s_x, s_y = ((mean["A"] - mean["B"]) @ parts[role].T for role in "XY")  # (replicates, n)
+    n_x, n_y = (counts[role].sum(axis=1) for role in "XY")
+    mean_x = (counts["X"] * s_x).sum(axis=1) / n_x
+    mean_y = (counts["Y"] * s_y).sum(axis=1) / n_y
+    centre = ((n_x * mean_x + n_y * mean_y) / (n_x + n_y))[:, None]
+    squares = (counts["X"] * (s_x - centre) ** 2).sum(axis=1) + (counts["Y"] * (s_y - centre) ** 2).sum(axis=1)
+    spread = np.sqrt(squares / (n_x + n_y - 1))
+    defined = spread > NO_SPREAD
+    return np.where(defined, (mean_x - mean_y) / np.where(defined, spread, 1.0), np.nan)

@@ -1,0 +1,135 @@
+"""Token sequences on disk: written as an Arrow stream, filtered as DistilBERT's, and read memory-mapped."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+SHORTEST = 12
+"""Sequences of fewer tokens, [CLS] and [SEP] included, are dropped."""
+UNKNOWN_SHARE = 0.5
+"""Sequences with this share of [UNK] or more are dropped."""
+_SCHEMA = pa.schema([("input_ids", pa.list_(pa.int32()))])
+_CHARACTERS_AT_ONCE = 1_000_000
+
+
+class Sequences:
+    """Token sequences in a memory-mapped Arrow stream: only lengths are held in memory.
+
+    ``sequences[indices]`` gives a list of read-only (tokens,) int32 arrays. The file opens with
+    ``datasets.Dataset.from_file`` too.
+    """
+
+    lengths: np.ndarray
+    """(n,) int32, tokens of each sequence with [CLS] and [SEP]."""
+
+    def __init__(self, path: Path) -> None:
+        table = pa.ipc.open_stream(pa.memory_map(str(path))).read_all()
+        chunks = table.column("input_ids").chunks
+        self._tokens = [chunk.values.to_numpy() for chunk in chunks]
+        self._offsets = [chunk.offsets.to_numpy() for chunk in chunks]
+        self._first = np.cumsum([0, *(len(chunk) for chunk in chunks)])
+        self.lengths = np.concatenate([np.zeros(0, np.int32), *(np.diff(offsets) for offsets in self._offsets)])
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def __getitem__(self, indices: Sequence[int] | np.ndarray) -> list[np.ndarray]:
+        indices = np.asarray(indices, dtype=np.int64)
+        if indices.size and (indices.min() < 0 or indices.max() >= len(self)):
+            raise IndexError(f"indices must lie in [0, {len(self)})")
+        chunks = np.searchsorted(self._first, indices, side="right") - 1
+        found = []
+        for index, chunk in zip(indices, chunks, strict=True):
+            start, end = self._offsets[chunk][index - self._first[chunk] :][:2]
+            found.append(self._tokens[chunk][start:end])
+        return found
+
+
+class SequenceWriter:
+    """Writes one split: lines in, filtered sequences out, a record batch at a time.
+
+    Args:
+        path: the Arrow file to write.
+        tokenizer: a fast tokenizer with [CLS] and [SEP].
+        max_length: longest sequence in tokens, with both; longer lines are cut into pieces.
+    """
+
+    counts: Counter[str]
+    """Documents, sequences and tokens written, the longest sequence, and sequences dropped (short, unknown)."""
+    token_counts: np.ndarray
+    """(vocab,) int64, occurrences of each token in what was written."""
+
+    def __init__(self, path: Path, tokenizer: Any, max_length: int) -> None:
+        self.counts = Counter(documents=0, sequences=0, tokens=0, longest=0, short=0, unknown=0)
+        self.token_counts = np.zeros(max(len(tokenizer), max(tokenizer.get_vocab().values()) + 1), dtype=np.int64)
+        self._hash = hashlib.sha256()
+        self._tokenizer, self._max_length = tokenizer, max_length
+        self._lines: list[str] = []
+        self._characters = 0
+        self._writer = pa.ipc.new_stream(str(path), _SCHEMA)
+
+    def add(self, lines: list[str]) -> None:
+        """Takes the lines of one document."""
+        self.counts["documents"] += 1
+        self._lines += lines
+        self._characters += sum(map(len, lines))
+        if self._characters >= _CHARACTERS_AT_ONCE:
+            self._flush()
+
+    def close(self) -> str:
+        """Writes what is left; returns the digest of the split."""
+        self._flush()
+        self._writer.close()
+        return self._hash.hexdigest()
+
+    def _flush(self) -> None:
+        kept = [sequence for sequence in self._pieces() if self._keeps(sequence)]
+        self._lines, self._characters = [], 0
+        if not kept:
+            return
+        for sequence in kept:
+            self._hash.update(np.array(len(sequence), "<i4").tobytes() + sequence.tobytes())
+        tokens = np.concatenate(kept)
+        offsets = np.cumsum([0, *map(len, kept)], dtype=np.int32)
+        self._writer.write_batch(
+            pa.record_batch([pa.ListArray.from_arrays(pa.array(offsets), pa.array(tokens))], schema=_SCHEMA)
+        )
+        self.token_counts += np.bincount(tokens, minlength=len(self.token_counts))
+        self.counts.update(sequences=len(kept), tokens=len(tokens))
+        self.counts["longest"] = max(self.counts["longest"], *map(len, kept))
+
+    def _pieces(self) -> Iterator[np.ndarray]:
+        if not self._lines:
+            return
+        body = self._max_length - 2
+        ids = self._tokenizer(
+            self._lines,
+            add_special_tokens=False,
+            split_special_tokens=True,  # "[MASK]" in a text is a word of the text
+            truncation=False,
+            padding=False,
+            return_attention_mask=False,
+            return_token_type_ids=False,
+            verbose=False,
+        )["input_ids"]
+        for line in ids:
+            for start in range(0, len(line), body):
+                piece = line[start : start + body]
+                yield np.array([self._tokenizer.cls_token_id, *piece, self._tokenizer.sep_token_id], dtype="<i4")
+
+    def _keeps(self, sequence: np.ndarray) -> bool:
+        if len(sequence) < SHORTEST:
+            self.counts["short"] += 1
+            return False
+        unknown = self._tokenizer.unk_token_id
+        if unknown is not None and np.count_nonzero(sequence == unknown) >= UNKNOWN_SHARE * len(sequence):
+            self.counts["unknown"] += 1
+            return False
+        return True

@@ -1,0 +1,119 @@
+"""The run store: finished work under ``<root>/<key>/``, where the key is a hash of everything that determines it.
+
+A folder appears under its key in one atomic rename, with a ``manifest.json`` that lists the SHA-256 of every
+other file. Whatever lacks a valid manifest was never finished and is never read as a result.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+MANIFEST = "manifest.json"
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of one file, as hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Writes JSON so that a reader sees the old file or the new one, never a part (and survives a crash)."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    with os.fdopen(handle, "w") as file:
+        json.dump(value, file, indent=1, sort_keys=True, default=str)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(name, path)
+
+
+class Store:
+    """Folders keyed by content; see the module docstring.
+
+    Args:
+        root: folder of the store; made when the first entry is written.
+    """
+
+    def __init__(self, root: Path | str) -> None:
+        self.root = Path(root)
+        self._checked: set[str] = set()
+
+    @staticmethod
+    def key(kind: str, spec: dict[str, Any]) -> str:
+        """Hash (20 hex digits) of a kind ("corpus", "teacher", "student", …) and all that determines the entry."""
+        text = json.dumps({"kind": kind, "spec": spec}, sort_keys=True, allow_nan=False)
+        return hashlib.sha256(text.encode()).hexdigest()[:20]
+
+    def find(self, key: str) -> Path | None:
+        """The folder of a finished entry, its files checked against the manifest; None where there is none.
+
+        The files of an entry are read once for that in the life of a Store. A damaged entry (a file missing or
+        changed) counts as absent and is moved aside to ``damaged-<key>``.
+        """
+        folder = self.root / key
+        if not folder.is_dir():
+            return None
+        if key in self._checked or self._intact(folder):
+            self._checked.add(key)
+            return folder
+        aside = self.root / f"damaged-{key}"
+        shutil.rmtree(aside, ignore_errors=True)
+        os.replace(folder, aside)
+        return None
+
+    @staticmethod
+    def _intact(folder: Path) -> bool:
+        try:
+            files = json.loads((folder / MANIFEST).read_text())["files"]
+            return all(file_digest(folder / name) == digest for name, digest in files.items())
+        except (OSError, ValueError, KeyError):
+            return False
+
+    @staticmethod
+    def manifest(folder: Path) -> dict[str, Any]:
+        """The manifest of a finished entry."""
+        result: dict[str, Any] = json.loads((folder / MANIFEST).read_text())
+        return result
+
+    @contextmanager
+    def write(self, key: str, manifest: dict[str, Any]) -> Iterator[Path]:
+        """Yields an empty folder to fill; it becomes the entry ``key`` when the block ends without an error.
+
+        ``manifest`` is written last, with the digests of all files added under "files"; the block may still
+        add to it.
+        """
+        self.root.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(dir=self.root, prefix=f".writing-{key}-"))
+        try:
+            yield folder
+            names = sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file())
+            write_json(folder / MANIFEST, manifest | {"files": {n: file_digest(folder / n) for n in names}})
+            shutil.rmtree(self.root / key, ignore_errors=True)
+            os.replace(folder, self.root / key)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def lock(self, key: str) -> FileLock:
+        """A lock between processes for making the entry ``key``; the second waits and then finds it finished."""
+        locks = self.root / "locks"
+        locks.mkdir(parents=True, exist_ok=True)
+        return FileLock(locks / f"{key}.lock")
+
+    def unfinished(self, key: str) -> Path:
+        """Folder for the checkpoints of an entry that is still being made."""
+        return self.root / "unfinished" / key
+
+    def clear_unfinished(self, key: str) -> None:
+        """Removes the checkpoints of an entry, once it is finished."""
+        shutil.rmtree(self.unfinished(key), ignore_errors=True)

@@ -1,0 +1,347 @@
+"""The training loop: many models, one pass over the corpus, exact resume.
+
+Every draw (batch order, masks, dropout, …) is derived from (seed, purpose, step), so a model ends with the same
+bits alone or beside others, interrupted or not. The loop knows neither teachers nor arms: a learner brings its
+model and its losses, and ``shared(step, active)`` makes what all of them learn from in one step.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from fairkd.corpus import Corpus, batches, collate
+from fairkd.losses import token_rows
+from fairkd.masking import IGNORED, mask_tokens, sampling_weights
+from fairkd.rng import derive, torch_generator
+
+LOSS_READ_EVERY = {"cpu": 1, "cuda": 20}
+"""Updates between two looks at the losses: each look makes a GPU wait for the host."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a model is trained. Names and defaults are those of Appendix D; what the paper leaves out follows it.
+
+    Attributes:
+        loss_weights: weight of each loss term; the paper prints a plain sum, DistilBERT was trained with 5, 2, 1.
+        n_epoch: passes over the corpus; ``max_steps`` (updates) stops earlier.
+        batch_size: sequences a batch; ``gradient_accumulation_steps`` batches make an update.
+        ce_token_fraction: share of the tokens, drawn at random, over which L_ce is taken.
+        checkpoint_every: updates between checkpoints; does not change the result.
+    """
+
+    temperature: float = 2.0
+    mlm_mask_prop: float = 0.15
+    word_mask: float = 0.8
+    word_keep: float = 0.1
+    word_rand: float = 0.1
+    mlm_smoothing: float = 0.7
+    n_epoch: int = 3
+    batch_size: int = 8
+    warmup_prop: float = 0.05
+    weight_decay: float = 0.0
+    learning_rate: float = 5e-4
+    max_grad_norm: float = 5.0
+    adam_epsilon: float = 1e-6
+    initializer_range: float = 0.02
+    loss_weights: dict[str, float] = field(default_factory=lambda: {"ce": 5.0, "mlm": 2.0, "cos": 1.0})
+    max_steps: int | None = None
+    gradient_accumulation_steps: int = 1
+    adam_betas: tuple[float, float] = (0.9, 0.98)
+    dropout: float = 0.1
+    freeze_positions: bool = True
+    ce_token_fraction: float = 1.0
+    checkpoint_every: int = 500
+
+    def content(self) -> dict[str, Any]:
+        """The values that determine a result."""
+        return {name: value for name, value in asdict(self).items() if name != "checkpoint_every"}
+
+    def updates(self, n_batches: int) -> int:
+        """Updates of a run over a corpus of ``n_batches`` batches an epoch; at least one."""
+        planned = max(1, n_batches * self.n_epoch // self.gradient_accumulation_steps)
+        return planned if self.max_steps is None else min(planned, self.max_steps)
+
+
+def learning_rate(update: int, total: int, recipe: Recipe) -> float:
+    """Linear warm-up from 0, then linear decay; the schedule ends one update after the last (as DistilBERT's)."""
+    horizon = total + 1
+    warmup = math.ceil(recipe.warmup_prop * horizon)
+    factor = update / warmup if update < warmup else (horizon - update) / max(1, horizon - warmup)
+    return recipe.learning_rate * factor
+
+
+@dataclass(frozen=True)
+class MaskedBatch:
+    """One batch, masked once for all models.
+
+    Attributes:
+        input_ids, corrupted, labels, attention_mask: (batch, tokens) on the device.
+        mlm_rows, ce_rows: flat positions (n,) of the labels and of the tokens that L_ce looks at.
+        tokens: non-pad tokens.
+    """
+
+    input_ids: Tensor
+    corrupted: Tensor
+    labels: Tensor
+    attention_mask: Tensor
+    mlm_rows: Tensor
+    ce_rows: Tensor
+    tokens: int
+
+
+class MaskedBatches:
+    """The batches of a run by their number; the same number always gives the same batch.
+
+    Args:
+        corpus: token sequences and token counts.
+        tokenizer: gives the ids of the special tokens.
+        recipe: batch size and masking.
+        seed: of the run.
+        device: where the batches go.
+    """
+
+    def __init__(self, corpus: Corpus, tokenizer: Any, recipe: Recipe, seed: int, device: torch.device) -> None:
+        self.corpus, self.recipe, self.seed, self.device = corpus, recipe, seed, device
+        self.pad_id, self.mask_id = tokenizer.pad_token_id, tokenizer.mask_token_id
+        self.weights = sampling_weights(corpus.token_counts, tokenizer.all_special_ids, recipe.mlm_smoothing)
+        self._epoch = -1
+        self._order: list[np.ndarray] = []
+
+    def __len__(self) -> int:
+        """Batches an epoch."""
+        return math.ceil(len(self.corpus.train) / self.recipe.batch_size)
+
+    def __getitem__(self, number: int) -> MaskedBatch:
+        epoch, index = divmod(number, len(self))
+        if epoch != self._epoch:
+            self._order = batches(self.corpus.train.lengths, self.recipe.batch_size, seed=self.seed, epoch=epoch)
+            self._epoch = epoch
+        input_ids, attention_mask = collate(self.corpus.train[self._order[index]], self.pad_id)
+        return self.mask(input_ids, attention_mask, number, purpose="mask")
+
+    def mask(self, input_ids: Tensor, attention_mask: Tensor, number: int, *, purpose: str) -> MaskedBatch:
+        """Masks a batch (batch, tokens) and moves it to the device."""
+        recipe = self.recipe
+        corrupted, labels = mask_tokens(
+            input_ids,
+            attention_mask,
+            self.weights,
+            mask_id=self.mask_id,
+            mask_prop=recipe.mlm_mask_prop,
+            word_mask=recipe.word_mask,
+            word_keep=recipe.word_keep,
+            generator=torch_generator(self.seed, purpose, number),
+        )
+        generator = torch_generator(self.seed, f"{purpose} ce tokens", number)
+        ce_rows = token_rows(attention_mask, recipe.ce_token_fraction, generator)
+        mlm_rows = (labels.flatten() != IGNORED).nonzero().squeeze(1)
+        return MaskedBatch(
+            input_ids=input_ids.to(self.device, non_blocking=True),
+            corrupted=corrupted.to(self.device, non_blocking=True),
+            labels=labels.to(self.device, non_blocking=True),
+            attention_mask=attention_mask.to(self.device, non_blocking=True),
+            mlm_rows=mlm_rows.to(self.device, non_blocking=True),
+            ce_rows=ce_rows.to(self.device, non_blocking=True),
+            tokens=int(attention_mask.sum()),
+        )
+
+
+@dataclass(frozen=True)
+class Divergence:
+    """A loss or gradient that was not finite: which model, at which update (from 1), in which term."""
+
+    name: str
+    step: int
+    term: str
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.term} is not finite at step {self.step}"
+
+
+class Learner:
+    """One model in training: its optimiser, its place in the schedule, its metrics.
+
+    Args:
+        name: for messages.
+        model: trained in place.
+        losses: (model, shared) -> the loss terms of one batch, scalars by name.
+        weights: weight of each of those terms in the sum that is minimised.
+        recipe: optimisation.
+        folder: where its checkpoints lie; the newest complete one is resumed from.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        model: Any,
+        losses: Callable[[Any, Any], dict[str, Tensor]],
+        weights: dict[str, float],
+        recipe: Recipe,
+        folder: Path,
+    ) -> None:
+        self.name, self.model, self.losses, self.weights = name, model, losses, weights
+        self.recipe, self.folder = recipe, folder
+        self.update = 0
+        self.divergence: Divergence | None = None
+        self.metrics: list[dict[str, float]] = []
+        self._unread: list[dict[str, Any]] = []
+        self._window: list[dict[str, Tensor]] = []
+        self.parameters = {n: p for n, p in model.named_parameters() if p.requires_grad}
+        self.optimizer = adamw(self.parameters, recipe)
+
+    def backward(self, shared: Any, dropout_seed: int, device: torch.device) -> None:
+        """Adds one batch's gradients."""
+        with dropout_from(dropout_seed, device), autocast(device):
+            terms = self.losses(self.model, shared)
+        loss = sum(self.weights[name] * term for name, term in terms.items())
+        (loss / self.recipe.gradient_accumulation_steps).backward()  # type: ignore[union-attr]
+        self._window.append({"loss": loss.detach()} | {name: term.detach() for name, term in terms.items()})  # type: ignore[union-attr]
+
+    def step(self, total: int) -> None:
+        """Clips, updates the weights, and keeps the window's mean losses (still on the device)."""
+        rate = learning_rate(self.update, total, self.recipe)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        norm = nn.utils.clip_grad_norm_(self.parameters.values(), self.recipe.max_grad_norm)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        self.update += 1
+        means = {name: torch.stack([terms[name] for terms in self._window]).mean() for name in self._window[0]}
+        self._unread.append({"step": self.update, "learning_rate": rate, "grad_norm": norm, **means})
+        self._window.clear()
+
+    def read(self, tokens_per_second: float) -> None:
+        """Moves the kept losses to the host and looks for the first that is not finite."""
+        for row in self._unread:
+            values = {name: float(value) for name, value in row.items()}
+            self.metrics.append(values | {"tokens_per_second": tokens_per_second})
+            bad = [name for name in (*self.weights, "loss", "grad_norm") if not math.isfinite(values[name])]
+            if bad and self.divergence is None:
+                self.divergence = Divergence(self.name, int(values["step"]), bad[0])
+        self._unread.clear()
+
+    def metrics_frame(self) -> pd.DataFrame:
+        """A row an update: step, learning_rate, grad_norm, loss, its terms, tokens_per_second of the whole pass."""
+        return pd.DataFrame(self.metrics).astype({"step": int})
+
+    def save(self) -> None:
+        """Writes a checkpoint, then removes the older ones; a checkpoint appears whole or not at all."""
+        tensors = {f"model.{name}": p.detach() for name, p in self.parameters.items()}
+        for name, p in self.parameters.items():
+            state = self.optimizer.state.get(p, {})
+            tensors |= {f"{key}.{name}": state[key] for key in ("exp_avg", "exp_avg_sq") if key in state}
+        self.folder.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(dir=self.folder, prefix=".writing-"))
+        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, temporary / "state.safetensors")
+        (temporary / "metrics.json").write_text(json.dumps(self.metrics))
+        final = self.folder / f"step-{self.update:09d}"
+        shutil.rmtree(final, ignore_errors=True)
+        os.replace(temporary, final)
+        for other in self.folder.iterdir():
+            if other != final:
+                shutil.rmtree(other, ignore_errors=True)
+
+    def resume(self) -> None:
+        """Goes back to the newest checkpoint, if there is one."""
+        found = sorted(self.folder.glob("step-*"))
+        if not found:
+            return
+        tensors = load_file(found[-1] / "state.safetensors")
+        self.update = int(found[-1].name.removeprefix("step-"))
+        with torch.no_grad():
+            for name, p in self.parameters.items():
+                p.copy_(tensors[f"model.{name}"])
+                if f"exp_avg.{name}" in tensors:
+                    moments = {key: tensors[f"{key}.{name}"].to(p.device) for key in ("exp_avg", "exp_avg_sq")}
+                    self.optimizer.state[p] = {"step": torch.tensor(float(self.update), device=p.device), **moments}
+        self.metrics = json.loads((found[-1] / "metrics.json").read_text())
+
+
+def adamw(parameters: dict[str, nn.Parameter], recipe: Recipe) -> torch.optim.AdamW:
+    """AdamW without weight decay on biases and LayerNorm."""
+    exempt = ("bias", "layer_norm.weight", "LayerNorm.weight")
+    decayed = [p for name, p in parameters.items() if not name.endswith(exempt)]
+    others = [p for name, p in parameters.items() if name.endswith(exempt)]
+    groups = [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": others, "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, lr=0.0, betas=recipe.adam_betas, eps=recipe.adam_epsilon, fused=True)
+
+
+@contextmanager
+def dropout_from(seed: int, device: torch.device) -> Iterator[None]:
+    """Dropout inside the block draws from ``seed``; the global generators are left as they were."""
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        yield
+
+
+def autocast(device: torch.device) -> torch.autocast:
+    """bf16 on CUDA, fp32 on the CPU (bf16 is slower there)."""
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=device.type == "cuda")
+
+
+def fit(
+    learners: list[Learner],
+    shared: Callable[[int, list[Learner]], tuple[Any, int]],
+    *,
+    total: int,
+    recipe: Recipe,
+    seed: int,
+    device: torch.device,
+    progress: str = "",
+) -> None:
+    """Trains all learners to ``total`` updates in one pass; each joins where its last checkpoint stands.
+
+    A learner whose loss or gradient stops being finite is dropped (its ``divergence`` says where); the others go on.
+
+    Args:
+        learners: resumed before training.
+        shared: (batch number, active learners) -> what they learn from, and its number of tokens.
+        total: updates of each learner.
+        recipe: accumulation and checkpoints.
+        seed: of the run; dropout draws from (seed, batch number), the same for every learner.
+        device: of the models.
+        progress: label of the progress bar, none if empty.
+    """
+    for learner in learners:
+        learner.resume()
+    window = recipe.gradient_accumulation_steps
+    look_every = LOSS_READ_EVERY[device.type]
+    first = min((learner.update for learner in learners), default=total)
+    started, tokens = time.perf_counter(), 0
+    bar = tqdm(range(first, total), initial=first, total=total, desc=progress, disable=not progress, leave=False)
+    for update in bar:
+        active = [one for one in learners if one.update == update and one.divergence is None]
+        for number in range(update * window, (update + 1) * window) if active else ():
+            step, step_tokens = shared(number, active)
+            tokens += step_tokens
+            for learner in active:
+                learner.backward(step, derive(seed, "dropout", number), device)
+        for learner in active:
+            learner.step(total)
+        checkpoint = (update + 1) % recipe.checkpoint_every == 0 or update + 1 == total
+        if checkpoint or (update + 1) % look_every == 0:
+            for learner in active:
+                learner.read(tokens / (time.perf_counter() - started))
+            started, tokens = time.perf_counter(), 0
+        for learner in active if checkpoint else ():
+            if learner.divergence is None:
+                learner.save()

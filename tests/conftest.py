@@ -1,0 +1,35 @@
+"""Small corpora, teachers and stores that several tests share."""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")  # a test that needs the network is a broken test
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from fairkd import corpus as corpora
+from fairkd.store import Store
+from fairkd.teachers import Teacher, from_scratch, small_tokenizer, weights_digest
+
+torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
+    """The generated corpus, a random 3-layer teacher of hidden size 32, and a store for what is read only."""
+    store = Store(tmp_path_factory.mktemp("world"))
+    tokenizer = small_tokenizer(list(corpora.documents("generated")))
+    corpus = corpora.build(["generated"], tokenizer, store=store, heldout_fraction=0.2, max_length=48, progress=False)
+    model = from_scratch(tokenizer, layers=3, hidden=32, max_length=64, initializer_range=0.1, seed=0)
+    teacher = Teacher(model, tokenizer, weights_digest(model), {"layers": 3})
+    return SimpleNamespace(store=store, tokenizer=tokenizer, corpus=corpus, teacher=teacher)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "store")

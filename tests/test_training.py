@@ -1,0 +1,161 @@
+"""Schedule, batches, checkpoints: the loop that every model is trained by."""
+
+import dataclasses
+import math
+
+import pytest
+import torch
+from transformers import get_linear_schedule_with_warmup
+
+from fairkd.training import Learner, MaskedBatches, Recipe, adamw, dropout_from, fit, learning_rate
+
+CPU = torch.device("cpu")
+
+
+def test_recipe_defaults_are_appendix_d():
+    printed = dict(
+        temperature=2.0, mlm_mask_prop=0.15, word_mask=0.8, word_keep=0.1, word_rand=0.1, mlm_smoothing=0.7,
+        n_epoch=3, batch_size=8, warmup_prop=0.05, weight_decay=0.0, learning_rate=5e-4, max_grad_norm=5.0,
+        adam_epsilon=1e-6, initializer_range=0.02,
+    )  # fmt: skip
+    recipe = dataclasses.asdict(Recipe())
+    assert {name: recipe[name] for name in printed} == printed
+
+
+@pytest.mark.parametrize(("total", "warmup_prop"), [(10, 0.05), (100, 0.05), (7, 0.5), (1, 0.05), (20, 0.0)])
+def test_learning_rate_is_the_linear_schedule_of_transformers(total, warmup_prop):
+    recipe = Recipe(warmup_prop=warmup_prop, learning_rate=3e-4)
+    parameter = torch.nn.Parameter(torch.zeros(1))
+    optimizer = torch.optim.SGD([parameter], lr=3e-4)
+    warmup = math.ceil(warmup_prop * (total + 1))
+    schedule = get_linear_schedule_with_warmup(optimizer, warmup, total + 1)
+    for update in range(total):
+        assert learning_rate(update, total, recipe) == pytest.approx(schedule.get_last_lr()[0], rel=1e-12)
+        optimizer.step()
+        schedule.step()
+
+
+@pytest.mark.parametrize(
+    ("n_batches", "n_epoch", "accumulation", "max_steps", "expected"),
+    [(10, 3, 1, None, 30), (10, 3, 4, None, 7), (10, 3, 4, 5, 5), (1, 1, 50, None, 1), (10, 1, 1, 99, 10)],
+)
+def test_number_of_updates(n_batches, n_epoch, accumulation, max_steps, expected):
+    recipe = Recipe(n_epoch=n_epoch, gradient_accumulation_steps=accumulation, max_steps=max_steps)
+    assert recipe.updates(n_batches) == expected
+
+
+def test_a_batch_is_the_same_whatever_was_asked_for_before(world):
+    recipe = Recipe(batch_size=8, ce_token_fraction=0.5)
+    first = MaskedBatches(world.corpus, world.tokenizer, recipe, 0, CPU)
+    second = MaskedBatches(world.corpus, world.tokenizer, recipe, 0, CPU)
+    for number in (0, 1, len(first) + 2):
+        first[number]
+    for number in (len(first) + 2, 1):
+        a, b = first[number], second[number]
+        for field in ("input_ids", "corrupted", "labels", "attention_mask", "mlm_rows", "ce_rows"):
+            assert torch.equal(getattr(a, field), getattr(b, field)), field
+    other_seed = MaskedBatches(world.corpus, world.tokenizer, recipe, 1, CPU)
+    assert not torch.equal(first[1].input_ids[:, :12], other_seed[1].input_ids[:, :12])
+
+
+def test_an_epoch_reads_every_sequence_once(world):
+    batches = MaskedBatches(world.corpus, world.tokenizer, Recipe(batch_size=8), 0, CPU)
+    rows = sum(len(batches[number].input_ids) for number in range(len(batches)))
+    tokens = sum(batches[number].tokens for number in range(len(batches)))
+    assert rows == len(world.corpus.train)
+    assert tokens == int(world.corpus.train.lengths.sum())
+
+
+def test_weight_decay_spares_biases_and_layer_norms():
+    model = torch.nn.ModuleDict({"lin": torch.nn.Linear(2, 2), "sa_layer_norm": torch.nn.LayerNorm(2)})
+    optimizer = adamw(dict(model.named_parameters()), Recipe(weight_decay=0.1))
+    decay = {id(p): group["weight_decay"] for group in optimizer.param_groups for p in group["params"]}
+    assert decay[id(model["lin"].weight)] == 0.1
+    assert [decay[id(p)] for p in (model["lin"].bias, *model["sa_layer_norm"].parameters())] == [0.0, 0.0, 0.0]
+
+
+def test_dropout_draws_from_its_seed_and_leaves_the_global_generator_alone():
+    state = torch.get_rng_state()
+    ones = torch.ones(50)
+    with dropout_from(3, CPU):
+        once = torch.nn.functional.dropout(ones)
+    with dropout_from(3, CPU):
+        again = torch.nn.functional.dropout(ones)
+    with dropout_from(4, CPU):
+        other = torch.nn.functional.dropout(ones)
+    assert torch.equal(once, again)
+    assert not torch.equal(once, other)
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def linear_learner(tmp_path, recipe, name="line", scale=1.0) -> Learner:
+    model = torch.nn.Linear(3, 1)
+    torch.nn.init.constant_(model.weight, 0.5)
+    torch.nn.init.zeros_(model.bias)
+
+    def losses(model, batch):
+        return {"mlm": scale * (model(batch) - 1).square().mean()}
+
+    return Learner(name=name, model=model, losses=losses, weights={"mlm": 1.0}, recipe=recipe, folder=tmp_path / name)
+
+
+def data(number, active):
+    return torch.randn(4, 3, generator=torch.Generator().manual_seed(number)), 12
+
+
+def test_the_loop_is_adamw_with_accumulation_clipping_and_schedule(tmp_path):
+    """Against a literal loop with Adam's update written out."""
+    recipe = Recipe(learning_rate=0.05, gradient_accumulation_steps=3, max_grad_norm=0.5, warmup_prop=0.2)
+    total, (b1, b2) = 8, recipe.adam_betas
+    learner = linear_learner(tmp_path, recipe)
+    fit([learner], data, total=total, recipe=recipe, seed=0, device=CPU)
+    w = torch.tensor([0.5, 0.5, 0.5, 0.0], dtype=torch.float64)
+    m, v = torch.zeros(4, dtype=torch.float64), torch.zeros(4, dtype=torch.float64)
+    for update in range(total):
+        gradient = torch.zeros(4, dtype=torch.float64)
+        for number in range(3 * update, 3 * update + 3):
+            x = torch.cat([data(number, None)[0].double(), torch.ones(4, 1, dtype=torch.float64)], dim=1)
+            gradient += 2 * (x @ w - 1) @ x / 4 / 3
+        norm = gradient.norm()
+        assert learner.metrics[update]["grad_norm"] == pytest.approx(float(norm), rel=1e-4)
+        gradient *= min(1.0, recipe.max_grad_norm / (float(norm) + 1e-6))
+        m, v = b1 * m + (1 - b1) * gradient, b2 * v + (1 - b2) * gradient**2
+        m_hat, v_hat = m / (1 - b1 ** (update + 1)), v / (1 - b2 ** (update + 1))
+        w = w - learning_rate(update, total, recipe) * m_hat / (v_hat.sqrt() + recipe.adam_epsilon)
+    found = torch.cat([learner.model.weight.flatten(), learner.model.bias]).detach().double()
+    torch.testing.assert_close(found, w, rtol=1e-4, atol=1e-6)
+    assert not torch.allclose(found, torch.tensor([0.5, 0.5, 0.5, 0.0]).double(), atol=1e-2)
+
+
+def test_a_loss_that_is_not_finite_stops_that_model_only_and_keeps_its_last_good_checkpoint(tmp_path):
+    recipe = Recipe(checkpoint_every=2, learning_rate=0.01)
+    good, alone = linear_learner(tmp_path, recipe, "good"), linear_learner(tmp_path, recipe, "alone")
+    bad = linear_learner(tmp_path, recipe, "bad")
+    fine = bad.losses
+
+    def breaks_at_the_sixth(model, batch):
+        terms = fine(model, batch)
+        return {"mlm": terms["mlm"] * float("nan")} if bad.update == 5 else terms
+
+    bad.losses = breaks_at_the_sixth
+    fit([bad, good], data, total=10, recipe=recipe, seed=0, device=CPU)
+    fit([alone], data, total=10, recipe=recipe, seed=0, device=CPU)
+    assert (bad.divergence.name, bad.divergence.step, bad.divergence.term) == ("bad", 6, "mlm")
+    assert [p.name for p in bad.folder.iterdir()] == ["step-000000004"]
+    assert good.divergence is None
+    assert good.update == 10
+    assert torch.equal(good.model.weight, alone.model.weight)
+
+
+def test_checkpoints_appear_whole_and_replace_older_ones(tmp_path):
+    recipe = Recipe(checkpoint_every=3)
+    learner = linear_learner(tmp_path, recipe)
+    (tmp_path / "line").mkdir()
+    (tmp_path / "line" / ".writing-x").mkdir()  # what a killed process leaves behind
+    fit([learner], data, total=8, recipe=recipe, seed=0, device=CPU)
+    assert [p.name for p in learner.folder.iterdir()] == ["step-000000008"]
+    fresh = linear_learner(tmp_path, recipe)
+    fresh.resume()
+    assert fresh.update == 8
+    assert torch.equal(fresh.model.weight, learner.model.weight)
+    assert len(fresh.metrics) == 8
