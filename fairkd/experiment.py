@@ -23,7 +23,8 @@ from fairkd.materials import Materials, plan
 from fairkd.profile import Profile
 from fairkd.provenance import environment
 from fairkd.rng import numpy_generator
-from fairkd.stats import multibootstrap, pearson_r, percentile_interval, resample_seeds
+from fairkd.stats import centred_interval, multibootstrap, pearson_r, percentile_interval, resample_seeds
+from fairkd.stimuli import TESTS
 from fairkd.store import file_digest, write_json
 
 TEACHER = "teacher"
@@ -106,6 +107,23 @@ class Experiment:
         ]
         return pd.concat(frames, ignore_index=True)[columns]
 
+    def tests(self, arms: Sequence[Arm]) -> pd.DataFrame:
+        """The six tests over all seeds: a row an arm, pooling and test; the teacher's rows have arm "teacher".
+
+        Columns: arm, layers, seeds (how many), pooling, test, effect_size (mean over seeds), low, high (95 % over
+        stimulus words, and over seeds where there are several).
+        """
+        rows = []
+        for (name, layers), folders in self._by_arm(arms).items():
+            for pooling in self.profile.seat_poolings:
+                d, replicates = self._effects(folders, pooling)
+                low, high = percentile_interval(self._over_seeds(replicates))
+                for number, test in enumerate(TESTS):
+                    row = {"arm": name, "layers": layers, "seeds": len(folders), "pooling": pooling, "test": test}
+                    effect_size = float(d[:, number].mean())
+                    rows.append(row | {"effect_size": effect_size, "low": low[number], "high": high[number]})
+        return pd.DataFrame(rows)
+
     def averages(self, arms: Sequence[Arm]) -> pd.DataFrame:
         """Average SEAT with 95 % intervals: a row an arm and pooling; the teacher's rows have arm "teacher".
 
@@ -114,20 +132,15 @@ class Experiment:
         are several.
         """
         rows = []
-        groups = {(name, layers): [] for name, layers, _, _ in self._measured(arms)}  # type: dict[Any, list[Path | None]]
-        for name, layers, _, folder in self._measured(arms):
-            groups[name, layers].append(folder)
-        for (name, layers), folders in groups.items():
+        for (name, layers), folders in self._by_arm(arms).items():
             for pooling in self.profile.seat_poolings:
                 d, replicates = self._effects(folders, pooling)
                 row: dict[str, Any] = {"arm": name, "layers": layers, "seeds": len(folders), "pooling": pooling}
-                for label, ends, values, draws in (
-                    ("average", ("low", "high"), np.abs(d), np.abs(replicates)),
-                    ("signed", ("signed_low", "signed_high"), d, replicates),
-                ):
-                    interval = percentile_interval(self._over_seeds(draws.mean(axis=2)))
-                    row |= {label: values.mean(), ends[0]: interval[0], ends[1]: interval[1]}
-                rows.append(row)
+                average = float(np.abs(d).mean())
+                low, high = centred_interval(average, self._over_seeds(np.abs(replicates).mean(axis=2)))
+                row |= {"average": average, "low": max(0.0, low), "high": high, "signed": float(d.mean())}
+                ends = percentile_interval(self._over_seeds(replicates.mean(axis=2)))
+                rows.append(row | {"signed_low": float(ends[0]), "signed_high": float(ends[1])})
         return pd.DataFrame(rows)
 
     def correlation(self, arms: Sequence[Arm]) -> pd.DataFrame:
@@ -169,7 +182,7 @@ class Experiment:
                     value, draws = (
                         ours - theirs for ours, theirs in zip(averages[arm.name], averages[baseline], strict=True)
                     )
-                    low, high = percentile_interval(draws)
+                    low, high = centred_interval(float(value), draws)
                     row = {"arm": arm.name, "baseline": baseline, "pooling": pooling, "difference": float(value)}
                     rows.append(row | {"low": low, "high": high})
         return pd.DataFrame(rows)
@@ -188,6 +201,13 @@ class Experiment:
             for arm in arms
             for seed in self.profile.seeds
         ]
+
+    def _by_arm(self, arms: Sequence[Arm]) -> dict[tuple[str, int], list[Path | None]]:
+        """(arm, layers) -> folders, one a seed."""
+        groups: dict[tuple[str, int], list[Path | None]] = {}
+        for name, layers, _, folder in self._measured(arms):
+            groups.setdefault((name, layers), []).append(folder)
+        return groups
 
     def _effects(self, folders: Sequence[Path | None], pooling: str) -> tuple[np.ndarray, np.ndarray]:
         """d (seeds, 6) and its replicates (seeds, B, 6) under one pooling."""
@@ -213,19 +233,20 @@ class Experiment:
         return pd.concat(frames, ignore_index=True)
 
     def facts(self) -> dict[str, Any]:
-        """What the numbers rest on: corpus, teacher, recipe and environment, as plain values."""
-        manifest = self.materials.corpus.manifest
-        corpus_facts = ("documents", "sequences", "tokens", "longest", "mean_length", "digest")
-        batch_count = -(-len(self.materials.corpus.train) // self.profile.batch_size)
-        return {
-            "profile": self.profile.profile,
-            "corpus": {"sources": list(self.profile.corpus), **{name: manifest[name] for name in corpus_facts}},
-            "teacher": {**self.materials.teacher.record, "digest": self.materials.teacher.digest},
-            "updates": self.materials.recipe.updates(batch_count),
-            "seeds": list(self.profile.seeds),
-            "device": str(self.materials.device),
-            **environment(),
-        }
+        """What the numbers rest on: corpus, teacher, recipe and environment, as plain values; makes nothing.
+
+        "corpus" and "teacher" are missing where the store does not have them.
+        """
+        materials = self.materials
+        about: dict[str, Any] = {"profile": self.profile.profile, "seeds": list(self.profile.seeds)}
+        if not materials.look_up():
+            manifest = materials.corpus.manifest
+            names = ("documents", "sequences", "tokens", "longest", "mean_length", "digest")
+            about["corpus"] = {"sources": list(self.profile.corpus), **{name: manifest[name] for name in names}}
+            about["teacher"] = {**materials.teacher.record, "digest": materials.teacher.digest}
+            batches = -(-len(materials.corpus.train) // self.profile.batch_size)
+            about["updates"] = materials.recipe.updates(batches)
+        return about | {"device": str(materials.device), **environment()}
 
     def save(self, name: str, frame: pd.DataFrame) -> None:
         """Saves a tidy table as ``results/<name>.parquet``; :meth:`finish` makes it part of the results."""
@@ -249,11 +270,17 @@ class Experiment:
         return manifest
 
     def results(self, notebook: str) -> dict[str, pd.DataFrame] | None:
-        """Tables by name of another notebook of this profile; None unless it finished and its files are intact."""
+        """Tables by name of another notebook of this profile.
+
+        None unless it finished with the parameters that this profile has now, and its files are intact.
+        """
         path = self.results_dir / f"{notebook}.json"
         if not path.is_file():
             return None
-        saved = json.loads(path.read_text())["saved"]
+        manifest = json.loads(path.read_text())
+        if Profile.effective(manifest["parameters"]) != Profile.effective(self.profile.values()):
+            return None
+        saved = manifest["saved"]
         files = {name: self.results_dir / name for name in saved}
         if not all(file.is_file() and file_digest(file) == saved[name] for name, file in files.items()):
             return None
@@ -293,7 +320,7 @@ def _skip_the_rest() -> None:
 def _stop_skipping() -> None:
     shell = _shell()
     if shell is not None:
-        shell.input_transformers_cleanup = [t for t in shell.input_transformers_cleanup if t is not _skipped]
+        shell.input_transformers_cleanup[:] = [t for t in shell.input_transformers_cleanup if t is not _skipped]
 
 
 def _shell() -> Any:

@@ -22,7 +22,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from fairkd.stimuli import TESTS
-from fairkd.tables import ARM_TITLES, TEST_TITLES, by_test, interval, number
+from fairkd.tables import ARM_TITLES, TEST_TITLES, interval, number
 
 COLOURS = sns.color_palette("colorblind").as_hex()
 OURS, PAPER, TEACHER = COLOURS[0], "#222222", "#666666"
@@ -115,12 +115,12 @@ def per_test(
     """The six tests of Figure 1 one by one: signed effect size against layers.
 
     Args:
-        scores: arm, layers, pooling, test, effect_size and its interval (see :func:`fairkd.tables.by_test`).
+        scores: arm, layers, pooling, test, effect_size, low, high.
         pooling: which sentence vectors.
         printed: test -> the paper's value, drawn hollow at ``printed_layers``.
         printed_layers: depth of the student that stands for the paper's (half the teacher's).
     """
-    data = by_test(scores[scores.pooling == pooling])
+    data = scores[scores.pooling == pooling]
     with theme():
         figure = Figure(figsize=(7.6, 4.9), layout="constrained")
         panels = figure.subplots(2, 3, sharex=True, sharey=True)
@@ -150,7 +150,7 @@ def ablation(scores: pd.DataFrame, *, pooling: str, printed: Mapping[str, Mappin
         pooling: which sentence vectors.
         printed: arm -> test -> the paper's value.
     """
-    data = by_test(scores[scores.pooling == pooling])
+    data = scores[scores.pooling == pooling]
     arms = [arm for arm in data.arm.drop_duplicates() if arm != "teacher"]
     with theme():
         figure = Figure(figsize=(max(2.3 * len(arms), 4.5) + 0.6, 3.6), layout="constrained")

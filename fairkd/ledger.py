@@ -30,9 +30,6 @@ if TYPE_CHECKING:
 NOTEBOOKS = ("01_capacity", "02_ablation", "05_report")
 """What ``reproduce`` runs, in order; the report is the last and reads the results of the others."""
 REPORT = "05_report"
-# Where things lie and how often they are saved does not change a result.
-_WITHOUT_EFFECT = {"runs_dir", "store_dir", "checkpoint_every", "prepare_only"}
-
 State = Literal["done", "running", "failed", "stale", "not run"]
 
 
@@ -81,8 +78,11 @@ def identity(notebook: str, profile: Profile) -> str:
 
     For the report also what the other notebooks have finished.
     """
-    values = {k: v for k, v in profile.values().items() if k not in _WITHOUT_EFFECT}
-    parts: dict[str, Any] = {"values": values, "notebook": _source(notebook), "code": _code()}
+    parts: dict[str, Any] = {
+        "values": Profile.effective(profile.values()),
+        "notebook": _source(notebook),
+        "code": _code(),
+    }
     if notebook == REPORT:
         parts["read"] = {name: _finished(name, profile) for name in NOTEBOOKS if name != REPORT}
     return _digest(parts)

@@ -117,6 +117,24 @@ class Materials:
             progress=self.progress,
         )
 
+    def look_up(self) -> str:
+        """Takes corpus and teacher from the store if it has them, making nothing; returns "" or what is missing."""
+        if {"corpus", "teacher"} <= self.__dict__.keys():
+            return ""
+        profile = self.profile
+        if not teachers.is_here(profile.teacher, profile.path(profile.teacher)):
+            return "teacher not downloaded yet"
+        checkpoint = self.checkpoint
+        corpus = corpora.find(self.sources, checkpoint.tokenizer, store=self.store, **self.corpus_options)
+        if corpus is None:
+            return "corpus not tokenised yet"
+        adapted = needs_adaptation(checkpoint, profile.adapt)
+        if self.store.find(teacher_key(checkpoint, corpus, self.adaptation, adapted=adapted)) is None:
+            return "teacher not prepared yet"
+        self.corpus = corpus
+        _ = self.teacher  # loads what is there
+        return ""
+
     def student_key(self, arm: Arm, seed: int) -> str:
         """Key of a student in the store."""
         return student_key(
@@ -175,41 +193,24 @@ def train_profile(profile: Profile) -> None:
 def plan(profile: Profile) -> pd.DataFrame:
     """What a profile needs and what the store has of it; trains, downloads and writes nothing.
 
-    Columns: arm, layers, losses, seed, state, key. The state is "in store", "unfinished, N steps", "to train", or
-    "unknown …" where keys need a teacher or corpus that is not here yet.
+    Columns: arm, layers, losses, seed, state, key. The state is "in store", "unfinished, N steps" or "to train",
+    with the reason where keys are not known because teacher or corpus are not here yet.
+
+    Raises:
+        InputError: an arm is deeper than the teacher.
     """
     materials = Materials(profile)
-    keys, why = _known_keys(materials)
+    missing = materials.look_up()
+    if "checkpoint" in materials.__dict__:
+        check_arms(profile.all_arms(), materials.checkpoint.model)
     rows = []
     for arm in profile.all_arms():
         for seed in profile.seeds:
-            key = keys.get((arm.name, seed))
-            state = why if key is None else _state(materials.store, key)
+            key = "" if missing else materials.student_key(arm, seed)
+            state = f"to train; {missing}" if missing else _state(materials.store, key)
             row = {"arm": arm.name, "layers": arm.layers, "losses": "+".join(arm.losses), "seed": seed}
-            rows.append(row | {"state": state, "key": key or ""})
+            rows.append(row | {"state": state, "key": key})
     return pd.DataFrame(rows)
-
-
-def _known_keys(materials: Materials) -> tuple[dict[tuple[str, int], str], str]:
-    """Keys of the students as far as they can be known without making anything, and why not otherwise."""
-    profile = materials.profile
-    if not teachers.is_here(profile.teacher, profile.path(profile.teacher)):
-        return {}, "to train; teacher not downloaded yet"
-    checkpoint = materials.checkpoint
-    check_arms(profile.all_arms(), checkpoint.model)
-    found = corpora.find(materials.sources, checkpoint.tokenizer, store=materials.store, **materials.corpus_options)
-    if found is None:
-        return {}, "to train; corpus not tokenised yet"
-    adapted = needs_adaptation(checkpoint, profile.adapt)
-    folder = materials.store.find(teacher_key(checkpoint, found, materials.adaptation, adapted=adapted))
-    if folder is None:
-        return {}, "to train; teacher not prepared yet"
-    record = Store.manifest(folder)
-    materials.corpus = found
-    materials.teacher = teachers.Teacher(
-        checkpoint.model, checkpoint.tokenizer, record["weights_digest"], record["record"]
-    )
-    return {(a.name, s): materials.student_key(a, s) for a in profile.all_arms() for s in profile.seeds}, ""
 
 
 def _state(store: Store, key: str) -> str:

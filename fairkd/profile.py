@@ -72,7 +72,7 @@ class Profile(BaseModel):
     teacher_layers: Count | None = Field(description="layers of a scratch teacher, else None")
     teacher_hidden: Count | None = Field(description="hidden size of a scratch teacher, else None")
     adapt: Literal["auto", "always", "never"] = Field(
-        description="continue the teacher's MLM training: auto = if no MLM head"
+        description="continue its MLM training; auto: if it has no MLM head"
     )
     adapt_steps: Count = Field(description="updates of that training")
     adapt_batch_size: Count = Field(description="its sequences a batch")
@@ -98,7 +98,7 @@ class Profile(BaseModel):
     word_rand: Share = Field(description="share of those replaced by a random token")
     mlm_smoothing: Annotated[float, Field(ge=0)] = Field(description="exponent: rare tokens are predicted more often")
     n_epoch: Count = Field(description="passes over the corpus")
-    max_steps: Count | None = Field(description="updates at most, None = n_epoch decides")
+    max_steps: Count | None = Field(description="updates at most; None: n_epoch decides")
     batch_size: Count = Field(description="sequences a batch")
     gradient_accumulation_steps: Count = Field(description="batches an update")
     warmup_prop: Share = Field(description="share of updates with rising learning rate")
@@ -111,7 +111,7 @@ class Profile(BaseModel):
     dropout: Annotated[float, Field(ge=0, lt=1)] = Field(description="dropout of students and of attention")
     freeze_positions: bool = Field(description="keep the teacher's position embeddings fixed")
     ce_token_fraction: Annotated[float, Field(gt=0, le=1)] = Field(
-        description="random share of tokens in L_ce, 1 = all"
+        description="random share of tokens in L_ce; 1 is all"
     )
     alpha: Positive = Field(description="mixup: λ ~ Beta(alpha, alpha)")
     lambda_scope: Literal["sequence", "batch", "occurrence"] = Field(description="mixup: what shares one λ")
@@ -202,6 +202,12 @@ class Profile(BaseModel):
         """Plain values (as in the YAML file), in the order of the fields."""
         return self.model_dump(mode="json")
 
+    @staticmethod
+    def effective(values: dict[str, Any]) -> dict[str, Any]:
+        """The values that have an effect on results: not where things lie or how often they are saved."""
+        without = ("runs_dir", "store_dir", "checkpoint_every", "prepare_only")
+        return {name: value for name, value in values.items() if name not in without}
+
     def changed(self, **values: Any) -> Self:
         """A copy with some values replaced, checked like a file."""
         return type(self).check(self.values() | values)
@@ -283,9 +289,11 @@ def _is_number(text: str) -> bool:
 
 def parameters_cell() -> str:
     """Source of the notebooks' parameters cell: the quick profile's values, each with what it is."""
-    values = Profile.load("quick").values()
-    lines = ((name, _literal(values[name]), field.description) for name, field in Profile.model_fields.items())
-    return "\n".join(f"{name} = {value}  # {description}" for name, value, description in lines)
+    lines = []
+    for name, value in Profile.load("quick").values().items():
+        kind = "" if value is None else f": {type(value).__name__}"  # papermill shows it in --help-notebook
+        lines.append(f"{name}{kind} = {_literal(value)}  # {Profile.model_fields[name].description}")
+    return "\n".join(lines)
 
 
 def _literal(value: Any) -> str:

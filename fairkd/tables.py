@@ -131,21 +131,6 @@ def facts(values: Mapping[str, Any], *, caption: str) -> Html:
     return _table(caption, head, rows)
 
 
-def by_test(scores: pd.DataFrame) -> pd.DataFrame:
-    """Effect sizes a row per arm, pooling and test: effect_size, low, high.
-
-    Frames that have ``low`` and ``high`` pass through. Others have a row a seed (``ci_low``, ``ci_high``): they
-    become the mean over seeds, with the widest span of the seeds' intervals.
-    """
-    if {"low", "high"} <= set(scores.columns):
-        return scores
-    groups = scores.groupby(["arm", "layers", "pooling", "test"], sort=False)
-    result: pd.DataFrame = groups.agg(
-        effect_size=("effect_size", "mean"), low=("ci_low", "min"), high=("ci_high", "max")
-    ).reset_index()
-    return result
-
-
 def averages(data: pd.DataFrame, *, profile: str) -> Html:
     """Average SEAT of each student and the teacher, mean |d| and mean signed d with intervals.
 
@@ -187,12 +172,12 @@ def table1(scores: pd.DataFrame, averages: pd.DataFrame, *, profile: str, poolin
     the printed cells is not the printed average (to three decimals, beyond rounding), both are shown.
 
     Args:
-        scores: tidy effect sizes (see :func:`by_test`) with arm, pooling, test.
+        scores: arm, pooling, test, effect_size, low, high.
         averages: arm, pooling, average, low, high, signed, signed_low, signed_high.
         profile: name; all but ``paper`` are called a demonstration in the caption.
         pooling: which sentence vectors to show.
     """
-    ours = by_test(scores[scores.pooling == pooling])
+    ours = scores[scores.pooling == pooling]
     means = averages[averages.pooling == pooling].set_index("arm")
     arms = [a for a in ours.arm.drop_duplicates() if a != "teacher"]
     columns = arms + (["teacher"] if "teacher" in set(ours.arm) else [])

@@ -54,6 +54,21 @@ def test_scores_are_those_of_a_plainly_loaded_student(trained, experiment):
     assert list(chosen["test"]) == list(TESTS)
 
 
+def test_tests_are_means_over_seeds_with_one_seed_as_the_student_itself(trained, experiment):
+    arms = experiment.arms("capacity")
+    tests, scores = experiment.tests(arms), experiment.seat(arms)
+    assert len(tests) == 4 * 2 * 6
+    for row in tests.itertuples():
+        own = scores[(scores["arm"] == row.arm) & (scores["pooling"] == row.pooling) & (scores["test"] == row.test)]
+        assert len(own) == row.seeds
+        assert row.effect_size == pytest.approx(own["effect_size"].mean(), rel=1e-9)
+        assert row.low < row.high
+    one = Experiment("01_capacity", trained.changed(seeds=[1]))
+    alone, single = one.tests(arms), one.seat(arms)
+    assert alone["low"].tolist() == pytest.approx(single["ci_low"].tolist())  # over words only, as SEAT gives it
+    assert alone["high"].tolist() == pytest.approx(single["ci_high"].tolist())
+
+
 def test_averages_are_means_over_tests_then_seeds(experiment):
     arms = experiment.arms("capacity")
     scores, averages = experiment.seat(arms), experiment.averages(arms)
@@ -63,7 +78,7 @@ def test_averages_are_means_over_tests_then_seeds(experiment):
         assert row.average == pytest.approx(chosen["effect_size"].abs().mean(), rel=1e-9)
         assert row.signed == pytest.approx(chosen["effect_size"].mean(), rel=1e-9)
         assert row.signed_low < row.signed_high
-        assert row.low < row.high
+        assert row.low < row.average < row.high
     assert dict(zip(averages["arm"], averages["seeds"], strict=True)) == {
         "teacher": 1, "capacity-1": 2, "capacity-2": 2, "capacity-3": 2,
     }  # fmt: skip
@@ -84,8 +99,9 @@ def test_differences_are_paired(experiment):
             experiment.materials.measure(experiment.materials.student(by_name[name], s))[1]["mean"] for s in (0, 1)
         ]
         draws[name] = [np.mean([np.abs(tables[s][b]).mean() for s in picks[b]]) for b in range(100)]
-    low, high = np.quantile(np.array(draws["no-ce"]) - np.array(draws["full"]), [0.025, 0.975])
+    draw = np.array(draws["no-ce"]) - np.array(draws["full"])
     row = found.loc[("no-ce", "mean")]
+    low, high = np.quantile(draw, [0.025, 0.975]) - draw.mean() + row["difference"]
     expected = averages.loc[("no-ce", "mean"), "average"] - averages.loc[("full", "mean"), "average"]
     assert row["difference"] == pytest.approx(expected, rel=1e-9)
     assert (row["low"], row["high"]) == pytest.approx((low, high), rel=1e-9)
@@ -202,16 +218,26 @@ def test_results_are_whole_or_absent(trained, tmp_path, monkeypatch):
     frame = pd.DataFrame({"x": [1.5, 2.5]})
     one.save("numbers", frame)
     assert other.results("01_capacity") is None  # saved, but the notebook has not finished
+    changed = Experiment("05_report", profile.changed(temperature=3.0, checkpoint_every=1))
     manifest = one.finish()
     assert manifest["token"] == "abc"
     assert manifest["parameters"] == profile.values()
     pd.testing.assert_frame_equal(other.results("01_capacity")["numbers"], frame)
+    assert changed.results("01_capacity") is None  # its numbers come from other parameters
     stored = json.loads((one.results_dir / "01_capacity.json").read_text())
     assert set(stored["facts"]["corpus"]) >= {"digest", "tokens", "documents"}
     assert stored["facts"]["teacher"]["heldout_mlm_loss_after"] > 0
     assert stored["facts"]["versions"]["torch"] == torch.__version__
     (one.results_dir / "numbers.parquet").write_bytes(b"half")
     assert other.results("01_capacity") is None
+
+
+def test_facts_make_nothing(tmp_path):
+    facts = Experiment("05_report", tiny(tmp_path)).facts()
+    assert "corpus" not in facts
+    assert "teacher" not in facts
+    assert facts["seeds"] == [0, 1]
+    assert not (tmp_path / "store").exists()
 
 
 def test_arm_groups(experiment):

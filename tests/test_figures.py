@@ -73,7 +73,7 @@ def test_per_test_has_a_panel_a_test_and_the_printed_value_at_its_depth():
         students = rows[rows.arm != "teacher"]
         centres, ends = points(axis)
         np.testing.assert_allclose(centres, students[["layers", "effect_size"]])
-        np.testing.assert_allclose(ends, students[["ci_low", "ci_high"]])
+        np.testing.assert_allclose(ends, students[["low", "high"]])
         np.testing.assert_allclose(hollow(axis), [[2, PRINTED[test]]])
         assert teacher_line(axis) == pytest.approx(rows[rows.arm == "teacher"].effect_size.item())
     assert len({axis.get_ylim() for axis in figure.axes}) == 1  # one scale, so panels can be compared
@@ -87,7 +87,7 @@ def test_ablation_puts_ours_beside_the_printed_values():
         rows = data[(data.arm == arm) & (data.pooling == "mean")]
         centres, ends = points(axis)
         np.testing.assert_allclose(centres[:, 0], rows.effect_size)
-        np.testing.assert_allclose(ends, rows[["ci_low", "ci_high"]])
+        np.testing.assert_allclose(ends, rows[["low", "high"]])
         np.testing.assert_allclose(hollow(axis)[:, 0], [paper.TABLE1[arm][test] for test in TESTS])
         assert np.all(centres[:, 1] != hollow(axis)[:, 1])  # beside, not on top of each other
 

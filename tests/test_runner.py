@@ -129,6 +129,16 @@ def test_notebook_that_ends_without_its_manifest_is_failed(project):
     assert "without its last cell's manifest" in outcome.detail
 
 
+def test_manifest_of_another_run_does_not_count(project, without_kernels, monkeypatch):
+    execute = runner._papermill
+    monkeypatch.setattr(
+        runner, "_papermill", lambda source, files, profile, token: execute(source, files, profile, "x")
+    )
+    outcome = runner.run("01_capacity", Profile.load("tiny"))
+    assert (outcome.state, outcome.detail) == ("failed", "01_capacity.json is from another run")
+    assert ledger.state("01_capacity", Profile.load("tiny"))[0] == "failed"
+
+
 def test_failed_cell_is_named_and_a_later_success_clears_it(project, without_kernels, monkeypatch):
     monkeypatch.undo()
     monkeypatch.chdir(project)
