@@ -10,7 +10,7 @@ report: .venv/installed
 	$(BIN)/fairkd reproduce $(PROFILE)
 
 test: lint types
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: .venv/installed-test
 	$(BIN)/ruff check .
@@ -27,6 +27,8 @@ lock: .venv/installed-test  ## write down the versions that are installed
 	(echo "# Versions that fairkd was tested with (Python 3.11). Made by 'make lock'."; $(BIN)/python -m pip freeze --exclude-editable | sed "s/+cpu//") > constraints.txt
 
 .venv/installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' \
+	  || { echo "fairkd needs Python 3.11, 3.12 or 3.13; name one: make PYTHON=python3.12 …"; exit 1; }
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
 	touch $@
@@ -35,5 +37,5 @@ lock: .venv/installed-test  ## write down the versions that are installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
 	touch $@
 
-clean:
-	rm -rf .venv runs .mypy_cache .ruff_cache .pytest_cache
+clean:  ## everything that an install and tests leave; never runs/, which holds trained students
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis

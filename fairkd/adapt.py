@@ -6,6 +6,7 @@ a trained MLM head (a sentence encoder, a network with random weights) or on req
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import math
 from collections.abc import Iterator
@@ -18,15 +19,14 @@ import torch
 from torch import Tensor
 
 from fairkd.corpus import Corpus, collate, tokenizer_digest
-from fairkd.distill import DivergedError
-from fairkd.errors import InputError
+from fairkd.errors import DivergedError, InputError
 from fairkd.hub import quiet
 from fairkd.losses import mlm_rows
 from fairkd.provenance import environment
 from fairkd.store import Store
 from fairkd.students import last_hidden, vocabulary_logits
 from fairkd.teachers import Checkpoint, Teacher, initialise_head, load_weights, weights_digest
-from fairkd.training import Learner, MaskedBatch, MaskedBatches, Recipe, fit
+from fairkd.training import Learner, MaskedBatch, MaskedBatches, Recipe, fit, precision
 
 ADAPTATION = 1
 """Part of every adapted teacher's key; raised when a change of the code changes its weights."""
@@ -34,14 +34,15 @@ SEED = 0
 """A teacher is one and the same for all seeds of the students."""
 
 
-def teacher_key(checkpoint: Checkpoint, corpus: Corpus, recipe: Recipe, *, adapted: bool) -> str:
-    """Key of a prepared teacher in the store."""
+def teacher_key(checkpoint: Checkpoint, corpus: Corpus, recipe: Recipe, *, adapted: bool, device: torch.device) -> str:
+    """Key of a prepared teacher in the store: all that determines its weights and its record."""
     spec: dict[str, Any] = {
         "adaptation": ADAPTATION,
         "weights": weights_digest(checkpoint.model),
         "tokenizer": tokenizer_digest(checkpoint.tokenizer),
         "corpus": corpus.digest,
-        "recipe": recipe.content() if adapted else None,
+        "masks": [recipe.mlm_mask_prop, recipe.word_mask, recipe.word_keep],
+        "recipe": {**recipe.content(), "precision": precision(device)} if adapted else None,
     }
     return Store.key("teacher", spec)
 
@@ -80,23 +81,34 @@ def prepare(
         DivergedError: the adaptation's loss became NaN or infinite.
     """
     adapted = needs_adaptation(checkpoint, adapt)
-    key = teacher_key(checkpoint, corpus, recipe, adapted=adapted)
-    with store.lock(key):
-        folder = store.find(key)
-        if folder is None:
-            _make(
-                key, checkpoint, corpus, adapted=adapted, recipe=recipe, store=store, device=device, progress=progress
-            )
-            folder = store.root / key
+    key = teacher_key(checkpoint, corpus, recipe, adapted=adapted, device=device)
+    model = copy.deepcopy(checkpoint.model)  # an interrupted adaptation must not change the checkpoint
+    folder = store.find(key)
+    if folder is None:
+        with store.lock(key):
+            folder = store.find(key)
+            if folder is None:
+                _make(
+                    key, checkpoint, model, corpus, adapted=adapted, recipe=recipe, store=store, device=device,
+                    progress=progress,
+                )  # fmt: skip
+                folder = store.root / key
     if adapted:
-        load_weights(checkpoint.model, folder / "model.safetensors")
+        load_weights(model, folder / "model.safetensors")
     manifest = Store.manifest(folder)
-    return Teacher(checkpoint.model.eval(), checkpoint.tokenizer, manifest["weights_digest"], manifest["record"])
+    return Teacher(
+        model=model.cpu().eval(),
+        tokenizer=checkpoint.tokenizer,
+        digest=manifest["weights_digest"],
+        tokenizer_digest=tokenizer_digest(checkpoint.tokenizer),
+        record=manifest["record"],
+    )
 
 
 def _make(
     key: str,
     checkpoint: Checkpoint,
+    model: Any,
     corpus: Corpus,
     *,
     adapted: bool,
@@ -105,9 +117,13 @@ def _make(
     device: torch.device,
     progress: bool,
 ) -> None:
-    model: Any = checkpoint.model
     if not checkpoint.has_mlm_head:
-        initialise_head(model, seed=SEED, std=recipe.initializer_range, decoder_bias=log_unigram(corpus.token_counts))
+        initialise_head(
+            model,
+            seed=SEED,
+            std=recipe.initializer_range,
+            decoder_bias=log_unigram(corpus.token_counts, model.config.vocab_size),
+        )
     model.to(device)
     batches = MaskedBatches(corpus, checkpoint.tokenizer, recipe, SEED, device)
     before = heldout_mlm_loss(model, corpus, batches)
@@ -126,7 +142,7 @@ def _make(
         "adaptation_steps": recipe.max_steps if adapted else 0,
     }
     manifest = {"kind": "teacher", "weights_digest": weights_digest(model), "corpus_digest": corpus.digest}
-    with store.write(key, {**manifest, "record": record, **environment()}) as folder:
+    with store.write(key, {**manifest, "record": record, **environment(device)}) as folder:
         if learner is not None:
             with quiet():
                 model.save_pretrained(folder)
@@ -162,8 +178,9 @@ def _adapt(
 
 def mlm_loss(model: Any, batch: MaskedBatch) -> dict[str, Tensor]:
     """L_mlm of any BERT or DistilBERT, with logits only at the labelled positions."""
-    hidden = last_hidden(model, batch.corrupted, batch.attention_mask).flatten(0, 1)[batch.mlm_rows]
-    return {"mlm": mlm_rows(vocabulary_logits(model, hidden), batch.labels.flatten()[batch.mlm_rows])}
+    hidden = last_hidden(model, batch.corrupted, batch.attention_mask).flatten(0, 1)
+    logits = vocabulary_logits(model, hidden.index_select(0, batch.mlm_rows))
+    return {"mlm": mlm_rows(logits, batch.labels.flatten().index_select(0, batch.mlm_rows))}
 
 
 @torch.no_grad()
@@ -197,16 +214,19 @@ def _evaluating(model: Any) -> Iterator[None]:
         model.train(training)
 
 
-def log_unigram(token_counts: np.ndarray) -> Tensor:
-    """Log probability (vocab,) of each token under add-one smoothed counts: the best output bias to start from."""
-    counts = torch.as_tensor(token_counts).double() + 1
+def log_unigram(token_counts: np.ndarray, size: int) -> Tensor:
+    """Log probability (size,) of each token under add-one smoothed counts: the best output bias to start from.
+
+    ``size`` is the model's vocabulary, which may be padded beyond the tokenizer's counts (vocab,).
+    """
+    counts = torch.as_tensor(np.pad(token_counts, (0, size - len(token_counts)))).double() + 1
     return (counts / counts.sum()).log().float()
 
 
 def adaptation_recipe(recipe: Recipe, *, steps: int, batch_size: int, learning_rate: float) -> Recipe:
     """The students' recipe with the adaptation's own length, batches and learning rate.
 
-    Its masks are uniform, as BERT's were: smoothing belongs to the students' training.
+    Its masks are uniform, as BERT's were: smoothing belongs to the students' training. Dropout is the teacher's own.
     """
     return dataclasses.replace(
         recipe,
@@ -216,4 +236,10 @@ def adaptation_recipe(recipe: Recipe, *, steps: int, batch_size: int, learning_r
         learning_rate=learning_rate,
         gradient_accumulation_steps=1,
         mlm_smoothing=0.0,
+        # What only distillation reads takes fixed values, so that it is no part of the teacher's key.
+        temperature=1.0,
+        loss_weights={"mlm": 1.0},
+        ce_token_fraction=1.0,
+        dropout=0.0,
+        freeze_positions=False,
     )

@@ -23,9 +23,6 @@ NAMED: dict[str, tuple[str, ...]] = {
 }
 """Arms of the profile's ``student_layers`` by name: their losses (Table 1; mlm-only is ours)."""
 
-TABLE_1 = ("full", "no-cos", "no-ce")
-"""The columns of Table 1, in order."""
-
 
 class Arm(BaseModel):
     """One student of the grid.
@@ -54,8 +51,13 @@ class Arm(BaseModel):
         return tuple(name for name in LOSSES if name in names)
 
     def content(self) -> dict[str, object]:
-        """What determines the student, without the name: equal content is the same student."""
-        return self.model_dump(exclude={"name"}, mode="json")
+        """What determines the student, without the name: equal content is the same student.
+
+        Fields at their defaults are left out, so that a new kind of arm does not change the others' keys.
+        """
+        return {"layers": self.layers, "losses": list(self.losses)} | self.model_dump(
+            exclude={"name", "layers", "losses"}, exclude_defaults=True, mode="json"
+        )
 
 
 def named_arm(name: str, *, student_layers: int) -> Arm:

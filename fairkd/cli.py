@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 import yaml
 
-from fairkd.errors import InputError
+from fairkd.errors import DivergedError, InputError
 from fairkd.profile import Profile
 
 if TYPE_CHECKING:
     import pandas as pd
+    from rich.table import Table
 
 app = typer.Typer(
     help="Why does knowledge distillation amplify gender bias, and how do we stop it?",
@@ -107,7 +108,23 @@ def status(profile: ProfileName = "quick") -> None:
         shown = "" if seconds is None or seconds != seconds else f"{seconds:.0f}"
         cells = (row["notebook"], row["state"], row["finished"].replace("+00:00", ""), shown, row["detail"])
         table.add_row(*map(_plain, cells))
-    Console().print(table)
+    console = Console()
+    console.print(table)
+    console.print(_students(checked))
+
+
+def _students(profile: Profile) -> Table:
+    """The profile's students: state and folder of each."""
+    from rich.table import Table
+
+    from fairkd.materials import plan
+
+    table = Table(title=f"students in {profile.store().root}", title_justify="left")
+    for name in ("student", "layers", "losses", "seed", "state", "folder"):
+        table.add_column(name, no_wrap=name == "folder")
+    for row in plan(profile).itertuples():
+        table.add_row(*(_plain(str(cell)) for cell in (row.arm, row.layers, row.losses, row.seed, row.state, row.key)))
+    return table
 
 
 def with_parameters(profile: Profile, settings: list[str]) -> Profile:
@@ -189,6 +206,9 @@ def main() -> None:
     except InputError as error:
         print(f"fairkd: {error}", file=sys.stderr)
         sys.exit(2)
+    except (DivergedError, OSError) as error:  # OSError: disk full, no permission, …
+        print(f"fairkd: {error}", file=sys.stderr)
+        sys.exit(1)
 
 
 if __name__ == "__main__":

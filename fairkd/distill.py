@@ -19,21 +19,17 @@ from torch import Tensor
 
 from fairkd.arms import Arm
 from fairkd.corpus import Corpus
-from fairkd.errors import InputError
+from fairkd.errors import DivergedError, InputError
 from fairkd.hub import quiet
-from fairkd.losses import cosine_rows, kl_rows, mlm_rows
+from fairkd.losses import cosine_rows, kl_rows, mlm_rows, soften
 from fairkd.provenance import environment, peak_memory_bytes
 from fairkd.store import Store
 from fairkd.students import last_hidden, layer_map, student_from_teacher, vocabulary_logits
 from fairkd.teachers import Teacher, weights_digest
-from fairkd.training import Learner, MaskedBatch, MaskedBatches, Recipe, autocast, fit
+from fairkd.training import Learner, MaskedBatch, MaskedBatches, Recipe, autocast, fit, precision
 
 ENGINE = 1
 """Part of every student's key; raised when a change of the code changes the trained weights."""
-
-
-class DivergedError(RuntimeError):
-    """A loss stopped being finite; the message names arm, step and term of each that did."""
 
 
 @dataclass(frozen=True)
@@ -43,23 +39,27 @@ class Supervision:
     Attributes:
         batch: the masked batch.
         hidden: the teacher's last hidden states (batch, tokens, hidden); None if no arm needs the teacher.
-        logits: the teacher's logits before temperature (n, vocab) at ``batch.ce_rows``; None if no arm has L_ce.
+        log_probs: the teacher's softened log probabilities (n, vocab) at ``batch.ce_rows``; None if no arm has L_ce.
     """
 
     batch: MaskedBatch
     hidden: Tensor | None
-    logits: Tensor | None
+    log_probs: Tensor | None
 
 
 @torch.no_grad()
-def supervise(teacher: Any, batch: MaskedBatch, losses: set[str], device: torch.device) -> Supervision:
+def supervise(
+    teacher: Any, batch: MaskedBatch, losses: set[str], temperature: float, device: torch.device
+) -> Supervision:
     """The teacher's outputs for a batch: only those that the losses in use need."""
     if not losses & {"ce", "cos"}:
         return Supervision(batch, None, None)
     with autocast(device):
         hidden = last_hidden(teacher, batch.corrupted, batch.attention_mask)
-        logits = vocabulary_logits(teacher, hidden.flatten(0, 1)[batch.ce_rows]) if "ce" in losses else None
-    return Supervision(batch, hidden, logits)
+        logits = (
+            vocabulary_logits(teacher, hidden.flatten(0, 1).index_select(0, batch.ce_rows)) if "ce" in losses else None
+        )
+    return Supervision(batch, hidden, None if logits is None else soften(logits, temperature))
 
 
 def arm_losses(student: Any, supervision: Supervision, losses: Sequence[str], temperature: float) -> dict[str, Tensor]:
@@ -68,41 +68,52 @@ def arm_losses(student: Any, supervision: Supervision, losses: Sequence[str], te
     Logits are formed only where L_ce or L_mlm looks; a position that both look at is computed once.
     """
     batch = supervision.batch
-    hidden = last_hidden(student, batch.corrupted, batch.attention_mask)
-    flat = hidden.flatten(0, 1)
+    hidden = last_hidden(student, batch.corrupted, batch.attention_mask).flatten(0, 1)
     terms: dict[str, Tensor] = {}
-    wanted = [rows for name, rows in (("ce", batch.ce_rows), ("mlm", batch.mlm_rows)) if name in losses]
-    if wanted:
-        rows = torch.cat(wanted).unique()
-        logits = vocabulary_logits(student, flat[rows])
+    both = "ce" in losses and "mlm" in losses
+    if "ce" in losses or "mlm" in losses:
+        rows = batch.head_rows if both else batch.ce_rows if "ce" in losses else batch.mlm_rows
+        logits = vocabulary_logits(student, hidden.index_select(0, rows))
         if "ce" in losses:
-            assert supervision.logits is not None
-            chosen = logits[torch.searchsorted(rows, batch.ce_rows)]
-            terms["ce"] = kl_rows(chosen, supervision.logits, temperature)
+            assert supervision.log_probs is not None
+            chosen = pick(logits, batch.ce_at) if both else logits
+            terms["ce"] = kl_rows(chosen, supervision.log_probs, temperature)
         if "mlm" in losses:
-            chosen = logits[torch.searchsorted(rows, batch.mlm_rows)]
-            terms["mlm"] = mlm_rows(chosen, batch.labels.flatten()[batch.mlm_rows])
+            chosen = pick(logits, batch.mlm_at) if both else logits
+            terms["mlm"] = mlm_rows(chosen, batch.labels.flatten().index_select(0, batch.mlm_rows))
     if "cos" in losses:
         assert supervision.hidden is not None
-        tokens = batch.attention_mask.flatten().bool()
-        terms["cos"] = cosine_rows(flat[tokens], supervision.hidden.flatten(0, 1)[tokens])
+        theirs = supervision.hidden.flatten(0, 1).index_select(0, batch.token_rows)
+        terms["cos"] = cosine_rows(hidden.index_select(0, batch.token_rows), theirs)
     return terms
 
 
+def pick(rows: Tensor, at: Tensor) -> Tensor:
+    """Rows (n, …) at sorted positions without repetition; all of them are no copy.
+
+    ``index_select``, because the gradient of ``rows[at]`` is many times slower on the CPU.
+    """
+    return rows if len(at) == len(rows) else rows.index_select(0, at)
+
+
 def student_key(arm: Arm, *, teacher: Teacher, corpus: Corpus, recipe: Recipe, seed: int, device: torch.device) -> str:
-    """Key of an arm's student in the store: a hash of everything that determines its weights."""
-    return Store.key(
-        "student",
-        {
-            "engine": ENGINE,
-            "arm": arm.content(),
-            "recipe": recipe.content(),
-            "seed": seed,
-            "corpus": corpus.digest,
-            "teacher": teacher.digest,
-            "precision": "bf16" if device.type == "cuda" else "fp32",
-        },
-    )
+    """Key of an arm's student in the store: a hash of everything that determines its weights, and of nothing else."""
+    values = recipe.content()
+    values["loss_weights"] = {name: recipe.loss_weights[name] for name in arm.losses}
+    unused = {"initializer_range"}  # every weight of a student comes from its teacher
+    if "ce" not in arm.losses:
+        unused |= {"temperature", "ce_token_fraction"}
+    spec = {
+        "engine": ENGINE,
+        "arm": arm.content(),
+        "recipe": {name: value for name, value in values.items() if name not in unused},
+        "seed": seed,
+        "corpus": corpus.digest,
+        "teacher": teacher.digest,
+        "tokenizer": teacher.tokenizer_digest,
+        "precision": precision(device),
+    }
+    return Store.key("student", spec)
 
 
 def distill(
@@ -141,10 +152,13 @@ def distill(
         arm.name: student_key(arm, teacher=teacher, corpus=corpus, recipe=recipe, seed=seed, device=device)
         for arm in arms
     }
+    wanted = {keys[arm.name]: arm for arm in reversed(arms)}
     with ExitStack() as locks:
-        for key in sorted(set(keys.values())):
+        for key in sorted(key for key in wanted if store.find(key) is None):
             locks.enter_context(store.lock(key))
-        missing = {keys[arm.name]: arm for arm in reversed(arms) if store.find(keys[arm.name]) is None}
+        missing = {key: arm for key, arm in wanted.items() if store.find(key) is None}
+        for key in wanted.keys() - missing.keys():
+            store.clear_unfinished(key)  # left by a process that was killed just after it finished
         if missing:
             run = _Run(missing, teacher=teacher, corpus=corpus, recipe=recipe, seed=seed, store=store, device=device)
             run.train(progress=progress)
@@ -209,7 +223,7 @@ class _Run:
         def shared(number: int, active: list[Learner]) -> tuple[Supervision, int]:
             batch = self.batches[number]
             needed = set().union(*(losses[learner.name] for learner in active))
-            return supervise(model, batch, needed, self.device), batch.tokens
+            return supervise(model, batch, needed, self.recipe.temperature, self.device), batch.tokens
 
         started = time.perf_counter()
         fit(
@@ -243,11 +257,11 @@ class _Run:
             "teacher_digest": self.teacher.digest,
             "weights_digest": weights_digest(student),
             "wall_seconds_of_the_pass": self.seconds,
+            "resumed_from_step": learner.resumed_from,
             "arms_in_the_pass": [other.name for other in self.arms.values()],
-            "peak_memory_bytes": peak_memory_bytes(),
-            "device": self.device.type,
+            "peak_memory_bytes": peak_memory_bytes(self.device),
             "parameters": parameters,
-            **environment(),
+            **environment(self.device),
         }
         with self.store.write(key, manifest) as folder:
             with quiet():

@@ -13,6 +13,10 @@ class InputError(ValueError):
     """
 
 
+class DivergedError(RuntimeError):
+    """A loss stopped being finite; the message names model, step and term."""
+
+
 def nearest(name: str, allowed: Iterable[str]) -> str:
     """Returns " Did you mean 'x'?" for the valid name closest to ``name``, or "" if none is close."""
     matches = difflib.get_close_matches(str(name), list(allowed), n=1, cutoff=0.5)

@@ -7,6 +7,7 @@ manifest were never finished and are not read.
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 from collections.abc import Sequence
@@ -17,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from fairkd import corpus as corpora
-from fairkd.arms import TABLE_1, Arm, capacity_arms
+from fairkd.arms import Arm, capacity_arms
 from fairkd.errors import InputError, nearest
 from fairkd.materials import Materials, plan
 from fairkd.profile import Profile
@@ -69,7 +70,7 @@ class Experiment:
 
     def identity(self) -> str:
         """Profile, seeds, device and versions in a few lines of text."""
-        profile, about = self.profile, environment()
+        profile, about = self.profile, environment(self.materials.device)
         versions = ", ".join(f"{name} {version}" for name, version in about["versions"].items())
         return "\n".join(
             [
@@ -80,11 +81,11 @@ class Experiment:
         )
 
     def arms(self, group: str) -> list[Arm]:
-        """The arms of "capacity" (Figure 1), "ablation" (Table 1, and mlm-only if the profile has it) or "all"."""
+        """The arms of "capacity" (Figure 1), "ablation" (Table 1, and what else the profile names) or "all"."""
         profile = self.profile
         groups = {
             "capacity": capacity_arms(profile.depths),
-            "ablation": [a for a in profile.table_arms() if a.name in (*TABLE_1, "mlm-only")],
+            "ablation": profile.table_arms(),
             "all": profile.all_arms(),
         }
         if group not in groups:
@@ -92,7 +93,17 @@ class Experiment:
         return groups[group]
 
     def train(self, arms: Sequence[Arm]) -> None:
-        """Trains what the store lacks of these arms, for all seeds, each seed in one pass."""
+        """Trains what the store lacks of these arms, for all seeds, each seed in one pass.
+
+        Raises:
+            InputError: an arm is deeper than the teacher; or training has failed just before this notebook
+                (``FAIRKD_NO_TRAINING``) and a student is missing.
+            DivergedError: a loss became NaN or infinite.
+        """
+        if os.environ.get("FAIRKD_NO_TRAINING"):
+            for arm, seed in itertools.product(arms, self.profile.seeds):
+                self.materials.student(arm, seed)
+            return
         self.materials.train(arms)
 
     def seat(self, arms: Sequence[Arm]) -> pd.DataFrame:
@@ -246,7 +257,7 @@ class Experiment:
             about["teacher"] = {**materials.teacher.record, "digest": materials.teacher.digest}
             batches = -(-len(materials.corpus.train) // self.profile.batch_size)
             about["updates"] = materials.recipe.updates(batches)
-        return about | {"device": str(materials.device), **environment()}
+        return about | environment(materials.device)
 
     def save(self, name: str, frame: pd.DataFrame) -> None:
         """Saves a tidy table as ``results/<name>.parquet``; :meth:`finish` makes it part of the results."""

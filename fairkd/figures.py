@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import io
 import re
+import textwrap
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
@@ -53,16 +54,19 @@ def subscripts(title: str) -> str:
     return re.sub(r"\bL_([a-z]+)", r"$L_{\\mathrm{\1}}$", title)
 
 
-def show(figure: Figure, *, alt: str | None = None) -> None:
+def show(figure: Figure, *, note: str = "", alt: str | None = None) -> None:
     """Displays a figure as PNG with alternative text, and closes it.
 
     Args:
         figure: as returned by the functions here, or any other.
+        note: small type below the figure that stays with it when it is copied (``Profile.scale``).
         alt: what a reader who cannot see it should know; the figure's own label where it is not given.
     """
     from IPython.display import display
 
     with theme():
+        if note:
+            _footnote(figure, note)
         buffer = io.BytesIO()
         figure.savefig(buffer, format="png", dpi=DPI)
     # bbox is not tightened, so the size on the page is the figure's own, known before the image is decoded.
@@ -74,6 +78,17 @@ def show(figure: Figure, *, alt: str | None = None) -> None:
         metadata={"image/png": {"alt": text, "width": width, "height": height}},
     )
     figure.clear()
+
+
+def _footnote(figure: Figure, text: str) -> None:
+    """Makes the figure taller and writes below what was there."""
+    width, height = figure.get_size_inches()
+    lines = textwrap.fill(text, width=int(width * 17)).count("\n") + 1
+    extra = 0.16 * lines + 0.1
+    figure.set_layout_engine("constrained", rect=(0, extra / (height + extra), 1, height / (height + extra)))
+    figure.set_size_inches(width, height + extra)
+    wrapped = textwrap.fill(text, width=int(width * 17))
+    figure.text(0.01, 0.05 / (height + extra), wrapped, fontsize=7, color=TEACHER, va="bottom")
 
 
 def capacity(averages: pd.DataFrame, correlation: pd.DataFrame, *, printed_r: float) -> Figure:

@@ -130,8 +130,12 @@ def status(profile: Profile) -> pd.DataFrame:
     import pandas as pd
 
     rows = []
+    whole = Files(profile.output_dir, "reproduce")
+    at_work = _who(whole) if _is_locked(whole) else ""
     for notebook in NOTEBOOKS:
         word, detail = state(notebook, profile)
+        if at_work and word != "running" and word != "done":
+            detail = f"in the queue of {at_work}, which trains the students first"
         record = read_json(Files(profile.output_dir, notebook).status)
         rows.append((notebook, word, detail, record.get("finished", ""), record.get("seconds")))
     return pd.DataFrame(rows, columns=["notebook", "state", "detail", "finished", "seconds"])

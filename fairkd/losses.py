@@ -41,18 +41,27 @@ def distillation_losses(
     """
     tokens = attention_mask.bool()
     return {
-        "ce": kl_rows(student_logits[tokens], teacher_logits[tokens], temperature),
+        "ce": kl_rows(student_logits[tokens], soften(teacher_logits[tokens], temperature), temperature),
         "mlm": F.cross_entropy(student_logits.flatten(0, 1), labels.flatten(), ignore_index=IGNORED),
         "cos": cosine_rows(student_hidden[tokens], teacher_hidden[tokens]),
     }
 
 
-def kl_rows(student_logits: Tensor, teacher_logits: Tensor, temperature: float) -> Tensor:
-    """L_ce over rows (n, vocab): T² times the mean KL divergence from the teacher's distribution."""
-    log_teacher = F.log_softmax(_precise(teacher_logits) / temperature, dim=-1)
-    log_student = F.log_softmax(_precise(student_logits) / temperature, dim=-1)
-    divergence = F.kl_div(log_student, log_teacher, reduction="batchmean", log_target=True)
-    return temperature**2 * divergence
+def kl_rows(student_logits: Tensor, teacher_log_probs: Tensor, temperature: float) -> Tensor:
+    """L_ce over rows: T² times the mean KL divergence from the teacher's distribution.
+
+    Args:
+        student_logits: (n, vocab), before temperature.
+        teacher_log_probs: (n, vocab), of :func:`soften`; made once for all students.
+        temperature: T.
+    """
+    log_student = soften(student_logits, temperature)
+    return temperature**2 * F.kl_div(log_student, teacher_log_probs, reduction="batchmean", log_target=True)
+
+
+def soften(logits: Tensor, temperature: float) -> Tensor:
+    """Log probabilities (n, vocab) of logits divided by the temperature."""
+    return F.log_softmax(_precise(logits) / temperature, dim=-1)
 
 
 def mlm_rows(student_logits: Tensor, labels: Tensor) -> Tensor:

@@ -17,7 +17,7 @@ from fairkd.adapt import adaptation_recipe, needs_adaptation, prepare, teacher_k
 from fairkd.arms import Arm
 from fairkd.distill import check_arms, distill, student_key
 from fairkd.encoders import load_encoder
-from fairkd.errors import InputError
+from fairkd.errors import DivergedError, InputError
 from fairkd.profile import Profile
 from fairkd.store import Store
 from fairkd.training import Recipe
@@ -73,7 +73,13 @@ class Materials:
         """The teacher's checkpoint before any training."""
         profile = self.profile
         if profile.teacher != "scratch":
-            return teachers.load(profile.teacher, folder=profile.path(profile.teacher))
+            checkpoint = teachers.load(profile.teacher, folder=profile.path(profile.teacher))
+            longest = checkpoint.model.config.max_position_embeddings
+            if profile.max_length > longest:
+                raise InputError(
+                    f"max_length: {profile.max_length}, but teacher {profile.teacher!r} reads {longest} tokens at most"
+                )
+            return checkpoint
         texts = [t for source in self.sources for t in corpora.documents(source, column=profile.corpus_column)]
         tokenizer = teachers.small_tokenizer(texts)
         model = teachers.from_scratch(
@@ -129,7 +135,10 @@ class Materials:
         if corpus is None:
             return "corpus not tokenised yet"
         adapted = needs_adaptation(checkpoint, profile.adapt)
-        if self.store.find(teacher_key(checkpoint, corpus, self.adaptation, adapted=adapted)) is None:
+        if (
+            self.store.find(teacher_key(checkpoint, corpus, self.adaptation, adapted=adapted, device=self.device))
+            is None
+        ):
             return "teacher not prepared yet"
         self.corpus = corpus
         _ = self.teacher  # loads what is there
@@ -145,24 +154,35 @@ class Materials:
         """Folder of a finished student; raises InputError if it has not been trained."""
         folder = self.store.find(self.student_key(arm, seed))
         if folder is None:
-            raise InputError(f"arm {arm.name!r}, seed {seed}: not trained yet; call train([...]) first")
+            raise InputError(
+                f"arm {arm.name!r}, seed {seed}: not in the store; it has not been trained, or its training failed"
+            )
         return folder
 
     def train(self, arms: Sequence[Arm]) -> None:
         """Trains the arms that the store lacks, one pass over the corpus a seed."""
         check_arms(arms, self.checkpoint.model)  # before corpus and teacher are made
+        diverged = []
         for seed in self.profile.seeds:
-            distill(
-                arms,
-                teacher=self.teacher,
-                corpus=self.corpus,
-                recipe=self.recipe,
-                seed=seed,
-                store=self.store,
-                device=self.device,
-                parameters=self.profile.values(),
-                progress=self.progress,
-            )
+            try:
+                self._train(arms, seed)
+            except DivergedError as error:  # the other seeds are trained all the same
+                diverged.append(str(error))
+        if diverged:
+            raise DivergedError(" ".join(diverged))
+
+    def _train(self, arms: Sequence[Arm], seed: int) -> None:
+        distill(
+            arms,
+            teacher=self.teacher,
+            corpus=self.corpus,
+            recipe=self.recipe,
+            seed=seed,
+            store=self.store,
+            device=self.device,
+            parameters=self.profile.values(),
+            progress=self.progress,
+        )
 
     def measure(self, folder: Path | None) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
         """SEAT of a student's folder, or of the teacher (None): table, and replicates (B, 6) by pooling; cached."""
@@ -172,17 +192,21 @@ class Materials:
         spec = {"version": SEAT_CACHE, "weights": weights, "poolings": list(profile.seat_poolings), **options}
         spec["tokenizer"] = corpora.tokenizer_digest(self.checkpoint.tokenizer)
         key = Store.key("seat", spec)
-        found = self.store.find(key)
-        if found is None:
-            encoder = (self.teacher.model, self.teacher.tokenizer) if folder is None else load_encoder(folder)
-            measured = seat.measure_each(*encoder, profile.seat_poolings, **options, device=self.device)
-            with self.store.write(key, {"kind": "seat", **spec}) as new:
-                pd.concat([m.table for m in measured.values()], ignore_index=True).to_parquet(new / "table.parquet")
-                for pooling, m in measured.items():
-                    np.save(new / f"{pooling}.npy", m.replicates, allow_pickle=False)
-            found = self.store.root / key
+        if self.store.find(key) is None:
+            with self.store.lock(key):
+                if self.store.find(key) is None:
+                    self._measure(key, spec, folder, options)
+        found = self.store.root / key
         replicates = {str(p): np.load(found / f"{p}.npy", allow_pickle=False) for p in profile.seat_poolings}
         return pd.read_parquet(found / "table.parquet"), replicates
+
+    def _measure(self, key: str, spec: dict[str, Any], folder: Path | None, options: dict[str, Any]) -> None:
+        encoder = (self.teacher.model, self.teacher.tokenizer) if folder is None else load_encoder(folder)
+        measured = seat.measure_each(*encoder, self.profile.seat_poolings, **options, device=self.device)
+        with self.store.write(key, {"kind": "seat", **spec}) as new:
+            pd.concat([m.table for m in measured.values()], ignore_index=True).to_parquet(new / "table.parquet")
+            for pooling, m in measured.items():
+                np.save(new / f"{pooling}.npy", m.replicates, allow_pickle=False)
 
 
 def train_profile(profile: Profile) -> None:

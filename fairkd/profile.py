@@ -7,7 +7,6 @@ The values of the paper's Appendix D stand under the names that they have there.
 
 from __future__ import annotations
 
-import difflib
 import json
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args
@@ -37,13 +36,21 @@ def project_root() -> Path:
 
 def _items(value: Any) -> Any:
     """Lists become tuples; text such as "[0, 1]" (papermill's -p passes it so) is read as the list it shows."""
-    if isinstance(value, str) and value.strip().startswith("["):
-        value = yaml.safe_load(value)
+    value = _read(value, "[")
     return tuple(value) if isinstance(value, list) else value
 
 
 def _mapping(value: Any) -> Any:
-    return yaml.safe_load(value) if isinstance(value, str) and value.strip().startswith("{") else value
+    return _read(value, "{")
+
+
+def _read(value: Any, bracket: str) -> Any:
+    if not isinstance(value, str) or not value.strip().startswith(bracket):
+        return value
+    try:
+        return yaml.safe_load(value)
+    except yaml.YAMLError:
+        raise ValueError(f"{value!r} is not a complete list or mapping") from None
 
 
 Ints = Annotated[tuple[int, ...], BeforeValidator(_items), Field(min_length=1)]
@@ -149,7 +156,9 @@ class Profile(BaseModel):
             if missing:
                 raise ValueError(f"loss_weights: {missing} missing; give all of {list(get_args(LossName))}")
         self._check_paths()
-        self.all_arms()
+        for arm in self.all_arms():
+            if not any(self.weights[name] > 0 for name in arm.losses):
+                raise ValueError(f"loss_weights: arm {arm.name!r} learns from {list(arm.losses)}, all of weight 0")
         return self
 
     def _check_paths(self) -> None:
@@ -208,6 +217,23 @@ class Profile(BaseModel):
         without = ("runs_dir", "store_dir", "checkpoint_every", "prepare_only")
         return {name: value for name, value in values.items() if name not in without}
 
+    @property
+    def is_demonstration(self) -> bool:
+        """Whether anything but seeds and device differs from the shipped profile ``paper``."""
+        paper = self.effective(type(self).load("paper").values())
+        free = ("seeds", "device")
+        return any(value != paper[k] for k, value in self.effective(self.values()).items() if k not in free)
+
+    @property
+    def scale(self) -> str:
+        """What the numbers of this profile are, in a sentence that stands wherever they are shown."""
+        if not self.is_demonstration:
+            return f"Profile '{self.profile}': the paper's setting."
+        return (
+            f"Demonstration: the profile '{self.profile}' is not the paper's setting (teacher, corpus, training). "
+            "Its numbers show how the experiment works; they neither confirm nor refute the paper."
+        )
+
     def changed(self, **values: Any) -> Self:
         """A copy with some values replaced, checked like a file."""
         return type(self).check(self.values() | values)
@@ -248,9 +274,7 @@ class Profile(BaseModel):
 
 
 def _similar_path(path: Path) -> str:
-    siblings = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
-    close = difflib.get_close_matches(path.name, siblings, n=1)
-    return f" Did you mean {str(path.parent / close[0])!r}?" if close else ""
+    return nearest(path.name, [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else [])
 
 
 def _explain(problem: Any) -> str:

@@ -10,6 +10,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import torch
+
 PACKAGES = ("fairkd", "torch", "transformers", "datasets", "tokenizers", "numpy", "scipy", "pandas")
 
 
@@ -35,19 +37,19 @@ def _git(folder: Path, *arguments: str) -> str:
     return done.stdout.strip()
 
 
-def environment() -> dict[str, Any]:
-    """Versions, git commit, threads and accelerator of this process."""
-    import torch
-
+def environment(device: torch.device) -> dict[str, Any]:
+    """Versions, git commit, threads and device of this process."""
     return {
         "versions": versions(),
         "git_commit": git_commit(),
         "threads": torch.get_num_threads(),
-        "accelerator": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
     }
 
 
-def peak_memory_bytes() -> int:
-    """Largest resident memory of this process so far."""
+def peak_memory_bytes(device: torch.device) -> int:
+    """Largest memory so far: of the GPU where there is one, else resident memory of this process."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024

@@ -100,6 +100,8 @@ def ablation_sentence(results: Results) -> str:
     averages = results["ablation_averages"]
     pooling = averages.pooling.iloc[0]
     ours = averages[(averages.pooling == pooling) & averages.arm.isin(list(paper.TABLE1))].set_index("arm")
+    if ours.empty:
+        return "Losses: this profile has none of the students of Table 1."
     best = str(ours.average.idxmin())
     printed = paper.TABLE1_PRINTED_AVERAGE
     best_printed = min(printed, key=lambda arm: printed[arm])
@@ -116,11 +118,14 @@ def ablation_sentence(results: Results) -> str:
 
 def difference_sentence(differences: pd.DataFrame, pooling: str) -> str:
     """The paper's claim about L_ce: what leaving it out changes, and whether the interval decides."""
-    rows = differences[(differences.pooling == pooling) & (differences.arm == "no-ce")]
+    chosen = (differences.arm == "no-ce") & (differences.baseline == "full")
+    rows = differences[chosen & (differences.pooling == pooling)]
     if rows.empty:
         return ""
     row = rows.iloc[0]
     text = f"Without L_ce the average changes by {number(row.difference, 2)} {interval(row.low, row.high)}: "
+    if not row.low <= row.high:
+        return text + "the interval is undefined."
     if row.low <= 0 <= row.high:
         return text + "this run cannot say whether L_ce adds bias."
     if row.high < 0:

@@ -19,7 +19,10 @@ def derive(seed: int, purpose: str, *steps: int) -> int:
 
 
 def torch_generator(seed: int, purpose: str, *steps: int) -> torch.Generator:
-    """A CPU generator for one draw; results move to the device, so that CPU and GPU see the same draws."""
+    """A CPU generator for one draw; results move to the device, so that CPU and GPU see the same draws.
+
+    PyTorch's CPU generator looks at the low 32 bits of a seed only: among very many draws some share a stream.
+    """
     return torch.Generator().manual_seed(derive(seed, purpose, *steps))
 
 

@@ -30,6 +30,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -55,7 +56,7 @@ from fairkd.store import file_digest, write_json
 
 __all__ = ["NOTEBOOKS", "REPORT", "Outcome", "notebook_path", "reproduce", "run", "status"]
 
-TOKEN = "FAIRKD_RUN_TOKEN"
+TOKEN, NO_TRAINING = "FAIRKD_RUN_TOKEN", "FAIRKD_NO_TRAINING"
 _KERNEL_START_SECONDS = 180
 
 
@@ -77,13 +78,14 @@ class Outcome:
     page: Path | None
 
 
-def run(notebook: str, profile: Profile, *, force: bool = False) -> Outcome:
+def run(notebook: str, profile: Profile, *, force: bool = False, may_train: bool = True) -> Outcome:
     """Runs one notebook with a profile's values, unless it is done already.
 
     Args:
         notebook: name, as for :func:`notebook_path`.
         profile: checked parameters; with ``prepare_only`` the notebook only plans, and nothing counts as done.
         force: run it again even if it is done.
+        may_train: False after training has failed: a notebook that needs a missing student then fails at once.
 
     Raises:
         InputError: no such notebook, or another process is running it for this profile (says which).
@@ -95,7 +97,7 @@ def run(notebook: str, profile: Profile, *, force: bool = False) -> Outcome:
             return _plan(source, files, profile)
         if not force and is_done(files, profile):
             return Outcome(source.stem, "skipped", "", 0.0, files.of("html"))
-        return _run(source, files, profile)
+        return _run(source, files, profile, may_train)
 
 
 def reproduce(profile: Profile, *, echo: Callable[[str], None] = print) -> list[Outcome]:
@@ -112,13 +114,15 @@ def reproduce(profile: Profile, *, echo: Callable[[str], None] = print) -> list[
     folder = profile.output_dir
     with hold(Files(folder, "reproduce")):
         pending = [n for n in NOTEBOOKS if state(n, profile)[0] != "done"]
+        trained = True
         if not profile.prepare_only and any(n != REPORT for n in pending):
             echo("train: students that the store lacks")
             code = _train(profile)
             echo("train: done" if code == 0 else f"train: FAILED (exit status {code}); going on with what there is")
+            trained = code == 0
         outcomes = []
         for notebook in NOTEBOOKS:
-            outcome = run(notebook, profile)
+            outcome = run(notebook, profile, may_train=trained)
             outcomes.append(outcome)
             echo(f"{notebook}: {_sentence(outcome, folder)}")
         if (folder / "report.html").exists() and not profile.prepare_only:
@@ -132,7 +136,7 @@ def _sentence(outcome: Outcome, folder: Path) -> str:
     return "done before" if outcome.state == "skipped" else f"{outcome.state} in {outcome.seconds:.0f} s"
 
 
-def _run(source: Path, files: Files, profile: Profile) -> Outcome:
+def _run(source: Path, files: Files, profile: Profile, may_train: bool) -> Outcome:
     who, token, start = identity(files.notebook, profile), secrets.token_hex(16), time.time()
     # From here on the earlier run no longer counts: its results are about to be replaced.
     outdated = [files.status, files.manifest, files.record("failed.json"), files.of("html")]
@@ -142,12 +146,13 @@ def _run(source: Path, files: Files, profile: Profile) -> Outcome:
         (files.folder / "report.html").unlink(missing_ok=True)
     write_json(files.record("running.json"), here() | {"token": token, "started": moment(start)})
     try:
-        detail = _papermill(source, files, profile, token) or _unfinished(files, token)
+        detail = _papermill(source, files, profile, token, may_train) or _unfinished(files, token)
         if not detail:
             os.replace(files.of("running.ipynb"), files.of("ipynb"))
             detail = _export(files)
     except BaseException:
-        _keep_failed(files, "stopped")
+        with suppress(OSError):  # a full disk, say, must not hide what went wrong
+            _keep_failed(files, "stopped")
         raise
     seconds = time.time() - start
     if detail:
@@ -163,7 +168,7 @@ def _run(source: Path, files: Files, profile: Profile) -> Outcome:
 
 def _plan(source: Path, files: Files, profile: Profile) -> Outcome:
     start = time.time()
-    detail = _papermill(source, files, profile, token="")
+    detail = _papermill(source, files, profile, token="", may_train=False)
     name = "failed" if detail else "plan"
     for kind in ("ipynb", "log"):
         if files.of(f"running.{kind}").exists():
@@ -176,7 +181,7 @@ def _plan(source: Path, files: Files, profile: Profile) -> Outcome:
     return Outcome(files.notebook, "planned", "", time.time() - start, page)
 
 
-def _papermill(source: Path, files: Files, profile: Profile, token: str) -> str:
+def _papermill(source: Path, files: Files, profile: Profile, token: str, may_train: bool) -> str:
     """Executes the notebook in a process of its own; returns what went wrong, or "" if papermill saw nothing."""
     with tempfile.TemporaryDirectory(prefix="fairkd-") as folder:
         _write_kernelspec(Path(folder))
@@ -185,6 +190,8 @@ def _papermill(source: Path, files: Files, profile: Profile, token: str) -> str:
         parameters.write_text(yaml.safe_dump(profile.values(), allow_unicode=True), encoding="utf-8")
         paths = os.pathsep.join(filter(None, [folder, os.environ.get("JUPYTER_PATH")]))
         settings = {"JUPYTER_PATH": paths, TOKEN: token, "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
+        if not may_train:
+            settings[NO_TRAINING] = "1"
         options = ["-k", "python3", "-l", "python", "--no-progress-bar", "--log-output"]
         options += ["--start-timeout", str(_KERNEL_START_SECONDS), "--cwd", str(project_root())]
         files.folder.mkdir(parents=True, exist_ok=True)

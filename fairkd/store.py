@@ -9,14 +9,15 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import secrets
 import shutil
-import tempfile
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 MANIFEST = "manifest.json"
 
@@ -30,12 +31,24 @@ def file_digest(path: Path) -> str:
 def write_json(path: Path, value: Any) -> None:
     """Writes JSON so that a reader sees the old file or the new one, never a part (and survives a crash)."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    with os.fdopen(handle, "w") as file:
-        json.dump(value, file, indent=1, sort_keys=True, default=str)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(name, path)
+    temporary = path.with_name(f".{path.name}-{_unique()}")
+    try:
+        with temporary.open("x") as file:
+            json.dump(value, file, indent=1, sort_keys=True, default=str)
+            flush(file)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def flush(file: IO[Any]) -> None:
+    """Waits until what was written to an open file is on the disk."""
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def _unique() -> str:
+    return f"{os.getpid()}-{secrets.token_hex(4)}"
 
 
 class Store:
@@ -56,28 +69,25 @@ class Store:
         return hashlib.sha256(text.encode()).hexdigest()[:20]
 
     def find(self, key: str) -> Path | None:
-        """The folder of a finished entry, its files checked against the manifest; None where there is none.
+        """The folder of a finished entry, its files checked against the manifest; changes nothing.
 
-        The files of an entry are read once for that in the life of a Store. A damaged entry (a file missing or
-        changed) counts as absent and is moved aside to ``damaged-<key>``.
+        None where there is no entry, or a damaged one (a file missing or changed). The files of an entry are read
+        once for that in the life of a Store.
         """
         folder = self.root / key
-        if not folder.is_dir():
-            return None
-        if key in self._checked or self._intact(folder):
-            self._checked.add(key)
+        if key in self._checked:
             return folder
-        aside = self.root / f"damaged-{key}"
-        shutil.rmtree(aside, ignore_errors=True)
-        os.replace(folder, aside)
-        return None
+        if not folder.is_dir() or not self._intact(folder):
+            return None
+        self._checked.add(key)
+        return folder
 
     @staticmethod
     def _intact(folder: Path) -> bool:
         try:
             files = json.loads((folder / MANIFEST).read_text())["files"]
             return all(file_digest(folder / name) == digest for name, digest in files.items())
-        except (OSError, ValueError, KeyError):
+        except (FileNotFoundError, ValueError, KeyError):  # any other failure to read is no sign of damage
             return False
 
     @staticmethod
@@ -90,25 +100,41 @@ class Store:
     def write(self, key: str, manifest: dict[str, Any]) -> Iterator[Path]:
         """Yields an empty folder to fill; it becomes the entry ``key`` when the block ends without an error.
 
-        ``manifest`` is written last, with the digests of all files added under "files"; the block may still
-        add to it.
+        ``manifest`` is written last, with the digests of all files added under "files"; the block may still add to
+        it. A damaged entry of that key is moved aside to ``damaged-<key>``. Call it with the key's lock held.
         """
         self.root.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(dir=self.root, prefix=f".writing-{key}-"))
+        for left_by_a_killed_process in self.root.glob(f".writing-{key}-*"):
+            shutil.rmtree(left_by_a_killed_process)
+        folder = self.root / f".writing-{key}-{_unique()}"
+        folder.mkdir()
         try:
             yield folder
             names = sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file())
             write_json(folder / MANIFEST, manifest | {"files": {n: file_digest(folder / n) for n in names}})
-            shutil.rmtree(self.root / key, ignore_errors=True)
+            if (self.root / key).exists():
+                aside = self.root / f"damaged-{key}"
+                shutil.rmtree(aside, ignore_errors=True)
+                os.replace(self.root / key, aside)
             os.replace(folder, self.root / key)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
-    def lock(self, key: str) -> FileLock:
-        """A lock between processes for making the entry ``key``; the second waits and then finds it finished."""
+    @contextmanager
+    def lock(self, key: str) -> Iterator[None]:
+        """Keeps other processes from making the entry ``key``: a second says that it waits, and finds it made."""
         locks = self.root / "locks"
         locks.mkdir(parents=True, exist_ok=True)
-        return FileLock(locks / f"{key}.lock")
+        lock = FileLock(locks / f"{key}.lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            print(f"Waiting for another process, which is making {key}.", file=sys.stderr, flush=True)
+            lock.acquire()
+        try:
+            yield
+        finally:
+            lock.release()
 
     def unfinished(self, key: str) -> Path:
         """Folder for the checkpoints of an entry that is still being made."""

@@ -32,10 +32,6 @@ ARM_TITLES = {
     "mlm-only": "L_mlm (ours)",
     "teacher": "teacher",
 }
-DEMONSTRATION = (
-    "Demonstration: the profile '{profile}' is not the paper's setting (other teacher, corpus and training length). "
-    "Its numbers show how the experiment works; they neither confirm nor refute the paper."
-)
 
 
 @dataclass(frozen=True, repr=False)
@@ -66,12 +62,9 @@ def interval(low: float, high: float, digits: int = 2) -> str:
     return f"[{number(low, digits)}, {number(high, digits)}]"
 
 
-def notice(profile: str) -> Html:
-    """Says that numbers of any profile but ``paper`` are a demonstration; empty for ``paper``."""
-    if profile == "paper":
-        return Html("")
-    text = escape(DEMONSTRATION.format(profile=profile))
-    return Html(f'<div class="notice" role="note"><p><strong>{text}</strong></p></div>')
+def notice(scale: str) -> Html:
+    """A box at the top of a page that says what its numbers are (``Profile.scale``)."""
+    return Html(f'<div class="notice" role="note"><p><strong>{escape(scale)}</strong></p></div>')
 
 
 def missing(what: str, why: str) -> Html:
@@ -131,41 +124,41 @@ def facts(values: Mapping[str, Any], *, caption: str) -> Html:
     return _table(caption, head, rows)
 
 
-def averages(data: pd.DataFrame, *, profile: str) -> Html:
+def averages(data: pd.DataFrame, *, scale: str) -> Html:
     """Average SEAT of each student and the teacher, mean |d| and mean signed d with intervals.
 
     Args:
         data: arm, layers, seeds, pooling, average, low, high, signed, signed_low, signed_high.
-        profile: name; all but ``paper`` are called a demonstration in the caption.
+        scale: what the numbers are (``Profile.scale``), for the caption.
     """
     columns = ["arm", "layers", "seeds", "pooling", "average", "low", "high", "signed", "signed_low", "signed_high"]
     return frame(
         data.sort_values("pooling", key=lambda names: names != data.pooling.iloc[0], kind="stable")[columns],
-        caption=f"Average SEAT with 95 % intervals.{_profile_words(profile)}",
+        caption=f"Average SEAT with 95 % intervals. {scale}",
         titles={"arm": "student", "average": "mean |d|", "signed": "mean signed d"},
         intervals={"average": ("low", "high"), "signed": ("signed_low", "signed_high")},
     )
 
 
-def differences(data: pd.DataFrame, *, profile: str) -> Html:
+def differences(data: pd.DataFrame, *, scale: str) -> Html:
     """Average SEAT of each student minus that of another, with paired intervals.
 
     Args:
         data: arm, baseline, pooling, difference, low, high.
-        profile: as for :func:`averages`.
+        scale: as for :func:`averages`.
     """
     shown = data[["arm", "baseline", "pooling", "difference", "low", "high"]].copy()
     for name in ("arm", "baseline"):
         shown[name] = [ARM_TITLES.get(arm, arm) for arm in shown[name]]
     return frame(
         shown,
-        caption=f"Differences of average SEAT (mean |d|) with paired 95 % intervals.{_profile_words(profile)}",
+        caption=f"Differences of average SEAT (mean |d|) with paired 95 % intervals. {scale}",
         titles={"arm": "student", "baseline": "minus"},
         intervals={"difference": ("low", "high")},
     )
 
 
-def table1(scores: pd.DataFrame, averages: pd.DataFrame, *, profile: str, pooling: str) -> Html:
+def table1(scores: pd.DataFrame, averages: pd.DataFrame, *, scale: str, pooling: str) -> Html:
     """Table 1, SEAT half: a column an arm, ours beside the printed values.
 
     The lowest absolute effect size of a row is bold, among ours and among the printed ones. Where the average of
@@ -174,7 +167,7 @@ def table1(scores: pd.DataFrame, averages: pd.DataFrame, *, profile: str, poolin
     Args:
         scores: arm, pooling, test, effect_size, low, high.
         averages: arm, pooling, average, low, high, signed, signed_low, signed_high.
-        profile: name; all but ``paper`` are called a demonstration in the caption.
+        scale: what the numbers are (``Profile.scale``), for the caption.
         pooling: which sentence vectors to show.
     """
     ours = scores[scores.pooling == pooling]
@@ -196,7 +189,7 @@ def table1(scores: pd.DataFrame, averages: pd.DataFrame, *, profile: str, poolin
         rows.append(f"<tr>{''.join(row)}</tr>")
     rows.append(_average_row(means, arms, columns))
     rows.append(_signed_row(means, columns))
-    return _table(_table1_caption(profile, pooling), _table1_head(columns), rows)
+    return _table(_table1_caption(scale, pooling), _table1_head(columns), rows)
 
 
 def _average_row(means: pd.DataFrame, arms: Sequence[str], columns: Sequence[str]) -> str:
@@ -250,16 +243,11 @@ def subscripts(text: str) -> str:
     return re.sub(r"\bL_([a-z]+)", r"L<sub>\1</sub>", text)
 
 
-def _table1_caption(profile: str, pooling: str) -> str:
+def _table1_caption(scale: str, pooling: str) -> str:
     return (
         f"Table 1, SEAT: effect sizes d with {pooling} pooling, 95 % intervals in small type, "
-        f"the lowest |d| of a row in bold.{_profile_words(profile)}"
+        f"the lowest |d| of a row in bold. {scale}"
     )
-
-
-def _profile_words(profile: str) -> str:
-    kind = "" if profile == "paper" else f" {DEMONSTRATION.format(profile=profile)}"
-    return f" Profile '{profile}'.{kind}"
 
 
 def _lowest(values: Mapping[str, float]) -> set[str]:

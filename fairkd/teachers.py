@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,13 +52,15 @@ class Teacher:
     Attributes:
         model: BertForMaskedLM in evaluation mode with a trained MLM head.
         tokenizer: its fast tokenizer.
-        digest: of its weights.
+        digest: of its weights and architecture.
+        tokenizer_digest: of the tokenizer.
         record: plain facts: source, layers, hidden, parameters, adapted, held-out MLM loss before and after.
     """
 
     model: Any
     tokenizer: Any
     digest: str
+    tokenizer_digest: str
     record: dict[str, Any]
 
 
@@ -114,6 +117,11 @@ def load(source: str, *, folder: Path | None = None) -> Checkpoint:
             ) from error
         if config.model_type != "bert":
             raise InputError(f"teacher {source!r} is a {config.model_type!r} model; allowed is 'bert'")
+        if config.layer_norm_eps != 1e-12 or not getattr(config, "tie_word_embeddings", True):
+            raise InputError(
+                f"teacher {source!r} has layer_norm_eps {config.layer_norm_eps} and tie_word_embeddings "
+                f"{config.tie_word_embeddings}; a DistilBERT student can only follow 1e-12 and True"
+            )
         try:
             loaded: Any = BertForMaskedLM.from_pretrained(
                 path,
@@ -217,9 +225,24 @@ def load_weights(model: nn.Module, path: Path) -> None:
         raise InputError(f"{path} does not fit the model: missing {missing}, unexpected {unexpected}")
 
 
-def weights_digest(model: nn.Module) -> str:
-    """SHA-256 over the names, shapes and bytes of a model's weights, independent of file format."""
-    digest = hashlib.sha256()
+ARCHITECTURE = (
+    "model_type",
+    "num_attention_heads",
+    "n_heads",
+    "hidden_act",
+    "activation",
+    "layer_norm_eps",
+    "pad_token_id",
+    "hidden_dropout_prob",
+    "attention_probs_dropout_prob",
+)
+"""Settings of a BERT or DistilBERT that its weights do not show."""
+
+
+def weights_digest(model: Any) -> str:
+    """SHA-256 over a model's weights (names, shapes, bytes) and :data:`ARCHITECTURE`, independent of file format."""
+    settings = {name: getattr(model.config, name, None) for name in ARCHITECTURE}
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     for name, tensor in sorted(model.state_dict().items()):
         digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}\n".encode())
         digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())

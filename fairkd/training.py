@@ -11,6 +11,7 @@ import json
 import math
 import os
 import shutil
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -22,6 +23,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from tqdm import tqdm
@@ -30,7 +32,9 @@ from fairkd.corpus import Corpus, batches, collate
 from fairkd.losses import token_rows
 from fairkd.masking import IGNORED, mask_tokens, sampling_weights
 from fairkd.rng import derive, torch_generator
+from fairkd.store import flush
 
+STATE, METRICS = "state.safetensors", "metrics.json"
 LOSS_READ_EVERY = {"cpu": 1, "cuda": 20}
 """Updates between two looks at the losses: each look makes a GPU wait for the host."""
 
@@ -90,20 +94,26 @@ def learning_rate(update: int, total: int, recipe: Recipe) -> float:
 
 @dataclass(frozen=True)
 class MaskedBatch:
-    """One batch, masked once for all models.
+    """One batch, masked once for all models. Row numbers are made on the host, so that no GPU waits for them.
 
     Attributes:
         input_ids, corrupted, labels, attention_mask: (batch, tokens) on the device.
-        mlm_rows, ce_rows: flat positions (n,) of the labels and of the tokens that L_ce looks at.
-        tokens: non-pad tokens.
+        token_rows: flat positions (n,) of the non-pad tokens.
+        ce_rows, mlm_rows: of the tokens that L_ce looks at, and of the labels.
+        head_rows: of both together, sorted; ``ce_at`` and ``mlm_at`` say where in it they stand.
+        tokens: number of non-pad tokens.
     """
 
     input_ids: Tensor
     corrupted: Tensor
     labels: Tensor
     attention_mask: Tensor
-    mlm_rows: Tensor
+    token_rows: Tensor
     ce_rows: Tensor
+    mlm_rows: Tensor
+    head_rows: Tensor
+    ce_at: Tensor
+    mlm_at: Tensor
     tokens: int
 
 
@@ -153,15 +163,25 @@ class MaskedBatches:
         generator = torch_generator(self.seed, f"{purpose} ce tokens", number)
         ce_rows = token_rows(attention_mask, recipe.ce_token_fraction, generator)
         mlm_rows = (labels.flatten() != IGNORED).nonzero().squeeze(1)
-        return MaskedBatch(
-            input_ids=input_ids.to(self.device, non_blocking=True),
-            corrupted=corrupted.to(self.device, non_blocking=True),
-            labels=labels.to(self.device, non_blocking=True),
-            attention_mask=attention_mask.to(self.device, non_blocking=True),
-            mlm_rows=mlm_rows.to(self.device, non_blocking=True),
-            ce_rows=ce_rows.to(self.device, non_blocking=True),
-            tokens=int(attention_mask.sum()),
-        )
+        head_rows = torch.cat([ce_rows, mlm_rows]).unique()
+        tensors = {
+            "input_ids": input_ids,
+            "corrupted": corrupted,
+            "labels": labels,
+            "attention_mask": attention_mask,
+            "token_rows": attention_mask.flatten().nonzero().squeeze(1),
+            "ce_rows": ce_rows,
+            "mlm_rows": mlm_rows,
+            "head_rows": head_rows,
+            "ce_at": torch.searchsorted(head_rows, ce_rows),
+            "mlm_at": torch.searchsorted(head_rows, mlm_rows),
+        }
+        return MaskedBatch(**{name: self._place(t) for name, t in tensors.items()}, tokens=len(tensors["token_rows"]))
+
+    def _place(self, tensor: Tensor) -> Tensor:
+        if self.device.type == "cuda":
+            return tensor.pin_memory().to(self.device, non_blocking=True)
+        return tensor.to(self.device)
 
 
 @dataclass(frozen=True)
@@ -201,6 +221,7 @@ class Learner:
         self.name, self.model, self.losses, self.weights = name, model, losses, weights
         self.recipe, self.folder = recipe, folder
         self.update = 0
+        self.resumed_from = 0
         self.divergence: Divergence | None = None
         self.metrics: list[dict[str, float]] = []
         self._unread: list[dict[str, Any]] = []
@@ -251,8 +272,11 @@ class Learner:
             tensors |= {f"{key}.{name}": state[key] for key in ("exp_avg", "exp_avg_sq") if key in state}
         self.folder.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(dir=self.folder, prefix=".writing-"))
-        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, temporary / "state.safetensors")
-        (temporary / "metrics.json").write_text(json.dumps(self.metrics))
+        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, temporary / STATE)
+        (temporary / METRICS).write_text(json.dumps(self.metrics))
+        for name in (STATE, METRICS):
+            with (temporary / name).open("rb+") as file:
+                flush(file)
         final = self.folder / f"step-{self.update:09d}"
         shutil.rmtree(final, ignore_errors=True)
         os.replace(temporary, final)
@@ -261,19 +285,28 @@ class Learner:
                 shutil.rmtree(other, ignore_errors=True)
 
     def resume(self) -> None:
-        """Goes back to the newest checkpoint, if there is one."""
-        found = sorted(self.folder.glob("step-*"))
-        if not found:
+        """Goes back to the newest checkpoint that can be read, if there is one."""
+        for folder in sorted(self.folder.glob("step-*"), reverse=True):
+            try:
+                tensors = load_file(folder / STATE)
+                metrics = json.loads((folder / METRICS).read_text())
+            except (OSError, ValueError, SafetensorError) as error:
+                print(
+                    f"{self.name}: checkpoint {folder} cannot be read ({error}); going back further.", file=sys.stderr
+                )
+                continue
+            self.update = self.resumed_from = int(folder.name.removeprefix("step-"))
+            self.metrics = metrics
+            self._restore(tensors)
             return
-        tensors = load_file(found[-1] / "state.safetensors")
-        self.update = int(found[-1].name.removeprefix("step-"))
-        with torch.no_grad():
-            for name, p in self.parameters.items():
-                p.copy_(tensors[f"model.{name}"])
-                if f"exp_avg.{name}" in tensors:
-                    moments = {key: tensors[f"{key}.{name}"].to(p.device) for key in ("exp_avg", "exp_avg_sq")}
-                    self.optimizer.state[p] = {"step": torch.tensor(float(self.update), device=p.device), **moments}
-        self.metrics = json.loads((found[-1] / "metrics.json").read_text())
+
+    @torch.no_grad()
+    def _restore(self, tensors: dict[str, Tensor]) -> None:
+        for name, p in self.parameters.items():
+            p.copy_(tensors[f"model.{name}"])
+            if f"exp_avg.{name}" in tensors:
+                moments = {key: tensors[f"{key}.{name}"].to(p.device, copy=True) for key in ("exp_avg", "exp_avg_sq")}
+                self.optimizer.state[p] = {"step": torch.tensor(float(self.update), device=p.device), **moments}
 
 
 def adamw(parameters: dict[str, nn.Parameter], recipe: Recipe) -> torch.optim.AdamW:
@@ -288,14 +321,21 @@ def adamw(parameters: dict[str, nn.Parameter], recipe: Recipe) -> torch.optim.Ad
 @contextmanager
 def dropout_from(seed: int, device: torch.device) -> Iterator[None]:
     """Dropout inside the block draws from ``seed``; the global generators are left as they were."""
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(seed)
+    cuda = device.type == "cuda"
+    generator = torch.cuda.default_generators[device.index] if cuda else torch.default_generator
+    with torch.random.fork_rng(devices=[device] if cuda else []):
+        generator.manual_seed(seed)
         yield
 
 
+def precision(device: torch.device) -> str:
+    """What training computes in: "bf16" on CUDA, "fp32" on the CPU (bf16 is slower there)."""
+    return "bf16" if device.type == "cuda" else "fp32"
+
+
 def autocast(device: torch.device) -> torch.autocast:
-    """bf16 on CUDA, fp32 on the CPU (bf16 is slower there)."""
-    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=device.type == "cuda")
+    """The block's matrix products are in :func:`precision`."""
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision(device) == "bf16")
 
 
 def fit(

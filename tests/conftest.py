@@ -26,7 +26,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
     tokenizer = small_tokenizer(list(corpora.documents("generated")))
     corpus = corpora.build(["generated"], tokenizer, store=store, heldout_fraction=0.2, max_length=48, progress=False)
     model = from_scratch(tokenizer, layers=3, hidden=32, max_length=64, initializer_range=0.1, seed=0)
-    teacher = Teacher(model, tokenizer, weights_digest(model), {"layers": 3})
+    teacher = Teacher(model, tokenizer, weights_digest(model), corpora.tokenizer_digest(tokenizer), {"layers": 3})
     return SimpleNamespace(store=store, tokenizer=tokenizer, corpus=corpus, teacher=teacher)
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from helpers import small_tokenizer
 
 from fairkd import corpus as module
 from fairkd.corpus import Corpus, batches, build, collate, tokenizer_digest
@@ -16,6 +15,7 @@ from fairkd.errors import InputError
 from fairkd.rng import numpy_generator
 from fairkd.sources import documents
 from fairkd.store import Store
+from fairkd.teachers import small_tokenizer
 
 TEXTS = list(documents("generated"))
 TOKENIZER = small_tokenizer(TEXTS)

@@ -124,6 +124,14 @@ def test_with_one_seed_the_interval_covers_stimulus_words_only(trained):
     assert set(one.correlation(one.arms("capacity"))["covers"]) == {"stimulus words"}
 
 
+def test_after_failed_training_a_missing_student_is_an_error_at_once(trained, monkeypatch):
+    monkeypatch.setenv("FAIRKD_NO_TRAINING", "1")
+    experiment = Experiment("01_capacity", trained)
+    experiment.train(experiment.arms("all"))  # all of them are there
+    with pytest.raises(InputError, match=r"arm 'capacity-1', seed 9: not in the store"):
+        Experiment("01_capacity", trained.changed(seeds=[9])).train(experiment.arms("all"))
+
+
 def test_measurements_are_cached(trained, monkeypatch):
     materials = Materials(trained, progress=False)
     folder = materials.student(trained.all_arms()[0], 0)
@@ -163,6 +171,21 @@ def test_a_depth_that_the_teacher_does_not_have_is_refused_before_training(tmp_p
     with pytest.raises(InputError, match=r"arm 'capacity-9': a student of 9 layers.*allowed are 1 to 3"):
         train_profile(profile)
     assert not (tmp_path / "store").exists()
+
+
+def test_sequences_longer_than_the_teacher_reads_are_refused_before_the_corpus(trained, tmp_path):
+    teacher = Materials(trained).teacher
+    teacher.model.save_pretrained(tmp_path / "bert")
+    teacher.tokenizer.save_pretrained(tmp_path / "bert")
+    profile = tiny(tmp_path, teacher=str(tmp_path / "bert"), max_length=512)
+    with pytest.raises(InputError, match=r"max_length: 512, but teacher .* reads 64 tokens at most"):
+        train_profile(profile)
+    assert not (tmp_path / "store").exists()
+
+
+def test_a_profile_may_name_arms_of_its_own_only(trained):
+    mine = trained.changed(arms=[{"name": "mine", "layers": 1, "losses": ["cos"]}, "no-ce"])
+    assert [arm.name for arm in Experiment("02_ablation", mine).arms("ablation")] == ["mine", "no-ce"]
 
 
 def parameters(profile: Profile, **more) -> dict:

@@ -118,7 +118,7 @@ def test_paths_that_do_not_exist_are_named_with_the_nearest(tmp_path: Path):
     with pytest.raises(InputError) as error:
         changed(corpus=[str(tmp_path / "corpos.txt")])
     assert "does not exist" in str(error.value)
-    assert str(tmp_path / "corpus.txt") in str(error.value)
+    assert "Did you mean 'corpus.txt'?" in str(error.value)
     with pytest.raises(InputError, match=r"teacher: '\./no-such-folder' does not exist"):
         changed(teacher="./no-such-folder", adapt="auto")
 
@@ -151,3 +151,21 @@ def test_the_parameters_cell_names_every_parameter_once_with_the_quick_values():
     del found["__annotations__"]
     assert found == Profile.load("quick").values()
     assert all("  # " in line for line in cell.splitlines())
+
+
+def test_everything_but_the_papers_own_setting_is_a_demonstration():
+    paper = Profile.load("paper")
+    assert not paper.is_demonstration
+    assert not paper.changed(seeds=[5], device="cpu", runs_dir="elsewhere").is_demonstration
+    assert "the paper's setting" in paper.scale
+    for changes in ({"max_steps": 5}, {"teacher": "embedded"}, {"corpus": ["embedded"]}, {"temperature": 1.0}):
+        assert paper.changed(**changes).is_demonstration, changes
+    assert all(Profile.load(name).is_demonstration for name in NAMES if name != "paper")
+    assert Profile.load("quick").scale.startswith("Demonstration: the profile 'quick'")
+
+
+def test_broken_lists_and_arms_without_any_weight_are_refused():
+    with pytest.raises(InputError, match=r"seeds: '\[0, 1' is not a complete list"):
+        changed(seeds="[0, 1")
+    with pytest.raises(InputError, match=r"arm 'mlm-only' learns from \['mlm'\], all of weight 0"):
+        changed(loss_weights={"ce": 1.0, "mlm": 0.0, "cos": 1.0})

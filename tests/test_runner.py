@@ -55,8 +55,8 @@ def without_kernels(monkeypatch):
     """papermill and training replaced by stand-ins; returns (the list of what was run, the set of what shall fail)."""
     calls: list[str] = []
 
-    def execute(source, files, profile, token):
-        calls.append(files.notebook)
+    def execute(source, files, profile, token, may_train):
+        calls.append(files.notebook if may_train or profile.prepare_only else f"{files.notebook} without training")
         files.folder.mkdir(parents=True, exist_ok=True)
         files.of("running.ipynb").write_text(source.read_text())
         files.of("running.log").write_text("log")
@@ -100,9 +100,9 @@ def test_finished_run_leaves_notebook_page_and_status_and_is_not_repeated(projec
         "results/01_capacity.json",
         "results/01_capacity.txt",
     }
-    start = time.perf_counter()
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*.*") if path.suffix not in (".lock", ".json")}
     assert runner.run("01_capacity", profile).state == "skipped"
-    assert time.perf_counter() - start < 2
+    assert {path: path.stat().st_mtime_ns for path in before} == before
     # Another profile's values are another result.
     assert ledger.state("01_capacity", profile.changed(seeds=[4]))[0] == "stale"
 
@@ -129,10 +129,19 @@ def test_notebook_that_ends_without_its_manifest_is_failed(project):
     assert "without its last cell's manifest" in outcome.detail
 
 
+def test_after_failed_training_no_notebook_trains_again(project, without_kernels, monkeypatch):
+    calls, _ = without_kernels
+    monkeypatch.setattr(runner, "_train", lambda profile: 1)
+    said: list[str] = []
+    runner.reproduce(Profile.load("tiny"), echo=said.append)
+    assert calls == [f"{name} without training" for name in runner.NOTEBOOKS]
+    assert "train: FAILED (exit status 1); going on with what there is" in said
+
+
 def test_manifest_of_another_run_does_not_count(project, without_kernels, monkeypatch):
     execute = runner._papermill
     monkeypatch.setattr(
-        runner, "_papermill", lambda source, files, profile, token: execute(source, files, profile, "x")
+        runner, "_papermill", lambda source, files, profile, token, _: execute(source, files, profile, "x", True)
     )
     outcome = runner.run("01_capacity", Profile.load("tiny"))
     assert (outcome.state, outcome.detail) == ("failed", "01_capacity.json is from another run")
@@ -272,7 +281,7 @@ def test_unknown_notebook_names_the_nearest(project):
 
 
 def test_interrupted_run_leaves_no_result(project, without_kernels, monkeypatch):
-    def interrupt(source, files, profile, token):
+    def interrupt(source, files, profile, token, may_train):
         files.of("running.log").write_text("half")
         raise KeyboardInterrupt
 

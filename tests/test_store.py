@@ -4,6 +4,7 @@ import json
 import multiprocessing
 import os
 import signal
+import threading
 
 import pytest
 
@@ -46,17 +47,19 @@ def _killed(root) -> None:
 
 
 def test_a_process_killed_while_writing_leaves_no_entry(store):
-    process = multiprocessing.get_context("fork").Process(target=_killed, args=(store.root,))
+    process = multiprocessing.get_context("spawn").Process(target=_killed, args=(store.root,))
     process.start()
-    process.join()
+    process.join(60)
     assert process.exitcode == -9
     assert store.find("k") is None
+    assert list(store.root.glob(".writing-k-*"))
     fill(store, "k")
     assert store.find("k") is not None
+    assert not list(store.root.glob(".writing-*"))  # what the killed process left is gone
 
 
 @pytest.mark.parametrize("damage", ["change", "delete", "manifest"])
-def test_a_damaged_entry_is_no_result_and_is_set_aside(store, damage):
+def test_a_damaged_entry_is_no_result_and_is_set_aside_by_the_next(store, damage):
     fill(store, "k")
     file = store.root / "k" / "sub" / "a.txt"
     if damage == "change":
@@ -65,10 +68,51 @@ def test_a_damaged_entry_is_no_result_and_is_set_aside(store, damage):
         file.unlink()
     else:
         (store.root / "k" / "manifest.json").write_text("{")
+    before = sorted(store.root.rglob("*"))
     assert Store(store.root).find("k") is None
-    assert (store.root / "damaged-k").is_dir()
+    assert sorted(store.root.rglob("*")) == before  # looking changes nothing
     fill(store, "k")
     assert Store(store.root).find("k") is not None
+    assert (store.root / "damaged-k").is_dir()
+
+
+def test_an_entry_that_cannot_be_read_just_now_is_not_called_damaged(store, monkeypatch):
+    fill(store, "k")
+
+    def fails(path):
+        raise PermissionError(13, "denied")
+
+    monkeypatch.setattr("fairkd.store.file_digest", fails)
+    with pytest.raises(PermissionError):
+        Store(store.root).find("k")
+
+
+def test_entries_have_the_permissions_that_the_user_asks_for(store):
+    old = os.umask(0o022)
+    try:
+        fill(store, "k")
+    finally:
+        os.umask(old)
+    assert (store.root / "k").stat().st_mode & 0o777 == 0o755
+    assert (store.root / "k" / "manifest.json").stat().st_mode & 0o777 == 0o644
+
+
+def test_a_second_process_says_that_it_waits(store, capfd):
+    inside, done = threading.Event(), threading.Event()
+
+    def first():
+        with store.lock("k"):
+            inside.set()
+            done.wait(10)
+
+    thread = threading.Thread(target=first)
+    thread.start()
+    inside.wait(10)
+    threading.Timer(0.3, done.set).start()
+    with Store(store.root).lock("k"):
+        assert done.is_set()
+    thread.join()
+    assert "Waiting for another process, which is making k" in capfd.readouterr().err
 
 
 def test_json_is_replaced_not_rewritten(tmp_path, monkeypatch):

@@ -21,7 +21,7 @@ def rows_of(soup: BeautifulSoup) -> dict[str, list]:
 
 @pytest.fixture
 def table1() -> BeautifulSoup:
-    return parse(tables.table1(scores(ABLATION), averages(ABLATION), profile="quick", pooling="mean"))
+    return parse(tables.table1(scores(ABLATION), averages(ABLATION), scale="Demonstration.", pooling="mean"))
 
 
 def test_table1_shows_ours_and_the_printed_value_of_every_cell(table1):
@@ -56,17 +56,17 @@ def test_table1_gives_both_averages_only_where_the_printed_one_is_not_the_mean_o
 def test_lowest_is_by_absolute_value():
     data = scores(ABLATION)
     data.loc[(data.arm == "no-ce") & (data.test == "C6"), "effect_size"] = -0.25
-    soup = parse(tables.table1(data, averages(ABLATION), profile="quick", pooling="mean"))
+    soup = parse(tables.table1(data, averages(ABLATION), scale="Demonstration.", pooling="mean"))
     cells = next(cells for head, cells in rows_of(soup).items() if head.startswith("C6 "))
     assert cells[4].strong.get_text(" ").startswith("−0.250")
     assert not cells[0].strong
 
 
-@pytest.mark.parametrize(("profile", "demonstration"), [("quick", True), ("paper", False), ("paper2", True)])
-def test_only_the_paper_profile_is_no_demonstration(profile, demonstration):
-    table = tables.table1(scores(ABLATION), averages(ABLATION), profile=profile, pooling="mean")
-    for text in (table.text, tables.notice(profile).text, tables.averages(averages(ABLATION), profile=profile).text):
-        assert ("Demonstration" in text) == demonstration
+def test_every_table_says_what_its_numbers_are():
+    scale = "Only a demonstration."
+    table = tables.table1(scores(ABLATION), averages(ABLATION), scale=scale, pooling="mean")
+    for text in (table.text, tables.notice(scale).text, tables.averages(averages(ABLATION), scale=scale).text):
+        assert scale in text
 
 
 def test_text_from_data_is_escaped_everywhere():
@@ -78,9 +78,9 @@ def test_text_from_data_is_escaped_everywhere():
         tables.notice(HOSTILE),
         tables.missing(HOSTILE, HOSTILE),
         tables.paragraph(HOSTILE),
-        tables.averages(data, profile=HOSTILE),
+        tables.averages(data, scale=HOSTILE),
         tables.table1(scores(ABLATION).replace("no-ce", HOSTILE), averages(ABLATION).replace("no-ce", HOSTILE),
-                      profile=HOSTILE, pooling="mean"),
+                      scale=HOSTILE, pooling="mean"),
     ]  # fmt: skip
     for html in made:
         assert not parse(html).find_all("script")
@@ -98,7 +98,7 @@ def test_differences_name_both_students():
     data = pd.DataFrame(
         [{"arm": "no-ce", "baseline": "full", "pooling": "mean", "difference": -0.3, "low": -0.5, "high": -0.1}]
     )
-    (cells,) = rows_of(parse(tables.differences(data, profile="quick"))).values()
+    (cells,) = rows_of(parse(tables.differences(data, scale="Demonstration."))).values()
     assert [c.get_text(" ") for c in cells] == ["L mlm  + L cos  + L ce", "mean", "−0.300 [−0.50, −0.10]"]
 
 

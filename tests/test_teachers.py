@@ -1,5 +1,6 @@
 """Teachers: what is loaded, what is refused, and adaptation."""
 
+import dataclasses
 import json
 
 import pandas as pd
@@ -16,6 +17,7 @@ from fairkd.adapt import (
     mlm_loss,
     needs_adaptation,
     prepare,
+    teacher_key,
 )
 from fairkd.corpus import collate
 from fairkd.errors import InputError
@@ -154,8 +156,8 @@ def test_scratch_teachers_depend_on_their_seed_only(world):
 
 
 def test_log_unigram_is_a_distribution_of_smoothed_counts(world):
-    bias = log_unigram(world.corpus.token_counts)
     counts = world.corpus.token_counts
+    bias = log_unigram(counts, len(counts))
     assert float(bias.exp().sum()) == pytest.approx(1, abs=1e-5)
     assert float(bias[7].exp()) == pytest.approx((counts[7] + 1) / (counts.sum() + len(counts)), rel=1e-5)
 
@@ -230,3 +232,59 @@ def test_a_teacher_with_a_head_is_used_as_it_is_unless_asked(world, store, folde
     adapted = prepared(world, store, load(str(folder), folder=folder), adapt="always")
     assert adapted.record["adapted"]
     assert adapted.digest != teacher.digest
+
+
+def test_a_cell_that_was_interrupted_and_runs_again_gives_the_same_teacher(world, tmp_path, monkeypatch):
+    """As in a notebook: the checkpoint object is the same, and the interrupted training must not have changed it."""
+    whole = prepared(world, Store(tmp_path / "whole"), scratch(world))
+    checkpoint, store, original = scratch(world), Store(tmp_path / "stopped"), MaskedBatches.__getitem__
+
+    def stops(self, number):
+        if number == 17:
+            raise KeyboardInterrupt
+        return original(self, number)
+
+    monkeypatch.setattr(MaskedBatches, "__getitem__", stops)
+    with pytest.raises(KeyboardInterrupt):
+        prepared(world, store, checkpoint)
+    monkeypatch.setattr(MaskedBatches, "__getitem__", original)
+    again = prepared(world, store, checkpoint)
+    assert again.digest == whole.digest
+    assert again.record == whole.record
+
+
+def test_the_digest_sees_the_architecture(folder):
+    before = weights_digest(load(str(folder), folder=folder).model)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"num_attention_heads": 4}))
+    assert weights_digest(load(str(folder), folder=folder).model) != before
+
+
+def test_a_teacher_that_a_student_could_not_follow_is_refused(folder):
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"layer_norm_eps": 1e-5}))
+    with pytest.raises(InputError, match=r"layer_norm_eps 1e-05.*can only follow 1e-12"):
+        load(str(folder), folder=folder)
+
+
+def test_a_vocabulary_padded_beyond_the_tokenizer_is_no_obstacle(world, store):
+    config = world.teacher.model.config
+    config = type(config)(**(config.to_dict() | {"vocab_size": len(world.tokenizer) + 7}))
+    checkpoint = Checkpoint(BertForMaskedLM(config).eval(), world.tokenizer, has_mlm_head=False, source="padded")
+    assert prepared(world, store, checkpoint).record["heldout_mlm_loss_after"] > 0
+
+
+def test_a_teachers_key_ignores_what_only_distillation_reads(world):
+    checkpoint = scratch(world)
+
+    def key(device=CPU, adapted=True, **changes):
+        base = dataclasses.replace(Recipe(), **changes)
+        recipe = adaptation_recipe(base, steps=5, batch_size=4, learning_rate=1e-3)
+        return teacher_key(checkpoint, world.corpus, recipe, adapted=adapted, device=device)
+
+    same = [{"temperature": 7.0}, {"dropout": 0.5}, {"ce_token_fraction": 0.5}, {"freeze_positions": False}]
+    assert all(key(**change) == key() for change in same)
+    assert key(mlm_mask_prop=0.3) != key()
+    assert key(mlm_mask_prop=0.3, adapted=False) != key(adapted=False)  # its record depends on the masks
+    assert key(device=torch.device("cuda", 0)) != key()
+    assert key(weight_decay=0.5, adapted=False) == key(adapted=False)

@@ -159,3 +159,26 @@ def test_checkpoints_appear_whole_and_replace_older_ones(tmp_path):
     assert fresh.update == 8
     assert torch.equal(fresh.model.weight, learner.model.weight)
     assert len(fresh.metrics) == 8
+
+
+def test_a_checkpoint_that_cannot_be_read_is_passed_over(tmp_path, capsys):
+    recipe = Recipe(checkpoint_every=3)
+    learner = linear_learner(tmp_path, recipe)
+    fit([learner], data, total=3, recipe=recipe, seed=0, device=CPU)
+    broken = learner.folder / "step-000000006"
+    broken.mkdir()
+    (broken / "state.safetensors").write_bytes(b"half")
+    fresh = linear_learner(tmp_path, recipe)
+    fresh.resume()
+    assert fresh.update == fresh.resumed_from == 3
+    assert "step-000000006 cannot be read" in capsys.readouterr().err
+
+
+def test_rows_of_a_batch_are_where_they_say(world):
+    batch = MaskedBatches(world.corpus, world.tokenizer, Recipe(batch_size=8, ce_token_fraction=0.4), 0, CPU)[3]
+    assert torch.equal(batch.head_rows[batch.ce_at], batch.ce_rows)
+    assert torch.equal(batch.head_rows[batch.mlm_at], batch.mlm_rows)
+    assert set(batch.head_rows.tolist()) == set(batch.ce_rows.tolist()) | set(batch.mlm_rows.tolist())
+    assert (batch.labels.flatten()[batch.mlm_rows] >= 0).all()
+    assert len(batch.mlm_rows) == int((batch.labels >= 0).sum())
+    assert torch.equal(batch.attention_mask.flatten().nonzero().flatten(), batch.token_rows)

@@ -5,7 +5,6 @@ import json
 import re
 import subprocess
 import sys
-import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -92,7 +91,7 @@ def test_notebook_begins_and_ends_as_the_house_style_says(path):
     for words in ("**The question.**", "**What it costs.**", "**What you will see.**"):
         assert words in source(cells[0])
     assert f'Experiment.begin("{path.stem}", globals())' in source(cells[2])
-    assert "tables.notice(exp.profile.profile)" in source(cells[2])
+    assert "tables.notice(exp.profile.scale)" in source(cells[2])
     assert "exp.finish()" in source(cells[-1])
 
 
@@ -149,9 +148,7 @@ def test_reproduce_leaves_every_product_and_no_other(tiny):
 
 def test_second_reproduce_has_nothing_to_do(tiny):
     before = {path: path.stat().st_mtime_ns for path in tiny.folder.rglob("*") if path.is_file()}
-    start = time.perf_counter()
     done = fairkd("reproduce", str(tiny.file))
-    assert time.perf_counter() - start < 15
     assert done.returncode == 0
     assert done.stdout.count("done before") == 3
     assert {path: path.stat().st_mtime_ns for path in before} == before
