@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import signal
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -143,9 +144,13 @@ def with_parameters(profile: Profile, settings: list[str]) -> Profile:
         if not equals:
             raise InputError(f"-p {setting}: give a name and a value, as in -p seeds '[0, 1]'")
         try:
-            changes[name.strip()] = yaml.safe_load(text)
+            value = yaml.safe_load(text)
         except yaml.YAMLError as error:
             raise InputError(f"-p {setting!r}: the value is not YAML: {error}") from error
+        if isinstance(value, str):
+            with suppress(ValueError):  # YAML reads 5e-4 as text, papermill's -p as a number, and so do we
+                value = float(value)
+        changes[name.strip()] = value
     return profile.changed(**changes) if changes else profile
 
 

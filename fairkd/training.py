@@ -7,6 +7,7 @@ model and its losses, and ``shared(step, active)`` makes what all of them learn 
 
 from __future__ import annotations
 
+import ctypes
 import json
 import math
 import os
@@ -338,6 +339,21 @@ def autocast(device: torch.device) -> torch.autocast:
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision(device) == "bf16")
 
 
+def keep_freed_memory() -> None:
+    """Lets glibc keep large freed blocks for the next tensor, for the rest of the process.
+
+    By default each logits-sized tensor is mapped anew, and the kernel fills its pages with zeros first: a fifth of a
+    training step on two cores. Other C libraries are left alone.
+    """
+    if sys.platform != "linux":
+        return
+    m_mmap_max, m_trim_threshold, largest = -4, -1, 2**31 - 1
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(m_mmap_max, 0)
+        mallopt(m_trim_threshold, largest)
+
+
 def fit(
     learners: list[Learner],
     shared: Callable[[int, list[Learner]], tuple[Any, int]],
@@ -361,6 +377,8 @@ def fit(
         device: of the models.
         progress: label of the progress bar, none if empty.
     """
+    if device.type == "cpu":
+        keep_freed_memory()
     for learner in learners:
         learner.resume()
     window = recipe.gradient_accumulation_steps

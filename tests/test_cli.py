@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from fairkd import cli, runner
-from fairkd.errors import InputError
+from fairkd.errors import DivergedError, InputError
 from fairkd.profile import Profile
 from fairkd.stimuli import TESTS
 
@@ -177,3 +177,31 @@ def test_module_is_the_command():
     )
     assert done.returncode == 2
     assert done.stderr.startswith("fairkd: no profile 'nope'")
+
+
+@pytest.mark.parametrize(
+    ("setting", "name", "value"),
+    [
+        ("learning_rate=5e-4", "learning_rate", 5e-4),
+        ("learning_rate=0.001", "learning_rate", 1e-3),
+        ("seeds=[3, 4]", "seeds", (3, 4)),
+        ("max_steps=null", "max_steps", None),
+        ("prepare_only=true", "prepare_only", True),
+        ("device=cpu", "device", "cpu"),
+    ],
+)
+def test_single_values_are_read_as_one_would_write_them(setting, name, value):
+    assert getattr(cli.with_parameters(Profile.load("tiny"), [setting]), name) == value
+
+
+@pytest.mark.parametrize(
+    "error", [DivergedError("full: ce is not finite at step 3"), OSError(28, "No space left on device")]
+)
+def test_failures_of_a_run_are_a_sentence_and_status_1(fairkd, monkeypatch, error):
+    def fails(profile):
+        raise error
+
+    monkeypatch.setattr("fairkd.materials.train_profile", fails)
+    status, _, err = fairkd("train", "tiny")
+    assert status == 1
+    assert err == f"fairkd: {error}\n"

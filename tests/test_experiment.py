@@ -228,6 +228,17 @@ def test_prepare_only_prints_the_plan(trained, capsys):
     assert printed.count("in store") == 14
 
 
+@pytest.mark.parametrize("profile", ["tiny", "quick", "small", "paper"])
+@pytest.mark.parametrize("notebook", ["01_capacity", "02_ablation", "05_report"])
+def test_every_notebook_plans_with_every_profile(notebook, profile, tmp_path, capsys):
+    places = {"store_dir": str(tmp_path / "store"), "runs_dir": str(tmp_path / "runs")}
+    Experiment.begin(notebook, parameters(Profile.load(profile).changed(prepare_only=True, **places)))
+    printed = capsys.readouterr().out
+    assert f"{notebook} · profile '{profile}'" in printed
+    assert "to train; " in printed
+    assert not list(tmp_path.iterdir())
+
+
 def test_prepare_only_lets_only_the_first_cells_run():
     assert _skipped(["exp.train(students)\n"]) == ["print('Not run: prepare_only.')\n"]
     for kept in ("prepare_only = False  # …\n", "exp = Experiment.begin('x', globals())\n"):

@@ -284,31 +284,26 @@ def test_report_without_the_other_notebooks_says_what_is_missing(tiny, tmp_path)
 
 
 @pytest.mark.parametrize(
-    ("notebook", "profile"),
-    [("01_capacity", "paper"), ("02_ablation", "quick"), ("05_report", "small"), ("01_capacity", "tiny")],
+    ("notebook", "profile", "folder"),
+    [
+        ("01_capacity", "paper", "."),
+        ("02_ablation", "quick", "notebooks"),  # where JupyterLab starts a notebook
+        ("05_report", "small", "."),
+        ("01_capacity", "tiny", "notebooks"),
+    ],
 )
-def test_plain_papermill_plans_with_every_profile_and_trains_nothing(notebook, profile, tmp_path):
+def test_plain_papermill_plans_with_every_profile_and_trains_nothing(notebook, profile, folder, tmp_path):
     root = project_root()
-    command = [
-        sys.executable,
-        "-m",
-        "papermill",
-        str(root / "notebooks" / f"{notebook}.ipynb"),
-        str(tmp_path / "o.ipynb"),
+    arguments = [
+        root / "notebooks" / f"{notebook}.ipynb",
+        tmp_path / "o.ipynb",
+        "-f",
+        root / f"papermill_params/{profile}.yaml",
     ]
-    command += ["-f", str(root / "papermill_params" / f"{profile}.yaml"), "-p", "prepare_only", "True"]
-    command += [
-        "-p",
-        "seeds",
-        "[0,1]",
-        "-p",
-        "store_dir",
-        str(tmp_path / "store"),
-        "-p",
-        "runs_dir",
-        str(tmp_path / "runs"),
-    ]
-    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    arguments += ["-p", "prepare_only", "True", "-p", "seeds", "[0,1]", "-p", "learning_rate", "2e-4"]
+    arguments += ["-p", "store_dir", tmp_path / "store", "-p", "runs_dir", tmp_path / "runs"]
+    command = [sys.executable, "-m", "papermill", *map(str, arguments)]
+    done = subprocess.run(command, cwd=root / folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "unknown parameter" not in done.stderr
     outputs = [
@@ -318,5 +313,17 @@ def test_plain_papermill_plans_with_every_profile_and_trains_nothing(notebook, p
     assert f"profile '{profile}'" in plan
     assert "to train" in plan
     assert "seeds [0, 1]" in plan
+    assert (
+        plan.count("Not run: prepare_only.") == len(code_cells(tmp_path / "o.ipynb")) - 3
+    )  # 2 parameters cells, begin
     assert not list(tmp_path.glob("runs/*/results/*"))
     assert not list(tmp_path.glob("store/*/model.safetensors"))
+
+
+@each_notebook
+def test_a_sentence_stands_before_every_figure(path):
+    cells = notebooks.read(path)["cells"]
+    for before, cell in zip(cells, cells[1:]):
+        if cell["cell_type"] == "code" and "figures.show(" in source(cell):
+            assert before["cell_type"] == "markdown", source(cell)
+            assert any(line and not line.startswith("#") for line in source(before).splitlines()), source(cell)
