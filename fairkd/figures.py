@@ -115,7 +115,7 @@ def capacity(averages: pd.DataFrame, correlation: pd.DataFrame, *, printed_r: fl
             axis.set_xticks(sorted(set(students.layers)))
             notes.append(f"{pooling} pooling: {_series(students)}; {note}".replace(";\n", ", ").replace("\n", " "))
         axes[0].set_ylabel("average SEAT, mean |d|")
-        axes[0].legend(loc="best")
+        figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper right", ncols=2)
         figure.set_label("Average SEAT effect size against layers of the student. " + ". ".join(notes))
     return figure
 
@@ -149,8 +149,10 @@ def per_test(
                 _hollow(axis, [printed_layers], [printed[test]])
             axis.set_title(f"{test}: {TEST_TITLES[test]}")
             axis.set_xticks(sorted(set(students.layers)))
-        figure.supxlabel("layers of the student", fontsize=10)
-        figure.supylabel("effect size d", fontsize=10)
+        for axis in panels[1]:
+            axis.set_xlabel("layers of the student")
+        for axis in panels[:, 0]:
+            axis.set_ylabel("effect size d")
         figure.legend(*panels.flat[0].get_legend_handles_labels(), loc="outside upper right", ncols=3)
         spans = [f"{test} {_range(data, test)}" for test in TESTS]
         figure.set_label(f"Effect size against layers for each test, {pooling} pooling; range: " + ", ".join(spans))
@@ -180,8 +182,8 @@ def ablation(scores: pd.DataFrame, *, pooling: str, printed: Mapping[str, Mappin
                 _hollow(axis, [printed[arm][test] for test in TESTS], heights + 0.18)
             axis.set_title(subscripts(ARM_TITLES.get(arm, arm)))
             axis.set_yticks(heights, TESTS)
+            axis.set_xlabel("effect size d")
         axes[0].invert_yaxis()
-        figure.supxlabel("effect size d", fontsize=10)
         _shared_legend(figure, axes)
         texts = [
             f"{ARM_TITLES.get(arm, arm)}: "
@@ -216,7 +218,7 @@ def training(metrics: pd.DataFrame) -> Figure:
         handles: tuple[Any, Any] = axes[0].get_legend_handles_labels()
         if axes[0].get_legend() is not None:
             axes[0].get_legend().remove()
-        figure.legend(*handles, loc="outside lower center", ncols=min(4, len(arms) or 1))
+        figure.legend(*handles, loc="outside upper right", ncols=min(4, len(arms) or 1))
         last = metrics.sort_values("step").groupby(["arm"], sort=False).tail(1)
         ends = ", ".join(f"{r.arm} {number(getattr(r, terms[0]), 2)}" for r in last.itertuples()) if terms else "none"
         name = f"L_{terms[0]}" if terms else "loss"
