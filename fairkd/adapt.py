@@ -18,15 +18,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from fairkd.batching import MaskedBatch, MaskedBatches
 from fairkd.corpus import Corpus, collate, tokenizer_digest
 from fairkd.errors import DivergedError, InputError
 from fairkd.hub import quiet
 from fairkd.losses import mlm_rows
 from fairkd.provenance import environment
+from fairkd.recipe import Recipe
 from fairkd.store import Store
 from fairkd.students import last_hidden, vocabulary_logits
 from fairkd.teachers import Checkpoint, Teacher, initialise_head, load_weights, weights_digest
-from fairkd.training import Learner, MaskedBatch, MaskedBatches, Recipe, fit, precision
+from fairkd.training import Learner, fit, precision
 
 ADAPTATION = 1
 """Part of every adapted teacher's key; raised when a change of the code changes its weights."""

@@ -18,15 +18,17 @@ import torch
 from torch import Tensor
 
 from fairkd.arms import Arm
+from fairkd.batching import MaskedBatch, MaskedBatches
 from fairkd.corpus import Corpus
 from fairkd.errors import DivergedError, InputError
 from fairkd.hub import quiet
 from fairkd.losses import cosine_rows, kl_rows, mlm_rows, soften
 from fairkd.provenance import environment, peak_memory_bytes
+from fairkd.recipe import Recipe
 from fairkd.store import Store
 from fairkd.students import last_hidden, layer_map, student_from_teacher, vocabulary_logits
 from fairkd.teachers import Teacher, weights_digest
-from fairkd.training import Learner, MaskedBatch, MaskedBatches, Recipe, autocast, fit, precision
+from fairkd.training import Learner, autocast, fit, precision
 
 ENGINE = 1
 """Part of every student's key; raised when a change of the code changes the trained weights."""

@@ -24,6 +24,7 @@ from fairkd.materials import Materials, plan
 from fairkd.profile import Profile
 from fairkd.provenance import environment
 from fairkd.rng import numpy_generator
+from fairkd.shell import check_names, skip_the_rest, stop_skipping
 from fairkd.stats import centred_interval, multibootstrap, pearson_r, percentile_interval, resample_seeds
 from fairkd.stimuli import TESTS
 from fairkd.store import file_digest, write_json
@@ -54,9 +55,9 @@ class Experiment:
         Raises:
             InputError: a parameter is unknown, missing or wrong, or something that it names cannot be used.
         """
-        _stop_skipping()
+        stop_skipping()
         if not parameters.get("_fairkd_begun"):  # later runs see the notebook's own variables too
-            _check_names(parameters)
+            check_names(parameters)
             parameters["_fairkd_begun"] = True
         profile = Profile.check({name: parameters[name] for name in Profile.model_fields if name in parameters})
         corpora.check_sources(Materials(profile).sources, column=profile.corpus_column)
@@ -65,7 +66,7 @@ class Experiment:
         if profile.prepare_only:
             print("\nPlan (prepare_only: nothing is trained, the cells below do nothing):\n")
             print(plan(profile).to_string(index=False))
-            _skip_the_rest()
+            skip_the_rest()
         return experiment
 
     def identity(self) -> str:
@@ -296,45 +297,3 @@ class Experiment:
         if not all(file.is_file() and file_digest(file) == saved[name] for name, file in files.items()):
             return None
         return {file.stem: pd.read_parquet(file) for file in files.values()}
-
-
-def _check_names(parameters: dict[str, Any]) -> None:
-    """Raises for variables that look like parameters but are none: a mistyped ``-p`` would otherwise do nothing."""
-    plain = (str, int, float, bool, list, dict, tuple, type(None))
-    shell = ("In", "Out")
-    names = [
-        name
-        for name, value in parameters.items()
-        if not name.startswith(("_", "PAPERMILL_")) and name not in shell and isinstance(value, plain)
-    ]
-    for name in names:
-        if name not in Profile.model_fields:
-            raise InputError(
-                f"{name}: no such parameter (value {parameters[name]!r}).{nearest(name, Profile.model_fields)}"
-            )
-
-
-def _skipped(lines: list[str]) -> list[str]:
-    """IPython input transformer: cells do nothing, except those that begin anew."""
-    text = "".join(lines)
-    if "Experiment.begin(" in text or "prepare_only" in text:
-        return lines
-    return ["print('Not run: prepare_only.')\n"]
-
-
-def _skip_the_rest() -> None:
-    shell = _shell()
-    if shell is not None:
-        shell.input_transformers_cleanup.append(_skipped)
-
-
-def _stop_skipping() -> None:
-    shell = _shell()
-    if shell is not None:
-        shell.input_transformers_cleanup[:] = [t for t in shell.input_transformers_cleanup if t is not _skipped]
-
-
-def _shell() -> Any:
-    from IPython.core.getipython import get_ipython
-
-    return get_ipython()

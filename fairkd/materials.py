@@ -19,8 +19,8 @@ from fairkd.distill import check_arms, distill, student_key
 from fairkd.encoders import load_encoder
 from fairkd.errors import DivergedError, InputError
 from fairkd.profile import Profile
+from fairkd.recipe import Recipe
 from fairkd.store import Store
-from fairkd.training import Recipe
 
 SEAT_CACHE = 1
 """Part of the key of every stored measurement; raised when a change of the code changes its numbers."""

@@ -17,11 +17,10 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import torch
 from safetensors import SafetensorError
@@ -29,160 +28,13 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from fairkd.corpus import Corpus, batches, collate
-from fairkd.losses import token_rows
-from fairkd.masking import IGNORED, mask_tokens, sampling_weights
-from fairkd.rng import derive, torch_generator
+from fairkd.recipe import Recipe, learning_rate
+from fairkd.rng import derive
 from fairkd.store import flush
 
 STATE, METRICS = "state.safetensors", "metrics.json"
 LOSS_READ_EVERY = {"cpu": 1, "cuda": 20}
 """Updates between two looks at the losses: each look makes a GPU wait for the host."""
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How a model is trained. Names and defaults are those of Appendix D; what the paper leaves out follows it.
-
-    Attributes:
-        loss_weights: weight of each loss term; the paper prints a plain sum, DistilBERT was trained with 5, 2, 1.
-        n_epoch: passes over the corpus; ``max_steps`` (updates) stops earlier.
-        batch_size: sequences a batch; ``gradient_accumulation_steps`` batches make an update.
-        ce_token_fraction: share of the tokens, drawn at random, over which L_ce is taken.
-        checkpoint_every: updates between checkpoints; does not change the result.
-    """
-
-    temperature: float = 2.0
-    mlm_mask_prop: float = 0.15
-    word_mask: float = 0.8
-    word_keep: float = 0.1
-    word_rand: float = 0.1
-    mlm_smoothing: float = 0.7
-    n_epoch: int = 3
-    batch_size: int = 8
-    warmup_prop: float = 0.05
-    weight_decay: float = 0.0
-    learning_rate: float = 5e-4
-    max_grad_norm: float = 5.0
-    adam_epsilon: float = 1e-6
-    initializer_range: float = 0.02
-    loss_weights: dict[str, float] = field(default_factory=lambda: {"ce": 5.0, "mlm": 2.0, "cos": 1.0})
-    max_steps: int | None = None
-    gradient_accumulation_steps: int = 1
-    adam_betas: tuple[float, float] = (0.9, 0.98)
-    dropout: float = 0.1
-    freeze_positions: bool = True
-    ce_token_fraction: float = 1.0
-    checkpoint_every: int = 500
-
-    def content(self) -> dict[str, Any]:
-        """The values that determine a result."""
-        return {name: value for name, value in asdict(self).items() if name != "checkpoint_every"}
-
-    def updates(self, n_batches: int) -> int:
-        """Updates of a run over a corpus of ``n_batches`` batches an epoch; at least one."""
-        planned = max(1, n_batches * self.n_epoch // self.gradient_accumulation_steps)
-        return planned if self.max_steps is None else min(planned, self.max_steps)
-
-
-def learning_rate(update: int, total: int, recipe: Recipe) -> float:
-    """Linear warm-up from 0, then linear decay; the schedule ends one update after the last (as DistilBERT's)."""
-    horizon = total + 1
-    warmup = math.ceil(recipe.warmup_prop * horizon)
-    factor = update / warmup if update < warmup else (horizon - update) / max(1, horizon - warmup)
-    return recipe.learning_rate * factor
-
-
-@dataclass(frozen=True)
-class MaskedBatch:
-    """One batch, masked once for all models. Row numbers are made on the host, so that no GPU waits for them.
-
-    Attributes:
-        input_ids, corrupted, labels, attention_mask: (batch, tokens) on the device.
-        token_rows: flat positions (n,) of the non-pad tokens.
-        ce_rows, mlm_rows: of the tokens that L_ce looks at, and of the labels.
-        head_rows: of both together, sorted; ``ce_at`` and ``mlm_at`` say where in it they stand.
-        tokens: number of non-pad tokens.
-    """
-
-    input_ids: Tensor
-    corrupted: Tensor
-    labels: Tensor
-    attention_mask: Tensor
-    token_rows: Tensor
-    ce_rows: Tensor
-    mlm_rows: Tensor
-    head_rows: Tensor
-    ce_at: Tensor
-    mlm_at: Tensor
-    tokens: int
-
-
-class MaskedBatches:
-    """The batches of a run by their number; the same number always gives the same batch.
-
-    Args:
-        corpus: token sequences and token counts.
-        tokenizer: gives the ids of the special tokens.
-        recipe: batch size and masking.
-        seed: of the run.
-        device: where the batches go.
-    """
-
-    def __init__(self, corpus: Corpus, tokenizer: Any, recipe: Recipe, seed: int, device: torch.device) -> None:
-        self.corpus, self.recipe, self.seed, self.device = corpus, recipe, seed, device
-        self.pad_id, self.mask_id = tokenizer.pad_token_id, tokenizer.mask_token_id
-        self.weights = sampling_weights(corpus.token_counts, tokenizer.all_special_ids, recipe.mlm_smoothing)
-        self._epoch = -1
-        self._order: list[np.ndarray] = []
-
-    def __len__(self) -> int:
-        """Batches an epoch."""
-        return math.ceil(len(self.corpus.train) / self.recipe.batch_size)
-
-    def __getitem__(self, number: int) -> MaskedBatch:
-        epoch, index = divmod(number, len(self))
-        if epoch != self._epoch:
-            self._order = batches(self.corpus.train.lengths, self.recipe.batch_size, seed=self.seed, epoch=epoch)
-            self._epoch = epoch
-        input_ids, attention_mask = collate(self.corpus.train[self._order[index]], self.pad_id)
-        return self.mask(input_ids, attention_mask, number, purpose="mask")
-
-    def mask(self, input_ids: Tensor, attention_mask: Tensor, number: int, *, purpose: str) -> MaskedBatch:
-        """Masks a batch (batch, tokens) and moves it to the device."""
-        recipe = self.recipe
-        corrupted, labels = mask_tokens(
-            input_ids,
-            attention_mask,
-            self.weights,
-            mask_id=self.mask_id,
-            mask_prop=recipe.mlm_mask_prop,
-            word_mask=recipe.word_mask,
-            word_keep=recipe.word_keep,
-            generator=torch_generator(self.seed, purpose, number),
-        )
-        generator = torch_generator(self.seed, f"{purpose} ce tokens", number)
-        ce_rows = token_rows(attention_mask, recipe.ce_token_fraction, generator)
-        mlm_rows = (labels.flatten() != IGNORED).nonzero().squeeze(1)
-        head_rows = torch.cat([ce_rows, mlm_rows]).unique()
-        tensors = {
-            "input_ids": input_ids,
-            "corrupted": corrupted,
-            "labels": labels,
-            "attention_mask": attention_mask,
-            "token_rows": attention_mask.flatten().nonzero().squeeze(1),
-            "ce_rows": ce_rows,
-            "mlm_rows": mlm_rows,
-            "head_rows": head_rows,
-            "ce_at": torch.searchsorted(head_rows, ce_rows),
-            "mlm_at": torch.searchsorted(head_rows, mlm_rows),
-        }
-        return MaskedBatch(**{name: self._place(t) for name, t in tensors.items()}, tokens=len(tensors["token_rows"]))
-
-    def _place(self, tensor: Tensor) -> Tensor:
-        if self.device.type == "cuda":
-            return tensor.pin_memory().to(self.device, non_blocking=True)
-        return tensor.to(self.device)
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,13 @@ import torch
 from safetensors.torch import load_file
 
 from fairkd.arms import Arm
+from fairkd.batching import MaskedBatches
 from fairkd.distill import DivergedError, Supervision, arm_losses, distill, student_key, supervise
 from fairkd.errors import InputError
 from fairkd.losses import distillation_losses
+from fairkd.recipe import Recipe
 from fairkd.store import Store
 from fairkd.students import last_hidden, student_from_teacher
-from fairkd.training import MaskedBatches, Recipe
 
 CPU = torch.device("cpu")
 FULL = Arm(name="full", layers=2)

@@ -10,10 +10,11 @@ import torch
 from scipy import stats as scipy_stats
 
 from fairkd import InputError, Profile
-from fairkd.experiment import Experiment, _skipped
+from fairkd.experiment import Experiment
 from fairkd.materials import Materials, plan, recipe_of, resolve_device, train_profile
+from fairkd.recipe import Recipe
 from fairkd.seat import TESTS, evaluate, load_encoder
-from fairkd.training import Recipe
+from fairkd.shell import skipped
 
 
 def tiny(folder, **values) -> Profile:
@@ -240,9 +241,9 @@ def test_every_notebook_plans_with_every_profile(notebook, profile, tmp_path, ca
 
 
 def test_prepare_only_lets_only_the_first_cells_run():
-    assert _skipped(["exp.train(students)\n"]) == ["print('Not run: prepare_only.')\n"]
+    assert skipped(["exp.train(students)\n"]) == ["print('Not run: prepare_only.')\n"]
     for kept in ("prepare_only = False  # …\n", "exp = Experiment.begin('x', globals())\n"):
-        assert _skipped([kept]) == [kept]
+        assert skipped([kept]) == [kept]
 
 
 def test_results_are_whole_or_absent(trained, tmp_path, monkeypatch):

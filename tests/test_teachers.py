@@ -19,12 +19,13 @@ from fairkd.adapt import (
     prepare,
     teacher_key,
 )
+from fairkd.batching import MaskedBatches
 from fairkd.corpus import collate
 from fairkd.errors import InputError
 from fairkd.masking import IGNORED
+from fairkd.recipe import Recipe
 from fairkd.store import Store
 from fairkd.teachers import Checkpoint, embedded_folder, from_scratch, load, small_tokenizer, weights_digest
-from fairkd.training import MaskedBatches, Recipe
 
 CPU = torch.device("cpu")
 

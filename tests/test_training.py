@@ -7,7 +7,9 @@ import pytest
 import torch
 from transformers import get_linear_schedule_with_warmup
 
-from fairkd.training import Learner, MaskedBatches, Recipe, adamw, dropout_from, fit, learning_rate
+from fairkd.batching import MaskedBatches
+from fairkd.recipe import Recipe, learning_rate
+from fairkd.training import Learner, adamw, dropout_from, fit
 
 CPU = torch.device("cpu")
 

@@ -1,0 +1,52 @@
+"""What a notebook's first cells need of IPython: mistyped parameters are found, and a plan runs no other cell."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fairkd.errors import InputError, nearest
+from fairkd.profile import Profile
+
+
+def check_names(parameters: dict[str, Any]) -> None:
+    """Raises for variables that look like parameters but are none: a mistyped ``-p`` would otherwise do nothing."""
+    plain = (str, int, float, bool, list, dict, tuple, type(None))
+    shell = ("In", "Out")
+    names = [
+        name
+        for name, value in parameters.items()
+        if not name.startswith(("_", "PAPERMILL_")) and name not in shell and isinstance(value, plain)
+    ]
+    for name in names:
+        if name not in Profile.model_fields:
+            raise InputError(
+                f"{name}: no such parameter (value {parameters[name]!r}).{nearest(name, Profile.model_fields)}"
+            )
+
+
+def skipped(lines: list[str]) -> list[str]:
+    """IPython input transformer: cells do nothing, except those that begin anew."""
+    text = "".join(lines)
+    if "Experiment.begin(" in text or "prepare_only" in text:
+        return lines
+    return ["print('Not run: prepare_only.')\n"]
+
+
+def skip_the_rest() -> None:
+    """From the next cell on, cells do nothing."""
+    shell = _shell()
+    if shell is not None:
+        shell.input_transformers_cleanup.append(skipped)
+
+
+def stop_skipping() -> None:
+    """Cells run again."""
+    shell = _shell()
+    if shell is not None:
+        shell.input_transformers_cleanup[:] = [t for t in shell.input_transformers_cleanup if t is not skipped]
+
+
+def _shell() -> Any:
+    from IPython.core.getipython import get_ipython
+
+    return get_ipython()
