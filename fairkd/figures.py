@@ -27,7 +27,6 @@ from fairkd.tables import ARM_TITLES, TEST_TITLES, interval, number
 
 COLOURS = sns.color_palette("colorblind").as_hex()
 OURS, PAPER, TEACHER = COLOURS[0], "#222222", "#666666"
-MARKERS = "osD^vPX*"
 DPI = 144  # two image pixels a page pixel
 
 

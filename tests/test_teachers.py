@@ -208,35 +208,9 @@ def test_adaptation_lowers_the_heldout_loss_and_is_cached(world, store, monkeypa
     assert weights_digest(load(str(entry), folder=entry).model) == teacher.digest  # plain transformers reads it
 
 
-def test_an_interrupted_adaptation_ends_with_the_same_bits(world, tmp_path, monkeypatch):
-    whole = prepared(world, Store(tmp_path / "whole"), scratch(world))
-    original = MaskedBatches.__getitem__
-
-    def stops(self, number):
-        if number == 17:
-            raise KeyboardInterrupt
-        return original(self, number)
-
-    monkeypatch.setattr(MaskedBatches, "__getitem__", stops)
-    with pytest.raises(KeyboardInterrupt):
-        prepared(world, Store(tmp_path / "stopped"), scratch(world))
-    monkeypatch.setattr(MaskedBatches, "__getitem__", original)
-    assert prepared(world, Store(tmp_path / "stopped"), scratch(world)).digest == whole.digest
-
-
-def test_a_teacher_with_a_head_is_used_as_it_is_unless_asked(world, store, folder):
-    checkpoint = load(str(folder), folder=folder)
-    teacher = prepared(world, store, checkpoint)
-    assert teacher.digest == world.teacher.digest
-    assert not teacher.record["adapted"]
-    assert teacher.record["heldout_mlm_loss_after"] == teacher.record["heldout_mlm_loss_before"] > 0
-    adapted = prepared(world, store, load(str(folder), folder=folder), adapt="always")
-    assert adapted.record["adapted"]
-    assert adapted.digest != teacher.digest
-
-
-def test_a_cell_that_was_interrupted_and_runs_again_gives_the_same_teacher(world, tmp_path, monkeypatch):
-    """As in a notebook: the checkpoint object is the same, and the interrupted training must not have changed it."""
+@pytest.mark.parametrize("again_in", ["a new process", "the same notebook"])
+def test_an_interrupted_adaptation_ends_with_the_same_bits(world, tmp_path, monkeypatch, again_in):
+    """A cell that runs again has the same checkpoint object: the interrupted training must not have changed it."""
     whole = prepared(world, Store(tmp_path / "whole"), scratch(world))
     checkpoint, store, original = scratch(world), Store(tmp_path / "stopped"), MaskedBatches.__getitem__
 
@@ -249,9 +223,20 @@ def test_a_cell_that_was_interrupted_and_runs_again_gives_the_same_teacher(world
     with pytest.raises(KeyboardInterrupt):
         prepared(world, store, checkpoint)
     monkeypatch.setattr(MaskedBatches, "__getitem__", original)
-    again = prepared(world, store, checkpoint)
+    again = prepared(world, store, checkpoint if again_in == "the same notebook" else scratch(world))
     assert again.digest == whole.digest
     assert again.record == whole.record
+
+
+def test_a_teacher_with_a_head_is_used_as_it_is_unless_asked(world, store, folder):
+    checkpoint = load(str(folder), folder=folder)
+    teacher = prepared(world, store, checkpoint)
+    assert teacher.digest == world.teacher.digest
+    assert not teacher.record["adapted"]
+    assert teacher.record["heldout_mlm_loss_after"] == teacher.record["heldout_mlm_loss_before"] > 0
+    adapted = prepared(world, store, load(str(folder), folder=folder), adapt="always")
+    assert adapted.record["adapted"]
+    assert adapted.digest != teacher.digest
 
 
 def test_the_digest_sees_the_architecture(folder):
