@@ -1,27 +1,40 @@
 """Arms: the students of the paper's grid, as data. Every number of the paper belongs to one of them.
 
-An arm says how many layers a student has, which losses train it, and which teacher supervises it. Arms with
-equal content are the same student, whatever their names: a store trains them once.
+An arm says how many layers a student has, which losses train it, where gender words are mixed, and which teacher
+supervises it. Arms with equal content are the same student, whatever their names: a store trains them once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from fairkd.errors import InputError, nearest
 
 LOSSES = ("ce", "mlm", "cos")
 """Section 2: L_ce (the teacher's logits), L_mlm (masked words), L_cos (the teacher's last hidden states)."""
 
-NAMED: dict[str, tuple[str, ...]] = {
-    "full": ("ce", "mlm", "cos"),
-    "no-cos": ("ce", "mlm"),
-    "no-ce": ("mlm", "cos"),
-    "mlm-only": ("mlm",),
+LEVELS = ("x", "y", "h")
+"""Section 5: what mixup mixes, the student's input embeddings, the teacher's logits, its last hidden states."""
+
+NAMED: dict[str, dict[str, Any]] = {
+    "full": {},
+    "no-cos": {"losses": ("ce", "mlm")},
+    "no-ce": {"losses": ("mlm", "cos")},
+    "mlm-only": {"losses": ("mlm",)},
+    "debiased-teacher": {"teacher": "debiased"},
+    "mixup-h": {"mix": ("h",)},
+    "mixup-x": {"mix": ("x",)},
+    "mixup-yh": {"mix": ("y", "h")},
+    "mixup-xyh": {"mix": ("x", "y", "h")},
+    "mixup-xy": {"mix": ("x", "y")},
+    "mixup-y": {"mix": ("y",)},
+    "mixup-xh": {"mix": ("x", "h")},
 }
-"""Arms of the profile's ``student_layers`` by name: their losses (Table 1; mlm-only is ours)."""
+"""Arms of the profile's ``student_layers`` by name: in what they differ from "full", which has all three losses, no
+mixup and the original teacher. Tables 1 and 2; mlm-only, mixup-y and mixup-xh are ours."""
 
 
 class Arm(BaseModel):
@@ -31,6 +44,8 @@ class Arm(BaseModel):
         name: unique within a profile; a label only, it does not determine the student.
         layers: transformer layers of the student.
         losses: the loss terms that train it, a non-empty subset of ("ce", "mlm", "cos").
+        mix: the levels at which gender words are mixed, a non-empty subset of ("x", "y", "h"); None for no mixup.
+        teacher: whom it learns from, "original" or "debiased".
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -38,17 +53,37 @@ class Arm(BaseModel):
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
     layers: int = Field(ge=1)
     losses: tuple[str, ...] = LOSSES
+    mix: tuple[str, ...] | None = None
+    teacher: Literal["original", "debiased"] = "original"
 
     @field_validator("losses", mode="before")
     @classmethod
     def _known_losses(cls, value: object) -> tuple[str, ...]:
-        names = tuple(value) if isinstance(value, list | tuple) else (str(value),)
-        for name in names:
-            if name not in LOSSES:
-                raise ValueError(f"loss {name!r} is unknown; allowed are {list(LOSSES)}.{nearest(name, LOSSES)}")
-        if not names:
-            raise ValueError(f"an arm needs at least one loss of {list(LOSSES)}")
-        return tuple(name for name in LOSSES if name in names)
+        return _subset(value, LOSSES, "loss")
+
+    @field_validator("mix", mode="before")
+    @classmethod
+    def _known_levels(cls, value: object) -> tuple[str, ...] | None:
+        return None if value is None else _subset(value, LEVELS, "mixup level")
+
+    @model_validator(mode="after")
+    def _has_an_effect(self) -> Self:
+        for level, loss in (("y", "ce"), ("h", "cos")):
+            if level in self.levels and loss not in self.losses:
+                raise ValueError(f"arm {self.name!r}: mixup level {level!r} changes nothing without the loss {loss!r}")
+        if self.teacher == "debiased" and not self.needs_teacher:
+            raise ValueError(f"arm {self.name!r} has the debiased teacher, but no loss that a teacher takes part in")
+        return self
+
+    @property
+    def levels(self) -> tuple[str, ...]:
+        """The levels at which it mixes; empty for no mixup."""
+        return self.mix or ()
+
+    @property
+    def needs_teacher(self) -> bool:
+        """Whether a teacher takes part in its losses."""
+        return "ce" in self.losses or "cos" in self.losses
 
     def content(self) -> dict[str, object]:
         """What determines the student, without the name: equal content is the same student.
@@ -60,6 +95,17 @@ class Arm(BaseModel):
         )
 
 
+def _subset(value: object, allowed: tuple[str, ...], what: str) -> tuple[str, ...]:
+    """The names of ``value`` in the order of ``allowed``, checked."""
+    names = tuple(value) if isinstance(value, list | tuple) else (str(value),)
+    for name in names:
+        if name not in allowed:
+            raise ValueError(f"{what} {name!r} is unknown; allowed are {list(allowed)}.{nearest(str(name), allowed)}")
+    if not names:
+        raise ValueError(f"no {what} given: name at least one of {list(allowed)}, or leave the key out")
+    return tuple(name for name in allowed if name in names)
+
+
 def named_arm(name: str, *, student_layers: int) -> Arm:
     """The arm that the paper's tables call ``name``, at the depth of the arm "full".
 
@@ -68,7 +114,7 @@ def named_arm(name: str, *, student_layers: int) -> Arm:
     """
     if name not in NAMED:
         raise InputError(f"arm {name!r} is unknown; allowed are {list(NAMED)}.{nearest(name, NAMED)}")
-    return Arm(name=name, layers=student_layers, losses=NAMED[name])
+    return Arm(name=name, layers=student_layers, **NAMED[name])
 
 
 def capacity_arms(depths: Iterable[int]) -> list[Arm]:

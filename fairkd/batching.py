@@ -13,6 +13,7 @@ from torch import Tensor
 from fairkd.corpus import Corpus, batches, collate
 from fairkd.losses import token_rows
 from fairkd.masking import IGNORED, mask_tokens, sampling_weights
+from fairkd.mixup import Mixing, Mixup, plan
 from fairkd.recipe import Recipe
 from fairkd.rng import torch_generator
 
@@ -27,6 +28,7 @@ class MaskedBatch:
         ce_rows, mlm_rows: of the tokens that L_ce looks at, and of the labels.
         head_rows: of both together, sorted; ``ce_at`` and ``mlm_at`` say where in it they stand.
         tokens: number of non-pad tokens.
+        mixing: where gender words are mixed; None if nothing is.
     """
 
     input_ids: Tensor
@@ -40,6 +42,7 @@ class MaskedBatch:
     ce_at: Tensor
     mlm_at: Tensor
     tokens: int
+    mixing: Mixing | None = None
 
 
 class MaskedBatches:
@@ -51,10 +54,19 @@ class MaskedBatches:
         recipe: batch size and masking.
         seed: of the run.
         device: where the batches go.
+        mixup: how gender words are mixed, if any arm mixes.
     """
 
-    def __init__(self, corpus: Corpus, tokenizer: Any, recipe: Recipe, seed: int, device: torch.device) -> None:
-        self.corpus, self.recipe, self.seed, self.device = corpus, recipe, seed, device
+    def __init__(
+        self,
+        corpus: Corpus,
+        tokenizer: Any,
+        recipe: Recipe,
+        seed: int,
+        device: torch.device,
+        mixup: Mixup | None = None,
+    ) -> None:
+        self.corpus, self.recipe, self.seed, self.device, self.mixup = corpus, recipe, seed, device, mixup
         self.pad_id, self.mask_id = tokenizer.pad_token_id, tokenizer.mask_token_id
         self.weights = sampling_weights(corpus.token_counts, tokenizer.all_special_ids, recipe.mlm_smoothing)
         self._epoch = -1
@@ -101,7 +113,15 @@ class MaskedBatches:
             "ce_at": torch.searchsorted(head_rows, ce_rows),
             "mlm_at": torch.searchsorted(head_rows, mlm_rows),
         }
-        return MaskedBatch(**{name: self._place(t) for name, t in tensors.items()}, tokens=len(tensors["token_rows"]))
+        mixing = None
+        if self.mixup is not None:
+            generator = torch_generator(self.seed, "lambda", number)
+            mixing = plan(input_ids, corrupted, attention_mask, ce_rows, self.mixup, generator)
+        return MaskedBatch(
+            **{name: self._place(t) for name, t in tensors.items()},
+            tokens=len(tensors["token_rows"]),
+            mixing=None if mixing is None else Mixing(**{name: self._place(t) for name, t in vars(mixing).items()}),
+        )
 
     def _place(self, tensor: Tensor) -> Tensor:
         if self.device.type == "cuda":

@@ -118,7 +118,7 @@ def _students(profile: Profile) -> Table:
     """The profile's students: state and folder of each."""
     from rich.table import Table
 
-    from fairkd.materials import plan
+    from fairkd.plan import plan
 
     table = Table(title=f"students in {profile.store().root}", title_justify="left")
     for name in ("student", "layers", "losses", "seed", "state", "folder"):

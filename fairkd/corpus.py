@@ -41,8 +41,8 @@ __all__ = [
     "tokenizer_digest",
 ]
 
-FORMAT = 1
-"""Part of the cache's key: raised when the same text gives other sequences than before."""
+FORMAT = 2
+"""Part of the cache's key: raised when the same text gives other sequences, or other files, than before."""
 LENGTH_EDGES = np.arange(3, 512, 4)
 """Borders of the length groups from which batches are drawn."""
 SPLITS = ("train", "heldout")

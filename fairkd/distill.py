@@ -1,111 +1,60 @@
 """Co-distillation: any set of arms in one pass over the corpus.
 
-Pipeline of a step: 1 a batch is masked once; 2 the teacher reads it once; 3 every arm's student reads it, takes
-its own losses (Section 2) against the same teacher outputs, and makes its own update. Differences between arms are
+Pipeline of a step: 1 a batch is masked once; 2 the teacher reads it once, and once more with gender words exchanged
+if any arm mixes; 3 every arm's student reads it, takes its own losses (Section 2) against the same teacher outputs,
+and makes its own update. Differences between arms are
 therefore paired, and an arm trained alone has the same bits as the same arm trained beside others.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from fairkd.arms import Arm
-from fairkd.batching import MaskedBatch, MaskedBatches
+from fairkd.batching import MaskedBatches
 from fairkd.corpus import Corpus
 from fairkd.errors import DivergedError, InputError
+from fairkd.gender import PairTable, appendix_c
 from fairkd.hub import quiet
-from fairkd.losses import cosine_rows, kl_rows, mlm_rows, soften
+from fairkd.mixup import Mixup
 from fairkd.provenance import environment, peak_memory_bytes
 from fairkd.recipe import Recipe
 from fairkd.store import Store
-from fairkd.students import last_hidden, layer_map, student_from_teacher, vocabulary_logits
+from fairkd.students import layer_map, student_from_teacher
+from fairkd.supervision import Supervision, arm_losses, supervise
 from fairkd.teachers import Teacher, weights_digest
-from fairkd.training import Learner, autocast, fit, precision
+from fairkd.training import Learner, fit, precision
 
 ENGINE = 1
 """Part of every student's key; raised when a change of the code changes the trained weights."""
 
 
-@dataclass(frozen=True)
-class Supervision:
-    """What all arms learn from in one step.
+def student_key(
+    arm: Arm,
+    *,
+    teacher: Teacher,
+    corpus: Corpus,
+    recipe: Recipe,
+    seed: int,
+    device: torch.device,
+    pairs: PairTable | None = None,
+) -> str:
+    """Key of an arm's student in the store: a hash of everything that determines its weights, and of nothing else.
 
-    Attributes:
-        batch: the masked batch.
-        hidden: the teacher's last hidden states (batch, tokens, hidden); None if no arm needs the teacher.
-        log_probs: the teacher's softened log probabilities (n, vocab) at ``batch.ce_rows``; None if no arm has L_ce.
+    ``teacher`` is the arm's own; ``pairs`` are needed for an arm that mixes.
     """
-
-    batch: MaskedBatch
-    hidden: Tensor | None
-    log_probs: Tensor | None
-
-
-@torch.no_grad()
-def supervise(
-    teacher: Any, batch: MaskedBatch, losses: set[str], temperature: float, device: torch.device
-) -> Supervision:
-    """The teacher's outputs for a batch: only those that the losses in use need."""
-    if not losses & {"ce", "cos"}:
-        return Supervision(batch, None, None)
-    with autocast(device):
-        hidden = last_hidden(teacher, batch.corrupted, batch.attention_mask)
-        logits = (
-            vocabulary_logits(teacher, hidden.flatten(0, 1).index_select(0, batch.ce_rows)) if "ce" in losses else None
-        )
-    return Supervision(batch, hidden, None if logits is None else soften(logits, temperature))
-
-
-def arm_losses(student: Any, supervision: Supervision, losses: Sequence[str], temperature: float) -> dict[str, Tensor]:
-    """The loss terms of one student on one batch, equal to :func:`fairkd.losses.distillation_losses`.
-
-    Logits are formed only where L_ce or L_mlm looks; a position that both look at is computed once.
-    """
-    batch = supervision.batch
-    hidden = last_hidden(student, batch.corrupted, batch.attention_mask).flatten(0, 1)
-    terms: dict[str, Tensor] = {}
-    both = "ce" in losses and "mlm" in losses
-    if "ce" in losses or "mlm" in losses:
-        rows = batch.head_rows if both else batch.ce_rows if "ce" in losses else batch.mlm_rows
-        logits = vocabulary_logits(student, hidden.index_select(0, rows))
-        if "ce" in losses:
-            assert supervision.log_probs is not None
-            chosen = pick(logits, batch.ce_at) if both else logits
-            terms["ce"] = kl_rows(chosen, supervision.log_probs, temperature)
-        if "mlm" in losses:
-            chosen = pick(logits, batch.mlm_at) if both else logits
-            terms["mlm"] = mlm_rows(chosen, batch.labels.flatten().index_select(0, batch.mlm_rows))
-    if "cos" in losses:
-        assert supervision.hidden is not None
-        theirs = supervision.hidden.flatten(0, 1).index_select(0, batch.token_rows)
-        terms["cos"] = cosine_rows(hidden.index_select(0, batch.token_rows), theirs)
-    return terms
-
-
-def pick(rows: Tensor, at: Tensor) -> Tensor:
-    """Rows (n, …) at sorted positions without repetition; all of them are no copy.
-
-    ``index_select``, because the gradient of ``rows[at]`` is many times slower on the CPU.
-    """
-    return rows if len(at) == len(rows) else rows.index_select(0, at)
-
-
-def student_key(arm: Arm, *, teacher: Teacher, corpus: Corpus, recipe: Recipe, seed: int, device: torch.device) -> str:
-    """Key of an arm's student in the store: a hash of everything that determines its weights, and of nothing else."""
     values = recipe.content()
     values["loss_weights"] = {name: recipe.loss_weights[name] for name in arm.losses}
     unused = {"initializer_range"}  # every weight of a student comes from its teacher
     if "ce" not in arm.losses:
         unused |= {"temperature", "ce_token_fraction"}
-    spec = {
+    spec: dict[str, Any] = {
         "engine": ENGINE,
         "arm": arm.content(),
         "recipe": {name: value for name, value in values.items() if name not in unused},
@@ -115,6 +64,11 @@ def student_key(arm: Arm, *, teacher: Teacher, corpus: Corpus, recipe: Recipe, s
         "tokenizer": teacher.tokenizer_digest,
         "precision": precision(device),
     }
+    if arm.levels:
+        assert pairs is not None
+        spec["mixup"] = {"alpha": recipe.alpha, "scope": recipe.lambda_scope, "pairs": pairs.content}
+        if arm.levels != ("x",):
+            spec["mixup"]["counterpart"] = recipe.counterpart
     return Store.key("student", spec)
 
 
@@ -127,6 +81,8 @@ def distill(
     seed: int,
     store: Store,
     device: torch.device,
+    debiased: Teacher | None = None,
+    pairs: PairTable | None = None,
     parameters: dict[str, Any] | None = None,
     progress: bool = True,
 ) -> dict[str, Path]:
@@ -136,24 +92,29 @@ def distill(
 
     Args:
         arms: names must be unique; arms of equal content share one student.
-        teacher: with its tokenizer and digest.
+        teacher: the original one, with its tokenizer and digest.
         corpus: tokenised with the teacher's tokenizer.
         recipe: how every arm is trained.
         seed: of the run: batch order, masks, dropout.
         store: where finished students and checkpoints lie.
         device: CPU or CUDA.
+        debiased: the teacher of the arms that name "debiased" (:mod:`fairkd.debias`), of the same depth.
+        pairs: gender words for the arms that mix; those of Appendix C if not given.
         parameters: written into the manifests (the profile's values).
         progress: show a progress bar.
 
     Raises:
-        InputError: an arm is deeper than the teacher.
+        InputError: an arm is deeper than the teacher, or lacks what it needs (a debiased teacher, a second pass).
         DivergedError: a loss became NaN or infinite; the other arms are finished and stored first.
     """
-    check_arms(arms, teacher.model)
-    keys = {
-        arm.name: student_key(arm, teacher=teacher, corpus=corpus, recipe=recipe, seed=seed, device=device)
-        for arm in arms
-    }
+    check_arms(arms, teacher.model, recipe)
+    teachers = {"original": teacher} | ({"debiased": debiased} if debiased else {})
+    if debiased is None and any(arm.teacher == "debiased" for arm in arms):
+        raise InputError("an arm has the debiased teacher, but no debiased teacher was given")
+    if pairs is None and any(arm.levels for arm in arms):
+        pairs = PairTable(appendix_c(), teacher.tokenizer)
+    same: dict[str, Any] = {"corpus": corpus, "recipe": recipe, "seed": seed, "device": device, "pairs": pairs}
+    keys = {arm.name: student_key(arm, teacher=teachers[arm.teacher], **same) for arm in arms}
     wanted = {keys[arm.name]: arm for arm in reversed(arms)}
     with ExitStack() as locks:
         for key in sorted(key for key in wanted if store.find(key) is None):
@@ -162,20 +123,25 @@ def distill(
         for key in wanted.keys() - missing.keys():
             store.clear_unfinished(key)  # left by a process that was killed just after it finished
         if missing:
-            run = _Run(missing, teacher=teacher, corpus=corpus, recipe=recipe, seed=seed, store=store, device=device)
+            run = _Run(missing, teachers=teachers, store=store, **same)
             run.train(progress=progress)
             run.store_results(parameters or {})
     return {name: store.root / key for name, key in keys.items()}
 
 
-def check_arms(arms: Sequence[Arm], teacher: Any) -> None:
-    """Raises InputError if an arm is deeper than the teacher (a BERT) or a name stands for two arms."""
+def check_arms(arms: Sequence[Arm], teacher: Any, recipe: Recipe) -> None:
+    """Raises InputError if a name stands for two arms, or an arm is deeper than the teacher or mixes what it cannot."""
     depth = teacher.config.num_hidden_layers
     for arm in arms:
         try:
             layer_map(arm.layers, depth)
         except InputError as error:
             raise InputError(f"arm {arm.name!r}: {error}") from None
+        if "h" in arm.levels and recipe.counterpart == "vocabulary":
+            raise InputError(
+                f"counterpart: 'vocabulary' knows no hidden states of the other word, which arm {arm.name!r} mixes "
+                f"({', '.join(arm.levels)}); allowed is 'pass', or arms that mix x and y only"
+            )
     if len({arm.name for arm in arms}) != len(arms):
         raise InputError(f"arms: each name may stand once, not {[arm.name for arm in arms]}")
 
@@ -187,16 +153,21 @@ class _Run:
         self,
         arms: dict[str, Arm],
         *,
-        teacher: Teacher,
+        teachers: Mapping[str, Teacher],
         corpus: Corpus,
         recipe: Recipe,
         seed: int,
         store: Store,
         device: torch.device,
+        pairs: PairTable | None,
     ) -> None:
-        self.arms, self.teacher, self.corpus, self.recipe = arms, teacher, corpus, recipe
+        self.arms, self.teachers, self.corpus, self.recipe = arms, teachers, corpus, recipe
         self.seed, self.store, self.device = seed, store, device
-        self.batches = MaskedBatches(corpus, teacher.tokenizer, recipe, seed, device)
+        self.tokenizer = teachers["original"].tokenizer
+        mixup = None
+        if pairs is not None and any(arm.levels for arm in arms.values()):
+            mixup = Mixup(pairs, alpha=recipe.alpha, scope=recipe.lambda_scope, counterpart=recipe.counterpart)
+        self.batches = MaskedBatches(corpus, self.tokenizer, recipe, seed, device, mixup)
         self.total = recipe.updates(len(self.batches))
         self.learners = {key: self._learner(key, arm) for key, arm in arms.items()}
         self.seconds = 0.0
@@ -204,28 +175,28 @@ class _Run:
     def _learner(self, key: str, arm: Arm) -> Learner:
         recipe = self.recipe
         student: Any = student_from_teacher(
-            self.teacher.model, arm.layers, dropout=recipe.dropout, freeze_positions=recipe.freeze_positions
+            self.teachers[arm.teacher].model,
+            arm.layers,
+            dropout=recipe.dropout,
+            freeze_positions=recipe.freeze_positions,
         )
         return Learner(
             name=arm.name,
             model=student.to(self.device).train(),
-            losses=lambda model, supervision: arm_losses(model, supervision, arm.losses, recipe.temperature),
+            losses=lambda model, supervision: arm_losses(model, supervision, arm, recipe.temperature),
             weights={name: recipe.loss_weights[name] for name in arm.losses},
             recipe=recipe,
             folder=self.store.unfinished(key),
         )
 
     def train(self, *, progress: bool) -> None:
-        model = self.teacher.model.to(self.device).eval()
-        losses = {
-            learner.name: set(arm.losses)
-            for learner, arm in zip(self.learners.values(), self.arms.values(), strict=True)
-        }
+        models = {name: teacher.model.to(self.device).eval() for name, teacher in self.teachers.items()}
+        arm_of = {id(learner): self.arms[key] for key, learner in self.learners.items()}
 
         def shared(number: int, active: list[Learner]) -> tuple[Supervision, int]:
             batch = self.batches[number]
-            needed = set().union(*(losses[learner.name] for learner in active))
-            return supervise(model, batch, needed, self.recipe.temperature, self.device), batch.tokens
+            arms = [arm_of[id(learner)] for learner in active]
+            return supervise(models, batch, arms, self.recipe, self.device), batch.tokens
 
         started = time.perf_counter()
         fit(
@@ -256,7 +227,7 @@ class _Run:
             "seed": self.seed,
             "steps": self.total,
             "corpus_digest": self.corpus.digest,
-            "teacher_digest": self.teacher.digest,
+            "teacher_digest": self.teachers[arm.teacher].digest,
             "weights_digest": weights_digest(student),
             "wall_seconds_of_the_pass": self.seconds,
             "resumed_from_step": learner.resumed_from,
@@ -268,6 +239,6 @@ class _Run:
         with self.store.write(key, manifest) as folder:
             with quiet():
                 student.save_pretrained(folder)
-            self.teacher.tokenizer.save_pretrained(folder)
+            self.tokenizer.save_pretrained(folder)
             learner.metrics_frame().to_parquet(folder / "metrics.parquet")
         self.store.clear_unfinished(key)

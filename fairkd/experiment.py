@@ -8,39 +8,37 @@ manifest were never finished and are not read.
 from __future__ import annotations
 
 import itertools
-import json
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from fairkd import corpus as corpora
+from fairkd import tables
 from fairkd.arms import Arm, capacity_arms
 from fairkd.errors import InputError, nearest
-from fairkd.materials import Materials, plan
+from fairkd.ledger import REPORT, controlled
+from fairkd.materials import Materials
+from fairkd.plan import plan
 from fairkd.profile import Profile
 from fairkd.provenance import environment
-from fairkd.rng import numpy_generator
+from fairkd.results import Results
+from fairkd.scores import Scores
 from fairkd.shell import check_names, skip_the_rest, stop_skipping
-from fairkd.stats import centred_interval, multibootstrap, pearson_r, percentile_interval, resample_seeds
-from fairkd.stimuli import TESTS
-from fairkd.store import file_digest, write_json
 
-TEACHER = "teacher"
-"""What the column "arm" says in the teacher's rows."""
+SWEEP_SEEDS = 3
+"""Students a planted strength in :meth:`Experiment.planted`: words, not seeds, make its intervals wide."""
 
 
-class Experiment:
+class Experiment(Scores):
     """What a notebook works with; see the module docstring. Made by :meth:`begin`."""
 
     def __init__(self, notebook: str, profile: Profile) -> None:
         self.notebook, self.profile = notebook, profile
         self.materials = Materials(profile)
-        self.results_dir = profile.output_dir / "results"
-        self._saved: dict[str, str] = {}
+        self._results = Results(notebook, profile)
+        self._warnings: list[str] = []
 
     @classmethod
     def begin(cls, notebook: str, parameters: dict[str, Any]) -> Experiment:
@@ -82,15 +80,26 @@ class Experiment:
         )
 
     def arms(self, group: str) -> list[Arm]:
-        """The arms of "capacity" (Figure 1), "ablation" (Table 1, and what else the profile names) or "all"."""
+        """Arms of the profile: "capacity" (Figure 1), "ablation" (Table 1), "mixup" (Table 2), "all", "planted".
+
+        Arms of the profile's own go with Table 2 if they mix or have the debiased teacher, else with Table 1. Both
+        tables begin with the arm "full", if the profile has it; "planted" is that arm alone.
+        """
         profile = self.profile
+        table = profile.table_arms()
+        mitigated = [arm for arm in table if arm.levels or arm.teacher == "debiased"]
+        full = [arm for arm in table if arm.name == "full"]
         groups = {
             "capacity": capacity_arms(profile.depths),
-            "ablation": profile.table_arms(),
+            "ablation": [arm for arm in table if arm not in mitigated],
+            "mixup": full + mitigated,
+            "planted": full,
             "all": profile.all_arms(),
         }
         if group not in groups:
             raise InputError(f"arms {group!r}: allowed are {list(groups)}.{nearest(group, groups)}")
+        if not groups[group]:
+            raise InputError(f"profile {profile.profile!r} has no arm for {group!r}; it has {[a.name for a in table]}")
         return groups[group]
 
     def train(self, arms: Sequence[Arm]) -> None:
@@ -107,142 +116,49 @@ class Experiment:
             return
         self.materials.train(arms)
 
-    def seat(self, arms: Sequence[Arm]) -> pd.DataFrame:
-        """Effect sizes: a row an arm, seed, pooling and test; the teacher's rows have arm "teacher", seed 0.
+    def sweep(self, parameter: str, values: Sequence[Any], *, arm: str = "mixup-xy") -> pd.DataFrame:
+        """Average SEAT against a parameter of the profile, as in ``exp.sweep("alpha", [0.1, 0.4, 1.0])``.
 
-        Columns: arm, layers, seed, pooling, test, effect_size, p_value, ci_low, ci_high (95 % over stimulus words).
-        """
-        columns = ["arm", "layers", "seed", "pooling", "test", "effect_size", "p_value", "ci_low", "ci_high"]
-        frames = [
-            self.materials.measure(folder)[0].assign(arm=name, layers=layers, seed=seed)
-            for name, layers, seed, folder in self._measured(arms)
-        ]
-        return pd.concat(frames, ignore_index=True)[columns]
+        Trains the arm with each value, for all seeds, where the store lacks it. The draws are shared: the same batches,
+        masks and uniform numbers behind λ.
 
-    def tests(self, arms: Sequence[Arm]) -> pd.DataFrame:
-        """The six tests over all seeds: a row an arm, pooling and test; the teacher's rows have arm "teacher".
+        Args:
+            parameter: a key of the profile, such as "alpha" or "gender_pairs".
+            values: of that key, one after the other.
+            arm: name of one arm of the profile.
 
-        Columns: arm, layers, seeds (how many), pooling, test, effect_size (mean over seeds), low, high (95 % over
-        stimulus words, and over seeds where there are several).
-        """
-        rows = []
-        for (name, layers), folders in self._by_arm(arms).items():
-            for pooling in self.profile.seat_poolings:
-                d, replicates = self._effects(folders, pooling)
-                low, high = percentile_interval(self._over_seeds(replicates))
-                for number, test in enumerate(TESTS):
-                    row = {"arm": name, "layers": layers, "seeds": len(folders), "pooling": pooling, "test": test}
-                    effect_size = float(d[:, number].mean())
-                    rows.append(row | {"effect_size": effect_size, "low": low[number], "high": high[number]})
-        return pd.DataFrame(rows)
-
-    def averages(self, arms: Sequence[Arm]) -> pd.DataFrame:
-        """Average SEAT with 95 % intervals: a row an arm and pooling; the teacher's rows have arm "teacher".
-
-        Columns: arm, layers, seeds (how many), pooling, average (mean of |d| over the six tests, then over seeds),
-        low, high, signed (mean d), signed_low, signed_high. Intervals cover stimulus words, and seeds too where there
-        are several.
-        """
-        rows = []
-        for (name, layers), folders in self._by_arm(arms).items():
-            for pooling in self.profile.seat_poolings:
-                d, replicates = self._effects(folders, pooling)
-                row: dict[str, Any] = {"arm": name, "layers": layers, "seeds": len(folders), "pooling": pooling}
-                average = float(np.abs(d).mean())
-                low, high = centred_interval(average, self._over_seeds(np.abs(replicates).mean(axis=2)))
-                row |= {"average": average, "low": max(0.0, low), "high": high, "signed": float(d.mean())}
-                ends = percentile_interval(self._over_seeds(replicates.mean(axis=2)))
-                rows.append(row | {"signed_low": float(ends[0]), "signed_high": float(ends[1])})
-        return pd.DataFrame(rows)
-
-    def correlation(self, arms: Sequence[Arm]) -> pd.DataFrame:
-        """Pearson's r of layers and average SEAT (Figure 1): a row a pooling, with a 95 % interval.
-
-        Columns: pooling, r, low, high, seeds, covers ("stimulus words" or "stimulus words and seeds").
-        """
-        layers = [arm.layers for arm in arms]
-        rows = []
-        for pooling in self.profile.seat_poolings:
-            averages, draws = zip(*(self._average(arm, pooling) for arm in arms), strict=True)
-            low, high = percentile_interval(pearson_r(layers, np.stack(draws, axis=1)))
-            several = len(self.profile.seeds) > 1
-            rows.append(
-                {"pooling": pooling, "r": float(pearson_r(layers, averages)), "low": low, "high": high}
-                | {"seeds": len(self.profile.seeds)}
-                | {"covers": "stimulus words and seeds" if several else "stimulus words"}
-            )
-        return pd.DataFrame(rows)
-
-    def differences(self, arms: Sequence[Arm], *, baseline: str) -> pd.DataFrame:
-        """Average SEAT of each arm minus that of ``baseline``: a row an arm and pooling, with paired 95 % intervals.
-
-        Columns: arm, baseline, pooling, difference, low, high. Both arms see the same resampled words and seeds.
+        Returns:
+            As :meth:`averages`, with the column ``value``: the teacher and the arm for each value and pooling.
 
         Raises:
-            InputError: ``baseline`` is none of the arms.
+            InputError: no such parameter, value or arm.
         """
-        by_name = {arm.name: arm for arm in arms}
-        if baseline not in by_name:
-            raise InputError(
-                f"baseline {baseline!r} is not among the arms {list(by_name)}.{nearest(baseline, by_name)}"
-            )
-        rows = []
-        for pooling in self.profile.seat_poolings:
-            averages = {arm.name: self._average(arm, pooling) for arm in arms}
-            for arm in arms:
-                if arm.name != baseline:
-                    value, draws = (
-                        ours - theirs for ours, theirs in zip(averages[arm.name], averages[baseline], strict=True)
-                    )
-                    low, high = centred_interval(float(value), draws)
-                    row = {"arm": arm.name, "baseline": baseline, "pooling": pooling, "difference": float(value)}
-                    rows.append(row | {"low": low, "high": high})
-        return pd.DataFrame(rows)
-
-    def _average(self, arm: Arm, pooling: str) -> tuple[np.ndarray, np.ndarray]:
-        """Mean |d| over tests and seeds, and its replicates (B,) over words and seeds."""
-        d, replicates = self._effects([f for _, _, _, f in self._measured([arm], teacher=False)], pooling)
-        return np.abs(d).mean(), self._over_seeds(np.abs(replicates).mean(axis=2))
-
-    def _measured(self, arms: Sequence[Arm], *, teacher: bool = True) -> list[tuple[str, int, int, Path | None]]:
-        """(arm, layers, seed, folder) of everything that is measured; the teacher has no folder."""
-        depth = self.materials.teacher.record["layers"]
-        first: list[tuple[str, int, int, Path | None]] = [(TEACHER, depth, 0, None)] if teacher else []
-        return first + [
-            (arm.name, arm.layers, seed, self.materials.student(arm, seed))
-            for arm in arms
-            for seed in self.profile.seeds
-        ]
-
-    def _by_arm(self, arms: Sequence[Arm]) -> dict[tuple[str, int], list[Path | None]]:
-        """(arm, layers) -> folders, one a seed."""
-        groups: dict[tuple[str, int], list[Path | None]] = {}
-        for name, layers, _, folder in self._measured(arms):
-            groups.setdefault((name, layers), []).append(folder)
-        return groups
-
-    def _effects(self, folders: Sequence[Path | None], pooling: str) -> tuple[np.ndarray, np.ndarray]:
-        """d (seeds, 6) and its replicates (seeds, B, 6) under one pooling."""
-        measured = [self.materials.measure(folder) for folder in folders]
-        d = np.stack([table.loc[table["pooling"] == pooling, "effect_size"].to_numpy() for table, _ in measured])
-        return d, np.stack([replicates[pooling] for _, replicates in measured])
-
-    def _over_seeds(self, values: np.ndarray) -> np.ndarray:
-        """Mean over resampled seeds (B,) of values (seeds, B); every arm draws the same seeds."""
-        draws = resample_seeds(len(values), values.shape[1], numpy_generator(0, "resampled seeds", len(values)))
-        return multibootstrap(values, draws)
-
-    def metrics(self, arms: Sequence[Arm]) -> pd.DataFrame:
-        """Training metrics: a row an arm, seed and step.
-
-        Columns: arm, layers, seed, step, learning_rate, grad_norm, loss, its terms, tokens_per_second.
-        """
-        frames = [
-            pd.read_parquet(folder / "metrics.parquet").assign(arm=name, layers=layers, seed=seed)
-            for name, layers, seed, folder in self._measured(arms, teacher=False)
-            if folder is not None
-        ]
+        profiles = [self.profile.changed(**{parameter: value}) for value in values]  # all checked before any work
+        frames = []
+        for value, profile in zip(values, profiles, strict=True):
+            other = Experiment(self.notebook, profile)
+            chosen = [one for one in other.arms("all") if one.name == arm]
+            if not chosen:
+                names = [one.name for one in other.arms("all")]
+                raise InputError(f"arm {arm!r} is not in the profile; it has {names}.{nearest(arm, names)}")
+            other.train(chosen)
+            frames.append(other.averages(chosen).assign(value=str(value) if isinstance(value, list) else value))
         return pd.concat(frames, ignore_index=True)
+
+    def planted(self) -> pd.DataFrame:
+        """Average SEAT of the teacher and of the arm "full" against the planted strength (profile ``planted``).
+
+        As :meth:`averages`, with the column ``strength``; students of the first few seeds only.
+        """
+        profile = self.profile
+        if not profile.planted_strengths:
+            raise InputError(
+                f"profile {profile.profile!r} has no planted_strengths; the profile 'planted' has, and its corpus"
+            )
+        few = Experiment(self.notebook, profile.changed(seeds=list(profile.seeds[:SWEEP_SEEDS])))
+        sources = {f"planted:{strength:g}": strength for strength in profile.planted_strengths}
+        frame = few.sweep("corpus", [[source] for source in sources], arm="full")
+        return frame.assign(strength=[sources[value[2:-2]] for value in frame.value]).drop(columns="value")
 
     def facts(self) -> dict[str, Any]:
         """What the numbers rest on: corpus, teacher, recipe and environment, as plain values; makes nothing.
@@ -258,42 +174,63 @@ class Experiment:
             about["teacher"] = {**materials.teacher.record, "digest": materials.teacher.digest}
             batches = -(-len(materials.corpus.train) // self.profile.batch_size)
             about["updates"] = materials.recipe.updates(batches)
+        if self._warnings:
+            about["warnings"] = self._warnings
         return about | environment(materials.device)
+
+    def pairs(self) -> pd.DataFrame:
+        """How often the gender words occur, see :func:`fairkd.gender.count`; warns if none does."""
+        counts = self.materials.pair_counts
+        if not counts.positions.sum():
+            self.warn(
+                "None of the gender words occurs in the training text. Mixup changes nothing: every student with mixup "
+                "has the weights of the same student without it."
+            )
+        return counts
+
+    def warn(self, text: str) -> None:
+        """Shows a warning in the notebook and writes it into the record."""
+        from IPython.display import display
+
+        self._warnings.append(text)
+        display(tables.missing("Warning", text))
+
+    def corpus_size(self) -> dict[str, int]:
+        """Documents and sequences of the training text."""
+        size = self.materials.corpus.manifest["splits"]["train"]
+        return {"documents": size["documents"], "sequences": size["sequences"]}
+
+    def debiasing(self) -> dict[str, Any] | None:
+        """What debiasing the teacher did (its record); None if no arm of the profile has a debiased teacher."""
+        if not any(arm.teacher == "debiased" for arm in self.profile.all_arms()):
+            return None
+        record: dict[str, Any] = self.materials.debiased.record["debias"]
+        return record
+
+    def sample(self, *, documents: int) -> pd.DataFrame:
+        """The first documents of the corpus, a row each."""
+        texts = corpora.documents(self.materials.sources[0], column=self.profile.corpus_column)
+        return pd.DataFrame({"text": list(itertools.islice(texts, documents))})
 
     def save(self, name: str, frame: pd.DataFrame) -> None:
         """Saves a tidy table as ``results/<name>.parquet``; :meth:`finish` makes it part of the results."""
-        self.results_dir.mkdir(parents=True, exist_ok=True)
-        path = self.results_dir / f"{name}.parquet"
-        temporary = path.with_suffix(".writing")
-        frame.to_parquet(temporary)
-        os.replace(temporary, path)
-        self._saved[path.name] = file_digest(path)
+        self._results.save(name, frame)
 
     def finish(self) -> dict[str, Any]:
         """Writes the notebook's manifest, the last thing it does, and returns it."""
-        manifest = {
-            "notebook": self.notebook,
-            "parameters": self.profile.values(),
-            "facts": self.facts(),
-            "saved": self._saved,
-            "token": os.environ.get("FAIRKD_RUN_TOKEN"),
-        }
-        write_json(self.results_dir / f"{self.notebook}.json", manifest)
-        return manifest
+        return self._results.finish(self.facts())
 
     def results(self, notebook: str) -> dict[str, pd.DataFrame] | None:
-        """Tables by name of another notebook of this profile.
+        """Tables by name of another notebook of this profile, see :meth:`fairkd.results.Results.read`."""
+        return Results(notebook, self.profile).read()
 
-        None unless it finished with the parameters that this profile has now, and its files are intact.
+    def controlled(self) -> dict[str, dict[str, pd.DataFrame]]:
+        """Tables of the controlled experiment that lies beside this one: of its report and its "strengths".
+
+        Empty for the controlled experiment itself, and where it has not finished.
         """
-        path = self.results_dir / f"{notebook}.json"
-        if not path.is_file():
-            return None
-        manifest = json.loads(path.read_text())
-        if Profile.effective(manifest["parameters"]) != Profile.effective(self.profile.values()):
-            return None
-        saved = manifest["saved"]
-        files = {name: self.results_dir / name for name in saved}
-        if not all(file.is_file() and file_digest(file) == saved[name] for name, file in files.items()):
-            return None
-        return {file.stem: pd.read_parquet(file) for file in files.values()}
+        if self.profile.planted_strengths:
+            return {}
+        other = controlled(self.profile)
+        found = {"report": Results(REPORT, other).read(), "strengths": Results("06_planted", other).read()}
+        return {name: frames for name, frames in found.items() if frames is not None}

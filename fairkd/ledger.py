@@ -27,9 +27,9 @@ from fairkd.store import file_digest, write_json
 if TYPE_CHECKING:
     import pandas as pd
 
-NOTEBOOKS = ("01_capacity", "02_ablation", "05_report")
-"""What ``reproduce`` runs, in order; the report is the last and reads the results of the others."""
 REPORT = "05_report"
+PLANTED = "planted"
+"""The profile of the controlled experiment, whose verdicts the reports of other profiles show beside their own."""
 State = Literal["done", "running", "failed", "stale", "not run"]
 
 
@@ -59,6 +59,17 @@ class Files:
         return self.folder / "results" / f"{self.notebook}.json"
 
 
+def notebooks(profile: Profile) -> tuple[str, ...]:
+    """What ``reproduce`` runs, in order; the report is the last and reads the results of the others."""
+    planted = ("06_planted",) if profile.planted_strengths else ()
+    return ("01_capacity", "02_ablation", "03_mixup", *planted, REPORT)
+
+
+def controlled(profile: Profile) -> Profile:
+    """The controlled experiment whose products lie beside those of ``profile``: the shipped profile, same folders."""
+    return Profile.load(PLANTED).changed(runs_dir=profile.runs_dir, store_dir=profile.store_dir, device=profile.device)
+
+
 def notebook_path(name: str) -> Path:
     """The source of a notebook, given as "01_capacity", with or without folder and suffix.
 
@@ -76,7 +87,7 @@ def notebook_path(name: str) -> Path:
 def identity(notebook: str, profile: Profile) -> str:
     """Hash of everything that determines a notebook's result: parameters, its source, our code.
 
-    For the report also what the other notebooks have finished.
+    For the report also what the other notebooks, and the controlled experiment, have finished.
     """
     parts: dict[str, Any] = {
         "values": Profile.effective(profile.values()),
@@ -84,7 +95,9 @@ def identity(notebook: str, profile: Profile) -> str:
         "code": _code(),
     }
     if notebook == REPORT:
-        parts["read"] = {name: _finished(name, profile) for name in NOTEBOOKS if name != REPORT}
+        parts["read"] = {name: _finished(name, profile) for name in notebooks(profile) if name != REPORT}
+        if not profile.planted_strengths:
+            parts["planted"] = _finished(REPORT, controlled(profile))
     return _digest(parts)
 
 
@@ -132,7 +145,7 @@ def status(profile: Profile) -> pd.DataFrame:
     rows = []
     whole = Files(profile.output_dir, "reproduce")
     at_work = _who(whole) if _is_locked(whole) else ""
-    for notebook in NOTEBOOKS:
+    for notebook in notebooks(profile):
         word, detail = state(notebook, profile)
         if at_work and word != "running" and word != "done":
             detail = f"in the queue of {at_work}, which trains the students first"
@@ -202,7 +215,7 @@ def _source(notebook: str) -> list[Any]:
 
 def _code() -> dict[str, str]:
     package = Path(__file__).parent
-    paths = sorted([*package.glob("*.py"), *(p for p in package.glob("templates/**/*") if p.is_file())])
+    paths = sorted([*package.rglob("*.py"), *(p for p in package.glob("templates/**/*") if p.is_file())])
     return {str(path.relative_to(package)): file_digest(path) for path in paths}
 
 

@@ -15,12 +15,15 @@ from fairkd import corpus as corpora
 from fairkd import seat, teachers
 from fairkd.adapt import adaptation_recipe, needs_adaptation, prepare, teacher_key
 from fairkd.arms import Arm
+from fairkd.debias import DebiasRecipe, debias, debias_key
 from fairkd.distill import check_arms, distill, student_key
 from fairkd.encoders import load_encoder
 from fairkd.errors import DivergedError, InputError
+from fairkd.gender import Pair, PairTable, count, load_pairs
 from fairkd.profile import Profile
 from fairkd.recipe import Recipe
 from fairkd.store import Store
+from fairkd.wordlists import load as load_words
 
 SEAT_CACHE = 1
 """Part of the key of every stored measurement; raised when a change of the code changes its numbers."""
@@ -123,6 +126,59 @@ class Materials:
             progress=self.progress,
         )
 
+    @cached_property
+    def pair_list(self) -> list[Pair]:
+        """The gender words that the profile names, before a vocabulary has seen them."""
+        return load_pairs(self.profile.gender_pairs, self.profile.path(self.profile.gender_pairs))
+
+    @cached_property
+    def pairs(self) -> PairTable:
+        """The gender words in the teacher's vocabulary."""
+        return PairTable(self.pair_list, self.checkpoint.tokenizer)
+
+    @cached_property
+    def pair_counts(self) -> pd.DataFrame:
+        """How often the gender words occur in the training text, see :func:`fairkd.gender.count`; cached."""
+        words = [[pair.female, pair.male] for pair in self.pair_list]  # as they are shown
+        key = Store.key("pairs", {"corpus": self.corpus.digest, "pairs": self.pairs.content, "words": words})
+        if self.store.find(key) is None:
+            with self.store.lock(key):
+                if self.store.find(key) is None:
+                    with self.store.write(key, {"kind": "pairs", "corpus_digest": self.corpus.digest}) as new:
+                        count(self.corpus.train, self.pairs).to_parquet(new / "counts.parquet")
+        return pd.read_parquet(self.store.root / key / "counts.parquet")
+
+    @cached_property
+    def debias_options(self) -> dict[str, Any]:
+        """What :func:`fairkd.debias.debias_key` takes from the profile."""
+        profile = self.profile
+        names = ("layers", "target", "alpha", "beta", "learning_rate", "batch_size", "epochs", "sequences")
+        values = {name: getattr(profile, f"debias_{name}") for name in (*names, "square_of_mean")}
+        return {
+            "words": load_words(profile.debias_words, profile.path(profile.debias_words)),
+            "recipe": DebiasRecipe(**values),
+            "masks": self.adaptation,
+            "device": self.device,
+        }
+
+    @cached_property
+    def debiased(self) -> teachers.Teacher:
+        """The teacher after debiasing."""
+        return debias(self.teacher, self.corpus, **self.debias_options, store=self.store, progress=self.progress)
+
+    def is_debiased(self) -> bool:
+        """Whether the debiased teacher need not be made."""
+        key = debias_key(self.teacher, self.corpus, **self.debias_options)
+        return "debiased" in self.__dict__ or self.store.find(key) is not None
+
+    def check(self, arms: Sequence[Arm]) -> None:
+        """Raises InputError for arms that cannot be trained, before corpus and teacher are made."""
+        check_arms(arms, self.checkpoint.model, self.recipe)
+        if any(arm.levels for arm in arms):
+            _ = self.pairs
+        if any(arm.teacher == "debiased" for arm in arms):
+            _ = self.debias_options
+
     def look_up(self) -> str:
         """Takes corpus and teacher from the store if it has them, making nothing; returns "" or what is missing."""
         if {"corpus", "teacher"} <= self.__dict__.keys():
@@ -147,7 +203,13 @@ class Materials:
     def student_key(self, arm: Arm, seed: int) -> str:
         """Key of a student in the store."""
         return student_key(
-            arm, teacher=self.teacher, corpus=self.corpus, recipe=self.recipe, seed=seed, device=self.device
+            arm,
+            teacher=self.debiased if arm.teacher == "debiased" else self.teacher,
+            corpus=self.corpus,
+            recipe=self.recipe,
+            seed=seed,
+            device=self.device,
+            pairs=self.pairs if arm.levels else None,
         )
 
     def student(self, arm: Arm, seed: int) -> Path:
@@ -161,7 +223,7 @@ class Materials:
 
     def train(self, arms: Sequence[Arm]) -> None:
         """Trains the arms that the store lacks, one pass over the corpus a seed."""
-        check_arms(arms, self.checkpoint.model)  # before corpus and teacher are made
+        self.check(arms)
         diverged = []
         for seed in self.profile.seeds:
             try:
@@ -180,14 +242,16 @@ class Materials:
             seed=seed,
             store=self.store,
             device=self.device,
+            debiased=self.debiased if any(arm.teacher == "debiased" for arm in arms) else None,
+            pairs=self.pairs if any(arm.levels for arm in arms) else None,
             parameters=self.profile.values(),
             progress=self.progress,
         )
 
-    def measure(self, folder: Path | None) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
-        """SEAT of a student's folder, or of the teacher (None): table, and replicates (B, 6) by pooling; cached."""
+    def measure(self, model: Path | teachers.Teacher) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
+        """SEAT of a student's folder or of a teacher: table, and replicates (B, 6) by pooling; cached."""
         profile = self.profile
-        weights = self.teacher.digest if folder is None else Store.manifest(folder)["weights_digest"]
+        weights = Store.manifest(model)["weights_digest"] if isinstance(model, Path) else model.digest
         options = {"n_samples": profile.seat_permutations, "n_bootstrap": profile.seat_bootstrap, "seed": 0}
         spec = {"version": SEAT_CACHE, "weights": weights, "poolings": list(profile.seat_poolings), **options}
         spec["tokenizer"] = corpora.tokenizer_digest(self.checkpoint.tokenizer)
@@ -195,13 +259,13 @@ class Materials:
         if self.store.find(key) is None:
             with self.store.lock(key):
                 if self.store.find(key) is None:
-                    self._measure(key, spec, folder, options)
+                    self._measure(key, spec, model, options)
         found = self.store.root / key
         replicates = {str(p): np.load(found / f"{p}.npy", allow_pickle=False) for p in profile.seat_poolings}
         return pd.read_parquet(found / "table.parquet"), replicates
 
-    def _measure(self, key: str, spec: dict[str, Any], folder: Path | None, options: dict[str, Any]) -> None:
-        encoder = (self.teacher.model, self.teacher.tokenizer) if folder is None else load_encoder(folder)
+    def _measure(self, key: str, spec: dict[str, Any], model: Path | teachers.Teacher, options: dict[str, Any]) -> None:
+        encoder = load_encoder(model) if isinstance(model, Path) else (model.model, model.tokenizer)
         measured = seat.measure_each(*encoder, self.profile.seat_poolings, **options, device=self.device)
         with self.store.write(key, {"kind": "seat", **spec}) as new:
             pd.concat([m.table for m in measured.values()], ignore_index=True).to_parquet(new / "table.parquet")
@@ -212,33 +276,3 @@ class Materials:
 def train_profile(profile: Profile) -> None:
     """Trains every arm of a profile that the store lacks, one pass a seed."""
     Materials(profile).train(profile.all_arms())
-
-
-def plan(profile: Profile) -> pd.DataFrame:
-    """What a profile needs and what the store has of it; trains, downloads and writes nothing.
-
-    Columns: arm, layers, losses, seed, state, key. The state is "in store", "unfinished, N steps" or "to train",
-    with the reason where keys are not known because teacher or corpus are not here yet.
-
-    Raises:
-        InputError: an arm is deeper than the teacher.
-    """
-    materials = Materials(profile)
-    missing = materials.look_up()
-    if "checkpoint" in materials.__dict__:
-        check_arms(profile.all_arms(), materials.checkpoint.model)
-    rows = []
-    for arm in profile.all_arms():
-        for seed in profile.seeds:
-            key = "" if missing else materials.student_key(arm, seed)
-            state = f"to train; {missing}" if missing else _state(materials.store, key)
-            row = {"arm": arm.name, "layers": arm.layers, "losses": "+".join(arm.losses), "seed": seed}
-            rows.append(row | {"state": state, "key": key})
-    return pd.DataFrame(rows)
-
-
-def _state(store: Store, key: str) -> str:
-    if store.find(key):
-        return "in store"
-    steps = sorted(store.unfinished(key).glob("step-*"))
-    return f"unfinished, {int(steps[-1].name.removeprefix('step-'))} steps" if steps else "to train"

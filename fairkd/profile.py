@@ -16,6 +16,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from fairkd.arms import Arm, capacity_arms, named_arm
 from fairkd.errors import InputError, nearest
+from fairkd.sources import is_path
 from fairkd.store import Store
 
 PARAMETERS = "papermill_params"
@@ -55,6 +56,7 @@ def _read(value: Any, bracket: str) -> Any:
 
 Ints = Annotated[tuple[int, ...], BeforeValidator(_items), Field(min_length=1)]
 Texts = Annotated[tuple[str, ...], BeforeValidator(_items), Field(min_length=1)]
+Strengths = Annotated[tuple[Annotated[float, Field(ge=-1, le=1)], ...], BeforeValidator(_items), Field(min_length=1)]
 Floats2 = Annotated[tuple[float, float], BeforeValidator(_items)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
@@ -93,7 +95,7 @@ class Profile(BaseModel):
     )
     max_length: Annotated[int, Field(ge=12, le=512)] = Field(description="longest sequence, in tokens")
     arms: Annotated[tuple[str | Arm, ...], BeforeValidator(_items), Field(min_length=1)] = Field(
-        description="names, or {name, layers, losses}"
+        description="names, or {name, layers, losses, mix, teacher}"
     )
     depths: Ints = Field(description="layers of the students of Figure 1")
     student_layers: Count = Field(description="layers of the arm 'full' and its variants")
@@ -122,6 +124,23 @@ class Profile(BaseModel):
     )
     alpha: Positive = Field(description="mixup: λ ~ Beta(alpha, alpha)")
     lambda_scope: Literal["sequence", "batch", "occurrence"] = Field(description="mixup: what shares one λ")
+    counterpart: Literal["pass", "vocabulary"] = Field(
+        description="mixup: logits of the other word, from a second pass of the teacher or from the vocabulary of one"
+    )
+    gender_pairs: str = Field(min_length=1, description="appendix-c, or a YAML or CSV file of female, male pairs")
+    debias_words: str = Field(
+        min_length=1, description="built-in, or a YAML file of the lists female, male, stereotype"
+    )
+    debias_layers: Literal["all", "first", "last"] = Field(description="hidden states that are debiased")
+    debias_target: Literal["token", "sentence"] = Field(description="debias the stereotype words or whole sentences")
+    debias_alpha: Positive = Field(description="weight of the debiasing loss")
+    debias_beta: Annotated[float, Field(ge=0)] = Field(description="weight of staying near the original teacher")
+    debias_learning_rate: Positive = Field(description="peak learning rate of debiasing")
+    debias_batch_size: Count = Field(description="sequences a batch in debiasing")
+    debias_epochs: Count = Field(description="passes at most; the best on held-out sequences is kept")
+    debias_sequences: Count | None = Field(description="sequences of each kind at most, or None")
+    debias_square_of_mean: bool = Field(description="square after averaging, as the public program of debiasing does")
+    planted_strengths: Strengths | None = Field(description="planted associations that 06_planted compares, or None")
     checkpoint_every: Count = Field(description="updates between checkpoints")
     seeds: Ints = Field(description="one student of each arm a seed")
     seat_poolings: Annotated[
@@ -156,6 +175,10 @@ class Profile(BaseModel):
             if missing:
                 raise ValueError(f"loss_weights: {missing} missing; give all of {list(get_args(LossName))}")
         self._check_paths()
+        if self.planted_strengths and not self.corpus[0].startswith("planted:"):
+            raise ValueError(
+                f"planted_strengths: needs the corpus 'planted:STRENGTH', not {list(self.corpus)}; or write null"
+            )
         for arm in self.all_arms():
             if not any(self.weights[name] > 0 for name in arm.losses):
                 raise ValueError(f"loss_weights: arm {arm.name!r} learns from {list(arm.losses)}, all of weight 0")
@@ -164,14 +187,16 @@ class Profile(BaseModel):
     def _check_paths(self) -> None:
         for key, values in (("teacher", (self.teacher,)), ("corpus", self.corpus)):
             for value in values:
-                looks_like_path = value.startswith((".", "/", "~")) or (
-                    key == "corpus" and not value.startswith("hub:")
-                )
-                if value in ("embedded", "scratch", "generated") or not looks_like_path:
-                    continue
-                path = self.path(value)
-                if not path.exists():
-                    raise ValueError(f"{key}: {value!r} does not exist (looked for {path}).{_similar_path(path)}")
+                if value.startswith((".", "/", "~")) or (key == "corpus" and is_path(value)):
+                    self._check_path(key, value)
+        for key, built_in in (("gender_pairs", "appendix-c"), ("debias_words", "built-in")):
+            if getattr(self, key) != built_in:
+                self._check_path(key, getattr(self, key))
+
+    def _check_path(self, key: str, value: str) -> None:
+        path = self.path(value)
+        if not path.exists():
+            raise ValueError(f"{key}: {value!r} does not exist (looked for {path}).{_similar_path(path)}")
 
     @classmethod
     def load(cls, name_or_path: str | Path) -> Self:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 
 @dataclass(frozen=True)
@@ -16,6 +16,7 @@ class Recipe:
         n_epoch: passes over the corpus; ``max_steps`` (updates) stops earlier.
         batch_size: sequences a batch; ``gradient_accumulation_steps`` batches make an update.
         ce_token_fraction: share of the tokens, drawn at random, over which L_ce is taken.
+        alpha, lambda_scope, counterpart: of mixup, see :class:`fairkd.mixup.Mixup`; arms that do not mix ignore them.
         checkpoint_every: updates between checkpoints; does not change the result.
     """
 
@@ -40,11 +41,15 @@ class Recipe:
     dropout: float = 0.1
     freeze_positions: bool = True
     ce_token_fraction: float = 1.0
+    alpha: float = 0.4
+    lambda_scope: Literal["sequence", "batch", "occurrence"] = "sequence"
+    counterpart: Literal["pass", "vocabulary"] = "pass"
     checkpoint_every: int = 500
 
     def content(self) -> dict[str, Any]:
-        """The values that determine a result."""
-        return {name: value for name, value in asdict(self).items() if name != "checkpoint_every"}
+        """The values that determine the result of a training without mixup."""
+        without = ("checkpoint_every", "alpha", "lambda_scope", "counterpart")
+        return {name: value for name, value in asdict(self).items() if name not in without}
 
     def updates(self, n_batches: int) -> int:
         """Updates of a run over a corpus of ``n_batches`` batches an epoch; at least one."""

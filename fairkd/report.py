@@ -5,21 +5,31 @@ Every statement is made from a number and its interval; a verdict is given only 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from fairkd import paper
-from fairkd.tables import ARM_TITLES, Html, interval, missing, number, subscripts
+from fairkd import claims, paper
+from fairkd.profile import Profile
+from fairkd.tables import ARM_TITLES, Html, interval, missing, number, paragraph, subscripts, verdicts
+from fairkd.tables import frame as table
 
 Results = Mapping[str, pd.DataFrame]
 
 
-def not_run(what: str, notebook: str) -> Html:
+PLANTED_NOTE = (
+    "Controlled experiment: text made by rule and small models. It shows whether the measuring works, not what real "
+    "text would show."
+)
+
+
+def not_run(what: str, notebook: str, *, profile: str = "") -> Html:
     """Stands where the results of a notebook are not there."""
-    return missing(what, f"not available, because notebook {notebook} has not finished for this profile.")
+    where = f"profile {profile!r} (fairkd reproduce {profile})" if profile else "this profile"
+    return missing(what, f"not available, because notebook {notebook} has not finished for {where}.")
 
 
 def not_built(what: str) -> Html:
@@ -27,18 +37,82 @@ def not_built(what: str) -> Html:
     return missing(what, "not run yet. The notebook for this experiment is not part of this version.")
 
 
-def summary(facts: Mapping[str, Any], capacity: Results | None, ablation: Results | None) -> Html:
+def all_claims(*results: Results | None, poolings: Sequence[str]) -> pd.DataFrame:
+    """The nine claims: a row a claim and pooling, from the notebooks that judged them; "not run" for the others.
+
+    Args:
+        results: tables of each notebook by name, None if it did not finish.
+        poolings: of the profile.
+    """
+    judged = [frame for one in results if one for name, frame in one.items() if name.endswith("_claims")]
+    nothing = claims.judge({}, layers={})
+    tables = []
+    for pooling in poolings:
+        own = [frame[frame.pooling == pooling] for frame in judged]
+        table = pd.concat([*own, nothing.assign(pooling=pooling)], ignore_index=True)
+        table = table.drop_duplicates("claim").sort_values("claim", ignore_index=True)
+        tables.append(claims.with_holm(table))
+    return pd.concat(tables, ignore_index=True)
+
+
+def verdict_sentence(frame: pd.DataFrame, *, scale: str) -> Html:
+    """How many claims are supported, contradicted or open (headline pooling), and what the numbers are."""
+    headline = frame[frame.pooling == frame.pooling.iloc[0]]
+    return paragraph(f"{claims.summary(headline)} {scale}")
+
+
+def controlled(profile: Profile, frames: Mapping[str, Results]) -> Html:
+    """The verdicts of the controlled experiment (:func:`fairkd.experiment.Experiment.controlled`) with a link to it."""
+    if profile.planted_strengths:
+        return paragraph("This is the controlled experiment: its verdicts stand above.")
+    if "report" not in frames:
+        return missing("The controlled experiment", "not run yet. It takes some minutes: fairkd reproduce planted.")
+    frame = frames["report"]["report_claims"]
+    headline = frame[frame.pooling == frame.pooling.iloc[0]]
+    link = '<p><a href="../planted/report.html">The report of the controlled experiment</a></p>'
+    return Html(f"<p>{escape(claims.summary(headline))} {escape(PLANTED_NOTE)}</p>{verdicts(headline).text}{link}")
+
+
+def planted(frame: pd.DataFrame) -> Html:
+    """What the measured bias should do if it follows the planted strength, and whether it does (headline pooling).
+
+    Args:
+        frame: as from :meth:`fairkd.experiment.Experiment.planted`.
+    """
+    rows = []
+    for arm, own in frame[frame.pooling == frame.pooling.iloc[0]].groupby("arm", sort=False):
+        own = own.sort_values("strength")
+        zero, others = own[own.strength == 0], own[own.strength != 0]
+        within = (zero.signed_low <= 0) & (zero.signed_high >= 0)
+        away = np.where(others.strength > 0, others.signed_low > 0, others.signed_high < 0)
+        checks = {
+            "rises with the strength": (own.signed.diff().iloc[1:] > 0).all(),
+            "zero lies in the interval where nothing is planted": within.all(),
+            "has the sign of the strength": (np.sign(others.signed) == np.sign(others.strength)).all(),
+            "its interval leaves zero on that side": away.all(),
+        }
+        values = ", ".join(f"{number(s, 2)}: {number(v, 2)}" for s, v in zip(own.strength, own.signed, strict=True))
+        rows += [{"model": arm, "mean signed d": text, "holds": "yes" if ok else "NO"} for text, ok in checks.items()]
+        rows.append({"model": arm, "mean signed d": f"by strength: {values}", "holds": ""})
+    return table(pd.DataFrame(rows), caption=f"Does the measured bias follow the planted one? {PLANTED_NOTE}")
+
+
+def summary(
+    facts: Mapping[str, Any], capacity: Results | None, ablation: Results | None, mixup: Results | None
+) -> Html:
     """What was run and what came out, in one paragraph each.
 
     Args:
         facts: of the experiment: corpus (sources, tokens), teacher (source, layers, hidden), updates, seeds.
         capacity: tables of 01_capacity by name, None if it did not finish.
         ablation: tables of 02_ablation by name, None if it did not finish.
+        mixup: tables of 03_mixup by name, None if it did not finish.
     """
     texts = [
         what_was_run(facts),
         capacity_sentence(capacity) if capacity else "Figure 1 is missing: 01_capacity has not finished.",
         ablation_sentence(ablation) if ablation else "Table 1 is missing: 02_ablation has not finished.",
+        mixup_sentence(mixup) if mixup else "Table 2 is missing: 03_mixup has not finished.",
     ]
     return Html("".join(f"<p>{subscripts(escape(text))}</p>" for text in texts))
 
@@ -110,7 +184,7 @@ def ablation_sentence(results: Results) -> str:
         f"Losses (Table 1, {pooling} pooling): the lowest average SEAT is {number(float(row.average), 2)} "
         f"{interval(float(row.low), float(row.high))} with {ARM_TITLES[best]}; in the paper it is "
         f"{number(printed[best_printed])} with {ARM_TITLES[best_printed]} "
-        f"({number(paper.table1_average(best_printed))} by the six values that it prints)."
+        f"({number(paper.average(paper.TABLE1[best_printed]))} by the six values that it prints)."
     )
     differences = results.get("ablation_differences")
     return text if differences is None else f"{text} {difference_sentence(differences, pooling)}"
@@ -118,19 +192,68 @@ def ablation_sentence(results: Results) -> str:
 
 def difference_sentence(differences: pd.DataFrame, pooling: str) -> str:
     """The paper's claim about L_ce: what leaving it out changes, and whether the interval decides."""
-    chosen = (differences.arm == "no-ce") & (differences.baseline == "full")
-    rows = differences[chosen & (differences.pooling == pooling)]
-    if rows.empty:
+    row = _difference(differences, "no-ce", pooling)
+    if row is None:
         return ""
-    row = rows.iloc[0]
     text = f"Without L_ce the average changes by {number(row.difference, 2)} {interval(row.low, row.high)}: "
+    return text + _decides(
+        row,
+        unclear="this run cannot say whether L_ce adds bias",
+        below="in this run L_ce adds bias, as in the paper",
+        above="in this run L_ce removes bias, against the paper",
+    )
+
+
+def mixup_sentence(results: Results) -> str:
+    """Table 2 in words, for the headline pooling: what the proposed mixup changes, and which student is lowest."""
+    averages, differences = results["mixup_averages"], results["mixup_differences"]
+    pooling = averages.pooling.iloc[0]
+    rows = averages[(averages.pooling == pooling) & (averages.arm != "teacher")].set_index("arm")
+    best = str(rows.average.idxmin())
+    title = ARM_TITLES.get(best, best)
+    text = f"Mitigation (Table 2, {pooling} pooling): "
+    row = _difference(differences, "mixup-xy", pooling)
+    if row is not None:
+        text += f"mixup of logits and input changes the average by {number(row.difference, 2)} "
+        decision = _decides(
+            row,
+            unclear="this run cannot say whether it helps",
+            below="in this run it lowers the average, as in the paper",
+            above="in this run it raises the average, against the paper",
+        )
+        text += f"{interval(row.low, row.high)}: {decision} "
+    return text + f"The lowest of {len(rows)} students is {title} with {number(float(rows.average[best]), 2)}."
+
+
+def winner(frame: pd.DataFrame) -> Html:
+    """Which student is the lowest of a table, and which others may as well be (headline pooling).
+
+    Args:
+        frame: as from :func:`fairkd.comparisons.behind_the_lowest`, with the column ``pooling``.
+    """
+    if frame.empty:
+        return paragraph("There is one student only.")
+    own = frame[frame.pooling == frame.pooling.iloc[0]]
+    lowest = ARM_TITLES.get(own.lowest.iloc[0], own.lowest.iloc[0])
+    tied = [ARM_TITLES.get(arm, arm) for arm in own.arm[~(own.low > 0)]]
+    if not tied:
+        return paragraph(f"The lowest average is that of {lowest}, below all {len(own)} others at once (95 %).")
+    return paragraph(
+        f"The lowest average is that of {lowest}. With 95 % for all comparisons together, {len(tied)} of the "
+        f"{len(own)} others may as well be the lowest: {', '.join(tied)}."
+    )
+
+
+def _difference(differences: pd.DataFrame, arm: str, pooling: str) -> Any:
+    rows = differences[(differences.arm == arm) & (differences.baseline == "full") & (differences.pooling == pooling)]
+    return None if rows.empty else rows.iloc[0]
+
+
+def _decides(row: Any, *, unclear: str, below: str, above: str) -> str:
+    """Which of three sentences an interval allows."""
     if not row.low <= row.high:
-        return text + "the interval is undefined."
-    if row.low <= 0 <= row.high:
-        return text + "this run cannot say whether L_ce adds bias."
-    if row.high < 0:
-        return text + "in this run L_ce adds bias, as in the paper."
-    return text + "in this run L_ce removes bias, against the paper."
+        return "the interval is undefined."
+    return f"{unclear if row.low <= 0 <= row.high else below if row.high < 0 else above}."
 
 
 def _layers(n: Any) -> str:

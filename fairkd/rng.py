@@ -7,9 +7,12 @@ machine, alone or beside others, before or after an interruption.
 from __future__ import annotations
 
 import hashlib
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
+
+if TYPE_CHECKING:
+    import torch
 
 
 def derive(seed: int, purpose: str, *steps: int) -> int:
@@ -23,6 +26,8 @@ def torch_generator(seed: int, purpose: str, *steps: int) -> torch.Generator:
 
     PyTorch's CPU generator looks at the low 32 bits of a seed only: among very many draws some share a stream.
     """
+    import torch  # takes seconds; whoever only looks at files does without
+
     return torch.Generator().manual_seed(derive(seed, purpose, *steps))
 
 

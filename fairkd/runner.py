@@ -38,7 +38,6 @@ from typing import Any, Literal
 import yaml
 
 from fairkd.ledger import (
-    NOTEBOOKS,
     REPORT,
     Files,
     here,
@@ -47,6 +46,7 @@ from fairkd.ledger import (
     is_done,
     moment,
     notebook_path,
+    notebooks,
     read_json,
     state,
     status,
@@ -54,7 +54,7 @@ from fairkd.ledger import (
 from fairkd.profile import Profile, project_root
 from fairkd.store import file_digest, write_json
 
-__all__ = ["NOTEBOOKS", "REPORT", "Outcome", "notebook_path", "reproduce", "run", "status"]
+__all__ = ["REPORT", "Outcome", "notebook_path", "notebooks", "reproduce", "run", "status"]
 
 TOKEN, NO_TRAINING = "FAIRKD_RUN_TOKEN", "FAIRKD_NO_TRAINING"
 _KERNEL_START_SECONDS = 180
@@ -109,11 +109,12 @@ def reproduce(profile: Profile, *, echo: Callable[[str], None] = print) -> list[
     Raises:
         InputError: another process is reproducing this profile.
     """
-    for notebook in NOTEBOOKS:
+    names = notebooks(profile)
+    for notebook in names:
         notebook_path(notebook)
     folder = profile.output_dir
     with hold(Files(folder, "reproduce")):
-        pending = [n for n in NOTEBOOKS if state(n, profile)[0] != "done"]
+        pending = [n for n in names if state(n, profile)[0] != "done"]
         trained = True
         if not profile.prepare_only and any(n != REPORT for n in pending):
             echo("train: students that the store lacks")
@@ -121,7 +122,7 @@ def reproduce(profile: Profile, *, echo: Callable[[str], None] = print) -> list[
             echo("train: done" if code == 0 else f"train: FAILED (exit status {code}); going on with what there is")
             trained = code == 0
         outcomes = []
-        for notebook in NOTEBOOKS:
+        for notebook in names:
             outcome = run(notebook, profile, may_train=trained)
             outcomes.append(outcome)
             echo(f"{notebook}: {_sentence(outcome, folder)}")

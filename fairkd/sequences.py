@@ -15,7 +15,7 @@ SHORTEST = 12
 """Sequences of fewer tokens, [CLS] and [SEP] included, are dropped."""
 UNKNOWN_SHARE = 0.5
 """Sequences with this share of [UNK] or more are dropped."""
-_SCHEMA = pa.schema([("input_ids", pa.list_(pa.int32()))])
+_SCHEMA = pa.schema([("input_ids", pa.list_(pa.int32())), ("document", pa.int32())])
 _CHARACTERS_AT_ONCE = 1_000_000
 
 
@@ -23,7 +23,7 @@ class Sequences:
     """Token sequences in a memory-mapped Arrow stream: only lengths are held in memory.
 
     ``sequences[indices]`` gives a list of read-only (tokens,) int32 arrays. The file opens with
-    ``datasets.Dataset.from_file`` too.
+    ``datasets.Dataset.from_file`` too, and says of which document (from 0, within the split) each sequence is.
     """
 
     lengths: np.ndarray
@@ -32,6 +32,7 @@ class Sequences:
     def __init__(self, path: Path) -> None:
         table = pa.ipc.open_stream(pa.memory_map(str(path))).read_all()
         chunks = table.column("input_ids").chunks
+        self._documents = [chunk.to_numpy() for chunk in table.column("document").chunks]
         self._tokens = [chunk.values.to_numpy() for chunk in chunks]
         self._offsets = [chunk.offsets.to_numpy() for chunk in chunks]
         self._first = np.cumsum([0, *(len(chunk) for chunk in chunks)])
@@ -50,6 +51,13 @@ class Sequences:
             start, end = self._offsets[chunk][index - self._first[chunk] :][:2]
             found.append(self._tokens[chunk][start:end])
         return found
+
+    def chunks(self) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        """All tokens, some hundred thousand at a time: ids (n,), and of each its sequence and its document (n,)."""
+        parts = zip(self._tokens, self._offsets, self._documents, self._first, strict=False)
+        for tokens, offsets, documents, first in parts:
+            within = np.repeat(np.arange(len(documents)), np.diff(offsets))
+            yield tokens[offsets[0] : offsets[-1]], first + within, documents[within]
 
 
 class SequenceWriter:
@@ -72,13 +80,15 @@ class SequenceWriter:
         self._hash = hashlib.sha256()
         self._tokenizer, self._max_length = tokenizer, max_length
         self._lines: list[str] = []
+        self._documents: list[int] = []
         self._characters = 0
         self._writer = pa.ipc.new_stream(str(path), _SCHEMA)
 
     def add(self, lines: list[str]) -> None:
         """Takes the lines of one document."""
-        self.counts["documents"] += 1
         self._lines += lines
+        self._documents += [self.counts["documents"]] * len(lines)
+        self.counts["documents"] += 1
         self._characters += sum(map(len, lines))
         if self._characters >= _CHARACTERS_AT_ONCE:
             self._flush()
@@ -90,22 +100,27 @@ class SequenceWriter:
         return self._hash.hexdigest()
 
     def _flush(self) -> None:
-        kept = [sequence for sequence in self._pieces() if self._keeps(sequence)]
-        self._lines, self._characters = [], 0
-        if not kept:
+        pairs = [(sequence, document) for sequence, document in self._pieces() if self._keeps(sequence)]
+        self._lines, self._documents, self._characters = [], [], 0
+        if not pairs:
             return
+        kept, documents = zip(*pairs, strict=True)
         for sequence in kept:
             self._hash.update(np.array(len(sequence), "<i4").tobytes() + sequence.tobytes())
         tokens = np.concatenate(kept)
         offsets = np.cumsum([0, *map(len, kept)], dtype=np.int32)
         self._writer.write_batch(
-            pa.record_batch([pa.ListArray.from_arrays(pa.array(offsets), pa.array(tokens))], schema=_SCHEMA)
+            pa.record_batch(
+                [pa.ListArray.from_arrays(pa.array(offsets), pa.array(tokens)), pa.array(documents, pa.int32())],
+                schema=_SCHEMA,
+            )
         )
         self.token_counts += np.bincount(tokens, minlength=len(self.token_counts))
         self.counts.update(sequences=len(kept), tokens=len(tokens))
         self.counts["longest"] = max(self.counts["longest"], *map(len, kept))
 
-    def _pieces(self) -> Iterator[np.ndarray]:
+    def _pieces(self) -> Iterator[tuple[np.ndarray, int]]:
+        """Sequences with the number of their document."""
         if not self._lines:
             return
         body = self._max_length - 2
@@ -119,10 +134,11 @@ class SequenceWriter:
             return_token_type_ids=False,
             verbose=False,
         )["input_ids"]
-        for line in ids:
+        for line, document in zip(ids, self._documents, strict=True):
             for start in range(0, len(line), body):
                 piece = line[start : start + body]
-                yield np.array([self._tokenizer.cls_token_id, *piece, self._tokenizer.sep_token_id], dtype="<i4")
+                whole = [self._tokenizer.cls_token_id, *piece, self._tokenizer.sep_token_id]
+                yield np.array(whole, dtype="<i4"), document
 
     def _keeps(self, sequence: np.ndarray) -> bool:
         if len(sequence) < SHORTEST:

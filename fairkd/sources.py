@@ -4,6 +4,8 @@ A source is written as
 
 - ``embedded``: the English Wikipedia excerpt that the gensim package ships;
 - ``generated``: a small corpus made by rule (:mod:`fairkd.generated`);
+- ``planted:RHO``: a corpus made by rule with a gender association of strength RHO in [-1, 1]
+  (:mod:`fairkd.planted`);
 - a path to a MediaWiki dump (``.xml``, ``.xml.bz2``, ``.xml.gz``), to text (``.txt``, one document a line), to JSON
   lines (``.jsonl``, ``.json``) or to Parquet (``.parquet``, one document a row), or to a folder of such files,
   read in the order of their names with those of its sub-folders;
@@ -27,12 +29,16 @@ from pathlib import Path
 from typing import IO, Any
 from xml.etree.ElementTree import ParseError, iterparse
 
+from fairkd import planted
 from fairkd.errors import InputError, nearest
 from fairkd.store import file_digest
 
 EMBEDDED_FILE = "test/test_data/enwiki-latest-pages-articles1.xml-p000000010p000030302-shortened.bz2"
 NAMED = ("embedded", "generated")
-KINDS = "'embedded', 'generated', 'hub:REPO[:CONFIG[:SPLIT]]', or a path to a file or folder of files ending in "
+KINDS = (
+    "'embedded', 'generated', 'planted:RHO', 'hub:REPO[:CONFIG[:SPLIT]]', "
+    "or a path to a file or folder of files ending in "
+)
 Reader = Callable[[Path, str], Iterator[str]]
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 
@@ -51,6 +57,8 @@ def documents(source: str, *, column: str = "text") -> Iterator[str]:
         from fairkd.generated import paragraphs
 
         yield from paragraphs()
+    elif source.startswith(planted.PREFIX):
+        yield from planted.documents(planted.strength(source))
     elif source == "embedded":
         yield from _read(embedded_file(), _dump, column)
     elif source.startswith("hub:"):
@@ -71,8 +79,12 @@ def check_sources(sources: Sequence[str], *, column: str = "text") -> None:
     if isinstance(sources, str) or not sources:
         raise InputError(f"corpus: expected a list of one source or more, not {sources!r}; allowed: {_allowed()}")
     for source in sources:
-        if source in NAMED:
+        if source == "embedded":
             embedded_file()
+        elif source.startswith(planted.PREFIX):
+            planted.strength(source)
+        elif source in NAMED:
+            continue
         elif source.startswith("hub:"):
             if _hub_folder(hub_parts(source)[0]):
                 next(documents(source, column=column), None)
@@ -87,7 +99,11 @@ def fingerprint(source: str) -> dict[str, Any]:
     A hub id stands for itself: what it holds is fixed when it is first read.
     """
     if source == "generated":
-        return {"source": source}
+        from fairkd.generated import VERSION
+
+        return {"source": source, "version": VERSION}
+    if source.startswith(planted.PREFIX):
+        return {"source": "planted", "version": planted.VERSION, "strength": planted.strength(source)}
     if source == "embedded":
         return {"source": source, "sha256": file_digest(embedded_file())}
     if source.startswith("hub:"):
@@ -100,6 +116,11 @@ def fingerprint(source: str) -> dict[str, Any]:
         base = path if path.is_dir() else path.parent
     stats = [(path.relative_to(base).as_posix(), path.stat()) for path in found]
     return {"source": source, "files": [[name, stat.st_size, stat.st_mtime_ns] for name, stat in stats]}
+
+
+def is_path(source: str) -> bool:
+    """Whether a source is a path, and not a name."""
+    return source not in NAMED and not source.startswith(("hub:", planted.PREFIX))
 
 
 def embedded_file() -> Path:
@@ -136,7 +157,7 @@ def files(source: str) -> list[Path]:
         return found
     if not path.exists():
         siblings = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
-        hint = nearest(source, NAMED) or nearest(path.name, siblings)
+        hint = nearest(source, (*NAMED, "planted:0.5")) or nearest(path.name, siblings)
         raise InputError(f"corpus {source!r} does not exist (looked for {path}); allowed: {_allowed()}.{hint}")
     if not _suffix(path):
         raise InputError(f"corpus {source!r}: {path.name!r} has an unknown suffix; known are {_suffixes()}")

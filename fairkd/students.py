@@ -101,9 +101,13 @@ def _copy(source: nn.Module, target: nn.Module) -> None:
     target.load_state_dict(source.state_dict())
 
 
-def last_hidden(model: Any, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
-    """Last hidden states (batch, tokens, hidden) of a BERT or DistilBERT with an MLM head, without its logits."""
-    hidden: Tensor = model.base_model(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+def last_hidden(model: Any, input_ids: Tensor, attention_mask: Tensor, embeddings: Tensor | None = None) -> Tensor:
+    """Last hidden states (batch, tokens, hidden) of a BERT or DistilBERT with an MLM head, without its logits.
+
+    ``embeddings`` (batch, tokens, hidden) stand in for the word embeddings of the ids; position and LayerNorm follow.
+    """
+    text = {"input_ids": input_ids} if embeddings is None else {"inputs_embeds": embeddings}
+    hidden: Tensor = model.base_model(**text, attention_mask=attention_mask).last_hidden_state
     return hidden
 
 

@@ -19,6 +19,7 @@ import torch
 from torch import nn
 
 from fairkd.errors import InputError
+from fairkd.gender import PAIRS
 from fairkd.hub import first_line, load_tokenizer, quiet
 from fairkd.rng import derive
 from fairkd.store import file_digest
@@ -200,7 +201,7 @@ def from_scratch(
 
 
 def small_tokenizer(texts: list[str]) -> Any:
-    """A lower-case WordPiece tokenizer whose pieces are the words of ``texts`` and single characters.
+    """A lower-case WordPiece tokenizer whose pieces are the words of ``texts`` and of Appendix C, and characters.
 
     Words come by falling count, then alphabetically, so the vocabulary is the same everywhere.
     """
@@ -214,7 +215,8 @@ def small_tokenizer(texts: list[str]) -> Any:
     counts = Counter(word for text in texts for word, _ in split.pre_tokenize_str(normalise.normalize_str(text)))
     words = sorted(counts, key=lambda word: (-counts[word], word))
     letters = sorted({c for word in words for c in word} | set("abcdefghijklmnopqrstuvwxyz.,'"))
-    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *words, *letters, *(f"##{c}" for c in letters)]
+    gendered = [word.lower() for pair in PAIRS for word in pair]  # mixup needs them as words, occurring or not
+    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *words, *gendered, *letters, *(f"##{c}" for c in letters)]
     return BertTokenizer(vocab={piece: i for i, piece in enumerate(dict.fromkeys(pieces))}, do_lower_case=True)
 
 

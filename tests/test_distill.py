@@ -11,12 +11,13 @@ from safetensors.torch import load_file
 
 from fairkd.arms import Arm
 from fairkd.batching import MaskedBatches
-from fairkd.distill import DivergedError, Supervision, arm_losses, distill, student_key, supervise
-from fairkd.errors import InputError
+from fairkd.distill import distill, student_key
+from fairkd.errors import DivergedError, InputError
 from fairkd.losses import distillation_losses
 from fairkd.recipe import Recipe
 from fairkd.store import Store
 from fairkd.students import last_hidden, student_from_teacher
+from fairkd.supervision import Supervision, arm_losses, supervise
 
 CPU = torch.device("cpu")
 FULL = Arm(name="full", layers=2)
@@ -53,12 +54,12 @@ def same(a, b) -> bool:
 
 @pytest.mark.parametrize("fraction", [1.0, 0.3])
 def test_arm_losses_equal_the_reference_form(world, fraction):
-    batches = MaskedBatches(world.corpus, world.tokenizer, Recipe(batch_size=5, ce_token_fraction=fraction), 0, CPU)
-    batch = batches[1]
+    recipe = Recipe(batch_size=5, ce_token_fraction=fraction)
+    batch = MaskedBatches(world.corpus, world.tokenizer, recipe, 0, CPU)[1]
     teacher = world.teacher.model
     student = student_from_teacher(teacher, 2).eval()
     with torch.no_grad():
-        found = arm_losses(student, supervise(teacher, batch, {"ce", "cos"}, 2.0, CPU), ("ce", "mlm", "cos"), 2.0)
+        found = arm_losses(student, supervise({"original": teacher}, batch, [FULL], recipe, CPU), FULL, 2.0)
         full = distillation_losses(
             student(input_ids=batch.corrupted, attention_mask=batch.attention_mask).logits,
             teacher(input_ids=batch.corrupted, attention_mask=batch.attention_mask).logits,
@@ -269,9 +270,9 @@ def test_the_manifest_says_what_made_the_student(world, recipe, store):
 
 
 def test_divergence_names_arm_step_and_term_and_the_other_arm_is_finished(world, recipe, store, monkeypatch):
-    def broken(student, supervision: Supervision, losses, temperature):
-        terms = arm_losses(student, supervision, losses, temperature)
-        if "cos" not in losses:
+    def broken(student, supervision: Supervision, arm, temperature):
+        terms = arm_losses(student, supervision, arm, temperature)
+        if "cos" not in arm.losses:
             terms["ce"] = terms["ce"] * float("inf")
         return terms
 

@@ -11,7 +11,8 @@ from scipy import stats as scipy_stats
 
 from fairkd import InputError, Profile
 from fairkd.experiment import Experiment
-from fairkd.materials import Materials, plan, recipe_of, resolve_device, train_profile
+from fairkd.materials import Materials, recipe_of, resolve_device, train_profile
+from fairkd.plan import plan
 from fairkd.recipe import Recipe
 from fairkd.seat import TESTS, evaluate, load_encoder
 from fairkd.shell import skipped
@@ -65,7 +66,8 @@ def test_tests_are_means_over_seeds_with_one_seed_as_the_student_itself(trained,
         assert row.effect_size == pytest.approx(own["effect_size"].mean(), rel=1e-9)
         assert row.low < row.high
     one = Experiment("01_capacity", trained.changed(seeds=[1]))
-    alone, single = one.tests(arms), one.seat(arms)
+    order = ["arm", "pooling", "test"]
+    alone, single = (frame.sort_values(order) for frame in (one.tests(arms), one.seat(arms)))
     assert alone["low"].tolist() == pytest.approx(single["ci_low"].tolist())  # over words only, as SEAT gives it
     assert alone["high"].tolist() == pytest.approx(single["ci_high"].tolist())
 
@@ -92,17 +94,21 @@ def test_differences_are_paired(experiment):
     averages = experiment.averages(arms).set_index(["arm", "pooling"])
     by_name = {arm.name: arm for arm in arms}
     from fairkd.rng import numpy_generator
+    from fairkd.stats import bias_aware_interval, resample_seeds, widened
 
-    picks = numpy_generator(0, "resampled seeds", 2).integers(2, size=(100, 2))
-    draws = {}
+    picks = resample_seeds(2, 100, numpy_generator(0, "resampled seeds", 2))
+    draws, by_seed = {}, {}
     for name in ("full", "no-ce"):
         tables = [
             experiment.materials.measure(experiment.materials.student(by_name[name], s))[1]["mean"] for s in (0, 1)
         ]
+        own = experiment.seat([by_name[name]]).query("arm != 'teacher' and pooling == 'mean'")
+        by_seed[name] = own.groupby("seed").effect_size.apply(lambda d: d.abs().mean()).to_numpy()
         draws[name] = [np.mean([np.abs(tables[s][b]).mean() for s in picks[b]]) for b in range(100)]
     draw = np.array(draws["no-ce"]) - np.array(draws["full"])
     row = found.loc[("no-ce", "mean")]
-    low, high = np.quantile(draw, [0.025, 0.975]) - draw.mean() + row["difference"]
+    stretched = widened(draw, by_seed["no-ce"] - by_seed["full"])
+    low, high = bias_aware_interval(row["difference"], stretched)
     expected = averages.loc[("no-ce", "mean"), "average"] - averages.loc[("full", "mean"), "average"]
     assert row["difference"] == pytest.approx(expected, rel=1e-9)
     assert (row["low"], row["high"]) == pytest.approx((low, high), rel=1e-9)
@@ -152,7 +158,7 @@ def test_the_plan_says_what_is_there_and_what_is_missing(trained, tmp_path):
     assert not (tmp_path / "store").exists()  # a plan writes nothing
     away = plan(Profile.load("paper").changed(store_dir=str(tmp_path)))
     assert set(away["state"]) == {"to train; teacher not downloaded yet"}
-    assert len(away) == (8 + 4) * 3
+    assert len(away) == (8 + 12) * 3
 
 
 def test_the_plan_shows_how_far_an_interrupted_run_came(trained, tmp_path):
@@ -226,7 +232,7 @@ def test_prepare_only_prints_the_plan(trained, capsys):
     Experiment.begin("01_capacity", parameters(trained, prepare_only=True))
     printed = capsys.readouterr().out
     assert "nothing is trained" in printed
-    assert printed.count("in store") == 14
+    assert printed.count("in store") == 30
 
 
 @pytest.mark.parametrize("profile", ["tiny", "quick", "small", "paper"])
@@ -259,11 +265,11 @@ def test_results_are_whole_or_absent(trained, tmp_path, monkeypatch):
     assert manifest["parameters"] == profile.values()
     pd.testing.assert_frame_equal(other.results("01_capacity")["numbers"], frame)
     assert changed.results("01_capacity") is None  # its numbers come from other parameters
-    stored = json.loads((one.results_dir / "01_capacity.json").read_text())
+    stored = json.loads((one.profile.output_dir / "results" / "01_capacity.json").read_text())
     assert set(stored["facts"]["corpus"]) >= {"digest", "tokens", "documents"}
     assert stored["facts"]["teacher"]["heldout_mlm_loss_after"] > 0
     assert stored["facts"]["versions"]["torch"] == torch.__version__
-    (one.results_dir / "numbers.parquet").write_bytes(b"half")
+    (one.profile.output_dir / "results" / "numbers.parquet").write_bytes(b"half")
     assert other.results("01_capacity") is None
 
 
@@ -296,3 +302,93 @@ def test_metrics_hold_every_update_of_every_student(experiment):
     assert set(metrics[["arm", "seed", "step"]].itertuples(index=False, name=None)) == expected
     assert metrics.query("arm == 'no-ce'")["ce"].isna().all()
     assert metrics.query("arm == 'full'")[["ce", "mlm", "cos"]].notna().all().all()
+
+
+# --- mitigation ------------------------------------------------------------------------------------------------------
+
+
+def test_arms_of_table_2_are_the_original_student_and_what_is_mitigated(experiment):
+    names = [arm.name for arm in experiment.arms("mixup")]
+    assert names[:2] == ["full", "debiased-teacher"]
+    assert sorted(names[2:]) == sorted(f"mixup-{levels}" for levels in ("h", "x", "yh", "xyh", "xy", "y", "xh"))
+    assert [arm.name for arm in experiment.arms("ablation")] == ["full", "no-cos", "no-ce", "mlm-only"]
+    own = Experiment("03_mixup", experiment.profile.changed(arms=["full", "no-ce"]))
+    assert [arm.name for arm in own.arms("mixup")] == ["full"]
+    with pytest.raises(InputError, match=r"has no arm for 'ablation'; it has \['mixup-xy'\]"):
+        Experiment("02_ablation", experiment.profile.changed(arms=["mixup-xy"])).arms("ablation")
+
+
+def test_teachers_are_measured_before_and_after_debiasing(experiment):
+    table = experiment.teachers()
+    assert table.groupby("pooling", sort=False).arm.apply(list).tolist() == [["original", "debiased"]] * 2
+    before, after = table.query("pooling == 'mean'").average
+    assert before != after
+    record = experiment.debiasing()
+    assert record is not None
+    assert {"heldout_mlm_loss_before", "heldout_mlm_loss_after"} <= record.keys()
+    plain = Experiment("03_mixup", experiment.profile.changed(arms=["full"]))
+    assert plain.debiasing() is None
+    assert set(plain.teachers().arm) == {"original"}
+
+
+def test_claims_are_those_that_the_arms_can_speak_to(experiment):
+    judged = {group: experiment.claims(experiment.arms(group)) for group in ("capacity", "ablation", "mixup")}
+    assert {group: sorted(set(table.claim)) for group, table in judged.items()} == {
+        "capacity": [1],
+        "ablation": [0, 2],
+        "mixup": [0, 4, 5, 6, 7],
+    }
+    assert all(table.groupby("pooling").claim.apply(tuple).nunique() == 1 for table in judged.values())
+    full = experiment.averages(experiment.arms("mixup")).query("pooling == 'mean'").set_index("arm").average
+    row = judged["mixup"].query("pooling == 'mean' and claim == 4").iloc[0]
+    assert row.estimate == pytest.approx(full["mixup-xy"] - full["full"])
+
+
+def test_sweep_trains_one_arm_with_each_value(experiment):
+    table = experiment.sweep("alpha", [experiment.profile.alpha, 5.0])
+    assert sorted(set(table.value)) == [0.4, 5.0]
+    own = table.query("arm == 'mixup-xy' and pooling == 'mean'").set_index("value").average
+    known = experiment.averages(experiment.arms("mixup")).query("arm == 'mixup-xy' and pooling == 'mean'").average
+    assert own[0.4] == pytest.approx(known.item())
+    assert own[5.0] != own[0.4]
+    with pytest.raises(InputError, match=r"alpha: -1.* greater than 0"):
+        experiment.sweep("alpha", [-1.0])
+    with pytest.raises(InputError, match=r"arm 'mixup-yx' is not in the profile.*Did you mean 'mixup-y'"):
+        experiment.sweep("alpha", [0.4], arm="mixup-yx")
+    with pytest.raises(InputError, match="no such parameter"):
+        experiment.sweep("alhpa", [0.4])
+
+
+def test_a_corpus_without_any_pair_word_is_a_warning_in_notebook_and_record(experiment, tmp_path, capsys):
+    (tmp_path / "pairs.csv").write_text("female,male\nxqz,qxz\n")
+    own = Experiment("03_mixup", experiment.profile.changed(gender_pairs=str(tmp_path / "pairs.csv")))
+    counts = own.pairs()
+    assert counts.positions.tolist() == [0]
+    assert "Html" in capsys.readouterr().out  # the box, as plain Python shows it
+    (warning,) = own.facts()["warnings"]
+    assert "Mixup changes nothing" in warning
+    experiment.pairs()
+    assert "warnings" not in experiment.facts()
+
+
+def test_a_bad_pair_file_stops_before_any_work(trained, tmp_path):
+    pairs = tmp_path / "pairs.csv"
+    pairs.write_text("queen,king\nqueen,prince\n")
+    own = tiny(tmp_path, gender_pairs=str(pairs))
+    with pytest.raises(InputError, match=r"line 2 of pairs.csv: 'queen' stands in line 1"):
+        train_profile(own)
+    assert not (tmp_path / "store").exists()
+    with pytest.raises(InputError, match=r"gender_pairs: .*pair.csv' does not exist.*Did you mean 'pairs.csv'"):
+        trained.changed(gender_pairs=str(tmp_path / "pair.csv"))
+
+
+def test_the_sample_is_the_beginning_of_the_corpus(experiment):
+    from fairkd.generated import paragraphs
+
+    assert experiment.sample(documents=3).text.tolist() == list(itertools.islice(paragraphs(), 3))
+
+
+def test_planted_needs_its_profile(experiment):
+    with pytest.raises(InputError, match=r"no planted_strengths; the profile 'planted' has"):
+        experiment.planted()
+    assert experiment.controlled() == {}

@@ -7,7 +7,7 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
-from frames import ABLATION, CAPACITY, averages, correlation, scores
+from frames import ABLATION, CAPACITY, MIXUP, averages, correlation, counts, differences, scores, strengths
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
@@ -112,6 +112,117 @@ def test_training_draws_each_term_for_the_arms_that_have_it():
     np.testing.assert_allclose(drawn[0][0], 3.0 - np.arange(5) / 10)
 
 
+def curves(arms) -> pd.DataFrame:
+    steps = pd.DataFrame({"step": range(5)})
+    rows = [steps.assign(arm=arm, seed=0, ce=3.0 + n, mlm=6.0 + n, cos=0.2) for n, arm in enumerate(arms)]
+    return pd.concat(rows, ignore_index=True)
+
+
+def test_training_of_many_arms_gives_the_legend_a_panel_and_every_arm_a_look_of_its_own():
+    arms = [f"arm-{n}" for n in range(12)]
+    figure = figures.training(curves(arms))
+    *panels, last = figure.axes
+    assert [len([line for line in axis.lines if len(line.get_ydata())]) for axis in panels] == [12, 12, 12]
+    assert [text.get_text() for text in last.get_legend().get_texts()] == arms
+    handles = last.get_legend().get_lines()
+    assert len({(line.get_color(), line.get_linestyle(), str(line._unscaled_dash_pattern)) for line in handles}) == 12
+    lightness = [np.dot(to_rgb(line.get_color()), (0.2126, 0.7152, 0.0722)) for line in handles]
+    assert lightness == sorted(lightness)  # an order that greyscale keeps
+    assert all(a._unscaled_dash_pattern != b._unscaled_dash_pattern for a, b in zip(handles, handles[1:]))
+    assert len(figures.training(curves(arms[:6])).axes) == 3
+
+
+def test_mixup_has_a_panel_a_test_with_a_row_an_arm_and_the_original_as_a_line():
+    data = scores(MIXUP)
+    figure = figures.mixup(data, pooling="cls", printed=paper.TABLE2)
+    titles = ["original student", "mixup: input embeddings", "mixup: logits + input (proposed)", "mixup: logits (ours)"]
+    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == [*titles, "mine"]
+    for axis, test in zip(figure.axes, TESTS, strict=True):
+        rows = data[(data.test == test) & (data.pooling == "cls") & (data.arm != "teacher")]
+        centres, ends = points(axis)
+        np.testing.assert_allclose(centres[:, 0], rows.effect_size)
+        np.testing.assert_allclose(ends, rows[["low", "high"]])
+        printed = hollow(axis)
+        np.testing.assert_allclose(printed[:, 0], [paper.TABLE2[arm][test] for arm in ("full", "mixup-x", "mixup-xy")])
+        np.testing.assert_array_equal(np.round(printed[:, 1]), [0, 1, 2])  # beside their arms
+        (original,) = [line for line in axis.lines if line.get_label() == "ours, original"]
+        assert original.get_xdata()[0] == rows.effect_size[rows.arm == "full"].item()
+        assert any(np.allclose(line.get_xdata(), 0) for line in axis.lines)
+    assert figure.axes[0].yaxis_inverted()
+
+
+def test_mixup_without_the_original_or_printed_arms_draws_what_there_is():
+    figure = figures.mixup(scores((("mine", 3),)), pooling="mean", printed=paper.TABLE2)
+    assert {line.get_label() for line in figure.axes[0].lines} & {"ours, original", "paper, printed"} == set()
+
+
+def test_differences_stand_beside_the_printed_ones():
+    data = differences(MIXUP)
+    (axis,) = figures.differences(data, pooling="cls", printed=paper.TABLE2_PRINTED_AVERAGE).axes
+    rows = data[data.pooling == "cls"]
+    centres, ends = points(axis)
+    np.testing.assert_allclose(centres[:, 0], rows.difference)
+    np.testing.assert_allclose(ends, rows[["low", "high"]])
+    np.testing.assert_allclose(hollow(axis)[:, 0], [0.830 - 0.992, 0.738 - 0.992])
+    assert [label.get_text() for label in axis.get_yticklabels()][-1] == "mine"
+    assert "original student" in axis.get_xlabel()
+    bottom, top = axis.get_ylim()
+    assert bottom > top  # the first arm on top
+
+
+@pytest.mark.parametrize(("alpha", "share"), [(1.0, "20 %"), (0.4, "48 %"), (2.0, "6 %")])
+def test_beta_says_how_much_of_the_weight_lies_near_an_end(alpha, share):
+    figure = figures.beta(alpha)
+    (axis,) = figure.axes
+    assert f"{share} of the mass within 0.1 of an end" in axis.get_title(loc="left")
+    assert share in figure.get_label()
+    where, density = axis.lines[0].get_xydata().T
+    drawn = np.random.default_rng(0).beta(alpha, alpha, size=400_000)
+    for centre in (0.3, 0.5, 0.7):  # against draws of another generator
+        near = np.mean(np.abs(drawn - centre) < 0.05) / 0.1
+        assert np.interp(centre, where, density) == pytest.approx(near, rel=0.05)
+
+
+def test_beta_shows_draws_beside_the_density():
+    figure = figures.beta(1.0, np.array([0.05, 0.5, 0.5, 0.95]))
+    assert "of 4 draws 50 %" in figure.get_label()
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["4 draws", "Beta(1, 1)"]
+
+
+def test_pairs_have_two_bars_each_and_zero_is_written_where_a_log_scale_has_no_bar():
+    figure = figures.pairs(counts())
+    (axis,) = figure.axes
+    assert axis.get_xscale() == "log"
+    assert [[bar.get_width() for bar in bars] for bars in axis.containers] == [[1200, 0], [3000, 7]]
+    assert [text.get_text() for text in axis.texts] == ["1,200", "0", "3,000", "7"]
+    assert [label.get_text() for label in axis.get_yticklabels()] == ["woman / man", "gal / guy"]
+    looks = [bars[0].get_hatch() for bars in axis.containers]
+    assert looks[0] != looks[1]
+
+
+def test_pairs_of_like_counts_or_of_none_have_a_plain_scale():
+    for factor in (1, 0):
+        near = counts().assign(n_female=[20 * factor, 10 * factor], n_male=[30 * factor, 10 * factor])
+        assert figures.pairs(near).axes[0].get_xscale() == "linear"
+
+
+def test_planted_draws_signed_averages_of_teacher_and_student_with_zero_lines():
+    data = strengths()
+    (axis,) = figures.planted(data, pooling="mean").axes
+    lines = {line.get_label(): line for line in axis.lines}
+    for arm, label, segments in zip(
+        ("teacher", "full"), ("teacher", "student, all losses"), axis.collections, strict=True
+    ):
+        rows = data[(data.arm == arm) & (data.pooling == "mean")]
+        np.testing.assert_allclose(lines[label].get_xdata(), rows.strength, atol=0.02)
+        np.testing.assert_allclose(lines[label].get_ydata(), rows.signed)
+        ends = np.array(segments.get_segments())[:, :, 1]
+        np.testing.assert_allclose(ends, rows[["signed_low", "signed_high"]])
+    assert lines["teacher"].get_marker() != lines["student, all losses"].get_marker()
+    zeros = [line for label, line in lines.items() if label.startswith("_")]
+    assert sorted((np.ptp(line.get_xdata()), np.ptp(line.get_ydata())) for line in zeros) == [(0, 1), (1, 0)]
+
+
 def test_marks_differ_in_lightness_as_well_as_colour():
     lightness = [np.dot(to_rgb(c), (0.2126, 0.7152, 0.0722)) for c in (figures.OURS, figures.PAPER, figures.TEACHER)]
     assert min(abs(a - b) for i, a in enumerate(lightness) for b in lightness[:i]) > 0.02
@@ -130,6 +241,17 @@ def test_marks_differ_in_lightness_as_well_as_colour():
         (lambda: figures.capacity(averages(CAPACITY), correlation(), printed_r=-0.82), "layers 1: 1.10"),
         (lambda: figures.per_test(scores(CAPACITY), pooling="mean"), "C6 1.00 to 3.00"),
         (lambda: figures.ablation(scores(ABLATION), pooling="mean", printed=paper.TABLE1), "C8b 1.50"),
+        (
+            lambda: figures.mixup(scores(MIXUP), pooling="mean", printed=paper.TABLE2),
+            "mixup: input embeddings: C6 2.00 [1.70, 2.40]",
+        ),
+        (
+            lambda: figures.differences(differences(MIXUP), pooling="mean", printed={}),
+            "mixup: input embeddings −0.010 [−0.030, 0.010]",
+        ),
+        (lambda: figures.pairs(counts()), "woman 1,200, man 3,000; gal 0, guy 7"),
+        (lambda: figures.planted(strengths(), pooling="cls"), "student, all losses: at −0.5 −0.25 [−0.55, 0.05]"),
+        (lambda: figures.beta(0.4), "Beta(0.4, 0.4): 48 %"),
     ],
 )
 def test_description_says_the_values(figure, says):

@@ -1,4 +1,4 @@
-"""The printed values, and the averages that the paper's own cells give."""
+"""The printed values, the averages that the paper's own cells give, and its claims."""
 
 import pandas as pd
 import pytest
@@ -14,19 +14,108 @@ def test_table_1_has_the_papers_layout():
     assert table.loc["C7b"].tolist() == [1.428, 1.316, 0.139]
 
 
-@pytest.mark.parametrize(("arm", "mean"), [("full", 0.99183), ("no-cos", 0.96050), ("no-ce", 0.69700)])
-def test_averages_are_those_of_the_cells(arm, mean):
-    assert paper.table1_average(arm) == pytest.approx(mean, abs=5e-6)
+def test_table_2_has_the_papers_layout():
+    table = pd.DataFrame(paper.TABLE2).T
+    assert tuple(table.columns) == TESTS
+    assert list(table.index) == [
+        *("full", "debiased-teacher", "mixup-h", "mixup-x", "mixup-yh", "mixup-xyh", "mixup-xy"),
+    ]
+    assert list(paper.TABLE2_PRINTED_AVERAGE) == list(table.index)
+    assert table.loc["mixup-yh"].tolist() == [1.310, 0.397, 1.325, 0.989, 0.863, 1.321]
+    assert paper.TABLE2["full"] == paper.TABLE1["full"]
 
 
-def test_only_the_printed_average_of_no_ce_disagrees_with_its_cells():
-    gaps = {arm: abs(paper.table1_average(arm) - paper.TABLE1_PRINTED_AVERAGE[arm]) for arm in paper.TABLE1}
-    assert gaps["full"] < 0.0006
-    assert gaps["no-cos"] < 0.0006
-    assert gaps["no-ce"] == pytest.approx(0.027)
+def test_table_3_has_the_papers_layout():
+    table = pd.DataFrame(paper.TABLE3)
+    assert list(table.index) == ["MNLI", "QQP", "QNLI", "SST-2", "CoLA", "STS-B", "MRPC", "RTE"]
+    assert table.loc["CoLA"].tolist() == [44.8, 43.6]
+    assert list(paper.TABLE3_PRINTED_AVERAGE) == list(table.columns) == ["full", "mixup-xy"]
+    assert paper.TABLE3_PRINTED_AVERAGE["full"] == paper.TABLE1_GLUE_AVERAGE["full"]
+
+
+# Added up by hand, in units of the last printed place.
+SUMS = {
+    "TABLE1": {"full": 5951, "no-cos": 5763, "no-ce": 4182},
+    "TABLE2": {
+        **{"full": 5951, "debiased-teacher": 5014, "mixup-h": 6047, "mixup-x": 4955},
+        **{"mixup-yh": 6205, "mixup-xyh": 4779, "mixup-xy": 4424},
+    },
+    "TABLE3": {"full": 6135, "mixup-xy": 6132},
+}
+
+
+@pytest.mark.parametrize(("name", "unit"), [("TABLE1", 1000), ("TABLE2", 1000), ("TABLE3", 10)])
+def test_averages_are_those_of_the_cells(name, unit):
+    table = getattr(paper, name)
+    assert {arm: round(sum(cells.values()) * unit) for arm, cells in table.items()} == SUMS[name]
+    for arm, cells in table.items():
+        assert paper.average(cells) == pytest.approx(SUMS[name][arm] / unit / len(cells), abs=1e-9)
+
+
+def test_two_printed_averages_do_not_follow_from_their_cells():
+    columns = {
+        "TABLE1": (paper.TABLE1, paper.TABLE1_PRINTED_AVERAGE, 3),
+        "TABLE2": (paper.TABLE2, paper.TABLE2_PRINTED_AVERAGE, 3),
+        "TABLE3": (paper.TABLE3, paper.TABLE3_PRINTED_AVERAGE, 1),
+    }
+    wrong = {
+        (name, arm): round(paper.average(table[arm]), digits)
+        for name, (table, printed, digits) in columns.items()
+        for arm in table
+        if not paper.follows(printed[arm], table[arm], digits=digits)
+    }
+    assert wrong == {("TABLE1", "no-ce"): 0.697, ("TABLE2", "mixup-x"): 0.826}
+
+
+def test_an_average_follows_if_rounding_explains_the_difference():
+    cells = {"a": 1.000, "b": 2.000}
+    assert paper.follows(1.501, cells)
+    assert not paper.follows(1.502, cells)
+    assert paper.follows(1.6, cells, digits=1)
+    assert not paper.follows(1.7, cells, digits=1)
+
+
+def test_the_lowest_of_each_test_and_the_paper_s_comparison_with_the_debiased_teacher():
+    table = pd.DataFrame(paper.TABLE2).T
+    winners = {test: list(table.index[table[test] == table[test].min()]) for test in TESTS}
+    assert winners == {
+        "C6": ["debiased-teacher"],
+        "C6b": ["mixup-x", "mixup-xyh"],
+        "C7": ["mixup-xy"],
+        "C7b": ["mixup-yh"],
+        "C8": ["mixup-xy"],
+        "C8b": ["mixup-xyh"],
+    }
+    assert min(paper.TABLE2_PRINTED_AVERAGE, key=paper.TABLE2_PRINTED_AVERAGE.__getitem__) == "mixup-xy"
+    lower = table.columns[table.loc["mixup-xy"] < table.loc["debiased-teacher"]]
+    assert list(lower) == ["C6b", "C7", "C8", "C8b"]
+    higher = table.columns[table.loc["mixup-h"] > table.loc["full"]]
+    assert list(higher) == ["C7b", "C8", "C8b"]  # three, where the text says "most tests"
+    table1 = pd.DataFrame(paper.TABLE1)
+    assert table1.idxmin(axis=1).tolist() == ["no-ce", "no-ce", "full", "no-ce", "no-cos", "no-ce"]
+
+
+def test_the_nine_claims_in_order_with_what_the_paper_prints_for_them():
+    assert [claim.number for claim in paper.CLAIMS] == list(range(9))
+    for claim in paper.CLAIMS:
+        assert claim.title
+        assert claim.statement.endswith(".")
+        assert claim.source
+    printed = [claim.printed for claim in paper.CLAIMS]
+    figures = [
+        *("no number", "−0.82", "0.670 0.960 0.992 0.697", "75.2 76.3 76.7", "0.738 0.992", "0.738 0.796"),
+        *("0.738 0.836 C6b C7 C8 C8b", "1.008 0.992", "76.7 76.65 76.69"),
+    ]
+    for text, expected in zip(printed, figures, strict=True):
+        assert all(figure in text for figure in expected.split()), text
 
 
 def test_the_other_printed_values():
+    assert paper.TABLE2_PRINTED_AVERAGE == {
+        **{"full": 0.992, "debiased-teacher": 0.836, "mixup-h": 1.008, "mixup-x": 0.830},
+        **{"mixup-yh": 1.034, "mixup-xyh": 0.796, "mixup-xy": 0.738},
+    }
+    assert paper.TABLE3_PRINTED_AVERAGE == {"full": 76.7, "mixup-xy": 76.7}
     assert paper.TABLE1_PRINTED_AVERAGE == {"full": 0.992, "no-cos": 0.960, "no-ce": 0.670}
     assert paper.TABLE1_GLUE_AVERAGE == {"full": 76.7, "no-cos": 76.3, "no-ce": 75.2}
     assert paper.FIGURE1_R == -0.82

@@ -8,7 +8,7 @@ import yaml
 from fairkd import InputError, Profile
 from fairkd.profile import PARAMETERS, parameters_cell, project_root
 
-NAMES = ("tiny", "quick", "small", "paper")
+NAMES = ("tiny", "quick", "planted", "small", "paper")
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -55,7 +55,7 @@ def changed(**values):
         ({"arms": ["ful"]}, ["arm 'ful' is unknown", "'full', 'no-cos', 'no-ce', 'mlm-only'", "Did you mean 'full'?"]),
         ({"arms": ["full", "full"]}, ["the name 'full' is used twice"]),
         ({"arms": [{"name": "x", "layers": 2, "losses": ["cs"]}]}, ["loss 'cs' is unknown", "Did you mean 'cos'?"]),
-        ({"arms": [{"name": "x", "layers": 2, "losses": []}]}, ["at least one loss"]),
+        ({"arms": [{"name": "x", "layers": 2, "losses": []}]}, ["no loss given"]),
         ({"seeds": []}, ["seeds: []"]),
         ({"seeds": [1, 1]}, ["seeds: [1, 1] names a value twice"]),
         ({"seeds": 3}, ["seeds: 3 must be a list such as [0, 1]"]),

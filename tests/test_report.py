@@ -6,7 +6,7 @@ import pytest
 from bs4 import BeautifulSoup
 from frames import ABLATION, CAPACITY, averages, correlation
 
-from fairkd import report
+from fairkd import Profile, claims, report
 
 FACTS = {
     "corpus": {"sources": ["generated"], "tokens": 12345},
@@ -73,8 +73,83 @@ def test_verdict_on_losses_needs_an_interval_without_zero(low, high, verdict):
 
 def test_summary_says_what_is_missing_and_escapes_names():
     hostile = {**FACTS, "teacher": {"source": "<script>x</script>", "layers": 1, "hidden": 2}}
-    soup = BeautifulSoup(report.summary(hostile, None, None).text, "html.parser")
+    soup = BeautifulSoup(report.summary(hostile, None, None, None).text, "html.parser")
     assert "01_capacity has not finished" in soup.get_text()
     assert "02_ablation has not finished" in soup.get_text()
+    assert "03_mixup has not finished" in soup.get_text()
     assert "<script>x</script>" in soup.get_text()
     assert not soup.find("script")
+
+
+# --- claims and the controlled experiment ----------------------------------------------------------------------------
+
+
+def verdict_rows(verdict, claim, *, pooling="mean", p=0.01):
+    nothing = claims.judge({}, layers={})
+    row = nothing[nothing.claim == claim].assign(verdict=verdict, estimate=-0.5, low=-0.9, high=-0.1, p=p, seeds=10)
+    return row.assign(pooling=pooling)
+
+
+def test_all_claims_come_from_the_notebooks_that_judged_them():
+    ablation = {"ablation_claims": verdict_rows("supported", 2), "ablation_tests": pd.DataFrame({"x": [1]})}
+    mixup = {"mixup_claims": pd.concat([verdict_rows("contradicted", 4, p=0.03), verdict_rows("supported", 7)])}
+    table = report.all_claims(None, ablation, mixup, poolings=["mean"])
+    assert table.claim.tolist() == list(range(9))
+    expected = {2: "supported", 4: "contradicted", 7: "supported"}
+    assert table.verdict.tolist() == [expected.get(claim, "not run") for claim in range(9)]
+    assert table.set_index("claim").p_holm[[2, 4, 7]].tolist() == pytest.approx([0.03, 0.03, 0.03])  # three tests
+    text = report.verdict_sentence(table, scale="Demonstration <b>").text
+    assert "Of 9 claims, 2 are supported, 1 contradicted" in text
+    assert "Demonstration &lt;b&gt;" in text
+
+
+def test_all_claims_are_judged_under_each_pooling_on_their_own():
+    frame = pd.concat([verdict_rows("supported", 4), verdict_rows("inconclusive", 4, pooling="cls", p=0.5)])
+    table = report.all_claims({"mixup_claims": frame}, poolings=["mean", "cls"])
+    assert len(table) == 18
+    assert table[table.claim == 4].verdict.tolist() == ["supported", "inconclusive"]
+    assert table[table.claim == 4].p_holm.tolist() == [0.01, 0.5]
+
+
+def strengths(signed, *, width=0.1) -> pd.DataFrame:
+    rho = np.linspace(-1, 1, len(signed))
+    frame = pd.DataFrame({"arm": "teacher", "strength": rho, "signed": signed, "pooling": "mean"})
+    return frame.assign(signed_low=frame.signed - width, signed_high=frame.signed + width)
+
+
+@pytest.mark.parametrize(
+    ("signed", "holds"),
+    [
+        ([-0.9, -0.4, 0.05, 0.5, 1.0], ["yes", "yes", "yes", "yes"]),
+        ([-0.9, -0.4, 0.3, 0.2, 1.0], ["NO", "NO", "yes", "yes"]),
+        ([-0.9, 0.05, 0.06, 0.5, 1.0], ["yes", "yes", "NO", "NO"]),
+        ([-0.9, -0.05, 0.0, 0.5, 1.0], ["yes", "yes", "yes", "NO"]),
+    ],
+)
+def test_planted_says_of_each_property_whether_it_holds(signed, holds):
+    soup = BeautifulSoup(report.planted(strengths(signed)).text, "html.parser")
+    cells = [row.find_all("td")[-1].get_text() for row in soup.find("tbody").find_all("tr")]
+    assert cells[:4] == holds
+    assert f"0.00: {signed[2]:.2f}" in soup.get_text()
+
+
+def test_controlled_experiment_is_shown_where_it_has_been_run():
+    quick, own = Profile.load("quick"), Profile.load("planted")
+    assert "fairkd reproduce planted" in report.controlled(quick, {}).text
+    assert "verdicts stand above" in report.controlled(own, {}).text
+    frame = report.all_claims({"mixup_claims": verdict_rows("supported", 4)}, poolings=["mean"])
+    text = report.controlled(quick, {"report": {"report_claims": frame}}).text
+    assert 'href="../planted/report.html"' in text
+    assert "1 is supported" in text
+    assert "not what real text would show" in text
+
+
+def test_mixup_sentence_names_the_lowest_and_decides_by_the_interval():
+    rows = averages((("teacher", 6), ("mixup-xy", 3), ("full", 3)))
+    change = {"arm": "mixup-xy", "baseline": "full", "pooling": "mean", "difference": -0.1, "p": 0.5, "p_holm": 0.5}
+    for low, high, word in ((-0.2, 0.1, "cannot say"), (-0.2, -0.05, "lowers"), (0.05, 0.2, "raises")):
+        differences = pd.DataFrame([change | {"low": low, "high": high}])
+        text = report.mixup_sentence({"mixup_averages": rows, "mixup_differences": differences})
+        assert word in text
+        assert "The lowest of 2 students" in text
+        assert "1.10" in text

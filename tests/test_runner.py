@@ -39,13 +39,12 @@ def write_notebook(root: Path, name: str, *cells: str) -> None:
 @pytest.fixture
 def project(tmp_path, monkeypatch) -> Path:
     """A project of its own with small notebooks, as working directory."""
-    tiny = yaml.safe_load((Path(__file__).parents[1] / PARAMETERS / "tiny.yaml").read_text())
-    quick = yaml.safe_load((Path(__file__).parents[1] / PARAMETERS / "quick.yaml").read_text())
     (tmp_path / PARAMETERS).mkdir()
-    for name, values in {"tiny": tiny, "quick": quick}.items():
+    for name in ("tiny", "quick", "planted"):
+        values = yaml.safe_load((Path(__file__).parents[1] / PARAMETERS / f"{name}.yaml").read_text())
         (tmp_path / PARAMETERS / f"{name}.yaml").write_text(yaml.safe_dump(values))
     monkeypatch.chdir(tmp_path)
-    for name in runner.NOTEBOOKS:
+    for name in runner.notebooks(Profile.load("planted")):
         write_notebook(tmp_path, name, f"name, text = {name!r}, 'x'", FINISH)
     return tmp_path
 
@@ -134,7 +133,7 @@ def test_after_failed_training_no_notebook_trains_again(project, without_kernels
     monkeypatch.setattr(runner, "_train", lambda profile: 1)
     said: list[str] = []
     runner.reproduce(Profile.load("tiny"), echo=said.append)
-    assert calls == [f"{name} without training" for name in runner.NOTEBOOKS]
+    assert calls == [f"{name} without training" for name in runner.notebooks(Profile.load("tiny"))]
     assert "train: FAILED (exit status 1); going on with what there is" in said
 
 
@@ -160,17 +159,17 @@ def test_failed_cell_is_named_and_a_later_success_clears_it(project, without_ker
     write_notebook(project, "01_capacity", "name, text = '01_capacity', 'x'", FINISH)
     assert runner.run("01_capacity", profile).state == "done"
     assert not list((project / "runs" / "tiny").glob("*failed*"))
-    assert list(runner.status(profile).state) == ["done", "not run", "not run"]
+    assert list(runner.status(profile).state) == ["done", *["not run"] * 3]
 
 
 def test_reproduce_runs_all_in_order_and_has_nothing_to_do_the_second_time(project, without_kernels):
     calls, _ = without_kernels
     profile = Profile.load("tiny")
-    assert [o.state for o in runner.reproduce(profile, echo=lambda _: None)] == ["done"] * 3
-    assert calls == ["train", "01_capacity", "02_ablation", "05_report"]
+    assert [o.state for o in runner.reproduce(profile, echo=lambda _: None)] == ["done"] * 4
+    assert calls == ["train", "01_capacity", "02_ablation", "03_mixup", "05_report"]
     assert (project / "runs/tiny/report.html").read_text() == (project / "runs/tiny/05_report.html").read_text()
     calls.clear()
-    assert [o.state for o in runner.reproduce(profile, echo=lambda _: None)] == ["skipped"] * 3
+    assert [o.state for o in runner.reproduce(profile, echo=lambda _: None)] == ["skipped"] * 4
     assert calls == []
 
 
@@ -179,12 +178,12 @@ def test_failure_does_not_stop_the_following_and_the_report_is_made_again_when_i
     broken.add("01_capacity")
     lines: list[str] = []
     outcomes = runner.reproduce(Profile.load("tiny"), echo=lines.append)
-    assert [o.state for o in outcomes] == ["failed", "done", "done"]
+    assert [o.state for o in outcomes] == ["failed", *["done"] * 3]
     assert any("01_capacity: FAILED: it broke" in line for line in lines)
     broken.clear()
     calls.clear()
     outcomes = runner.reproduce(Profile.load("tiny"), echo=lines.append)
-    assert [o.state for o in outcomes] == ["done", "skipped", "done"]
+    assert [o.state for o in outcomes] == ["done", "skipped", "skipped", "done"]
     assert calls == ["train", "01_capacity", "05_report"]
 
 
@@ -252,9 +251,9 @@ def test_prepare_only_counts_for_nothing(project, without_kernels):
     runner.run("01_capacity", profile)
     calls.clear()
     outcomes = runner.reproduce(profile.changed(prepare_only=True), echo=lambda _: None)
-    assert [o.state for o in outcomes] == ["planned"] * 3
+    assert [o.state for o in outcomes] == ["planned"] * 4
     assert "train" not in calls
-    assert [ledger.state(n, profile)[0] for n in runner.NOTEBOOKS] == ["done", "not run", "not run"]
+    assert [ledger.state(n, profile)[0] for n in runner.notebooks(profile)] == ["done", *["not run"] * 3]
     assert (project / "runs/tiny/02_ablation.plan.html").exists()
 
 

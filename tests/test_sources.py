@@ -17,6 +17,7 @@ from fairkd import generated, sources
 from fairkd.errors import InputError
 from fairkd.sources import check_sources, documents, fingerprint
 from fairkd.wikitext import prose
+from fairkd.wordlists import FEMALE, MALE
 
 ARTICLE = """{{Infobox person | name = Ada }}
 [[File:Ada.jpg|thumb|A [[portrait]] of her that is no part of the article's text.]]
@@ -150,13 +151,31 @@ def test_folder_is_read_sorted_with_sub_folders_and_without_hidden_files(tmp_pat
 def test_generated_corpus_is_fixed_varied_and_balanced() -> None:
     texts = read("generated")
     assert texts == read("generated")
-    assert len(texts) == len(set(texts)) == generated.PARAGRAPHS
+    assert len(texts) == len(set(texts)) == generated.PARAGRAPHS + generated.NEUTRAL_PARAGRAPHS
     assert 40_000 < sum(map(len, texts)) < 100_000
     assert min(len(text.split()) for text in texts) >= 12  # long enough for the filter on length
     words = re.findall(r"\w+", " ".join(texts).lower())
     assert 0.8 < words.count("he") / words.count("she") < 1.25
     assert {"mary", "john", "woman", "man", "herself", "himself", "algebra", "poetry", "salary"} <= set(words)
     assert "{" not in "".join(texts)
+
+
+def test_generated_corpus_ends_with_paragraphs_without_gender_that_speak_of_all_occupations_and_topics_alike() -> None:
+    texts = read("generated")
+    names = {name.lower() for names in generated.NAMES for name in names}
+    gendered = {*FEMALE, *MALE, *names}
+    without = [not gendered & set(re.findall(r"[a-z]+", text.lower())) for text in texts]
+    assert without == [False] * generated.PARAGRAPHS + [True] * generated.NEUTRAL_PARAGRAPHS
+    neutral = " ".join(texts[generated.PARAGRAPHS :])
+    counts = [len(re.findall(rf"\b{job}\b", neutral)) for job in generated.JOBS]
+    assert min(counts) > 0.4 * sum(counts) / len(counts)
+    assert sum(topic in neutral for topic in generated.TOPICS) > 0.9 * len(generated.TOPICS)
+
+
+def test_generated_corpus_is_known_by_its_version(monkeypatch) -> None:
+    before = fingerprint("generated")
+    monkeypatch.setattr(generated, "VERSION", generated.VERSION + 1)
+    assert fingerprint("generated") != before
 
 
 def test_embedded_corpus_is_the_wikipedia_excerpt() -> None:
@@ -278,7 +297,7 @@ def test_parquet_without_the_column_or_with_numbers_in_it(tmp_path: Path) -> Non
 
 def test_missing_path_says_what_is_allowed_and_what_is_near(tmp_path: Path) -> None:
     write(tmp_path / "corpus.txt", "x")
-    with pytest.raises(InputError, match=r"'embeded' does not exist .*'generated', 'hub:.*Did you mean 'embedded'\?"):
+    with pytest.raises(InputError, match=r"'embeded' does not exist .*'planted:RHO', 'hub:.*Did you mean 'embedded'\?"):
         check_sources(["embeded"])
     with pytest.raises(InputError, match=r"Did you mean 'corpus\.txt'\?"):
         check_sources([str(tmp_path / "corpus.tx")])

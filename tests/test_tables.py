@@ -4,11 +4,37 @@ import numpy as np
 import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
-from frames import ABLATION, averages, scores
+from frames import ABLATION, MIXUP, averages, counts, differences, scores, verdicts
 
-from fairkd import paper, tables
+from fairkd import claims, paper, tables
+from fairkd.errors import InputError
 
 HOSTILE = "<script>alert(1)</script>"
+
+TEACHERS = averages([("original", 6), ("debiased", 6)])
+RECORD = {
+    "words": {
+        "female": {"listed": 40, "used": 30, "without_occurrence": 8, "not_in_vocabulary": ["heiress", "dame"]},
+        "male": {"listed": 40, "used": 34, "without_occurrence": 6, "not_in_vocabulary": []},
+    },
+    "sequences_scanned": 4061,
+    "sequences_found": {"female": 1400, "both genders": 300},
+    "sequences_trained": {"female": 1260},
+    "sequences_heldout": {"female": 140},
+    "updates": 90,
+    "epochs_run": 2,
+    "epoch_kept": 1,
+    "heldout_objective": [
+        {"debias": 1.0, "reg": 0.0, "objective": 0.2},
+        {"debias": 0.5, "reg": 0.01, "objective": 0.108},
+        {"debias": 0.5, "reg": 0.02, "objective": 0.116},
+    ],
+    "heldout_mlm_loss_before": 5.25,
+    "heldout_mlm_loss_after": 5.5,
+    "heldout_kl": 0.125,
+    "heldout_unigram_loss": 6.96,
+    "something_new": 3,
+}
 
 
 def parse(html: tables.Html) -> BeautifulSoup:
@@ -70,6 +96,9 @@ def test_every_table_says_what_its_numbers_are():
 
 
 def test_text_from_data_is_escaped_everywhere():
+    hostile = verdicts((1, "mean", "supported", -0.1), (2, HOSTILE, HOSTILE, 0.1))
+    for name in ("title", "statement", "source", "printed", "sentence", "what"):
+        hostile[name] = HOSTILE
     data = averages(ABLATION).replace("full", HOSTILE)
     frame = tables.frame(data.rename(columns={"layers": HOSTILE}), caption=HOSTILE, titles={"arm": HOSTILE})
     made = [
@@ -81,6 +110,15 @@ def test_text_from_data_is_escaped_everywhere():
         tables.averages(data, scale=HOSTILE),
         tables.table1(scores(ABLATION).replace("no-ce", HOSTILE), averages(ABLATION).replace("no-ce", HOSTILE),
                       scale=HOSTILE, pooling="mean"),
+        tables.table2(scores(MIXUP).replace("mine", HOSTILE), averages(MIXUP).replace("mine", HOSTILE),
+                      scale=HOSTILE, pooling="mean"),
+        tables.differences(differences(MIXUP).replace("mine", HOSTILE), scale=HOSTILE),
+        tables.claims(hostile, scale=HOSTILE),
+        tables.claims(hostile.assign(pooling=[HOSTILE, "mean"]), scale=""),
+        tables.claims(hostile.assign(claim=1), scale=""),
+        tables.verdicts(hostile, scale=HOSTILE),
+        tables.pairs(counts().replace("gal", HOSTILE), documents=20, sequences=400),
+        tables.debiasing(RECORD | {HOSTILE: HOSTILE, "sequences_found": {HOSTILE: 1}}, TEACHERS, scale=HOSTILE),
     ]  # fmt: skip
     for html in made:
         assert not parse(html).find_all("script")
@@ -92,14 +130,6 @@ def test_intervals_stand_below_their_values_and_not_in_columns_of_their_own():
     soup = parse(tables.frame(data, caption="c", intervals={"r": ("low", "high")}, digits=2))
     assert [th.get_text() for th in soup.thead.find_all("th")] == ["arm", "r"]
     assert soup.td.get_text(" ") == "−0.50 [−0.90, 0.20]"
-
-
-def test_differences_name_both_students():
-    data = pd.DataFrame(
-        [{"arm": "no-ce", "baseline": "full", "pooling": "mean", "difference": -0.3, "low": -0.5, "high": -0.1}]
-    )
-    (cells,) = rows_of(parse(tables.differences(data, scale="Demonstration."))).values()
-    assert [c.get_text(" ") for c in cells] == ["L mlm  + L cos  + L ce", "mean", "−0.300 [−0.50, −0.10]"]
 
 
 def test_facts_flatten_what_is_nested():
@@ -118,3 +148,254 @@ def test_facts_flatten_what_is_nested():
 )
 def test_numbers(value, shown):
     assert tables.number(value) == shown
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (0.0123, "0.012"),
+        (0.001, "0.001"),
+        (0.0009, "< 0.001"),
+        (0.0, "< 0.001"),
+        (1.0, "1.000"),
+        (np.nan, "–"),
+        (None, "–"),
+    ],
+)
+def test_p_values(value, shown):
+    assert tables.p_value(value) == shown
+
+
+# --- Table 2 ---
+
+
+def rows2(tests=None, means=None) -> dict[tuple[str, str], list]:
+    """Cells by (title of the arm, "ours" or "printed")."""
+    tests = scores(MIXUP) if tests is None else tests
+    means = averages(MIXUP) if means is None else means
+    soup = parse(tables.table2(tests, means, scale="Demonstration.", pooling="mean"))
+    found, title = {}, ""
+    for row in soup.select("tbody tr:not(.group)"):
+        *names, source = [th.get_text(" ") for th in row.find_all("th")]
+        title = names[0] if names else title
+        found[title, source] = row.find_all("td")
+    return found
+
+
+def test_table2_has_the_papers_groups_and_shows_what_it_does_not_know_by_name():
+    soup = parse(tables.table2(scores(MIXUP), averages(MIXUP), scale="Demonstration.", pooling="mean"))
+    groups = {
+        body.select_one(".group").get_text(): body.select("th[rowspan], th.text") for body in soup.find_all("tbody")
+    }
+    assert {group: [th.get_text() for th in heads] for group, heads in groups.items()} == {
+        "Original supervision": ["original teacher"],
+        "Mixup supervision": ["input embeddings", "logits + input embeddings (proposed)"],
+        "Ours, not in the paper": ["mixup of logits", "mine"],
+        "For reference": ["the teacher itself"],
+    }
+    assert [th.contents[0] for th in soup.thead.find_all("th")] == [
+        "Supervision",
+        *paper.TABLE2["full"],
+        "Avg.",
+        "Avg.",
+    ]
+    assert "stimulus words (one seed)" in soup.caption.get_text()
+
+
+def test_table2_shows_ours_and_in_the_row_below_the_printed_value_of_every_cell():
+    rows, ours = rows2(), scores(MIXUP).query("pooling == 'mean'").set_index(["arm", "test"])
+    for title, arm in (("original teacher", "full"), ("logits + input embeddings (proposed)", "mixup-xy")):
+        for column, test in enumerate(paper.TABLE2[arm]):
+            own = ours.loc[(arm, test)]
+            text = rows[title, "ours"][column].get_text(" ")
+            assert text == f"{own.effect_size:.3f} [{own.low:.2f}, {own.high:.2f}]".replace("-", "−")
+            assert rows[title, "printed"][column].get_text() == f"{paper.TABLE2[arm][test]:.3f}"
+    assert rows["original teacher", "ours"][6].get_text(" ") == "1.100 [0.90, 1.40]"
+    assert rows["original teacher", "ours"][7].get_text(" ") == "0.600 [0.40, 0.80]"
+    assert rows["original teacher", "printed"][7].get_text() == "–"
+    assert not {("mixup of logits", "printed"), ("mine", "printed"), ("the teacher itself", "printed")} & set(rows)
+
+
+def test_table2_marks_the_lowest_absolute_value_of_a_column_among_students_and_among_printed_rows():
+    data = scores(MIXUP)
+    data.loc[(data.arm == "mine") & (data.test == "C7"), "effect_size"] = -0.25
+    rows = rows2(data)
+
+    def bold(column, source):
+        return [title for (title, kind), cells in rows.items() if kind == source and cells[column].strong]
+
+    assert bold(0, "ours") == ["original teacher"]  # the teacher is lower by construction, and no competitor
+    assert bold(2, "ours") == ["mine"]
+    # Printed C6b: 0.499, 0.049, 0.062; C7b: 1.428, 1.334, 1.218; averages 0.992, 0.830, 0.738.
+    assert bold(1, "printed") == ["input embeddings"]
+    assert [bold(n, "printed") for n in (3, 6)] == 2 * [["logits + input embeddings (proposed)"]]
+    assert bold(7, "ours") == bold(7, "printed") == []  # a mean signed d is no score to be low
+
+
+def test_table2_gives_both_averages_only_where_the_printed_one_does_not_follow_from_its_row():
+    rows = rows2()
+    assert rows["input embeddings", "printed"][6].get_text(" ") == "0.830 (0.826 by its row)"
+    assert rows["original teacher", "printed"][6].get_text(" ") == "0.992"
+
+
+def test_table2_says_how_many_seeds_the_intervals_cover():
+    several = scores(MIXUP).assign(seeds=10)
+    several.loc[several.arm == "teacher", "seeds"] = 1
+    table = tables.table2(several, averages(MIXUP), scale="Demonstration.", pooling="mean")
+    assert "stimulus words and 10 seeds" in parse(table).caption.get_text()
+
+
+# --- differences ---
+
+
+def test_differences_name_both_students_and_give_p_beside_the_interval():
+    soup = parse(tables.differences(differences(ABLATION, poolings=("mean",)), scale="Demonstration."))
+    rows = rows_of(soup)
+    assert [th.get_text() for th in soup.thead.find_all("th")] == [
+        "student", "minus", "pooling", "difference", "p", "p (Holm)",
+    ]  # fmt: skip
+    cells = rows["L mlm  + L cos"]
+    assert [c.get_text(" ") for c in cells] == [
+        "L mlm  + L cos  + L ce", "mean", "0.000 [−0.020, 0.020]", "0.030", "0.300",
+    ]  # fmt: skip
+    assert "2 under a pooling" in soup.caption.get_text()
+
+
+def test_interval_of_a_small_difference_shows_on_which_side_of_zero_it_lies():
+    data = differences(ABLATION).assign(difference=-0.012, low=-0.021, high=-0.003, p=0.0002, p_holm=np.nan)
+    cells = next(iter(rows_of(parse(tables.differences(data, scale=""))).values()))
+    assert [c.get_text(" ") for c in cells][2:] == ["−0.012 [−0.021, −0.003]", "< 0.001", "–"]
+
+
+def test_full_is_named_by_its_losses_among_losses_and_as_the_original_among_mixups():
+    assert tables.arm_titles(["full", "no-ce"])["full"] == "L_mlm + L_cos + L_ce"
+    assert tables.arm_titles(["full", "mixup-xy", "mine"]) == {
+        "full": "original student", "mixup-xy": "mixup: logits + input (proposed)", "mine": "mine",
+    }  # fmt: skip
+
+
+# --- claims ---
+
+JUDGED = verdicts(
+    (2, "mean", "supported", -0.1), (1, "mean", "contradicted", 0.1), (3, "mean", "not run", np.nan),
+    (1, "cls", "inconclusive", 0.0), (2, "cls", "supported", -0.2), (3, "cls", "not run", np.nan),
+)  # fmt: skip
+
+
+def test_claims_have_a_row_each_in_order_with_the_first_pooling_as_the_headline():
+    rows = rows_of(parse(tables.claims(JUDGED, scale="Demonstration.")))
+    heads = list(rows)
+    assert [head.split() for head in heads] == [f"{n} Title {n} Statement {n} on L ce .".split() for n in (1, 2, 3)]
+    first, second, third = rows.values()
+    assert first[0].get_text(" ") == "printed 1 Table 1"
+    assert first[1].get_text(" ") == "0.100 [0.060, 0.140] difference 1 10 seeds"
+    assert second[1].get_text(" ") == "−0.100 [−0.140, −0.060] difference 2 10 seeds;  p < 0.001 ;  Holm = 0.012"
+    assert [cells[2].get_text(" ") for cells in rows.values()] == [
+        "✗  contradicted cls pooling:  ?  inconclusive", "✓  supported cls pooling:  ✓  supported", "–  not run",
+    ]  # fmt: skip
+    assert [cells[3].get_text() for cells in rows.values()] == [f"Sentence {n}, mean." for n in (1, 2, 3)]
+    assert third[1].get_text() == "–"
+
+
+def test_claims_caption_says_the_pooling_the_scale_and_what_several_comparisons_do():
+    caption = parse(tables.claims(JUDGED, scale="Demonstration.")).caption.get_text()
+    for text in ("mean pooling", claims.NOTE, "Demonstration."):
+        assert text in caption
+
+
+@pytest.mark.parametrize("word", claims.VERDICTS)
+def test_verdict_is_a_word_with_a_mark_of_its_own_that_screen_readers_skip(word):
+    row = verdicts((1, "mean", word, -0.1))
+    for table in (tables.claims(row, scale=""), tables.verdicts(row)):
+        shown = parse(table).select_one(f".verdict.verdict-{word.replace(' ', '-')}")
+        mark = shown.find("span", attrs={"aria-hidden": "true"}).extract()
+        assert shown.get_text().strip() == word
+        assert mark.get_text() == {"supported": "✓", "contradicted": "✗", "inconclusive": "?", "not run": "–"}[word]
+
+
+def test_claims_stay_a_table_for_screen_readers_when_a_phone_shows_blocks():
+    soup = parse(tables.claims(JUDGED, scale=""))
+    assert soup.table["role"] == "table"
+    assert {tag.name: tag["role"] for tag in soup.table.find_all(["thead", "tbody", "tr", "th", "td"])} == {
+        "thead": "rowgroup", "tbody": "rowgroup", "tr": "row", "th": "rowheader", "td": "cell",
+    }  # fmt: skip
+    assert {th["role"] for th in soup.thead.find_all("th")} == {"columnheader"}
+    labels = [td["data-label"] for td in soup.tbody.tr.find_all("td")]
+    assert labels == [th.get_text() for th in soup.thead.find_all("th")][1:]
+
+
+def test_one_seed_is_said_so():
+    (cells,) = rows_of(
+        parse(tables.claims(verdicts((1, "mean", "inconclusive", 0.1)).assign(seeds=1), scale=""))
+    ).values()
+    assert cells[1].get_text(" ").endswith("one seed")
+
+
+def test_claims_of_nothing_are_an_empty_table():
+    assert rows_of(parse(tables.claims(JUDGED.iloc[:0], scale="Demonstration."))) == {}
+
+
+def test_claim_judged_twice_is_refused():
+    with pytest.raises(InputError, match="claim 1 stands twice under mean pooling"):
+        tables.claims(pd.concat([JUDGED, JUDGED.iloc[1:2]]), scale="")
+
+
+def test_verdicts_are_a_line_a_claim():
+    soup = parse(tables.verdicts(JUDGED, scale="Elsewhere."))
+    rows = rows_of(soup)
+    assert list(rows) == ["1   Title 1", "2   Title 2", "3   Title 3"]
+    assert [cell.get_text(" ") for cell in rows["2   Title 2"]] == [
+        "✓  supported", "−0.100 [−0.140, −0.060]", "difference 2",
+    ]  # fmt: skip
+    assert "mean pooling" in soup.caption.get_text()
+    assert "Elsewhere." in soup.caption.get_text()
+
+
+# --- gender words and debiasing ---
+
+
+def test_pairs_are_counted_with_shares_and_totals():
+    rows = rows_of(parse(tables.pairs(counts(), documents=20, sequences=400)))
+    assert {head: [cell.get_text(" ") for cell in cells] for head, cells in rows.items()} == {
+        "woman / man": ["1,200", "3,000", "4,200", "300 75.0 %", "20 100.0 %"],
+        "gal / guy": ["0", "7", "7", "5 1.2 %", "2 10.0 %"],
+        "all pairs": ["1,200", "3,007", "4,207", "–", "–"],
+    }
+
+
+def test_corpus_without_any_pair_is_a_warning():
+    names = ["n_female", "n_male", "positions", "sequences", "documents"]
+    warning = "No word of any pair occurs"
+    assert warning in tables.pairs(counts().assign(**dict.fromkeys(names, 0)), documents=20, sequences=400).text
+    assert warning not in tables.pairs(counts(), documents=20, sequences=400).text
+
+
+def test_debiasing_says_what_was_used_and_what_became_of_predictions_and_seat():
+    record, seat = parse(tables.debiasing(RECORD, TEACHERS, scale="Demonstration.")).find_all("table")
+    facts = {row.th.get_text(): row.td.get_text() for row in record.tbody.find_all("tr")}
+    assert facts == {
+        "female words": "30 of 40 used, 8 without occurrence, not in the vocabulary: heiress, dame",
+        "male words": "34 of 40 used, 6 without occurrence",
+        "sequences, female": "1,400 found, 1,260 trained on, 140 held out",
+        "sequences, both genders": "300 found",
+        "sequences searched": "4,061",
+        "updates": "90",
+        "epochs run": "2",
+        "epoch kept, 0 is the original": "1",
+        "held-out objective, before and after each epoch": "0.2, 0.108, 0.116",
+        "held-out MLM loss before": "5.250 nats a position",
+        "held-out MLM loss after": "5.500 nats a position",
+        "held-out MLM loss of guessing by frequency": "6.960 nats a position",
+        "divergence of the predictions, KL(before || after)": "0.125 nats a position",
+        "something_new": "3",
+    }
+    rows = [[cell.get_text(" ") for cell in row.find_all(["th", "td"])] for row in seat.tbody.find_all("tr")]
+    assert rows[:2] == [
+        ["before", "mean", "1.000 [0.80, 1.30]", "0.500 [0.30, 0.70]"],
+        ["after", "mean", "1.100 [0.90, 1.40]", "0.600 [0.40, 0.80]"],
+    ]
+    assert [row[1] for row in rows] == ["mean", "mean", "cls", "cls"]
+
+
+def test_profile_without_a_debiased_teacher_says_so():
+    assert "not part of this profile" in tables.debiasing(None, TEACHERS.iloc[:2], scale="").text

@@ -1,0 +1,247 @@
+"""The debiased teacher of Table 2, for any BERT teacher: training on the objective of :mod:`fairkd.debias_objective`.
+
+The MLM head gets no gradient from that objective, only the word embeddings that it is tied to do. So the record says
+what became of the predictions that students learn from: held-out MLM loss before and after, and their divergence.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from tqdm import tqdm
+
+from fairkd.adapt import log_unigram
+from fairkd.batching import MaskedBatch, MaskedBatches
+from fairkd.corpus import Corpus, collate
+from fairkd.debias_objective import EVALUATION_BATCH, DebiasRecipe, Objective, Step
+from fairkd.errors import DivergedError, InputError
+from fairkd.hub import quiet
+from fairkd.occurrences import SEED, epoch_rows, updates_an_epoch
+from fairkd.provenance import environment
+from fairkd.recipe import Recipe
+from fairkd.store import Store
+from fairkd.students import last_hidden, vocabulary_logits
+from fairkd.teachers import Teacher, load_weights, weights_digest
+from fairkd.training import Learner, keep_freed_memory, precision
+from fairkd.wordlists import NAMES, WordLists
+
+__all__ = ["DebiasRecipe", "debias", "debias_key"]
+
+DEBIASING = 1
+"""Part of every debiased teacher's key; raised when a change of the code changes its weights or its record."""
+
+
+def debias_key(
+    teacher: Teacher, corpus: Corpus, *, words: WordLists, recipe: DebiasRecipe, masks: Recipe, device: torch.device
+) -> str:
+    """Key of a debiased teacher in the store: all that determines its weights and its record."""
+    spec = {
+        "debiasing": DEBIASING,
+        "teacher": teacher.digest,
+        "tokenizer": teacher.tokenizer_digest,
+        "corpus": corpus.digest,
+        "words": asdict(words),
+        "recipe": asdict(recipe),
+        "masks": [masks.mlm_mask_prop, masks.word_mask, masks.word_keep, masks.mlm_smoothing],
+        "precision": precision(device),
+    }
+    return Store.key("debiased teacher", spec)
+
+
+def debias(
+    teacher: Teacher,
+    corpus: Corpus,
+    *,
+    words: WordLists,
+    recipe: DebiasRecipe,
+    masks: Recipe,
+    store: Store,
+    device: torch.device,
+    progress: bool = True,
+) -> Teacher:
+    """The teacher after debiasing, from the store where it was made before; the given teacher is left as it is.
+
+    Its record is the original's and, under "debias", what was found and done: sequences and words of each kind,
+    epochs, the held-out objective of each epoch (0 is the original), and held-out MLM figures, in nats a predicted
+    token. There are no checkpoints: an interrupted debiasing starts again and ends with the same bits.
+
+    Args:
+        masks: masking of the held-out MLM loss.
+
+    Raises:
+        InputError: too few sequences of a kind, word lists that do not fit the tokenizer, or a learning rate at which
+            the first epoch makes the held-out objective worse.
+        DivergedError: a loss became NaN or infinite.
+    """
+    key = debias_key(teacher, corpus, words=words, recipe=recipe, masks=masks, device=device)
+    model = copy.deepcopy(teacher.model).eval()
+    folder = store.find(key)
+    if folder is None:
+        with store.lock(key):
+            folder = store.find(key)
+            if folder is None:
+                objective = Objective(teacher, corpus, words=words, recipe=recipe, device=device)
+                _make(key, objective, model.to(device), teacher, corpus, words=words, masks=masks, store=store,
+                      progress=progress)  # fmt: skip
+                folder = store.root / key
+    load_weights(model.cpu(), folder / "model.safetensors")
+    manifest = Store.manifest(folder)
+    return Teacher(
+        model=model,
+        tokenizer=teacher.tokenizer,
+        digest=manifest["weights_digest"],
+        tokenizer_digest=teacher.tokenizer_digest,
+        record={**teacher.record, "debias": manifest["record"]},
+    )
+
+
+def _make(
+    key: str,
+    objective: Objective,
+    model: Any,
+    teacher: Teacher,
+    corpus: Corpus,
+    *,
+    words: WordLists,
+    masks: Recipe,
+    store: Store,
+    progress: bool,
+) -> None:
+    device = objective.device
+    if device.type == "cpu":
+        keep_freed_memory()
+    history, metrics = train(objective, model, progress=progress)
+    batches = MaskedBatches(corpus, teacher.tokenizer, masks, SEED, device)
+    record = _facts(objective, words, history, len(metrics))
+    record |= compare_predictions(objective.original, model, corpus, batches)
+    model.cpu()
+    manifest = {"kind": "debiased teacher", "weights_digest": weights_digest(model), "corpus_digest": corpus.digest}
+    with store.write(key, {**manifest, "record": record, **environment(device)}) as folder:
+        with quiet():
+            model.save_pretrained(folder)
+        teacher.tokenizer.save_pretrained(folder)
+        metrics.to_parquet(folder / "metrics.parquet")
+
+
+def train(objective: Objective, model: Any, *, progress: bool = True) -> tuple[list[dict[str, float]], pd.DataFrame]:
+    """Debiases a model in place and leaves it at its best epoch.
+
+    Returns:
+        The held-out objective before and after each epoch, and the training's metrics, a row an update.
+
+    Raises:
+        InputError: the first epoch made the held-out objective worse.
+        DivergedError: a loss or gradient became NaN or infinite.
+    """
+    recipe = objective.recipe
+    learner = Learner(
+        name="debiasing",
+        model=model.eval(),
+        losses=objective.terms,
+        weights={"debias": recipe.alpha, "reg": recipe.beta},
+        recipe=recipe.optimisation(),
+        folder=Path(),  # no checkpoints
+    )
+    total = recipe.epochs * updates_an_epoch(objective.chosen, recipe.batch_size)
+    directions = objective.directions(model)
+    history = [objective.heldout(model, directions)]
+    best: dict[str, Tensor] = {}
+    with tqdm(total=total, desc="debiasing", disable=not progress, leave=False) as bar:
+        for number in range(recipe.epochs):
+            _epoch(objective, learner, directions, number, total=total, bar=bar)
+            directions = objective.directions(model)
+            history.append(objective.heldout(model, directions))
+            if not history[-1]["objective"] < history[-2]["objective"]:
+                break
+            best = {name: value.clone() for name, value in model.state_dict().items()}
+    if not best:
+        raise InputError(
+            f"debias_learning_rate: {recipe.learning_rate:g} made the held-out objective worse in the first epoch "
+            f"({history[0]['objective']:.4g} to {history[1]['objective']:.4g}); lower it"
+        )
+    model.load_state_dict(best)
+    return history, learner.metrics_frame()
+
+
+def _epoch(objective: Objective, learner: Learner, directions: Tensor, number: int, *, total: int, bar: Any) -> None:
+    started, tokens = time.perf_counter(), 0
+    for neutral, attribute in epoch_rows(objective.chosen, objective.lengths, objective.recipe.batch_size, number):
+        step = Step(objective.read_neutral(neutral), objective.read_attribute(attribute), directions)
+        learner.backward(step, 0, objective.device)
+        learner.step(total)
+        tokens += int(objective.lengths[np.concatenate([neutral, attribute])].sum())
+        bar.update()
+    learner.read(tokens / (time.perf_counter() - started))
+    if learner.divergence:
+        raise DivergedError(f"{learner.divergence}: nothing is stored; lower debias_learning_rate")
+
+
+def _facts(objective: Objective, words: WordLists, history: list[dict[str, float]], updates: int) -> dict[str, Any]:
+    """What was found and done, as plain values."""
+    chosen, lexicon, listed = objective.chosen, objective.lexicon, {}
+    for kind, name in enumerate(NAMES):
+        used = int((objective.counts[lexicon.kind == kind] > 0).sum())
+        total, left_out = len(getattr(words, name)), lexicon.left_out[name]
+        absent = total - len(left_out) - used
+        listed[name] = {
+            "listed": total, "used": used, "without_occurrence": absent, "not_in_vocabulary": left_out,
+        }  # fmt: skip
+    return {
+        "words": listed,
+        "sequences_scanned": chosen.scanned,
+        "sequences_found": chosen.found,
+        "sequences_trained": {kind: len(rows) for kind, rows in chosen.train.items()},
+        "sequences_heldout": {kind: len(rows) for kind, rows in chosen.heldout.items()},
+        "updates": updates,
+        "epochs_run": len(history) - 1,
+        "epoch_kept": min(range(len(history)), key=lambda epoch: history[epoch]["objective"]),
+        "heldout_objective": history,
+    }
+
+
+@torch.no_grad()
+def compare_predictions(original: Any, debiased: Any, corpus: Corpus, batches: MaskedBatches) -> dict[str, float]:
+    """What debiasing did to the predictions at the labelled positions of the held-out sequences, in nats a position.
+
+    Both models in evaluation mode, on the device of ``batches``; the masks are those of
+    :func:`fairkd.adapt.heldout_mlm_loss`.
+
+    Returns:
+        heldout_mlm_loss_before, heldout_mlm_loss_after; heldout_kl, mean KL(original || debiased); and
+        heldout_unigram_loss, of guessing by the tokens' frequency. NaN if nothing is held out.
+    """
+    unigram = log_unigram(corpus.token_counts, original.config.vocab_size).to(batches.device)
+    names = ("heldout_mlm_loss_before", "heldout_mlm_loss_after", "heldout_kl", "heldout_unigram_loss")
+    sums, positions = torch.zeros(len(names), dtype=torch.float64), 0
+    order = np.argsort(corpus.heldout.lengths, kind="stable")
+    for number, start in enumerate(range(0, len(order), EVALUATION_BATCH)):
+        ids, attention_mask = collate(corpus.heldout[order[start : start + EVALUATION_BATCH]], batches.pad_id)
+        batch = batches.mask(ids, attention_mask, number, purpose="held-out mask")
+        labels = batch.labels.flatten()[batch.mlm_rows]
+        before, after = (_log_probabilities(model, batch) for model in (original, debiased))
+        kl = F.kl_div(after, before, reduction="sum", log_target=True)
+        terms = [
+            F.nll_loss(before, labels, reduction="sum"),
+            F.nll_loss(after, labels, reduction="sum"),
+            kl,
+            -unigram[labels].sum(),
+        ]
+        sums += torch.stack(terms).double().cpu()
+        positions += len(labels)
+    return {name: float(value) / positions if positions else math.nan for name, value in zip(names, sums, strict=True)}
+
+
+def _log_probabilities(model: Any, batch: MaskedBatch) -> Tensor:
+    """(n, vocab) at the labelled positions."""
+    hidden = last_hidden(model, batch.corrupted, batch.attention_mask).flatten(0, 1)
+    return vocabulary_logits(model, hidden.index_select(0, batch.mlm_rows)).float().log_softmax(-1)

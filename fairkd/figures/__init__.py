@@ -1,0 +1,31 @@
+"""Figures: one visual language for notebooks and report.
+
+Ours is filled, the paper's printed value is hollow beside it, the teacher is a dashed line; an interval goes with
+every estimate. Marks differ in shape and lightness as well as colour, so that they stay apart in greyscale and for
+colour-blind readers. Functions take tidy frames and return the Figure, whose label is its alternative text.
+"""
+
+from fairkd.figures.mitigation import differences, mixup, planted
+from fairkd.figures.seat import ablation, capacity, per_test
+from fairkd.figures.style import COLOURS, DPI, OURS, PAPER, TEACHER, show, subscripts, theme
+from fairkd.figures.teaching import beta, pairs, training
+
+__all__ = [
+    "COLOURS",
+    "DPI",
+    "OURS",
+    "PAPER",
+    "TEACHER",
+    "ablation",
+    "beta",
+    "capacity",
+    "differences",
+    "mixup",
+    "pairs",
+    "per_test",
+    "planted",
+    "show",
+    "subscripts",
+    "theme",
+    "training",
+]

@@ -1,0 +1,257 @@
+"""Gender word pairs (Appendix C): found as whole words in token ids, exchanged, and counted in a corpus."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+import yaml
+from torch import Tensor
+
+from fairkd.errors import InputError, nearest
+from fairkd.sequences import Sequences
+from fairkd.words import WholeWords, forms_of, pieces_of
+
+PAIRS: tuple[tuple[str, str], ...] = (
+    ("woman", "man"), ("girl", "boy"), ("she", "he"), ("mother", "father"), ("daughter", "son"),
+    ("gal", "guy"), ("female", "male"), ("her", "his"), ("herself", "himself"), ("Mary", "John"),
+)  # fmt: skip
+"""The set D of Section 5.1, (female, male), from Appendix C."""
+
+APPENDIX_C = "appendix-c"
+SUFFIXES = (".csv", ".yaml", ".yml")
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A female and a male word, and where they were read ("line 3 of pairs.csv"), for messages."""
+
+    female: str
+    male: str
+    where: str
+
+
+@dataclass(frozen=True)
+class Occurrences:
+    """Pair words in a batch, piece by piece: n positions, in order.
+
+    Attributes:
+        at: (n,) flat positions in the batch.
+        counterpart: (n,) ids of the other word's pieces.
+        male: (n,) whether the word that stands there is the male one.
+        occurrence: (n,) number of the occurrence; the pieces of a word share one.
+        pair: (n,) number of the pair.
+    """
+
+    at: Tensor
+    counterpart: Tensor
+    male: Tensor
+    occurrence: Tensor
+    pair: Tensor
+
+
+class PairTable:
+    """Gender pairs in the ids of one tokenizer.
+
+    Upper and lower case are told apart where the vocabulary does: each word is looked for as listed, in lower case
+    and with a capital, and its counterpart is written in the same way.
+
+    Args:
+        pairs: checked as :func:`check_pairs` does.
+        tokenizer: a fast WordPiece tokenizer.
+
+    Raises:
+        InputError: as :func:`check_pairs`; a word that is not in the vocabulary or is not one word; or a pair whose
+            words have different numbers of pieces, so that they cannot be exchanged position by position.
+    """
+
+    def __init__(self, pairs: Sequence[Pair], tokenizer: Any) -> None:
+        check_pairs(pairs)
+        self.pairs = tuple(pairs)
+        forms: dict[tuple[int, ...], tuple[int, tuple[int, ...], bool]] = {}  # pieces -> pair, other's pieces, male
+        for number, pair in enumerate(pairs):
+            for form, (female, male) in enumerate(zip(forms_of(pair.female), forms_of(pair.male), strict=True)):
+                both = _pieces(pair, female, male, tokenizer, must_fit=form == 0)
+                if both is not None:
+                    forms.setdefault(both[0], (number, both[1], False))
+                    forms.setdefault(both[1], (number, both[0], True))
+        self._check_distinct(forms)
+        self.content = sorted([list(pieces), list(other), male] for pieces, (_, other, male) in forms.items())
+        """What a run with mixup depends on: pieces, the other word's pieces, male."""
+        self._words = WholeWords({pieces: form for form, pieces in enumerate(forms)}, tokenizer)
+        entries = list(forms.values())
+        self._pair = torch.tensor([pair for pair, _, _ in entries])
+        self._male = torch.tensor([male for _, _, male in entries])
+        self._length = torch.tensor([len(other) for _, other, _ in entries])
+        self._others = torch.tensor([piece for _, other, _ in entries for piece in other])
+        self._first = self._length.cumsum(0) - self._length  # where a form's counterpart begins in _others
+
+    def _check_distinct(self, forms: dict[tuple[int, ...], tuple[int, tuple[int, ...], bool]]) -> None:
+        """Two words that the tokenizer does not tell apart ("Mary", "mary") must not stand in two pairs."""
+        for pieces, (number, other, male) in forms.items():
+            back = forms[other]
+            if back[0] != number or back[1] != pieces or back[2] == male:
+                first, second = self.pairs[number], self.pairs[back[0]]
+                raise InputError(
+                    f"{first.where} ({first.female}, {first.male}) and {second.where} ({second.female}, "
+                    f"{second.male}): the tokenizer writes two of these words in the same way, so the exchange is "
+                    "not one to one"
+                )
+
+    def find(self, ids: Tensor, corrupted: Tensor | None = None) -> Occurrences:
+        """Pair words that stand in ids (batch, tokens) as whole words.
+
+        Args:
+            ids: before masking.
+            corrupted: after masking; only words all of whose pieces are still visible are found.
+        """
+        found = self._words.find(ids)
+        length = self._length[found.word]
+        occurrence = torch.repeat_interleave(torch.arange(len(length)), length)
+        piece = torch.arange(len(occurrence)) - (length.cumsum(0) - length)[occurrence]
+        form = found.word[occurrence]
+        at = found.start[occurrence] + piece
+        result = Occurrences(
+            at, self._others[self._first[form] + piece], self._male[form], occurrence, self._pair[form]
+        )
+        if corrupted is None:
+            return result
+        hidden = (ids.flatten()[at] != corrupted.flatten()[at]).long()
+        visible = torch.zeros(len(length), dtype=torch.long).index_add(0, occurrence, hidden)[occurrence] == 0
+        kept = {name: values[visible] for name, values in vars(result).items()}
+        kept["occurrence"] = torch.unique_consecutive(kept["occurrence"], return_inverse=True)[1]
+        return Occurrences(**kept)
+
+
+def swap(ids: Tensor, occurrences: Occurrences) -> Tensor:
+    """The ids (batch, tokens) with each of these words exchanged for its counterpart."""
+    return ids.flatten().index_copy(0, occurrences.at, occurrences.counterpart.to(ids.dtype)).view_as(ids)
+
+
+def appendix_c() -> list[Pair]:
+    """The ten pairs of Appendix C."""
+    return [Pair(female, male, f"pair {number} of Appendix C") for number, (female, male) in enumerate(PAIRS, 1)]
+
+
+def load_pairs(source: str, path: Path) -> list[Pair]:
+    """The pairs that a profile names: "appendix-c", or a file, read by :func:`read_pairs`."""
+    return appendix_c() if source == APPENDIX_C else read_pairs(path)
+
+
+def read_pairs(path: Path) -> list[Pair]:
+    """Pairs from a file: CSV with two columns (a heading "female,male" is passed over), or a YAML list of pairs.
+
+    Raises:
+        InputError: not such a file, or a list that :func:`check_pairs` refuses; names the line.
+    """
+    if path.suffix.lower() not in SUFFIXES:
+        raise InputError(f"gender pairs {str(path)!r}: allowed are '{APPENDIX_C}' and files in {', '.join(SUFFIXES)}")
+    if not path.is_file():
+        siblings = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
+        raise InputError(f"gender pairs: there is no file {path}.{nearest(path.name, siblings)}")
+    try:
+        rows = list(_csv_rows(path) if path.suffix.lower() == ".csv" else _yaml_rows(path))
+    except (UnicodeDecodeError, csv.Error, yaml.YAMLError) as error:
+        raise InputError(f"gender pairs: {path} cannot be read: {error}") from error
+    pairs = []
+    for line, words in rows:
+        where = f"line {line} of {path.name}"
+        if len(words) != 2 or not all(isinstance(word, str) for word in words):
+            raise InputError(f"gender pairs, {where}: {words} is not a female and a male word")
+        pairs.append(Pair(words[0].strip(), words[1].strip(), where))
+    check_pairs(pairs)
+    return pairs
+
+
+def _csv_rows(path: Path) -> Iterable[tuple[int, list[Any]]]:
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        reader = csv.reader(file)
+        for row in reader:
+            cells = [cell.strip() for cell in row]
+            if any(cells) and cells != ["female", "male"]:
+                yield reader.line_num, row
+
+
+def _yaml_rows(path: Path) -> Iterable[tuple[int, list[Any]]]:
+    node = yaml.compose(path.read_text(encoding="utf-8"), yaml.SafeLoader)
+    if not isinstance(node, yaml.SequenceNode):
+        raise InputError(f"gender pairs: {path} must hold a list of pairs such as '- [woman, man]'")
+    for item in node.value:
+        words = [cell.value for cell in item.value] if isinstance(item, yaml.SequenceNode) else [item.value]
+        yield item.start_mark.line + 1, words
+
+
+def check_pairs(pairs: Sequence[Pair]) -> None:
+    """Checks that the pairs are one to one.
+
+    Raises:
+        InputError: no pair at all, an empty word, or a word that stands twice; names the line.
+    """
+    if not pairs:
+        raise InputError("gender pairs: the list is empty; give at least one pair such as woman, man")
+    seen: dict[str, Pair] = {}
+    for pair in pairs:
+        for column, word in (("female", pair.female), ("male", pair.male)):
+            if not word:
+                raise InputError(f"gender pairs, {pair.where}: the {column} word is empty")
+            if word in seen:
+                first = seen[word]
+                raise InputError(
+                    f"gender pairs, {pair.where}: {word!r} stands in {first.where} already "
+                    f"({first.female}, {first.male}); each word may stand once, so that the exchange is one to one"
+                )
+            seen[word] = pair
+
+
+def _pieces(
+    pair: Pair, female: str, male: str, tokenizer: Any, *, must_fit: bool
+) -> tuple[tuple[int, ...], tuple[int, ...]] | None:
+    """Pieces of both words; None for a written form, other than the listed one, that the vocabulary cannot swap."""
+    try:
+        both = pieces_of(female, tokenizer), pieces_of(male, tokenizer)
+    except InputError as error:
+        if not must_fit:
+            return None
+        raise InputError(f"gender pairs, {pair.where} ({pair.female}, {pair.male}): {error}") from None
+    if len(both[0]) == len(both[1]):
+        return both
+    if not must_fit:
+        return None
+    raise InputError(
+        f"gender pairs, {pair.where}: {female!r} has {len(both[0])} pieces and {male!r} has {len(both[1])} in this "
+        "vocabulary; only words of equally many pieces can be exchanged position by position"
+    )
+
+
+def count(sequences: Sequences, table: PairTable) -> pd.DataFrame:
+    """How often the pairs occur in a corpus, before masking: a row a pair.
+
+    Columns: female, male (the words), n_female, n_male (occurrences), positions (word pieces), sequences and
+    documents (with at least one of either word).
+    """
+    totals = np.zeros((len(table.pairs), 5), dtype=np.int64)
+    last_document = np.full(len(table.pairs), -1)
+    for ids, row, document in sequences.chunks():
+        found = table.find(torch.from_numpy(ids.astype(np.int64))[None])
+        _, first = np.unique(found.occurrence.numpy(), return_index=True)
+        at, pair = found.at.numpy(), found.pair.numpy()
+        totals[:, 2] += np.bincount(pair, minlength=len(totals))
+        for male in (0, 1):
+            chosen = first[found.male.numpy()[first] == bool(male)]
+            totals[:, male] += np.bincount(pair[chosen], minlength=len(totals))
+        for number in range(len(totals)):
+            mine = at[pair == number]
+            totals[number, 3] += len(np.unique(row[mine]))
+            documents = np.unique(document[mine])
+            # A document may go on in the next chunk; it counts once.
+            totals[number, 4] += len(documents) - (len(documents) > 0 and documents[0] == last_document[number])
+            last_document[number] = documents[-1] if len(documents) else last_document[number]
+    columns = ["n_female", "n_male", "positions", "sequences", "documents"]
+    words = {"female": [pair.female for pair in table.pairs], "male": [pair.male for pair in table.pairs]}
+    return pd.DataFrame(words).join(pd.DataFrame(totals, columns=columns))

@@ -1,0 +1,169 @@
+"""Mixup in distillation (Section 5.1): where a gender word stands, two readings of it are mixed.
+
+    x̄ = λ x_male + (1 - λ) x_female        the student's word embeddings (before position and LayerNorm)
+    ȳ = λ y_male + (1 - λ) y_female        the teacher's logits, before temperature
+    h̄ = λ h_male + (1 - λ) h_female        the teacher's last hidden states ("output embeddings" of Table 2)
+
+with λ ~ Beta(α, α). The teacher reads discrete text only: once as it is, and once with all visible pair words of the
+sequence exchanged. At a position the original word's gender decides which of the two readings is the male one. All
+other positions keep (x, y, h), and L_mlm keeps its hard labels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from scipy.special import betaincinv
+from torch import Tensor
+
+from fairkd.errors import InputError
+from fairkd.gender import Occurrences, PairTable, swap
+
+
+@dataclass(frozen=True)
+class Mixup:
+    """How a run mixes; which levels an arm mixes is the arm's own.
+
+    Attributes:
+        pairs: the set D.
+        alpha: λ ~ Beta(alpha, alpha).
+        scope: what shares one λ.
+        counterpart: where the other word's logits come from: a second "pass" of the teacher, or the "vocabulary" of
+            the one pass, with the logits of the two words exchanged.
+    """
+
+    pairs: PairTable
+    alpha: float = 0.4
+    scope: Literal["sequence", "batch", "occurrence"] = "sequence"
+    counterpart: Literal["pass", "vocabulary"] = "pass"
+
+
+@dataclass(frozen=True)
+class Mixing:
+    """Where the n visible pieces of gender words stand in one masked batch, and how they are mixed.
+
+    Attributes:
+        at: (n,) flat positions in the batch.
+        own, counterpart: (n,) ids of what stands there and of the other word's piece.
+        male: (n,) whether the male word stands there.
+        lam: (n,) λ, the weight of the male reading.
+        swapped: (r, tokens) corrupted ids of the r sequences with a gender word, these words exchanged.
+        swapped_mask: (r, tokens) their attention mask.
+        swapped_at: (n,) flat positions in ``swapped``.
+        ce_at, ce_of: (m,) those of the n positions that L_ce looks at: where they stand among ``ce_rows``, and which
+            of the n they are.
+    """
+
+    at: Tensor
+    own: Tensor
+    counterpart: Tensor
+    male: Tensor
+    lam: Tensor
+    swapped: Tensor
+    swapped_mask: Tensor
+    swapped_at: Tensor
+    ce_at: Tensor
+    ce_of: Tensor
+
+
+def plan(
+    input_ids: Tensor,
+    corrupted: Tensor,
+    attention_mask: Tensor,
+    ce_rows: Tensor,
+    mixup: Mixup,
+    generator: torch.Generator,
+) -> Mixing | None:
+    """What is mixed in a batch; None if no gender word is visible.
+
+    Args:
+        input_ids, corrupted, attention_mask: (batch, tokens) on the CPU, before and after masking.
+        ce_rows: (k,) sorted flat positions that L_ce looks at.
+        mixup: pairs, α and scope.
+        generator: of λ.
+    """
+    words = mixup.pairs.find(input_ids, corrupted)
+    if not len(words.at):
+        return None
+    tokens = input_ids.shape[1]
+    rows, row_of = torch.unique_consecutive(words.at // tokens, return_inverse=True)
+    place = torch.searchsorted(ce_rows, words.at).clamp(max=len(ce_rows) - 1)
+    ce_of = (ce_rows[place] == words.at).nonzero().squeeze(1)
+    return Mixing(
+        at=words.at,
+        own=corrupted.flatten()[words.at],
+        counterpart=words.counterpart,
+        male=words.male,
+        lam=_lambda_of(words, mixup, len(input_ids), tokens, generator).float(),
+        swapped=swap(corrupted, words)[rows],
+        swapped_mask=attention_mask[rows],
+        swapped_at=row_of * tokens + words.at % tokens,
+        ce_at=place[ce_of],
+        ce_of=ce_of,
+    )
+
+
+def _lambda_of(words: Occurrences, mixup: Mixup, batch: int, tokens: int, generator: torch.Generator) -> Tensor:
+    """λ (n,) of each piece; pieces that share a sequence, the batch or an occurrence share it."""
+    if mixup.scope == "batch":
+        return draw_lambda(mixup.alpha, 1, generator).expand(len(words.at))
+    if mixup.scope == "sequence":
+        return draw_lambda(mixup.alpha, batch, generator)[words.at // tokens]
+    return draw_lambda(mixup.alpha, int(words.occurrence.max()) + 1, generator)[words.occurrence]
+
+
+def draw_lambda(alpha: float, size: int, generator: torch.Generator) -> Tensor:
+    """λ (size,) ~ Beta(alpha, alpha), float64, from uniform draws through the quantile function.
+
+    Equal generators thus give comparable λ for different α: the same draw, stretched.
+
+    Raises:
+        InputError: alpha is not above 0.
+    """
+    if not alpha > 0:
+        raise InputError(f"alpha: {alpha!r} must be above 0; λ is drawn from Beta(alpha, alpha)")
+    uniform = torch.rand(size, generator=generator, dtype=torch.float64)
+    return torch.from_numpy(betaincinv(alpha, alpha, uniform.numpy()))
+
+
+def mix(own: Tensor, other: Tensor, *, male: Tensor, lam: Tensor) -> Tensor:
+    """λ · male + (1 - λ) · female, for values (n, …) of the word that stands there and of its counterpart.
+
+    Args:
+        own, other: (n, …).
+        male: (n,) whether the word that stands there is the male one.
+        lam: (n,) λ.
+    """
+    shape = (-1, *[1] * (own.dim() - 1))
+    male, lam = male.view(shape), lam.view(shape)
+    return lam * torch.where(male, own, other) + (1 - lam) * torch.where(male, other, own)
+
+
+def mixed_embeddings(student: Any, ids: Tensor, mixing: Mixing) -> Tensor:
+    """x̄: the student's word embeddings (batch, tokens, hidden) of the ids, mixed where gender words stand."""
+    embed = student.get_input_embeddings()
+    plain = embed(ids)
+    flat = plain.flatten(0, 1)
+    mixed = mix(flat.index_select(0, mixing.at), embed(mixing.counterpart), male=mixing.male, lam=mixing.lam)
+    return flat.index_copy(0, mixing.at, mixed.to(flat.dtype)).view_as(plain)
+
+
+def mixed_hidden(hidden: Tensor, swapped_hidden: Tensor, mixing: Mixing) -> Tensor:
+    """h̄: the teacher's hidden states (batch, tokens, hidden), mixed with those of ``swapped`` (r, tokens, …)."""
+    flat = hidden.flatten(0, 1)
+    other = swapped_hidden.flatten(0, 1).index_select(0, mixing.swapped_at)
+    mixed = mix(flat.index_select(0, mixing.at), other, male=mixing.male, lam=mixing.lam)
+    return flat.index_copy(0, mixing.at, mixed.to(flat.dtype)).view_as(hidden)
+
+
+def mixed_logits(own: Tensor, other: Tensor, mixing: Mixing) -> Tensor:
+    """ȳ: logits (m, vocab) at those gender words that L_ce looks at, from the two readings, before temperature."""
+    return mix(own, other, male=mixing.male[mixing.ce_of], lam=mixing.lam[mixing.ce_of])
+
+
+def exchanged_logits(own: Tensor, mixing: Mixing) -> Tensor:
+    """The other reading without a second pass: logits (m, vocab) with those of the pair's two words exchanged."""
+    here, there = (ids[mixing.ce_of][:, None] for ids in (mixing.own, mixing.counterpart))
+    return own.scatter(1, here, own.gather(1, there)).scatter(1, there, own.gather(1, here))

@@ -1,0 +1,448 @@
+"""Verdicts on data for which they are known: every arm is above, below or level with the others by construction."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fairkd import claims, paper
+from fairkd.effects import Effects
+from fairkd.stimuli import TESTS
+
+LAYERS = {"capacity-1": 1, "capacity-2": 2, "capacity-4": 4, "capacity-6": 6}
+B = 500
+
+
+def effects(level, *, seeds=10, tests=(0.0,) * 6, words=0.005, training=0.005, draw=0):
+    """Average SEAT ``level`` (if all d are positive), with noise over words and training of its own per ``draw``."""
+    generator = np.random.default_rng(draw)
+    spread = generator.permutation(np.linspace(-1, 1, seeds))[:, None] if seeds > 1 else np.zeros((1, 1))
+    d = level + np.asarray(tests) + training * spread
+    return Effects(d, d[:, None, :] + words * generator.normal(size=(1, B, 6)))
+
+
+def everything(**changed):
+    """Every arm as the paper has it, far apart against the noise."""
+    levels = {arm: paper.average(cells) for arm, cells in (paper.TABLE2 | paper.TABLE1).items()}
+    levels |= {arm: 1.5 - layers / 10 for arm, layers in LAYERS.items()}
+    arms = {arm: effects(level, draw=i) for i, (arm, level) in enumerate(levels.items())}
+    return arms | {"teacher": effects(0.5, seeds=1, draw=99)} | changed
+
+
+def verdicts(arms, *, layers=LAYERS):
+    return claims.judge(arms, layers=layers).set_index("claim")
+
+
+def without(arms, *names):
+    return {name: value for name, value in arms.items() if name not in names}
+
+
+def holds(row):
+    return row.low < row.estimate < row.high
+
+
+# --- the table ---
+
+
+def test_a_row_a_claim_of_flat_columns_that_survive_parquet(tmp_path):
+    table = claims.judge(everything(), layers=LAYERS)
+    assert table["claim"].tolist() == list(range(9))
+    assert table["statement"].tolist() == [claim.statement for claim in paper.CLAIMS]
+    assert set(table["verdict"]) <= set(claims.VERDICTS)
+    for name in ("estimate", "low", "high", "p", "p_holm"):
+        assert table[name].dtype == float
+    table.to_parquet(tmp_path / "verdicts.parquet")
+    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "verdicts.parquet"), table, check_dtype=False)
+
+
+def test_data_like_the_papers_support_its_claims_except_those_on_glue():
+    table = verdicts(everything())
+    assert [n for n in table.index if table.verdict[n] != "supported"] == [3, 8]
+    assert claims.summary(table) == ("Of 9 claims, 7 are supported, none contradicted, none inconclusive, 2 not run.")
+
+
+def test_the_opposite_data_contradict_them():
+    arms = {name: effects(2 - e.average().value, seeds=e.seeds) for name, e in everything().items()}
+    table = verdicts(arms)
+    assert [n for n in table.index if table.verdict[n] != "contradicted"] == [3, 8]
+    assert claims.summary(table).startswith("Of 9 claims, none is supported, 7 contradicted,")
+
+
+def test_arms_that_differ_by_less_than_the_noise_decide_nothing():
+    arms = {
+        name: effects(1 + 0.001 * i, seeds=e.seeds, words=0.2, draw=i)
+        for i, (name, e) in enumerate(everything().items())
+    }
+    table = verdicts(arms)
+    assert [n for n in table.index if table.verdict[n] != "inconclusive"] == [3, 8]
+    for n in (0, 4, 7):
+        assert holds(table.loc[n])
+        assert "holds zero" in table.sentence[n]
+
+
+# --- differences: claims 0, 4, 7 ---
+
+
+@pytest.mark.parametrize(
+    ("claim", "arm", "baseline", "side"),
+    [(0, "full", "teacher", 1), (4, "mixup-xy", "full", -1), (7, "mixup-h", "full", 1)],
+)
+def test_a_difference_is_judged_by_where_its_interval_lies(claim, arm, baseline, side):
+    base = effects(1.0, seeds=1 if baseline == "teacher" else 10)
+    for gap, expected in ((0.3 * side, "supported"), (-0.3 * side, "contradicted"), (0.001, "inconclusive")):
+        ours = effects(1 + gap, draw=1)
+        row = verdicts({arm: ours, baseline: base}).loc[claim]
+        assert row.verdict == expected
+        assert row.estimate == pytest.approx(gap)
+        difference = ours.average() - base.average()
+        assert (row.low, row.high) == pytest.approx(difference.interval())
+        assert row.seeds == 10
+        assert row.what == f"difference of average SEAT, {arm} − {baseline}"
+        assert "over stimulus words and 10 seeds" in row.sentence
+        assert f"{abs(gap):.3f} [" in row.sentence
+        assert ("as the paper claims" in row.sentence) == (expected == "supported")
+        assert ("against the paper" in row.sentence) == (expected == "contradicted")
+
+
+def test_the_order_of_words_follows_the_numbers():
+    arms = {"full": effects(1.0), "mixup-xy": effects(0.7), "mixup-h": effects(0.8), "teacher": effects(1.2, seeds=1)}
+    table = verdicts(arms)
+    assert "the student of the proposed mixup scores lower than the original student, as the" in table.sentence[4]
+    assert "the student with output embeddings mixed scores lower than the original student, aga" in table.sentence[7]
+    assert "the original student scores lower than the teacher, against the paper" in table.sentence[0]
+
+
+def test_arms_that_are_the_same_student_have_no_direction():
+    same = {"full": effects(1.0, seeds=1), "mixup-xy": effects(1.0, seeds=1)}
+    row = verdicts(same).loc[4]
+    assert (row.verdict, row.estimate) == ("inconclusive", 0)
+    assert "no difference at all" in row.sentence
+    assert verdicts({"full": effects(1.0), "mixup-xy": effects(1.0)}).verdict[4] == "inconclusive"
+
+
+# --- what cannot be judged ---
+
+
+def test_one_seed_is_inconclusive_however_clear_the_numbers():
+    one = {name: effects(e.average().value, seeds=1) for name, e in everything().items()}
+    table = verdicts(one)
+    assert [n for n in table.index if table.verdict[n] != "inconclusive"] == [3, 8]
+    assert table["p"].isna().all()
+    assert table["p_holm"].isna().all()
+    for n in (0, 1, 4, 6, 7):
+        assert "In this one run" in table.sentence[n]
+        assert "as the paper claims; the interval over words excludes zero" in table.sentence[n]
+    for n in (2, 5):
+        assert "none of the" in table.sentence[n]
+    for n in (0, 1, 2, 4, 5, 6, 7):
+        assert claims.ONE_SEED in table.sentence[n]
+        assert "over stimulus words, with one seed" in table.sentence[n]
+        assert math.isfinite(table.low[n])
+
+
+def test_one_seed_that_goes_against_the_paper_says_so():
+    arms = {"full": effects(1.0, seeds=1), "mixup-xy": effects(1.0001, seeds=1, draw=1)}
+    sentence = verdicts(arms).sentence[4]
+    assert "scores higher than the original student, against the paper; the interval over words holds zero" in sentence
+
+
+def test_the_fewest_seeds_count_but_never_the_teachers_one_copy():
+    table = verdicts(everything(full=effects(0.9, seeds=4)))
+    assert table.seeds.to_dict() == {0: 4, 1: 10, 2: 4, 3: 0, 4: 4, 5: 4, 6: 10, 7: 4, 8: 0}
+    assert table.verdict[0] == "supported"
+    for arm, claim in (("mixup-xy", 5), ("mixup-yh", 5), ("no-cos", 2), ("capacity-4", 1)):
+        lone = verdicts(everything(**{arm: effects(everything()[arm].average().value, seeds=1)}))
+        assert lone.verdict[claim] == "inconclusive"
+        assert "with one seed" in lone.sentence[claim]
+
+
+@pytest.mark.parametrize("where", ["d", "replicates"])
+def test_an_undefined_effect_size_is_inconclusive_with_a_reason(where):
+    broken = effects(0.1)
+    getattr(broken, where)[..., 2] = np.nan
+    table = verdicts(everything(**{"mixup-xy": broken, "no-ce": broken, "capacity-2": broken}))
+    for n in (1, 2, 4, 5, 6):
+        assert table.verdict[n] == "inconclusive"
+        assert claims.UNDEFINED in table.sentence[n]
+        assert "nan" not in table.sentence[n]
+        assert math.isnan(table.p[n])
+        assert math.isnan(table.low[n])
+    assert table.verdict[0] == "supported"
+
+
+def test_claims_on_glue_are_not_run_and_say_why():
+    table = verdicts(everything())
+    for n in (3, 8):
+        assert table.verdict[n] == "not run"
+        assert "GLUE" in table.sentence[n]
+        assert math.isnan(table.estimate[n])
+        assert table.seeds[n] == 0
+
+
+@pytest.mark.parametrize(
+    ("arm", "lost", "named"),
+    [
+        ("teacher", [0], "the teacher"),
+        ("no-cos", [2], "the student without L_cos"),
+        ("mixup-yh", [5], "the student with logits and output embeddings mixed"),
+        ("debiased-teacher", [5, 6], "the student of the debiased teacher"),
+        ("capacity-4", [1], "capacity-4"),
+        ("mixup-xy", [4, 5, 6], "the student of the proposed mixup"),
+    ],
+)
+def test_a_claim_without_its_arms_is_not_run_and_names_them(arm, lost, named):
+    table = verdicts(without(everything(), arm))
+    assert [n for n in table.index if table.verdict[n] == "not run"] == sorted([3, 8, *lost])
+    assert all(named in table.sentence[n] for n in lost)
+
+
+def test_nothing_at_all_is_not_run():
+    table = verdicts({}, layers={})
+    assert set(table.verdict) == {"not run"}
+    assert claims.summary(table) == "Of 9 claims, none is supported, none contradicted, none inconclusive, 9 not run."
+    assert "the original student and the teacher" in table.sentence[0]
+    assert table["p_holm"].isna().all()
+
+
+def test_arms_that_no_claim_names_change_nothing():
+    more = everything() | {"mlm-only": effects(0.01), "mixup-y": effects(0.02)}
+    pd.testing.assert_frame_equal(verdicts(more), verdicts(everything()))
+
+
+# --- claim 1 ---
+
+
+@pytest.mark.parametrize(("slope", "verdict"), [(-0.1, "supported"), (0.1, "contradicted")])
+def test_the_correlation_with_depth_is_judged_by_its_interval(slope, verdict):
+    bend = {1: 0.02, 2: -0.03, 4: 0.01, 6: 0.0}
+    means = {n: 1 + slope * n + bend[n] for n in bend}
+    row = verdicts({arm: effects(means[n], draw=n) for arm, n in LAYERS.items()}).loc[1]
+    assert row.verdict == verdict
+    assert row.estimate == pytest.approx(np.corrcoef(list(means), list(means.values()))[0, 1])
+    assert -1 <= row.low < row.high <= 1
+    assert row.low * slope > 0
+    assert row.p < 0.05
+    assert "Over students of 1, 2, 4 and 6 layers" in row.sentence
+
+
+def test_a_correlation_within_noise_is_inconclusive():
+    row = verdicts({arm: effects(1.0, words=0.2, draw=n) for arm, n in LAYERS.items()}).loc[1]
+    zigzag = {1: 1.0, 2: 1.1, 4: 0.95, 6: 1.02}
+    noisy = verdicts({arm: effects(zigzag[n], words=0.5, draw=n) for arm, n in LAYERS.items()}).loc[1]
+    assert row.verdict == noisy.verdict == "inconclusive"
+    assert noisy.low < 0 < noisy.high
+    assert noisy.p > 0.05
+
+
+@pytest.mark.parametrize("words", [0.05, 0.1, 0.2, 0.3, 0.4])
+def test_the_p_value_of_a_correlation_agrees_with_its_interval(words):
+    arms = {arm: effects(1.3 - n / 20, words=words, training=0, draw=n) for arm, n in LAYERS.items()}
+    row = verdicts(arms).loc[1]
+    draws = [
+        np.corrcoef(list(LAYERS.values()), column)[0, 1]
+        for column in zip(*(arms[a].average().replicates for a in LAYERS), strict=True)
+    ]
+    assert row.p == pytest.approx(2 * (1 + sum(r >= 0 for r in draws)) / (1 + B))
+    assert (row.p < 0.05) == (row.high < 0) == (row.verdict == "supported")
+
+
+def test_two_depths_are_no_correlation():
+    row = verdicts(everything(), layers={"capacity-1": 1, "capacity-6": 6}).loc[1]
+    assert row.verdict == "not run"
+    assert "three" in row.sentence
+
+
+# --- lowest of several: claims 2 and 5 ---
+
+
+def one_on_one(arms, arm, rival):
+    row = verdicts({"mixup-xy": arms[arm], "full": arms[rival]}).loc[4]
+    return row.low, row.high, row.p
+
+
+def test_lowest_is_supported_only_if_below_each_of_the_others():
+    arms = everything(**{"no-ce": effects(0.5), "no-cos": effects(0.6, draw=1), "full": effects(0.9, draw=2)})
+    row = verdicts(arms).loc[2]
+    assert row.verdict == "supported"
+    assert row.estimate == pytest.approx(-0.1)
+    assert row.what == "difference of average SEAT, no-ce − no-cos"
+    assert "the student without L_cos" in row.sentence
+    assert "scores lowest, as the paper claims" in row.sentence
+
+
+def test_lowest_but_not_beyond_doubt_is_inconclusive_with_the_largest_p():
+    close = effects(0.51, words=0.1, draw=1)
+    arms = everything(**{"no-ce": effects(0.5), "no-cos": close, "full": effects(0.9, draw=2)})
+    row = verdicts(arms).loc[2]
+    low, high, p = one_on_one(arms, "no-ce", "no-cos")
+    assert low < 0 < high
+    assert one_on_one(arms, "no-ce", "full")[1] < 0
+    assert row.verdict == "inconclusive"
+    assert (row.low, row.high, row.p) == pytest.approx((low, high, p))
+    assert row.p > one_on_one(arms, "no-ce", "full")[2]
+    assert "none of the 2 others scores lower, and 1 of 2 intervals lie below zero" in row.sentence
+
+
+def test_above_any_of_the_others_contradicts_lowest():
+    arms = everything(**{"mixup-xy": effects(0.7), "mixup-x": effects(0.5, draw=1)})
+    row = verdicts(arms).loc[5]
+    assert row.verdict == "contradicted"
+    assert row.what == "difference of average SEAT, mixup-xy − mixup-x"
+    assert row.estimate == pytest.approx(0.2)
+    assert row.p == pytest.approx(6 * one_on_one(arms, "mixup-xy", "mixup-x")[2])
+    assert "does not score lowest, against the paper" in row.sentence
+
+
+def test_where_several_are_lower_the_surest_of_them_decides():
+    near, far = effects(0.6999, words=0.05, draw=1), effects(0.5, draw=2)
+    row = verdicts(everything(**{"mixup-xy": effects(0.7), "mixup-xyh": near, "mixup-x": far})).loc[5]
+    assert row.what == "difference of average SEAT, mixup-xy − mixup-x"
+    assert row.verdict == "contradicted"
+
+
+def test_above_one_of_six_takes_more_than_one_interval_of_95_percent():
+    """A gap of 2.2 standard errors decides one comparison (1.96), not the largest of six (2.64)."""
+    ours, error = effects(0.7, words=0, training=0), 0.02
+    for gap, verdict in ((2.2 * error, "inconclusive"), (3.2 * error, "contradicted")):
+        rival = effects(0.7 - gap, words=error * math.sqrt(6), training=0, draw=7)
+        arms = everything(**{"mixup-xy": ours, "mixup-x": rival})
+        low, high, _ = one_on_one(arms, "mixup-xy", "mixup-x")
+        assert 0 < low < high
+        row = verdicts(arms).loc[5]
+        assert row.verdict == verdict
+        assert (row.low, row.high) == pytest.approx((low, high))
+        if verdict == "inconclusive":
+            assert "1 of the 6 others scores lower, and 5 of 6 intervals lie below zero" in row.sentence
+
+
+def test_of_arms_that_are_all_alike_none_is_the_lowest():
+    """Intersection-union: with six equal rivals the claim is hardly ever supported; 95 % intervals bound it."""
+    table1 = dict.fromkeys(paper.TABLE1, 1.0)
+    found = []
+    for run in range(40):
+        noise = np.random.default_rng(run).normal(size=3) * 0.1 / math.sqrt(6)
+        arms = {
+            arm: effects(level + noise[i], words=0.1, training=0, draw=100 * run + i)
+            for i, (arm, level) in enumerate(table1.items())
+        }
+        found.append(verdicts(arms).verdict[2])
+    assert found.count("supported") <= 2
+    assert found.count("contradicted") <= 5
+    assert found.count("inconclusive") > 30
+
+
+# --- claim 6 ---
+
+
+def literal_counts(ours, theirs):
+    """Tests in which |d| is lower, replicate by replicate, shifted to the estimate; seeds are alike here."""
+    counts = []
+    mean = np.abs(ours.d).mean(axis=0) - np.abs(theirs.d).mean(axis=0)
+    a, a_draws = ours.absolute_tests()
+    b, b_draws = theirs.absolute_tests()
+    np.testing.assert_allclose(a - b, mean)
+    for draw in range(B):
+        count = 0
+        for test in range(6):
+            shift = mean[test] - np.mean([a_draws[k, test] - b_draws[k, test] for k in range(B)])
+            count += a_draws[draw, test] - b_draws[draw, test] + shift < 0
+        counts.append(count)
+    return sorted(counts)
+
+
+@pytest.mark.parametrize(
+    ("gaps", "verdict", "count", "word"),
+    [
+        ((-0.5, -0.5, -0.5, -0.5, 0.2, 0.2), "supported", 4, "surely 4 or more"),
+        ((-0.5, -0.5, -0.5, -0.005, 0.2, 0.2), "inconclusive", 4, "not surely 4 or more"),
+        ((-0.9, -0.9, -0.5, 0.2, 0.2, 0.2), "contradicted", 3, "surely not 4 or more"),
+        ((-0.1, -0.1, -0.1, -0.1, 0.6, 0.6), "contradicted", 4, "surely 4 or more"),
+        ((-0.1, -0.1, -0.1, -0.1, 0.2, 0.2), "inconclusive", 4, "surely 4 or more"),
+    ],
+)
+def test_better_than_the_debiased_teacher_takes_both_parts(gaps, verdict, count, word):
+    theirs, ours = effects(1.2, draw=1), effects(1.2, tests=gaps, draw=2)
+    row = verdicts({"mixup-xy": ours, "debiased-teacher": theirs}).loc[6]
+    assert row.verdict == verdict
+    assert row.estimate == pytest.approx(np.mean(gaps))
+    counts = literal_counts(ours, theirs)
+    low, high = counts[math.floor(0.025 * (B - 1))], counts[math.ceil(0.975 * (B - 1))]
+    names = [test for test, gap in zip(TESTS, gaps, strict=True) if gap < 0]
+    listed = f"{', '.join(names[:-1])} and {names[-1]}"
+    assert (
+        f"|d| is lower in {count} of 6 tests ({listed}), in {low} to {high} of them when resampled: {word}."
+        in row.sentence
+    )
+
+
+def test_tests_are_counted_after_the_noise_of_absolute_values_is_taken_out():
+    theirs, ours = effects(0.3, draw=1), effects(0.05, words=0.5, draw=2)
+    row = verdicts({"mixup-xy": ours, "debiased-teacher": theirs}).loc[6]
+    counts = literal_counts(ours, theirs)
+    assert f"in {counts[12]} to {counts[487]} of them when resampled" in row.sentence
+    raw = (ours.absolute_tests()[1] < theirs.absolute_tests()[1]).sum(axis=1)
+    assert np.mean(raw) < np.mean(counts) - 1
+
+
+def test_the_interval_of_the_number_of_tests_holds_at_least_95_percent():
+    """13 of 500 resamples have three tests: more than the 2.5 % that may lie outside."""
+    theirs, ours = effects(1.0, words=0, training=0), effects(1.0, words=0, training=0, tests=(-0.5,) * 4 + (0.2,) * 2)
+    ours.replicates[:, :13, 0] = 1.5
+    row = verdicts({"mixup-xy": ours, "debiased-teacher": theirs}).loc[6]
+    assert "in 3 to 4 of them when resampled: not surely 4 or more" in row.sentence
+    assert row.verdict == "inconclusive"
+
+
+def test_the_sign_of_d_does_not_count():
+    theirs, ours = effects(1.2), effects(-0.7, draw=2)
+    row = verdicts({"mixup-xy": ours, "debiased-teacher": theirs}).loc[6]
+    assert row.verdict == "supported"
+    assert row.estimate == pytest.approx(-0.5)
+
+
+def test_one_seed_does_not_decide_the_number_of_tests_either():
+    arms = {"mixup-xy": effects(2.0, seeds=1), "debiased-teacher": effects(1.0, seeds=1)}
+    row = verdicts(arms).loc[6]
+    assert row.verdict == "inconclusive"
+    assert (
+        "|d| is lower in 0 of 6 tests, in 0 to 0 of them when resampled: surely not 4 or more for these words."
+        in row.sentence
+    )
+
+
+# --- several claims ---
+
+
+def test_p_values_are_adjusted_over_the_claims_that_have_one():
+    table = verdicts(without(everything(full=effects(0.99, words=0.1, draw=3)), "teacher"))
+    judged = table[table.p.notna()]
+    assert judged.index.tolist() == [1, 2, 4, 5, 6, 7]
+    order = judged.p.sort_values(kind="stable").index
+    largest = 0.0
+    for position, n in enumerate(order):
+        largest = max(largest, (len(order) - position) * judged.p[n])
+        assert table.p_holm[n] == pytest.approx(min(1.0, largest))
+    assert table.p_holm[[0, 3, 8]].isna().all()
+    assert len(set(judged.p.round(6))) > 1
+
+
+def test_fewer_claims_are_adjusted_for_their_own_number():
+    table = verdicts(everything(full=effects(0.99, words=0.1, draw=3)))
+    two = claims.with_holm(table.loc[[0, 4, 8]])
+    small, large = sorted(table.p[[0, 4]])
+    assert sorted(two.p_holm[[0, 4]]) == pytest.approx(sorted([min(1, 2 * small), max(2 * small, large)]))
+    assert math.isnan(two.p_holm[8])
+    assert (table.p_holm[[0, 4]] > two.p_holm[[0, 4]]).all()
+
+
+def test_the_note_names_level_and_adjustment():
+    assert "95 %" in claims.NOTE
+    assert "Holm" in claims.NOTE
+
+
+def test_numbers_in_sentences_have_true_minus_signs_and_losses_their_symbol():
+    for sentence in verdicts(everything()).sentence:
+        assert " -" not in sentence
+        assert "[-" not in sentence
+    assert "L_ce" in verdicts(everything()).sentence[2]
