@@ -36,6 +36,13 @@ NAMED: dict[str, dict[str, Any]] = {
 """Arms of the profile's ``student_layers`` by name: in what they differ from "full", which has all three losses, no
 mixup and the original teacher. Tables 1 and 2; mlm-only, mixup-y and mixup-xh are ours."""
 
+GROUPS: dict[str, tuple[str, ...]] = {
+    "table-1": ("full", "no-cos", "no-ce"),
+    "table-2": ("full", "debiased-teacher", "mixup-h", "mixup-x", "mixup-yh", "mixup-xyh", "mixup-xy"),
+    "ours": ("mlm-only", "mixup-y", "mixup-xh"),
+}
+"""Arms that a profile can name together: the paper's tables, and the three that it leaves out."""
+
 
 class Arm(BaseModel):
     """One student of the grid.
@@ -110,10 +117,11 @@ def named_arm(name: str, *, student_layers: int) -> Arm:
     """The arm that the paper's tables call ``name``, at the depth of the arm "full".
 
     Raises:
-        InputError: no such arm; names those there are.
+        InputError: no such arm; names those, and the groups, there are.
     """
     if name not in NAMED:
-        raise InputError(f"arm {name!r} is unknown; allowed are {list(NAMED)}.{nearest(name, NAMED)}")
+        allowed = [*GROUPS, *NAMED]
+        raise InputError(f"arm {name!r} is unknown; allowed are {allowed}.{nearest(name, allowed)}")
     return Arm(name=name, layers=student_layers, **NAMED[name])
 
 

@@ -22,6 +22,7 @@ from fairkd.errors import DivergedError, InputError
 from fairkd.gender import Pair, PairTable, count, load_pairs
 from fairkd.profile import Profile
 from fairkd.recipe import Recipe
+from fairkd.sources import is_path
 from fairkd.store import Store
 from fairkd.wordlists import load as load_words
 
@@ -68,8 +69,7 @@ class Materials:
     @property
     def sources(self) -> list[str]:
         """The corpus sources, with paths made absolute."""
-        named = ("embedded", "generated")
-        return [s if s in named or s.startswith("hub:") else str(self.profile.path(s)) for s in self.profile.corpus]
+        return [str(self.profile.path(s)) if is_path(s) else s for s in self.profile.corpus]
 
     @cached_property
     def checkpoint(self) -> teachers.Checkpoint:
@@ -92,6 +92,7 @@ class Materials:
             max_length=profile.max_length,
             initializer_range=profile.initializer_range,
             seed=0,
+            dropout=profile.dropout,
         )
         return teachers.Checkpoint(model, tokenizer, has_mlm_head=False, source="scratch")
 

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, Self, get_args
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from fairkd.arms import Arm, capacity_arms, named_arm
+from fairkd.arms import GROUPS, Arm, capacity_arms, named_arm
 from fairkd.errors import InputError, nearest
 from fairkd.sources import is_path
 from fairkd.store import Store
@@ -95,7 +95,7 @@ class Profile(BaseModel):
     )
     max_length: Annotated[int, Field(ge=12, le=512)] = Field(description="longest sequence, in tokens")
     arms: Annotated[tuple[str | Arm, ...], BeforeValidator(_items), Field(min_length=1)] = Field(
-        description="names, or {name, layers, losses, mix, teacher}"
+        description="table-1, table-2, ours, names, or {name, layers, losses, mix, teacher}"
     )
     depths: Ints = Field(description="layers of the students of Figure 1")
     student_layers: Count = Field(description="layers of the arm 'full' and its variants")
@@ -117,7 +117,7 @@ class Profile(BaseModel):
     adam_epsilon: Positive = Field(description="AdamW epsilon")
     adam_betas: Floats2 = Field(description="AdamW betas")
     initializer_range: Positive = Field(description="standard deviation of weights that start random")
-    dropout: Annotated[float, Field(ge=0, lt=1)] = Field(description="dropout of students and of attention")
+    dropout: Annotated[float, Field(ge=0, lt=1)] = Field(description="dropout of students, and of a scratch teacher")
     freeze_positions: bool = Field(description="keep the teacher's position embeddings fixed")
     ce_token_fraction: Annotated[float, Field(gt=0, le=1)] = Field(
         description="random share of tokens in L_ce; 1 is all"
@@ -125,7 +125,7 @@ class Profile(BaseModel):
     alpha: Positive = Field(description="mixup: λ ~ Beta(alpha, alpha)")
     lambda_scope: Literal["sequence", "batch", "occurrence"] = Field(description="mixup: what shares one λ")
     counterpart: Literal["pass", "vocabulary"] = Field(
-        description="mixup: logits of the other word, from a second pass of the teacher or from the vocabulary of one"
+        description="mixup: logits of the other word, from a second pass or from the vocabulary"
     )
     gender_pairs: str = Field(min_length=1, description="appendix-c, or a YAML or CSV file of female, male pairs")
     debias_words: str = Field(
@@ -270,10 +270,16 @@ class Profile(BaseModel):
         return dict(NAMED_WEIGHTS[named]) if isinstance(named, str) else {str(k): v for k, v in named.items()}
 
     def table_arms(self) -> list[Arm]:
-        """The arms that ``arms`` names, at their depths."""
-        return [
-            arm if isinstance(arm, Arm) else named_arm(arm, student_layers=self.student_layers) for arm in self.arms
-        ]
+        """The arms that ``arms`` names, one by one or by group, at their depths; each once."""
+        found: list[Arm] = []
+        for entry in self.arms:
+            if isinstance(entry, Arm):
+                arms = [entry]
+            else:
+                names = GROUPS.get(entry, (entry,))
+                arms = [named_arm(name, student_layers=self.student_layers) for name in names]
+            found += [arm for arm in arms if arm not in found]
+        return found
 
     def all_arms(self) -> list[Arm]:
         """All arms of the profile: Figure 1's, then the tables'. Raises if a name stands for two arms."""

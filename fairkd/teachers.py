@@ -174,9 +174,16 @@ def initialise_head(model: Any, *, seed: int, std: float, decoder_bias: torch.Te
 
 
 def from_scratch(
-    tokenizer: Any, *, layers: int, hidden: int, max_length: int, initializer_range: float, seed: int
+    tokenizer: Any,
+    *,
+    layers: int,
+    hidden: int,
+    max_length: int,
+    initializer_range: float,
+    seed: int,
+    dropout: float = 0.1,
 ) -> Any:
-    """A small BertForMaskedLM with random weights, the same for the same seed; heads of 16 units where that fits.
+    """A small BertForMaskedLM with random weights, the same for the same seed; heads of 16 units.
 
     Raises:
         InputError: ``hidden`` is not a multiple of 16.
@@ -193,6 +200,8 @@ def from_scratch(
         intermediate_size=4 * hidden,
         max_position_embeddings=max(max_length, 64),
         initializer_range=initializer_range,
+        hidden_dropout_prob=dropout,
+        attention_probs_dropout_prob=dropout,
         pad_token_id=tokenizer.pad_token_id,
     )
     with torch.random.fork_rng(devices=[]):

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from fairkd import InputError, Profile
+from fairkd import InputError, Profile, paper
+from fairkd.arms import NAMED
 from fairkd.profile import PARAMETERS, parameters_cell, project_root
 
 NAMES = ("tiny", "quick", "planted", "small", "paper")
@@ -53,7 +54,7 @@ def changed(**values):
         ({"mlm_mask_prop": 1.5}, ["mlm_mask_prop: 1.5 must be less than 1"]),
         ({"adapt": "allways"}, ["'allways' must be 'auto', 'always' or 'never'", "Did you mean 'always'?"]),
         ({"arms": ["ful"]}, ["arm 'ful' is unknown", "'full', 'no-cos', 'no-ce', 'mlm-only'", "Did you mean 'full'?"]),
-        ({"arms": ["full", "full"]}, ["the name 'full' is used twice"]),
+        ({"arms": ["full", {"name": "full", "layers": 1}]}, ["the name 'full' is used twice"]),
         ({"arms": [{"name": "x", "layers": 2, "losses": ["cs"]}]}, ["loss 'cs' is unknown", "Did you mean 'cos'?"]),
         ({"arms": [{"name": "x", "layers": 2, "losses": []}]}, ["no loss given"]),
         ({"seeds": []}, ["seeds: []"]),
@@ -132,6 +133,15 @@ def test_lists_and_mappings_may_come_as_text_as_papermill_passes_them():
 def test_named_loss_weights():
     assert changed(loss_weights="distilbert").weights == {"ce": 5.0, "mlm": 2.0, "cos": 1.0}
     assert changed(loss_weights="paper-sum").weights == {"ce": 1.0, "mlm": 1.0, "cos": 1.0}
+
+
+def test_groups_of_arms_are_those_of_the_papers_tables_and_each_arm_stands_once():
+    names = [arm.name for arm in changed(arms=["table-1", "table-2", "full"]).table_arms()]
+    assert names[:3] == ["full", "no-cos", "no-ce"]
+    assert set(names) == {*paper.TABLE1, *paper.TABLE2}
+    assert len(names) == len(set(names))
+    every = {arm.name for arm in changed(arms=["table-1", "table-2", "ours"]).table_arms()}
+    assert every == set(NAMED)
 
 
 def test_arms_are_data():
