@@ -16,6 +16,7 @@ import yaml
 from bs4 import BeautifulSoup
 
 from fairkd import notebooks, paper, runner
+from fairkd.arms import GROUPS
 from fairkd.profile import Profile, project_root
 from fairkd.stimuli import TESTS
 
@@ -253,16 +254,20 @@ def test_report_tells_the_values_of_the_tables(tiny):
     soup = BeautifulSoup((tiny.folder / "report.html").read_text(), "html.parser")
     text = " ".join(soup.get_text().split())
     headings = [link.get_text() for link in soup.select("#contents a")]
-    assert [h for h in headings if h.startswith(("Summary", "Figure 1", "Table", "Limits", "Manifest"))] == [
+    assert headings == [
+        "The paper's claims",
+        "The same claims where the answer is known",
         "Summary",
+        "Measured against planted",
         "Figure 1: capacity",
         "Table 1: losses",
-        "Table 2: mixup and other mitigation",
+        "Table 2: mixup and the debiased teacher",
         "Table 3: GLUE",
+        "How it was made",
         "Limits",
         "Manifest",
     ]
-    assert text.count("not run yet") == 2  # mixup and GLUE
+    assert text.count("not run yet") == 2  # the controlled experiment and GLUE
     r = tiny.frames["capacity_correlation"].iloc[0].r
     assert f"r = {r:.2f}".replace("-", "−") in text
     assert "the paper prints r = −0.82" in text
@@ -273,6 +278,42 @@ def test_report_tells_the_values_of_the_tables(tiny):
     assert "(0.697 by its rows)" in cells
     own = tiny.frames["ablation_averages"].query("arm == 'full'").iloc[0].average
     assert f"{own:.3f}" in cells
+
+
+def test_report_opens_with_the_verdicts_that_the_notebooks_reached(tiny):
+    claims = tiny.frames["report_claims"].query("pooling == 'mean'")
+    assert claims.claim.tolist() == list(range(9))
+    judged = pd.concat([tiny.frames[f"{name}_claims"] for name in ("capacity", "ablation", "mixup")])
+    judged = judged[judged.pooling == "mean"].drop_duplicates("claim").set_index("claim")
+    assert sorted(judged.index) == [0, 1, 2, 4, 5, 6, 7]
+    for row in claims.itertuples():
+        assert row.verdict == (judged.verdict[row.claim] if row.claim in judged.index else "not run")
+    soup = BeautifulSoup((tiny.folder / "report.html").read_text(), "html.parser")
+    rows = soup.find("table").find("tbody").find_all("tr")
+    assert len(rows) == 9
+    for row, claim in zip(rows, claims.itertuples()):
+        text = " ".join(row.get_text(" ").split())
+        assert claim.verdict in text
+        assert text.startswith(str(claim.claim))
+
+
+def test_table_2_has_the_papers_rows_and_ours_and_differences_follow(tiny):
+    averages = tiny.frames["mixup_averages"].query("pooling == 'mean'").set_index("arm").average
+    assert list(averages.index) == ["teacher", *GROUPS["table-2"], "mixup-y", "mixup-xh"]
+    differences = tiny.frames["mixup_differences"].query("pooling == 'mean'").set_index("arm")
+    assert set(differences.index) == set(averages.index) - {"teacher", "full"}
+    for arm, row in differences.iterrows():
+        assert row.difference == pytest.approx(averages[arm] - averages["full"], abs=1e-12)
+        assert 0 < row.p <= row.p_holm <= 1
+    page = BeautifulSoup((tiny.folder / "03_mixup.html").read_text(), "html.parser").get_text(" ")
+    for arm, cells in paper.TABLE2.items():
+        assert all(f"{value:.3f}" in page for value in cells.values()), arm
+        assert f"{averages[arm]:.3f}" in page
+    # Every student is one of its own: none has the numbers of another.
+    assert averages.round(9).is_unique
+    counts = tiny.frames["mixup_pairs"]
+    assert counts.positions.sum() > 100
+    assert set(tiny.frames["mixup_teachers"].arm) == {"original", "debiased"}
 
 
 def test_report_without_the_other_notebooks_says_what_is_missing(tiny, tmp_path):
