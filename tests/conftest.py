@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # a test that needs the network is a broken test
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # two test processes with two threads each wait for one another
 
 from pathlib import Path
 from types import SimpleNamespace
