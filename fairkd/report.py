@@ -84,12 +84,13 @@ def planted(frame: pd.DataFrame) -> Html:
         own = own.sort_values("strength")
         zero, others = own[own.strength == 0], own[own.strength != 0]
         within = (zero.signed_low <= 0) & (zero.signed_high >= 0)
-        away = np.where(others.strength > 0, others.signed_low > 0, others.signed_high < 0)
+        far = others[others.strength.abs() == others.strength.abs().max()]
+        away = np.where(far.strength > 0, far.signed_low > 0, far.signed_high < 0)
         checks = {
             "rises with the strength": (own.signed.diff().iloc[1:] > 0).all(),
             "zero lies in the interval where nothing is planted": within.all(),
             "has the sign of the strength": (np.sign(others.signed) == np.sign(others.strength)).all(),
-            "its interval leaves zero on that side": away.all(),
+            "its interval leaves zero at the largest strengths": away.all(),
         }
         values = ", ".join(f"{number(s, 2)}: {number(v, 2)}" for s, v in zip(own.strength, own.signed, strict=True))
         rows += [{"model": arm, "mean signed d": text, "holds": "yes" if ok else "NO"} for text, ok in checks.items()]

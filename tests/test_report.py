@@ -122,8 +122,9 @@ def strengths(signed, *, width=0.1) -> pd.DataFrame:
     [
         ([-0.9, -0.4, 0.05, 0.5, 1.0], ["yes", "yes", "yes", "yes"]),
         ([-0.9, -0.4, 0.3, 0.2, 1.0], ["NO", "NO", "yes", "yes"]),
-        ([-0.9, 0.05, 0.06, 0.5, 1.0], ["yes", "yes", "NO", "NO"]),
-        ([-0.9, -0.05, 0.0, 0.5, 1.0], ["yes", "yes", "yes", "NO"]),
+        ([-0.9, 0.05, 0.06, 0.5, 1.0], ["yes", "yes", "NO", "yes"]),
+        ([-0.9, -0.05, 0.0, 0.5, 1.0], ["yes", "yes", "yes", "yes"]),
+        ([-0.09, -0.05, 0.0, 0.5, 1.0], ["yes", "yes", "yes", "NO"]),
     ],
 )
 def test_planted_says_of_each_property_whether_it_holds(signed, holds):
