@@ -14,7 +14,7 @@ import pandas as pd
 
 from fairkd import claims, paper
 from fairkd.profile import Profile
-from fairkd.tables import ARM_TITLES, Html, interval, missing, number, paragraph, subscripts, verdicts
+from fairkd.tables import ARM_TITLES, Html, arm_titles, interval, missing, number, paragraph, subscripts, verdicts
 from fairkd.tables import frame as table
 
 Results = Mapping[str, pd.DataFrame]
@@ -235,8 +235,9 @@ def winner(frame: pd.DataFrame) -> Html:
     if frame.empty:
         return paragraph("There is one student only.")
     own = frame[frame.pooling == frame.pooling.iloc[0]]
-    lowest = ARM_TITLES.get(own.lowest.iloc[0], own.lowest.iloc[0])
-    tied = [ARM_TITLES.get(arm, arm) for arm in own.arm[~(own.low > 0)]]
+    titles = arm_titles([*own.lowest, *own.arm])
+    lowest = f"'{titles[own.lowest.iloc[0]]}'"
+    tied = [titles[arm] for arm in own.arm[~(own.low > 0)]]
     if not tied:
         return paragraph(f"The lowest average is that of {lowest}, below all {len(own)} others at once (95 %).")
     return paragraph(
