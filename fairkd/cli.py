@@ -1,4 +1,4 @@
-"""The command line ``fairkd``: reproduce, train, run, seat, status.
+"""The command line ``fairkd``: reproduce, train, run, seat, glue, status.
 
 Wrong input is a sentence on standard error and exit status 2; a failed notebook is exit status 1. What is slow to
 import is imported by the command that needs it.
@@ -90,6 +90,39 @@ def seat(
         print(json.dumps(_records(table), indent=1))
     else:
         _print_seat(table, model)
+
+
+@app.command()
+def glue(
+    model: Annotated[str, typer.Argument(help="Hub id or folder of a BERT-like encoder, or 'embedded'.")],
+    source: Annotated[str, typer.Option(help="mini (synthetic), hub:nyu-mll/glue, or a folder with GLUE.")] = "mini",
+    task: Annotated[list[str] | None, typer.Option(help="For example RTE; repeatable. All without it.")] = None,
+    seed: Annotated[list[int] | None, typer.Option(help="A fine-tuning run each; repeatable.")] = None,
+    learning_rate: Annotated[float, typer.Option(help="Falls to zero in a line.")] = 2e-5,
+    epochs: Annotated[int, typer.Option(min=1, help="Passes over the training examples.")] = 3,
+    batch_size: Annotated[int, typer.Option(min=1, help="Examples a batch.")] = 32,
+    max_length: Annotated[int, typer.Option(min=8, help="Longest example, in tokens.")] = 128,
+    store: Annotated[str, typer.Option(help="Folder of finished work.")] = "runs/store",
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+) -> None:
+    """Fine-tune any encoder on the tasks of GLUE and print its development scores."""
+    from fairkd.finetune import GlueRecipe, evaluate
+    from fairkd.materials import resolve_device
+    from fairkd.profile import project_root
+    from fairkd.store import Store
+
+    recipe = GlueRecipe(max_length, batch_size, learning_rate, epochs)
+    where = Store(project_root() / store)
+    options: dict[str, Any] = {"seeds": seed or [0], "store": where, "device": resolve_device("auto")}
+    table, failures = evaluate(model, source, task or ["all"], recipe, **options)
+    if as_json:
+        print(json.dumps({"scores": _records(table), "failures": failures}, indent=1))
+    else:
+        _print_glue(table, model, source)
+    for name, why in failures.items():
+        print(f"fairkd: {name}: {why}", file=sys.stderr)
+    if failures:
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -190,6 +223,23 @@ def _print_seat(table: pd.DataFrame, model: str) -> None:
         shown.add_row("mean |d|", number(rows.effect_size.abs().mean()))
         shown.add_row("mean signed d", number(rows.effect_size.mean()))
         Console().print(shown)
+
+
+def _print_glue(table: pd.DataFrame, model: str, source: str) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from fairkd.glue_data import suite
+    from fairkd.tables import number
+
+    shown = Table(title=f"{suite(source)} of {_plain(model)}, development set", title_justify="left")
+    for name in ("task", "split", "metric", "value"):
+        shown.add_column(name, justify="right" if name == "value" else "left")
+    for row in table.groupby(["task", "split", "metric"], sort=False, as_index=False).value.mean().itertuples():
+        percent = row.metric == "headline"
+        name = "headline (%)" if percent else str(row.metric)
+        shown.add_row(str(row.task), str(row.split), name, number(row.value, 1 if percent else 3))
+    Console().print(shown)
 
 
 def _plain(text: str) -> str:

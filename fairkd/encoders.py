@@ -144,12 +144,12 @@ def load_encoder(name_or_path: str | Path, *, tokenizer: str | Path | None = Non
         InputError: for a path that does not exist, an encoder-decoder, weights that are missing (the pooler, which
             SEAT does not use, excepted), of another shape or not in safetensors, or no tokenizer.
     """
-    source = _source(name_or_path)
+    source = resolve(name_or_path)
     model = _load_model(source)
-    return model, load_tokenizer(_source(tokenizer) if tokenizer is not None else source)
+    return model, load_tokenizer(resolve(tokenizer) if tokenizer is not None else source)
 
 
-def _source(name_or_path: str | Path) -> str:
+def resolve(name_or_path: str | Path) -> str:
     """A folder that exists, or what looks like a hub id; everything else is an error before any network use."""
     name = str(name_or_path)
     if name == "embedded":
@@ -173,18 +173,27 @@ def _source(name_or_path: str | Path) -> str:
     return name
 
 
-def _load_model(source: str) -> Any:
-    from transformers import AutoConfig, AutoModel
+def load_config(source: str) -> Any:
+    """The configuration of a folder or hub id; raises InputError if there is none, or it is an encoder-decoder's."""
+    from transformers import AutoConfig
 
     with quiet():
         try:
             config = AutoConfig.from_pretrained(source, trust_remote_code=False)
         except Exception as error:  # whatever a foreign file raises: it cannot be loaded
             raise InputError(f"cannot load an encoder from {source!r}: {first_line(error)}. {_ENCODER_HINT}") from error
-        if getattr(config, "is_encoder_decoder", False):
-            raise InputError(
-                f"{source!r} holds an encoder-decoder ({config.model_type}); {_ENCODER_HINT}, not encoder-decoders"
-            )
+    if getattr(config, "is_encoder_decoder", False):
+        raise InputError(
+            f"{source!r} holds an encoder-decoder ({config.model_type}); {_ENCODER_HINT}, not encoder-decoders"
+        )
+    return config
+
+
+def _load_model(source: str) -> Any:
+    from transformers import AutoModel
+
+    config = load_config(source)
+    with quiet():
         try:
             model, info = AutoModel.from_pretrained(
                 source,

@@ -18,6 +18,9 @@ from fairkd import corpus as corpora
 from fairkd import tables
 from fairkd.arms import Arm, capacity_arms
 from fairkd.errors import InputError, nearest
+from fairkd.glue import find_tasks
+from fairkd.glue_data import check_source
+from fairkd.glue_scores import GlueScores
 from fairkd.ledger import REPORT, controlled
 from fairkd.materials import Materials
 from fairkd.plan import plan
@@ -31,7 +34,7 @@ SWEEP_SEEDS = 3
 """Students a planted strength in :meth:`Experiment.planted`: words, not seeds, make its intervals wide."""
 
 
-class Experiment(Scores):
+class Experiment(Scores, GlueScores):
     """What a notebook works with; see the module docstring. Made by :meth:`begin`."""
 
     def __init__(self, notebook: str, profile: Profile) -> None:
@@ -59,6 +62,9 @@ class Experiment(Scores):
             parameters["_fairkd_begun"] = True
         profile = Profile.check({name: parameters[name] for name in Profile.model_fields if name in parameters})
         corpora.check_sources(Materials(profile).sources, column=profile.corpus_column)
+        if profile.glue_source is not None:
+            tasks = find_tasks(profile.glue_tasks)
+            check_source(profile.glue_source, tasks, folder=profile.path(profile.glue_source))
         experiment = cls(notebook, profile)
         print(experiment.identity())
         if profile.prepare_only:
@@ -80,10 +86,10 @@ class Experiment(Scores):
         )
 
     def arms(self, group: str) -> list[Arm]:
-        """Arms of the profile: "capacity" (Figure 1), "ablation" (Table 1), "mixup" (Table 2), "all", "planted".
+        """Arms of the profile: "capacity" (Figure 1), "ablation" (Table 1), "mixup" (Table 2), "glue" (Table 3), "all".
 
         Arms of the profile's own go with Table 2 if they mix or have the debiased teacher, else with Table 1. Both
-        tables begin with the arm "full", if the profile has it; "planted" is that arm alone.
+        tables begin with the arm "full", if the profile has it; "planted" is that arm alone. "glue" is ``glue_arms``.
         """
         profile = self.profile
         table = profile.table_arms()
@@ -94,6 +100,7 @@ class Experiment(Scores):
             "ablation": [arm for arm in table if arm not in mitigated],
             "mixup": full + mitigated,
             "planted": full,
+            "glue": self.glue_arms(),
             "all": profile.all_arms(),
         }
         if group not in groups:
@@ -174,6 +181,7 @@ class Experiment(Scores):
             about["teacher"] = {**materials.teacher.record, "digest": materials.teacher.digest}
             batches = -(-len(materials.corpus.train) // self.profile.batch_size)
             about["updates"] = materials.recipe.updates(batches)
+        about |= self.glue_facts()
         if self._warnings:
             about["warnings"] = self._warnings
         return about | environment(materials.device)
@@ -218,7 +226,7 @@ class Experiment(Scores):
 
     def finish(self) -> dict[str, Any]:
         """Writes the notebook's manifest, the last thing it does, and returns it."""
-        return self._results.finish(self.facts())
+        return self._results.finish(self.facts(), failures=self.glue_failures())
 
     def results(self, notebook: str) -> dict[str, pd.DataFrame] | None:
         """Tables by name of another notebook of this profile, see :meth:`fairkd.results.Results.read`."""

@@ -62,7 +62,8 @@ class Files:
 def notebooks(profile: Profile) -> tuple[str, ...]:
     """What ``reproduce`` runs, in order; the report is the last and reads the results of the others."""
     planted = ("06_planted",) if profile.planted_strengths else ()
-    return ("01_capacity", "02_ablation", "03_mixup", *planted, REPORT)
+    glue = ("04_glue",) if profile.glue_source else ()
+    return ("01_capacity", "02_ablation", "03_mixup", *glue, *planted, REPORT)
 
 
 def controlled(profile: Profile) -> Profile:
@@ -155,10 +156,14 @@ def status(profile: Profile) -> pd.DataFrame:
 
 
 def _finished(notebook: str, profile: Profile) -> Any:
-    """What the report depends on of another notebook: its identity and results if it is done, else None."""
+    """What the report depends on of another notebook: its identity and results if it is done, else None.
+
+    A notebook that ended with some parts missing counts with the results that it has.
+    """
     files = Files(profile.output_dir, notebook)
     if not is_done(files, profile):
-        return None
+        manifest = read_json(files.manifest)
+        return [manifest["failures"], manifest["saved"]] if manifest.get("failures") else None
     record = read_json(files.status)
     return [record["identity"], {n: d for n, d in record["files"].items() if n.startswith("results")}]
 

@@ -143,12 +143,12 @@ class Materials:
         """How often the gender words occur in the training text, see :func:`fairkd.gender.count`; cached."""
         words = [[pair.female, pair.male] for pair in self.pair_list]  # as they are shown
         key = Store.key("pairs", {"corpus": self.corpus.digest, "pairs": self.pairs.content, "words": words})
-        if self.store.find(key) is None:
-            with self.store.lock(key):
-                if self.store.find(key) is None:
-                    with self.store.write(key, {"kind": "pairs", "corpus_digest": self.corpus.digest}) as new:
-                        count(self.corpus.train, self.pairs).to_parquet(new / "counts.parquet")
-        return pd.read_parquet(self.store.root / key / "counts.parquet")
+
+        def make() -> None:
+            with self.store.write(key, {"kind": "pairs", "corpus_digest": self.corpus.digest}) as new:
+                count(self.corpus.train, self.pairs).to_parquet(new / "counts.parquet")
+
+        return pd.read_parquet(self.store.once(key, make) / "counts.parquet")
 
     @cached_property
     def debias_options(self) -> dict[str, Any]:
@@ -260,11 +260,7 @@ class Materials:
         key = Store.key("seat", spec)
         if key in self._measured:  # every table of a notebook asks for the same students
             return self._measured[key]
-        if self.store.find(key) is None:
-            with self.store.lock(key):
-                if self.store.find(key) is None:
-                    self._measure(key, spec, model, options)
-        found = self.store.root / key
+        found = self.store.once(key, lambda: self._measure(key, spec, model, options))
         replicates = {str(p): np.load(found / f"{p}.npy", allow_pickle=False) for p in profile.seat_poolings}
         self._measured[key] = pd.read_parquet(found / "table.parquet"), replicates
         return self._measured[key]

@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from fairkd.profile import parameters_cell, project_root
+from fairkd.profile import Profile, project_root
 
 TAG = "parameters"
 
@@ -29,6 +29,26 @@ def read(path: Path) -> dict[str, Any]:
 def parameters_cells(notebook: dict[str, Any]) -> list[dict[str, Any]]:
     """Its cells with the tag ``parameters``; a sound notebook has exactly one."""
     return [cell for cell in notebook["cells"] if TAG in cell["metadata"].get("tags", [])]
+
+
+def parameters_cell() -> str:
+    """Source of the notebooks' parameters cell: the quick profile's values, each with what it is."""
+    lines = []
+    for name, value in Profile.load("quick").values().items():
+        kind = "" if value is None else f": {type(value).__name__}"  # papermill shows it in --help-notebook
+        lines.append(f"{name}{kind} = {_literal(value)}  # {Profile.model_fields[name].description}")
+    return "\n".join(lines)
+
+
+def _literal(value: Any) -> str:
+    """Python source of a plain value, as ruff formats it (double quotes)."""
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, list):
+        return f"[{', '.join(map(_literal, value))}]"
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{_literal(k)}: {_literal(v)}' for k, v in value.items())}}}"
+    return repr(value)
 
 
 def cell_source() -> str:

@@ -7,15 +7,16 @@ The values of the paper's Appendix D stand under the names that they have there.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args
 
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from fairkd.arms import GROUPS, Arm, capacity_arms, named_arm
+from fairkd.arms import GROUPS, NAMED, Arm, capacity_arms, named_arm
 from fairkd.errors import InputError, nearest
+from fairkd.glue import find_tasks
+from fairkd.messages import explain, similar_path
 from fairkd.sources import is_path
 from fairkd.store import Store
 
@@ -147,7 +148,21 @@ class Profile(BaseModel):
         tuple[Literal["mean", "cls", "first_token"], ...], BeforeValidator(_items), Field(min_length=1)
     ] = Field(description="sentence vectors; the first is the headline")
     seat_permutations: Annotated[int, Field(ge=2)] = Field(description="random splits behind a p-value")
-    seat_bootstrap: Annotated[int, Field(ge=100)] = Field(description="resamples of stimulus words behind an interval")
+    seat_bootstrap: Annotated[int, Field(ge=100)] = Field(description="resamples behind an interval, of GLUE too")
+    glue_source: str | None = Field(description="mini (synthetic), hub:REPO, a folder with GLUE, or None: no GLUE")
+    glue_tasks: Texts = Field(description="all, or names of tasks, as in Table 3")
+    glue_arms: Texts = Field(description="arms that are fine-tuned, by name; all is every arm")
+    glue_seeds: Ints = Field(description="fine-tuning runs of each student")
+    glue_max_length: Annotated[int, Field(ge=8, le=512)] = Field(description="longest example, in tokens")
+    glue_batch_size: Count = Field(description="examples a batch")
+    glue_learning_rate: Positive = Field(description="learning rate of fine-tuning, falling to zero")
+    glue_epochs: Count = Field(description="passes over a task's examples")
+    glue_train_examples: Count | None = Field(description="training examples of a task at most, or None")
+    glue_freeze_embeddings: bool = Field(description="fine-tune all but the embeddings: cheaper, for small budgets")
+    glue_learning_curve: Annotated[tuple[Count, ...], BeforeValidator(_items), Field(min_length=1)] | None = Field(
+        description="numbers of training examples to compare, or None"
+    )
+    glue_keep_weights: bool = Field(description="keep the fine-tuned models too")
     device: str = Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto, cpu, cuda or cuda:N")
     runs_dir: str = Field(min_length=1, description="folder of the products")
     store_dir: str = Field(min_length=1, description="folder of finished students, shared by profiles")
@@ -175,6 +190,7 @@ class Profile(BaseModel):
             if missing:
                 raise ValueError(f"loss_weights: {missing} missing; give all of {list(get_args(LossName))}")
         self._check_paths()
+        self._check_glue()
         if self.planted_strengths and not self.corpus[0].startswith("planted:"):
             raise ValueError(
                 f"planted_strengths: needs the corpus 'planted:STRENGTH', not {list(self.corpus)}; or write null"
@@ -184,11 +200,20 @@ class Profile(BaseModel):
                 raise ValueError(f"loss_weights: arm {arm.name!r} learns from {list(arm.losses)}, all of weight 0")
         return self
 
+    def _check_glue(self) -> None:
+        find_tasks(self.glue_tasks)
+        known = ["all", *NAMED, *(arm.name for arm in self.all_arms())]
+        for name in self.glue_arms:
+            if name not in known:
+                raise ValueError(f"glue_arms: {name!r} is no arm; allowed are {known}.{nearest(name, known)}")
+
     def _check_paths(self) -> None:
         for key, values in (("teacher", (self.teacher,)), ("corpus", self.corpus)):
             for value in values:
                 if value.startswith((".", "/", "~")) or (key == "corpus" and is_path(value)):
                     self._check_path(key, value)
+        if self.glue_source is not None and self.glue_source != "mini" and not self.glue_source.startswith("hub:"):
+            self._check_path("glue_source", self.glue_source)
         for key, built_in in (("gender_pairs", "appendix-c"), ("debias_words", "built-in")):
             if getattr(self, key) != built_in:
                 self._check_path(key, getattr(self, key))
@@ -196,7 +221,7 @@ class Profile(BaseModel):
     def _check_path(self, key: str, value: str) -> None:
         path = self.path(value)
         if not path.exists():
-            raise ValueError(f"{key}: {value!r} does not exist (looked for {path}).{_similar_path(path)}")
+            raise ValueError(f"{key}: {value!r} does not exist (looked for {path}).{similar_path(path)}")
 
     @classmethod
     def load(cls, name_or_path: str | Path) -> Self:
@@ -229,7 +254,7 @@ class Profile(BaseModel):
         try:
             return cls.model_validate(values)
         except ValidationError as error:
-            lines = [_explain(problem) for problem in error.errors()]
+            lines = [explain(problem, cls.model_fields) for problem in error.errors()]
             raise InputError(f"{where}: " + "; ".join(lines)) from None
 
     def values(self) -> dict[str, Any]:
@@ -302,61 +327,3 @@ class Profile(BaseModel):
     def store(self) -> Store:
         """The store of finished work that this profile uses."""
         return Store(self.path(self.store_dir))
-
-
-def _similar_path(path: Path) -> str:
-    return nearest(path.name, [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else [])
-
-
-def _explain(problem: Any) -> str:
-    """One line for one problem: key, value, what is allowed, the nearest valid name."""
-    unions = ("str", "Arm")  # pydantic names the branch of a union that it tried; that is no part of the key
-    key = ".".join(str(part) for part in problem["loc"] if "[" not in str(part) and part not in unions)
-    kind, value = problem["type"], problem["input"]
-    name = str(problem["loc"][0]) if problem["loc"] else ""
-    if kind == "extra_forbidden":
-        hint = nearest(name, Profile.model_fields) if len(problem["loc"]) == 1 else ""
-        return f"{key}: no such parameter (value {value!r}).{hint}"
-    if kind == "missing":
-        return f"{key}: missing; a profile names every parameter"
-    if kind == "value_error":
-        message = str(problem["ctx"]["error"])
-        return f"{key}: {message}" if key and not message.startswith(name) else message
-    if isinstance(value, str) and kind in ("float_type", "int_type") and _is_number(value):
-        example = f"{float(value):.1e}" if kind == "float_type" else f"{float(value):g}"
-        return (
-            f"{key}: {value!r} is text, not a number; YAML reads a number with an exponent only "
-            f"if it has a dot and a sign: write {example}, without quotes"
-        )
-    allowed = problem["msg"].replace("Input should be ", "must be ").replace("valid tuple", "list such as [0, 1]")
-    allowed = allowed.replace("String should match", "must match").replace("Value should have", "must have")
-    choices = str(problem.get("ctx", {}).get("expected", "")).replace(" or ", ", ").replace("'", "").split(", ")
-    return f"{key}: {value!r} {allowed}.{nearest(value, choices) if isinstance(value, str) else ''}"
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
-
-
-def parameters_cell() -> str:
-    """Source of the notebooks' parameters cell: the quick profile's values, each with what it is."""
-    lines = []
-    for name, value in Profile.load("quick").values().items():
-        kind = "" if value is None else f": {type(value).__name__}"  # papermill shows it in --help-notebook
-        lines.append(f"{name}{kind} = {_literal(value)}  # {Profile.model_fields[name].description}")
-    return "\n".join(lines)
-
-
-def _literal(value: Any) -> str:
-    """Python source of a plain value, as ruff formats it (double quotes)."""
-    if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False)
-    if isinstance(value, list):
-        return f"[{', '.join(map(_literal, value))}]"
-    if isinstance(value, dict):
-        return f"{{{', '.join(f'{_literal(k)}: {_literal(v)}' for k, v in value.items())}}}"
-    return repr(value)

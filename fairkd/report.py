@@ -13,7 +13,9 @@ import numpy as np
 import pandas as pd
 
 from fairkd import claims, paper
+from fairkd.claims_glue import GLUE_CLAIMS
 from fairkd.profile import Profile
+from fairkd.report_glue import glue_sentence
 from fairkd.tables import ARM_TITLES, Html, arm_titles, interval, missing, number, paragraph, subscripts, verdicts
 from fairkd.tables import frame as table
 
@@ -32,24 +34,23 @@ def not_run(what: str, notebook: str, *, profile: str = "") -> Html:
     return missing(what, f"not available, because notebook {notebook} has not finished for {where}.")
 
 
-def not_built(what: str) -> Html:
-    """Stands where an experiment is not part of this version."""
-    return missing(what, "not run yet. The notebook for this experiment is not part of this version.")
-
-
 def all_claims(*results: Results | None, poolings: Sequence[str]) -> pd.DataFrame:
     """The nine claims: a row a claim and pooling, from the notebooks that judged them; "not run" for the others.
 
+    Claims on GLUE know no pooling and stand with the headline's.
+
     Args:
         results: tables of each notebook by name, None if it did not finish.
-        poolings: of the profile.
+        poolings: of the profile, the headline first.
     """
     judged = [frame for one in results if one for name, frame in one.items() if name.endswith("_claims")]
     nothing = claims.judge({}, layers={})
     tables = []
     for pooling in poolings:
-        own = [frame[frame.pooling == pooling] for frame in judged]
-        table = pd.concat([*own, nothing.assign(pooling=pooling)], ignore_index=True)
+        headline = pooling == poolings[0]
+        own = [frame[frame.pooling.isin([pooling, ""] if headline else [pooling])] for frame in judged]
+        others = nothing if headline else nothing[~nothing.claim.isin(GLUE_CLAIMS)]
+        table = pd.concat([*own, others], ignore_index=True).assign(pooling=pooling)
         table = table.drop_duplicates("claim").sort_values("claim", ignore_index=True)
         tables.append(claims.with_holm(table))
     return pd.concat(tables, ignore_index=True)
@@ -99,7 +100,11 @@ def planted(frame: pd.DataFrame) -> Html:
 
 
 def summary(
-    facts: Mapping[str, Any], capacity: Results | None, ablation: Results | None, mixup: Results | None
+    facts: Mapping[str, Any],
+    capacity: Results | None,
+    ablation: Results | None,
+    mixup: Results | None,
+    glue: Results | None,
 ) -> Html:
     """What was run and what came out, in one paragraph each.
 
@@ -108,12 +113,16 @@ def summary(
         capacity: tables of 01_capacity by name, None if it did not finish.
         ablation: tables of 02_ablation by name, None if it did not finish.
         mixup: tables of 03_mixup by name, None if it did not finish.
+        glue: tables of 04_glue by name, None if it did not finish.
     """
+    suite = facts.get("glue", {}).get("suite", "")
+    no_glue = "Table 3 is missing: 04_glue has not finished." if suite else "This profile has no GLUE tasks."
     texts = [
         what_was_run(facts),
         capacity_sentence(capacity) if capacity else "Figure 1 is missing: 01_capacity has not finished.",
         ablation_sentence(ablation) if ablation else "Table 1 is missing: 02_ablation has not finished.",
         mixup_sentence(mixup) if mixup else "Table 2 is missing: 03_mixup has not finished.",
+        glue_sentence(glue, suite=suite) if glue else no_glue,
     ]
     return Html("".join(f"<p>{subscripts(escape(text))}</p>" for text in texts))
 

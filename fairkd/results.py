@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,13 +31,20 @@ class Results:
         os.replace(temporary, path)
         self._saved[path.name] = file_digest(path)
 
-    def finish(self, facts: dict[str, Any]) -> dict[str, Any]:
-        """Writes the notebook's manifest and returns it."""
+    def finish(self, facts: dict[str, Any], *, failures: Sequence[str] = ()) -> dict[str, Any]:
+        """Writes the notebook's manifest and returns it.
+
+        Args:
+            facts: what the numbers rest on.
+            failures: parts that could not be done. The results of the others can be read, but the notebook does not
+                count as done.
+        """
         manifest = {
             "notebook": self.notebook,
             "parameters": self.profile.values(),
             "facts": facts,
             "saved": self._saved,
+            "failures": list(failures),
             "token": os.environ.get("FAIRKD_RUN_TOKEN"),
         }
         write_json(self.folder / f"{self.notebook}.json", manifest)

@@ -7,6 +7,9 @@ machine, alone or beside others, before or after an interruption.
 from __future__ import annotations
 
 import hashlib
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -34,3 +37,17 @@ def torch_generator(seed: int, purpose: str, *steps: int) -> torch.Generator:
 def numpy_generator(seed: int, purpose: str, *steps: int) -> np.random.Generator:
     """A numpy generator for one draw."""
     return np.random.default_rng(derive(seed, purpose, *steps))
+
+
+@contextmanager
+def global_randomness_kept() -> Iterator[None]:
+    """For a library that seeds or draws from the global generators: whoever comes after finds them as they were."""
+    import torch
+
+    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
+    try:
+        with torch.random.fork_rng():
+            yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(numpy)  # noqa: NPY002

@@ -68,7 +68,7 @@ class Outcome:
         state: "done" (run now), "skipped" (done before), "failed", or "planned" (prepare_only).
         detail: why it failed; else "".
         seconds: wall time of the run, 0 if skipped.
-        page: its HTML, None if it failed.
+        page: its HTML, None if it failed before its end.
     """
 
     notebook: str
@@ -159,6 +159,11 @@ def _run(source: Path, files: Files, profile: Profile, may_train: bool) -> Outco
     if detail:
         _keep_failed(files, detail)
         return Outcome(files.notebook, "failed", detail, seconds, None)
+    if failures := read_json(files.manifest).get("failures"):
+        # It ran to its end and has a page and results, but not all of them: it will be run again.
+        detail = "; ".join(failures)
+        _keep_failed(files, detail)
+        return Outcome(files.notebook, "failed", detail, seconds, files.of("html"))
     files.of("running.log").unlink(missing_ok=True)
     record = {"state": "done", "identity": who, "token": token, "started": moment(start), "finished": moment()}
     digests = {str(path.relative_to(files.folder)): file_digest(path) for path in _products(files)}

@@ -12,7 +12,7 @@ import os
 import secrets
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -95,6 +95,14 @@ class Store:
         """The manifest of a finished entry."""
         result: dict[str, Any] = json.loads((folder / MANIFEST).read_text())
         return result
+
+    def once(self, key: str, make: Callable[[], None]) -> Path:
+        """The folder of an entry, which ``make`` writes where it is missing; two processes do not both make it."""
+        if self.find(key) is None:
+            with self.lock(key):
+                if self.find(key) is None:
+                    make()
+        return self.root / key
 
     @contextmanager
     def write(self, key: str, manifest: dict[str, Any]) -> Iterator[Path]:

@@ -84,3 +84,47 @@ def strengths(*, poolings=("mean", "cls")) -> pd.DataFrame:
                 row |= {"signed_low": d - 0.3, "signed_high": d + 0.3}
                 rows.append(row | {"average": abs(d), "low": max(0.0, abs(d) - 0.3), "high": abs(d) + 0.3})
     return pd.DataFrame(rows)
+
+
+GLUE_TASKS = ("MNLI", "QQP", "QNLI", "SST-2", "CoLA", "STS-B", "MRPC", "RTE")
+
+
+def glue_scores(arms, *, failed=None, names=GLUE_TASKS) -> pd.DataFrame:
+    """score = 66 + task's position + arm's position, from 3 below to 4 above; ``failed``: (arm, task) -> reason."""
+    rows = []
+    for position, arm in enumerate(arms):
+        for n, task in enumerate(names):
+            error = (failed or {}).get((arm, task), "")
+            score = math.nan if error else 66.0 + n + position
+            row = {"arm": arm, "seeds": 1, "task": task, "score": score, "low": score - 3, "high": score + 4}
+            rows.append(row | {"error": error})
+    return pd.DataFrame(rows)
+
+
+def glue_averages(arms, *, failed=()) -> pd.DataFrame:
+    """average = 70 + arm's position, from 1 below to 1.5 above; nan for arms in ``failed``."""
+    values = [math.nan if arm in failed else 70.0 + n for n, arm in enumerate(arms)]
+    frame = pd.DataFrame({"arm": list(arms), "seeds": 1, "average": values})
+    return frame.assign(low=frame.average - 1, high=frame.average + 1.5)
+
+
+def glue_baselines() -> pd.DataFrame:
+    """45, 54 and 53 in every task, from 2 below to 1, 2 and 2 above."""
+    rows = [
+        {"arm": arm, "seeds": 1, "task": task, "score": score, "low": score - 2, "high": score + up}
+        for arm, score, up in (("majority", 45.0, 1.0), ("bag-of-words", 54.0, 2.0), ("untrained", 53.0, 2.0))
+        for task in GLUE_TASKS
+    ]
+    return pd.DataFrame(rows)
+
+
+def glue_differences(arms, *, baseline="full") -> pd.DataFrame:
+    """difference = arm's position, 1.5 to each side; p = position / 100, p_holm twice that."""
+    rows = []
+    for position, arm in enumerate(arms):
+        if arm != baseline:
+            for task in (*GLUE_TASKS, "Avg."):
+                row = {"arm": arm, "baseline": baseline, "task": task, "difference": float(position)}
+                row |= {"low": position - 1.5, "high": position + 1.5, "p": position / 100, "p_holm": position / 50}
+                rows.append(row)
+    return pd.DataFrame(rows)

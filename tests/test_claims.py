@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fairkd import claims, paper
+from fairkd import claims, contrasts, paper
 from fairkd.effects import Effects
 from fairkd.stimuli import TESTS
 
@@ -49,7 +49,7 @@ def test_a_row_a_claim_of_flat_columns_that_survive_parquet(tmp_path):
     table = claims.judge(everything(), layers=LAYERS)
     assert table["claim"].tolist() == list(range(9))
     assert table["statement"].tolist() == [claim.statement for claim in paper.CLAIMS]
-    assert set(table["verdict"]) <= set(claims.VERDICTS)
+    assert set(table["verdict"]) <= set(contrasts.VERDICTS)
     for name in ("estimate", "low", "high", "p", "p_holm"):
         assert table[name].dtype == float
     table.to_parquet(tmp_path / "verdicts.parquet")
@@ -136,7 +136,7 @@ def test_one_seed_is_inconclusive_however_clear_the_numbers():
     for n in (2, 5):
         assert "none of the" in table.sentence[n]
     for n in (0, 1, 2, 4, 5, 6, 7):
-        assert claims.ONE_SEED in table.sentence[n]
+        assert contrasts.ONE_SEED in table.sentence[n]
         assert "over stimulus words, with one seed" in table.sentence[n]
         assert math.isfinite(table.low[n])
 
@@ -164,7 +164,7 @@ def test_an_undefined_effect_size_is_inconclusive_with_a_reason(where):
     table = verdicts(everything(**{"mixup-xy": broken, "no-ce": broken, "capacity-2": broken}))
     for n in (1, 2, 4, 5, 6):
         assert table.verdict[n] == "inconclusive"
-        assert claims.UNDEFINED in table.sentence[n]
+        assert contrasts.UNDEFINED in table.sentence[n]
         assert "nan" not in table.sentence[n]
         assert math.isnan(table.p[n])
         assert math.isnan(table.low[n])

@@ -7,7 +7,8 @@ import yaml
 
 from fairkd import InputError, Profile, paper
 from fairkd.arms import NAMED
-from fairkd.profile import PARAMETERS, parameters_cell, project_root
+from fairkd.notebooks import parameters_cell
+from fairkd.profile import PARAMETERS, project_root
 
 NAMES = ("tiny", "quick", "planted", "small", "paper")
 

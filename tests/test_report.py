@@ -4,9 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
-from frames import ABLATION, CAPACITY, averages, correlation
+from frames import ABLATION, CAPACITY, averages, correlation, glue_averages, glue_baselines, glue_scores
 
 from fairkd import Profile, claims, report
+from fairkd.report_glue import glue_sentence
 
 FACTS = {
     "corpus": {"sources": ["generated"], "tokens": 12345},
@@ -73,10 +74,13 @@ def test_verdict_on_losses_needs_an_interval_without_zero(low, high, verdict):
 
 def test_summary_says_what_is_missing_and_escapes_names():
     hostile = {**FACTS, "teacher": {"source": "<script>x</script>", "layers": 1, "hidden": 2}}
-    soup = BeautifulSoup(report.summary(hostile, None, None, None).text, "html.parser")
+    soup = BeautifulSoup(report.summary(hostile, None, None, None, None).text, "html.parser")
     assert "01_capacity has not finished" in soup.get_text()
     assert "02_ablation has not finished" in soup.get_text()
     assert "03_mixup has not finished" in soup.get_text()
+    assert "no GLUE tasks" in soup.get_text()
+    with_glue = report.summary({**FACTS, "glue": {"suite": "GLUE"}}, None, None, None, None)
+    assert "04_glue has not finished" in with_glue.text
     assert "<script>x</script>" in soup.get_text()
     assert not soup.find("script")
 
@@ -106,9 +110,19 @@ def test_all_claims_come_from_the_notebooks_that_judged_them():
 def test_all_claims_are_judged_under_each_pooling_on_their_own():
     frame = pd.concat([verdict_rows("supported", 4), verdict_rows("inconclusive", 4, pooling="cls", p=0.5)])
     table = report.all_claims({"mixup_claims": frame}, poolings=["mean", "cls"])
-    assert len(table) == 18
+    assert table[table.pooling == "mean"].claim.tolist() == [*range(9)]
+    assert table[table.pooling == "cls"].claim.tolist() == [0, 1, 2, 4, 5, 6, 7]  # those on GLUE know no pooling
     assert table[table.claim == 4].verdict.tolist() == ["supported", "inconclusive"]
     assert table[table.claim == 4].p_holm.tolist() == [0.01, 0.5]
+
+
+def test_claims_on_glue_stand_with_the_headline_and_share_its_correction():
+    glue = verdict_rows("supported", 8, p=0.02).assign(pooling="")
+    frame = pd.concat([verdict_rows("supported", 4), verdict_rows("supported", 4, pooling="cls")])
+    table = report.all_claims({"mixup_claims": frame}, {"glue_claims": glue}, poolings=["mean", "cls"])
+    (row,) = table[table.claim == 8].itertuples()
+    assert (row.pooling, row.verdict, row.p_holm) == ("mean", "supported", 0.02)
+    assert table[table.claim == 4].p_holm.tolist() == [0.02, 0.01]
 
 
 def strengths(signed, *, width=0.1) -> pd.DataFrame:
@@ -165,3 +179,73 @@ def test_winner_names_the_students_that_may_as_well_be_the_lowest():
     clear = pd.DataFrame(rows).assign(low=0.01)
     assert "below all 2 others at once" in report.winner(clear).text
     assert "one student only" in report.winner(clear.iloc[:0]).text
+
+
+# --- quality -------------------------------------------------------------------------------------------------------
+
+MINI = "mini-GLUE (synthetic)"
+
+
+def quality(arms=("full", "no-ce", "mixup-xy"), *, seeds=1, failed=None) -> dict[str, pd.DataFrame]:
+    means = glue_averages(arms, failed={arm for arm, _ in failed or {}}).assign(seeds=seeds)
+    return {"glue_tasks": glue_scores(arms, failed=failed), "glue_averages": means}
+
+
+def change(arm, low, high) -> pd.DataFrame:
+    row = {"arm": arm, "baseline": "full", "difference": (low + high) / 2, "low": low, "high": high}
+    return pd.DataFrame([row | {"task": "RTE", "low": -99.0, "high": 99.0}, row | {"task": "Avg."}])
+
+
+def test_glue_sentence_names_lowest_and_highest_and_the_tests():
+    text = glue_sentence(quality(), suite=MINI)
+    assert (
+        f"Quality (Table 3 on {MINI}): the average scores of 3 students lie between 70.0 [69.0, 71.5] (original "
+        "student) and 72.0 [71.0, 73.5] (mixup: logits + input (proposed)) percent."
+    ) in text
+    assert "GLUE" not in text.replace(MINI, "")
+    assert "synthetic tests, not those of the paper" in text
+    assert "synthetic" not in glue_sentence(quality(), suite="GLUE")
+    assert "the average score is 70.0 [69.0, 71.5] (L_mlm + L_cos + L_ce) percent" in glue_sentence(
+        quality(("full",)), suite=MINI
+    )
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "said"),
+    [
+        (-0.9, 0.9, "lies within one point"),
+        (-1.2, 0.4, "does not decide"),
+        (-2.0, -1.1, "lies beyond one point"),
+        (1.1, 2.0, "lies beyond one point"),
+        (np.nan, np.nan, "undefined"),
+    ],
+)
+def test_quality_is_kept_only_where_the_interval_lies_within_one_point(low, high, said):
+    results = quality(seeds=3) | {"glue_differences": change("mixup-xy", low, high)}
+    text = glue_sentence(results, suite=MINI)
+    others = {"lies within one point", "does not decide", "lies beyond one point", "undefined"} - {said}
+    assert said in text
+    assert not any(other in text for other in others)
+    assert "one run" not in text
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "said"), [(-2.0, 0.5, "holds zero"), (-2.0, -0.5, "below zero"), (0.5, 2.0, "above zero")]
+)
+def test_loss_of_quality_without_l_ce_needs_an_interval_without_zero(low, high, said):
+    results = quality() | {"glue_differences": change("no-ce", low, high)}
+    text = glue_sentence(results, suite="GLUE")
+    assert said in text
+    assert "in the paper by −1.5" in text  # 75.2 - 76.7
+    assert "for this one run of the training" in text
+    assert "in the paper by" not in glue_sentence(results, suite=MINI)
+
+
+def test_glue_sentence_says_what_failed_and_how_students_stand_to_the_baselines():
+    failed = {("no-ce", "RTE"): "no split"}
+    text = glue_sentence(quality(failed=failed) | {"glue_baselines": glue_baselines()}, suite=MINI)
+    assert "Failed, so that averages are missing: RTE, L_mlm + L_cos." in text
+    assert "lie between 70.0 [69.0, 71.5] (original student)" in text
+    assert "original student in 8 of 8 tasks; L_mlm + L_cos in 7 of 7 tasks" in text
+    everything = {(arm, "RTE"): "no split" for arm in ("full", "no-ce", "mixup-xy")}
+    assert "no student has an average" in glue_sentence(quality(failed=everything), suite=MINI)

@@ -14,8 +14,8 @@ from nbformat.v4 import new_code_cell, new_notebook
 
 from fairkd import ledger, runner
 from fairkd.errors import InputError
-from fairkd.notebooks import TAG
-from fairkd.profile import PARAMETERS, Profile, parameters_cell
+from fairkd.notebooks import TAG, parameters_cell
+from fairkd.profile import PARAMETERS, Profile
 
 FINISH = """
 import hashlib, json, os, pathlib
@@ -44,7 +44,7 @@ def project(tmp_path, monkeypatch) -> Path:
         values = yaml.safe_load((Path(__file__).parents[1] / PARAMETERS / f"{name}.yaml").read_text())
         (tmp_path / PARAMETERS / f"{name}.yaml").write_text(yaml.safe_dump(values))
     monkeypatch.chdir(tmp_path)
-    for name in runner.notebooks(Profile.load("planted")):
+    for name in {*runner.notebooks(Profile.load("planted")), *runner.notebooks(Profile.load("tiny"))}:
         write_notebook(tmp_path, name, f"name, text = {name!r}, 'x'", FINISH)
     return tmp_path
 
@@ -106,6 +106,25 @@ def test_finished_run_leaves_notebook_page_and_status_and_is_not_repeated(projec
     assert ledger.state("01_capacity", profile.changed(seeds=[4]))[0] == "stale"
 
 
+def test_a_notebook_with_missing_parts_has_a_page_and_results_and_counts_as_failed(project):
+    missing = FINISH.replace('"saved": saved}', '"saved": saved, "failures": ["RTE: empty"] if seeds == [0] else []}')
+    write_notebook(project, "04_glue", "name, text = '04_glue', 'x'", missing)
+    profile = Profile.load("tiny").changed(seeds=[0])
+    report_before = ledger.identity(runner.REPORT, profile)
+    outcome = runner.run("04_glue", profile)
+    folder = project / "runs" / "tiny"
+    assert (outcome.state, outcome.detail) == ("failed", "RTE: empty")
+    assert outcome.page == folder / "04_glue.html"
+    assert outcome.page.exists()
+    assert (folder / "04_glue.ipynb").exists()
+    assert ledger.state("04_glue", profile) == ("failed", "RTE: empty")
+    assert not (folder / "status" / "04_glue.json").exists()
+    assert ledger.identity(runner.REPORT, profile) != report_before  # the report shows what there is
+    assert runner.run("04_glue", profile).state == "failed"  # not taken for done
+    assert runner.run("04_glue", profile.changed(seeds=[1])).state == "done"
+    assert ledger.state("04_glue", profile.changed(seeds=[1]))[0] == "done"
+
+
 def test_killed_kernel_is_never_taken_for_done(project):
     write_notebook(project, "01_capacity", "name, text = '01_capacity', 'x'", FINISH, "os.kill(os.getpid(), 9)", "1")
     # An earlier manifest, as a finished run left it, must not help.
@@ -159,17 +178,17 @@ def test_failed_cell_is_named_and_a_later_success_clears_it(project, without_ker
     write_notebook(project, "01_capacity", "name, text = '01_capacity', 'x'", FINISH)
     assert runner.run("01_capacity", profile).state == "done"
     assert not list((project / "runs" / "tiny").glob("*failed*"))
-    assert list(runner.status(profile).state) == ["done", *["not run"] * 3]
+    assert list(runner.status(profile).state) == ["done", *["not run"] * 4]
 
 
 def test_reproduce_runs_all_in_order_and_has_nothing_to_do_the_second_time(project, without_kernels):
     calls, _ = without_kernels
     profile = Profile.load("tiny")
-    assert [o.state for o in runner.reproduce(profile, echo=lambda _: None)] == ["done"] * 4
-    assert calls == ["train", "01_capacity", "02_ablation", "03_mixup", "05_report"]
+    assert [o.state for o in runner.reproduce(profile, echo=lambda _: None)] == ["done"] * 5
+    assert calls == ["train", "01_capacity", "02_ablation", "03_mixup", "04_glue", "05_report"]
     assert (project / "runs/tiny/report.html").read_text() == (project / "runs/tiny/05_report.html").read_text()
     calls.clear()
-    assert [o.state for o in runner.reproduce(profile, echo=lambda _: None)] == ["skipped"] * 4
+    assert [o.state for o in runner.reproduce(profile, echo=lambda _: None)] == ["skipped"] * 5
     assert calls == []
 
 
@@ -178,12 +197,12 @@ def test_failure_does_not_stop_the_following_and_the_report_is_made_again_when_i
     broken.add("01_capacity")
     lines: list[str] = []
     outcomes = runner.reproduce(Profile.load("tiny"), echo=lines.append)
-    assert [o.state for o in outcomes] == ["failed", *["done"] * 3]
+    assert [o.state for o in outcomes] == ["failed", *["done"] * 4]
     assert any("01_capacity: FAILED: it broke" in line for line in lines)
     broken.clear()
     calls.clear()
     outcomes = runner.reproduce(Profile.load("tiny"), echo=lines.append)
-    assert [o.state for o in outcomes] == ["done", "skipped", "skipped", "done"]
+    assert [o.state for o in outcomes] == ["done", "skipped", "skipped", "skipped", "done"]
     assert calls == ["train", "01_capacity", "05_report"]
 
 
@@ -251,9 +270,9 @@ def test_prepare_only_counts_for_nothing(project, without_kernels):
     runner.run("01_capacity", profile)
     calls.clear()
     outcomes = runner.reproduce(profile.changed(prepare_only=True), echo=lambda _: None)
-    assert [o.state for o in outcomes] == ["planned"] * 4
+    assert [o.state for o in outcomes] == ["planned"] * 5
     assert "train" not in calls
-    assert [ledger.state(n, profile)[0] for n in runner.notebooks(profile)] == ["done", *["not run"] * 3]
+    assert [ledger.state(n, profile)[0] for n in runner.notebooks(profile)] == ["done", *["not run"] * 4]
     assert (project / "runs/tiny/02_ablation.plan.html").exists()
 
 

@@ -5,6 +5,7 @@ every estimate. Marks differ in shape and lightness as well as colour, so that t
 colour-blind readers. Functions take tidy frames and return the Figure, whose label is its alternative text.
 """
 
+from fairkd.figures.glue import bias_quality, glue_tasks, learning
 from fairkd.figures.mitigation import differences, mixup, planted
 from fairkd.figures.seat import ablation, capacity, per_test
 from fairkd.figures.style import COLOURS, DPI, OURS, PAPER, TEACHER, show, subscripts, theme
@@ -18,8 +19,11 @@ __all__ = [
     "TEACHER",
     "ablation",
     "beta",
+    "bias_quality",
     "capacity",
     "differences",
+    "glue_tasks",
+    "learning",
     "mixup",
     "pairs",
     "per_test",

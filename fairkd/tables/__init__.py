@@ -3,7 +3,14 @@
 Functions take tidy frames and return :class:`Html`, which a notebook shows and the report embeds.
 """
 
+from fairkd.tables.baselines import baselines_sentence, glue_baselines
 from fairkd.tables.found import debiasing, pairs
+from fairkd.tables.glue import (
+    glue_differences,
+    mini_glue_examples,
+    table3,
+    table3_printed,
+)
 from fairkd.tables.judged import claims, verdicts
 from fairkd.tables.markup import Html, facts, frame, interval, missing, notice, number, p_value, paragraph, subscripts
 from fairkd.tables.printed import printed_average, table1, table2
@@ -16,12 +23,16 @@ __all__ = [
     "Html",
     "arm_titles",
     "averages",
+    "baselines_sentence",
     "claims",
     "debiasing",
     "differences",
     "facts",
     "frame",
+    "glue_baselines",
+    "glue_differences",
     "interval",
+    "mini_glue_examples",
     "missing",
     "notice",
     "number",
@@ -32,5 +43,7 @@ __all__ = [
     "subscripts",
     "table1",
     "table2",
+    "table3",
+    "table3_printed",
     "verdicts",
 ]

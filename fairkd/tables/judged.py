@@ -94,7 +94,10 @@ def _by_claim(frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def _headline(frame: pd.DataFrame) -> str:
-    return f"{frame.pooling.iloc[0]} pooling" if len(frame) else "none judged"
+    if not len(frame):
+        return "none judged"
+    pooling = frame.pooling.iloc[0]
+    return f"{pooling} pooling" if pooling else "on the development examples"  # claims on GLUE know no pooling
 
 
 def _title(row: Any) -> str:

@@ -11,12 +11,15 @@ import pandas as pd
 
 from fairkd import paper
 from fairkd.stimuli import TESTS
+from fairkd.tables.glue import glue_row
 from fairkd.tables.markup import Html, cell, number, subscripts, table, td
 from fairkd.tables.titles import ARM_TITLES, TABLE2_GROUPS, TEST_TITLES
 
 
-def table1(scores: pd.DataFrame, averages: pd.DataFrame, *, scale: str, pooling: str) -> Html:
-    """Table 1, SEAT half: a column an arm, ours beside the printed values.
+def table1(
+    scores: pd.DataFrame, averages: pd.DataFrame, *, scale: str, pooling: str, glue: pd.DataFrame | None = None
+) -> Html:
+    """Table 1: a column an arm, ours beside the printed values; the row of GLUE where there are such scores.
 
     The lowest absolute effect size of a row is bold, among ours and among the printed ones. Where the average of
     the printed cells is not the printed average (to three decimals, beyond rounding), both are shown.
@@ -26,6 +29,8 @@ def table1(scores: pd.DataFrame, averages: pd.DataFrame, *, scale: str, pooling:
         averages: arm, pooling, average, low, high, signed, signed_low, signed_high.
         scale: what the numbers are (``Profile.scale``), for the caption.
         pooling: which sentence vectors to show.
+        glue: average scores in percent: arm, average, low, high, suite, and tasks (how many) where they are not eight.
+            Only the suite "GLUE" has printed values beside it: another one is another test.
     """
     ours = scores[scores.pooling == pooling]
     means = averages[averages.pooling == pooling].set_index("arm")
@@ -46,9 +51,13 @@ def table1(scores: pd.DataFrame, averages: pd.DataFrame, *, scale: str, pooling:
         rows.append(f"<tr>{''.join(row)}</tr>")
     rows.append(_average_row(means, arms, columns))
     rows.append(_signed_row(means, columns))
+    more = ""
+    if glue is not None and len(glue):
+        rows.append(glue_row(glue, columns, [arm for arm in columns if arm in paper.TABLE1]))
+        more = f" {glue.suite.iloc[0]} Avg.: the mean score in percent, the highest in bold."
     caption = (
         f"Table 1, SEAT: effect sizes d with {pooling} pooling, 95 % intervals in small type, "
-        f"the lowest |d| of a row in bold. {scale}"
+        f"the lowest |d| of a row in bold.{more} {scale}"
     )
     return table(caption, _table1_head(columns), rows, kind="wide")
 

@@ -17,6 +17,7 @@ from bs4 import BeautifulSoup
 
 from fairkd import notebooks, paper, runner
 from fairkd.arms import GROUPS
+from fairkd.glue import TASKS
 from fairkd.profile import Profile, project_root
 from fairkd.stimuli import TESTS
 
@@ -242,7 +243,7 @@ def test_page_has_its_figures_described_and_asks_no_host(tiny, name):
     text = (tiny.folder / f"{name}.html").read_text()
     soup = BeautifulSoup(text, "html.parser")
     images = soup.find_all("img")
-    assert len(images) == {"01_capacity": 3, "02_ablation": 2, "03_mixup": 5, "05_report": 6}[name]
+    assert len(images) == {"01_capacity": 3, "02_ablation": 2, "03_mixup": 5, "04_glue": 2, "05_report": 8}[name]
     assert all(image["src"].startswith("data:") and len(image["alt"]) > 40 for image in images)
     assert not soup.find_all(["script", "link", "iframe"])
     assert not soup.find_all("pre", class_="error")
@@ -267,7 +268,7 @@ def test_report_tells_the_values_of_the_tables(tiny):
         "Limits",
         "Manifest",
     ]
-    assert text.count("not run yet") == 2  # the controlled experiment and GLUE
+    assert text.count("not run yet") == 1  # the controlled experiment
     r = tiny.frames["capacity_correlation"].iloc[0].r
     assert f"r = {r:.2f}".replace("-", "−") in text
     assert "the paper prints r = −0.82" in text
@@ -283,11 +284,11 @@ def test_report_tells_the_values_of_the_tables(tiny):
 def test_report_opens_with_the_verdicts_that_the_notebooks_reached(tiny):
     claims = tiny.frames["report_claims"].query("pooling == 'mean'")
     assert claims.claim.tolist() == list(range(9))
-    judged = pd.concat([tiny.frames[f"{name}_claims"] for name in ("capacity", "ablation", "mixup")])
-    judged = judged[judged.pooling == "mean"].drop_duplicates("claim").set_index("claim")
-    assert sorted(judged.index) == [0, 1, 2, 4, 5, 6, 7]
+    judged = pd.concat([tiny.frames[f"{name}_claims"] for name in ("capacity", "ablation", "mixup", "glue")])
+    judged = judged[judged.pooling.isin(["mean", ""])].drop_duplicates("claim").set_index("claim")
+    assert sorted(judged.index) == list(range(9))
     for row in claims.itertuples():
-        assert row.verdict == (judged.verdict[row.claim] if row.claim in judged.index else "not run")
+        assert row.verdict == judged.verdict[row.claim] != "not run"
     soup = BeautifulSoup((tiny.folder / "report.html").read_text(), "html.parser")
     rows = soup.find("table").find("tbody").find_all("tr")
     assert len(rows) == 9
@@ -314,6 +315,34 @@ def test_table_2_has_the_papers_rows_and_ours_and_differences_follow(tiny):
     counts = tiny.frames["mixup_pairs"]
     assert counts.positions.sum() > 100
     assert set(tiny.frames["mixup_teachers"].arm) == {"original", "debiased"}
+
+
+def test_glue_scores_are_complete_and_one_run_serves_two_notebooks(tiny):
+    tasks, averages = tiny.frames["glue_tasks"], tiny.frames["glue_averages"].set_index("arm")
+    assert tasks.task.tolist() == [*TASKS] * 4
+    assert averages.index.tolist() == ["full", "no-cos", "no-ce", "mixup-xy"]
+    assert (tasks.error == "").all()
+    for arm, own in tasks.groupby("arm"):
+        assert averages.average[arm] == pytest.approx(own.score.mean())
+    row = tiny.frames["ablation_glue"].set_index("arm")
+    assert row.index.tolist() == ["full", "no-cos", "no-ce"]
+    assert (row.average == averages.average[row.index]).all()
+    assert set(tiny.frames["glue_baselines"].arm) == {"majority", "bag-of-words", "untrained"}
+
+
+def test_synthetic_tasks_are_never_called_glue_nor_set_beside_printed_values(tiny):
+    """It is another test: the table of our scores has no printed value, the printed table stands apart."""
+    for name in ("04_glue", "05_report"):
+        soup = BeautifulSoup((tiny.folder / f"{name}.html").read_text(), "html.parser")
+        ours = next(t for t in soup.find_all("table") if t.caption and "mini-GLUE (synthetic)" in t.caption.get_text())
+        assert "printed" not in ours.get_text()
+        tables = [t for t in soup.find_all("table") if t.caption and "not comparable" in t.caption.get_text()]
+        assert len(tables) == 1
+        for values in paper.TABLE3.values():
+            assert all(f"{value:.1f}" in tables[0].get_text() for value in values.values())
+    table1 = BeautifulSoup((tiny.folder / "02_ablation.html").read_text(), "html.parser").get_text(" ")
+    assert "mini-GLUE (synthetic)" in table1
+    assert "76.7" not in table1
 
 
 def test_report_without_the_other_notebooks_says_what_is_missing(tiny, tmp_path):

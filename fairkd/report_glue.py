@@ -1,0 +1,106 @@
+"""The report's sentences about quality (Table 3, GLUE row of Table 1), computed from saved tables.
+
+They say what was measured and whether an interval decides; verdicts on the paper's claims are in ``claims_glue``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from fairkd import paper
+from fairkd.claims_glue import MARGIN
+from fairkd.tables import arm_titles, baselines_sentence, interval, number
+from fairkd.tables.glue import failures
+
+
+def glue_sentence(results: Mapping[str, pd.DataFrame], *, suite: str) -> str:
+    """Quality in words: lowest and highest student, what mixup and leaving out L_ce change, what failed, baselines.
+
+    Args:
+        results: of 04_glue by name: glue_tasks, glue_averages, and glue_differences, glue_baselines if they are there.
+        suite: what the tasks are called, "GLUE" or another name.
+    """
+    tasks, averages = results["glue_tasks"], results["glue_averages"]
+    texts = [_range(averages, suite)]
+    differences = results.get("glue_differences")
+    if differences is not None:
+        seeds = int(averages.seeds.min())
+        texts += [_mixup(differences, suite, seeds), _no_ce(differences, suite, seeds)]
+    texts.append(_failed(tasks))
+    if "glue_baselines" in results:
+        texts.append(baselines_sentence(tasks, results["glue_baselines"], suite=suite))
+    if suite != "GLUE":
+        texts.append("These are synthetic tests, not those of the paper, and say nothing about its values.")
+    return " ".join(text for text in texts if text)
+
+
+def _range(averages: pd.DataFrame, suite: str) -> str:
+    students = averages[(averages.arm != "teacher") & averages.average.notna()].sort_values("average", kind="stable")
+    start = f"Quality (Table 3 on {suite}):"
+    if students.empty:
+        return f"{start} no student has an average, because tasks failed."
+    titles = arm_titles(averages.arm)
+    low, high = (
+        f"{number(row.average, 1)} {interval(row.low, row.high, 1)} ({titles[row.arm]})".replace("  ", " ")
+        for row in (students.iloc[0], students.iloc[-1])
+    )
+    if len(students) == 1:
+        return f"{start} the average score is {low} percent."
+    return f"{start} the average scores of {len(students)} students lie between {low} and {high} percent."
+
+
+def _mixup(differences: pd.DataFrame, suite: str, seeds: int) -> str:
+    row = _average_difference(differences, "mixup-xy")
+    if row is None:
+        return ""
+    text = f"Mixup of logits and input changes it by {_points(row)}"
+    if suite == "GLUE":
+        text += f", in the paper by {number(_printed('mixup-xy', paper.TABLE3_PRINTED_AVERAGE), 1)}"
+    if not row.low <= row.high:
+        return f"{text}: the interval is undefined."
+    if row.low > -MARGIN and row.high < MARGIN:
+        said = "the interval lies within one point"
+    elif row.low > MARGIN or row.high < -MARGIN:
+        said = "the interval lies beyond one point"
+    else:
+        said = "the interval does not decide whether that is less than one point"
+    return f"{text}: {said}{_one_seed(seeds)}."
+
+
+def _no_ce(differences: pd.DataFrame, suite: str, seeds: int) -> str:
+    row = _average_difference(differences, "no-ce")
+    if row is None:
+        return ""
+    text = f"Without L_ce it changes by {_points(row)}"
+    if suite == "GLUE":
+        text += f", in the paper by {number(_printed('no-ce', paper.TABLE1_GLUE_AVERAGE), 1)}"
+    if not row.low <= row.high:
+        return f"{text}: the interval is undefined."
+    if row.low <= 0 <= row.high:
+        return f"{text}: the interval holds zero, which leaves open whether L_ce helps{_one_seed(seeds)}."
+    return f"{text}: the interval lies {'below' if row.high < 0 else 'above'} zero{_one_seed(seeds)}."
+
+
+def _printed(arm: str, averages: Mapping[str, float]) -> float:
+    return averages[arm] - averages["full"]
+
+
+def _points(row: Any) -> str:
+    return f"{number(row.difference, 1)} {interval(row.low, row.high, 1)}".strip() + " points"
+
+
+def _one_seed(seeds: int) -> str:
+    return ", for this one run of the training" if seeds == 1 else ""
+
+
+def _average_difference(differences: pd.DataFrame, arm: str) -> Any:
+    rows = differences[(differences.arm == arm) & (differences.baseline == "full") & (differences.task == "Avg.")]
+    return None if rows.empty else rows.iloc[0]
+
+
+def _failed(tasks: pd.DataFrame) -> str:
+    found = failures(tasks)
+    return f"Failed, so that averages are missing: {'; '.join(what for what, _ in found)}." if found else ""

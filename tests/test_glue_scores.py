@@ -1,0 +1,189 @@
+"""GLUE scores of students: both file layouts end to end, tidy tables, a failing task that loses no other."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from glue_files import save_parquet, write_parquet, write_tsv
+
+from fairkd import InputError, Profile
+from fairkd.experiment import Experiment
+from fairkd.glue import TASKS, headline, score
+from fairkd.materials import train_profile
+from fairkd.results import Results
+
+ROWS = 200
+
+
+@pytest.fixture(scope="module")
+def profile(tmp_path_factory) -> Profile:
+    folder = tmp_path_factory.mktemp("glue")
+    settings = {"arms": ["full", "no-ce"], "depths": [2], "max_steps": 3, "adapt_steps": 3, "seat_bootstrap": 200}
+    places = {"runs_dir": str(folder / "runs"), "store_dir": str(folder / "store")}
+    tasks = {"glue_source": str(write_parquet(folder / "parquet", rows=ROWS)), "glue_train_examples": None}
+    profile = Profile.load("tiny").changed(**settings, **places, **tasks, glue_seeds=[0, 1])
+    train_profile(profile)
+    return profile
+
+
+@pytest.fixture(scope="module")
+def experiment(profile) -> Experiment:
+    return Experiment("04_glue", profile)
+
+
+@pytest.fixture(scope="module")
+def arms(experiment):
+    arms = experiment.arms("glue")
+    assert [arm.name for arm in arms] == ["full", "no-ce"]  # those of glue_arms that the profile has
+    return arms
+
+
+def test_eight_tasks_of_a_folder_in_the_hubs_layout_run_end_to_end(experiment, arms):
+    tasks = experiment.glue_tasks(arms)
+    assert tasks.task.tolist() == [*TASKS] * 2
+    assert (tasks.error == "").all()
+    assert tasks.score.notna().all() and (tasks.low <= tasks.high).all()  # noqa: PT018
+    assert experiment.glue_failures() == []
+    assert experiment.glue_is_real
+
+
+def test_the_classic_download_gives_the_same_scores_without_another_run(experiment, arms, tmp_path, monkeypatch):
+    before = experiment.glue_tasks(arms)
+    monkeypatch.setattr("transformers.Trainer.train", lambda *_: pytest.fail("fine-tuned again"))
+    other = experiment.profile.changed(glue_source=str(write_tsv(tmp_path / "tsv", rows=ROWS)))
+    pd.testing.assert_frame_equal(Experiment("04_glue", other).glue_tasks(arms), before, check_exact=True)
+
+
+def test_raw_metrics_are_those_of_the_kept_predictions(experiment, arms):
+    raw = experiment.glue(arms)
+    assert len(raw) == 2 * 2 * 2 * (2 + sum(len(task.metrics) for task in TASKS.values()) - 1)  # MNLI has two splits
+    runs = experiment.glue_runs.predictions("no-ce", "STS-B")[1][0]["validation"]
+    expected = score(TASKS["STS-B"], runs.label, runs.prediction)
+    own = raw.query("arm == 'no-ce' and task == 'STS-B' and seed == 1 and run == 0").set_index("metric").value
+    assert own.to_dict() == pytest.approx(expected)
+
+
+def test_a_score_is_the_headline_averaged_over_runs_then_students(experiment, arms):
+    raw, tasks = experiment.glue(arms), experiment.glue_tasks(arms).set_index(["arm", "task"]).score
+    for name, task in TASKS.items():
+        own = raw[(raw.arm == "full") & (raw.task == name) & (raw.split == task.dev[0])]
+        by_run = [headline(task, run.set_index("metric").value) for _, run in own.groupby(["seed", "run"])]
+        assert len(by_run) == 4
+        assert tasks["full", name] == pytest.approx(np.mean(by_run))
+    averages = experiment.glue_averages(arms).set_index("arm")
+    assert averages.average["full"] == pytest.approx(tasks["full"].mean())
+    assert averages.suite.unique() == ["GLUE"]
+
+
+def test_differences_and_verdicts_are_of_these_arms(experiment, arms):
+    tasks = experiment.glue_tasks(arms).set_index(["arm", "task"]).score
+    rows = experiment.glue_differences(arms, baseline="full").set_index("task")
+    assert rows.difference["CoLA"] == pytest.approx(tasks["no-ce", "CoLA"] - tasks["full", "CoLA"])
+    claims = experiment.glue_claims(arms).set_index("claim")
+    assert claims.verdict.to_dict() == {3: "not run", 8: "not run"}  # no-cos and mixup-xy are not there
+
+
+def test_baselines_know_the_majority_and_the_words(experiment, arms):
+    found = experiment.glue_baselines(arms).set_index(["arm", "task"]).score
+    assert {arm for arm, _ in found.index} == {"majority", "bag-of-words", "untrained"}
+    labels = experiment.glue_runs.data["RTE"].dev["validation"]["label"][:]
+    commonest = np.bincount(experiment.glue_runs.data["RTE"].train["label"][:]).argmax()
+    assert found["majority", "RTE"] == pytest.approx(100 * np.mean(np.asarray(labels) == commonest))
+    assert found["majority", "CoLA"] == found["majority", "STS-B"] == 0
+    assert found["bag-of-words", "SST-2"] > 90  # in these files a word marks the label
+
+
+def test_a_learning_curve_is_made_on_request(experiment, arms, profile):
+    assert experiment.glue_learning(arms) is None
+    options = {"glue_tasks": ["RTE"], "glue_learning_curve": [16, 48], "glue_seeds": [0]}
+    curve = Experiment("04_glue", profile.changed(**options)).glue_learning(arms[:1])
+    assert curve.train_examples.tolist() == [16, 48]
+    assert curve.arm.tolist() == ["full"] * 2
+
+
+def test_a_task_that_fails_loses_no_other_and_is_named(profile, arms, tmp_path):
+    folder = write_parquet(tmp_path / "damaged", rows=ROWS)
+    task = TASKS["RTE"]
+    for file in (folder / "rte").glob("validation*"):
+        file.unlink()
+    save_parquet(folder, task, "validation", [])
+    damaged = Experiment("04_glue", profile.changed(glue_source=str(folder)))
+    tasks = damaged.glue_tasks(arms).set_index(["arm", "task"])
+    failed = tasks[tasks.error != ""]
+    assert [task for _, task in failed.index] == ["RTE", "RTE"]
+    assert failed.score.isna().all()
+    assert tasks.loc[tasks.error == "", "score"].notna().all()
+    assert damaged.glue_averages(arms).average.isna().all()
+    (line,) = damaged.glue_failures()
+    assert line.startswith("RTE: ")
+    assert "empty" in line
+    manifest = damaged.finish()
+    assert manifest["failures"] == [line]
+    assert Results("04_glue", damaged.profile).read() is not None
+
+
+def test_a_run_that_fails_loses_no_other(profile, arms, monkeypatch):
+    from fairkd import glue_runs
+
+    def finetune(encoder, data, *rest, **options):
+        if data.task.name == "CoLA":
+            raise RuntimeError("out of memory\nand so on")
+        return real(encoder, data, *rest, **options)
+
+    real = glue_runs.finetune
+    monkeypatch.setattr(glue_runs, "finetune", finetune)
+    other = Experiment("04_glue", profile)
+    assert other.glue_tasks(arms).query("task != 'CoLA'").score.notna().all()
+    assert other.glue_failures() == ["CoLA, full: out of memory", "CoLA, no-ce: out of memory"]
+
+
+def test_without_any_usable_task_there_is_an_error(profile, tmp_path, arms):
+    folder = write_parquet(tmp_path / "one", rows=20, tasks=["RTE"])
+    for file in (folder / "rte").glob("train*"):
+        file.write_bytes(b"no parquet")
+    nothing = profile.changed(glue_source=str(folder), glue_tasks=["RTE"])
+    with pytest.raises(InputError, match="RTE"):
+        Experiment("04_glue", nothing).glue_tasks(arms)
+
+
+def test_glue_facts_name_the_data(experiment, arms, profile):
+    experiment.glue_tasks(arms)
+    about = experiment.facts()["glue"]
+    assert about["suite"] == "GLUE"
+    assert set(about["data"]) == set(TASKS)
+    assert "glue" not in Experiment("01_capacity", profile.changed(glue_source=None)).facts()
+
+
+def test_arms_and_tasks_are_checked_with_the_profile(profile):
+    with pytest.raises(InputError, match=r"glue_arms: 'mixup-yx' is no arm.* Did you mean 'mixup-\w+'"):
+        profile.changed(glue_arms=["mixup-yx"])
+    with pytest.raises(InputError, match=r"'COLA'.*Did you mean 'CoLA'"):
+        profile.changed(glue_tasks=["COLA"])
+    with pytest.raises(InputError, match="glue_source"):
+        profile.changed(glue_source="./nowhere")
+    with pytest.raises(InputError, match="none; allowed"):
+        Experiment("04_glue", profile.changed(glue_source=None)).glue_tasks([])
+
+
+def test_begin_checks_the_folder_before_any_work(profile, tmp_path):
+    folder = write_parquet(tmp_path / "some", rows=4, tasks=["RTE"])
+    values = profile.changed(glue_source=str(folder)).values()
+    with pytest.raises(InputError, match="CoLA"):
+        Experiment.begin("04_glue", {**values, "__name__": "__main__"})
+
+
+def test_the_command_line_prints_scores_and_reports_what_failed(profile, tmp_path, capsys):
+    from fairkd.cli import app, join_pairs
+
+    folder = write_parquet(tmp_path / "few", rows=32, tasks=["RTE", "STS-B"])
+    student = Experiment("04_glue", profile).materials.student(profile.all_arms()[0], 0)
+    options = ["--source", str(folder), "--task", "RTE", "--task", "STS-B", "--epochs", "1", "--json"]
+    store = ["--store", str(Path(profile.store_dir))]
+    with pytest.raises(SystemExit) as end:
+        app(join_pairs(["glue", str(student), *options, *store]))
+    assert end.value.code == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["failures"] == {}
+    assert {row["task"] for row in printed["scores"]} == {"RTE", "STS-B"}
