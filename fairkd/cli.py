@@ -106,7 +106,8 @@ def glue(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     """Fine-tune any encoder on the tasks of GLUE and print its development scores."""
-    from fairkd.finetune import GlueRecipe, evaluate
+    from fairkd.evaluate import evaluate
+    from fairkd.finetune import GlueRecipe
     from fairkd.materials import resolve_device
     from fairkd.profile import project_root
     from fairkd.store import Store

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -20,12 +21,12 @@ import numpy as np
 import pandas as pd
 import torch
 
-from fairkd.classifiers import Encoder, classifier, open_encoder
+from fairkd.classifiers import Encoder, classifier
 from fairkd.corpus import tokenizer_digest
 from fairkd.errors import DivergedError, InputError
-from fairkd.glue import find_tasks, headline, score
-from fairkd.glue_data import TaskData, check_source, load
-from fairkd.hub import first_line, quiet
+from fairkd.glue import score
+from fairkd.glue_data import TaskData
+from fairkd.hub import quiet
 from fairkd.provenance import environment
 from fairkd.rng import derive, global_randomness_kept, numpy_generator
 from fairkd.store import Store
@@ -87,7 +88,30 @@ def finetune(
         DivergedError: the fine-tuned model gives outputs that are not finite.
     """
     check_device(device)
-    spec = {
+    spec = _spec(encoder, data, recipe, seed, device, keep_weights)
+    key = Store.key("glue", spec)
+    return store.once(key, lambda: _run(key, spec, encoder, data, recipe, seed, store, device))
+
+
+def find_run(
+    encoder: Encoder,
+    data: TaskData,
+    recipe: GlueRecipe,
+    *,
+    seed: int,
+    store: Store,
+    device: torch.device,
+    keep_weights: bool = False,
+) -> Path | None:
+    """The folder of a run that :func:`finetune` made with these arguments; None if the store has none."""
+    return store.find(Store.key("glue", _spec(encoder, data, recipe, seed, device, keep_weights)))
+
+
+def _spec(
+    encoder: Encoder, data: TaskData, recipe: GlueRecipe, seed: int, device: torch.device, keep_weights: bool
+) -> dict[str, Any]:
+    """All that determines a run's predictions."""
+    return {
         "engine": ENGINE,
         "encoder": encoder.digest,
         "pretrained": encoder.pretrained,
@@ -99,8 +123,17 @@ def finetune(
         "precision": precision(device),
         "weights": keep_weights,
     }
-    key = Store.key("glue", spec)
-    return store.once(key, lambda: _run(key, spec, encoder, data, recipe, seed, store, device))
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """One CPU thread for the block: how many there are changes the last bits, and small models gain little by them."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def check_device(device: torch.device) -> None:
@@ -128,7 +161,7 @@ def _run(
     train = _subset(data, recipe, seed)
     if device.type == "cpu":
         keep_freed_memory()
-    with global_randomness_kept(), quiet(), tempfile.TemporaryDirectory(prefix="fairkd-glue-") as scratch:
+    with one_thread(), global_randomness_kept(), quiet(), tempfile.TemporaryDirectory(prefix="fairkd-glue-") as scratch:
         torch.manual_seed(derive(seed, purpose, 0))  # of the head, which transformers initialises
         model = classifier(encoder, data.task)
         model.base_model.embeddings.requires_grad_(not recipe.freeze_embeddings)
@@ -202,46 +235,3 @@ def _predict(trainer: Any, split: str, data: TaskData, encoder: Encoder, recipe:
         raise DivergedError(f"{data.task.name}: the fine-tuned model's outputs are not finite")
     found = outputs.argmax(axis=1) if data.task.labels else outputs[:, 0].astype(np.float64)
     return pd.DataFrame({"label": np.asarray(examples["label"]), "prediction": found})
-
-
-def evaluate(
-    model: str | Path,
-    source: str,
-    tasks: Sequence[str],
-    recipe: GlueRecipe,
-    *,
-    seeds: Sequence[int],
-    store: Store,
-    device: torch.device,
-) -> tuple[pd.DataFrame, dict[str, str]]:
-    """What ``fairkd glue MODEL`` does: fine-tunes any checkpoint on tasks, one after the other.
-
-    Args:
-        model: as for :func:`open_encoder`.
-        source: "mini", "hub:REPO" or a folder.
-        tasks: names, or "all".
-        recipe, store, device: as for :func:`finetune`.
-        seeds: a run each.
-
-    Returns:
-        Raw metrics (task, split, seed, metric, value, as fractions; the "headline" in percent), and of each task that
-        failed the reason.
-
-    Raises:
-        InputError: before anything is trained, for a model, task or source that cannot be used.
-    """
-    chosen, folder = find_tasks(tasks), Path(source).expanduser()
-    check_source(source, chosen, folder=folder)
-    encoder, rows, failures = open_encoder(model), [], {}
-    for task in chosen:
-        try:
-            data = load(task, source, folder=folder)
-            for seed in seeds:
-                run = Store.manifest(finetune(encoder, data, recipe, seed=seed, store=store, device=device))
-                for split, scores in run["scores"].items():
-                    row = {"task": task.name, "split": split, "seed": seed}
-                    both = scores | {"headline": headline(task, scores)}
-                    rows += [row | {"metric": name, "value": value} for name, value in both.items()]
-        except Exception as error:  # the other tasks may be in order
-            failures[task.name] = first_line(error)
-    return pd.DataFrame(rows, columns=["task", "split", "seed", "metric", "value"]), failures

@@ -17,8 +17,9 @@ import pandas as pd
 from tqdm import tqdm
 
 from fairkd.arms import Arm
+from fairkd.classifiers import Encoder, open_encoder
 from fairkd.errors import InputError
-from fairkd.finetune import Encoder, GlueRecipe, check_device, finetune, open_encoder
+from fairkd.finetune import GlueRecipe, check_device
 from fairkd.glue import Task, find_tasks
 from fairkd.glue_baselines import bag_of_words, majority
 from fairkd.glue_data import TaskData, load, suite
@@ -28,6 +29,7 @@ from fairkd.profile import Profile
 from fairkd.quality import Quality, over_runs, resample
 from fairkd.rng import numpy_generator
 from fairkd.store import Store
+from fairkd.workers import Job, Workers
 
 UNTRAINED = "untrained"
 """The baseline of random weights, in the shape of the first student."""
@@ -102,13 +104,25 @@ class GlueRuns:
     def _run(self, encoders: dict[str, list[Encoder]]) -> None:
         known = self._runs.keys() | self.failures.keys()
         todo = [(arm, task) for task in self.data for arm in encoders if (arm, task) not in known]
-        for arm, task in tqdm(
-            todo, desc=f"fine-tuning on {self.suite}", disable=not (todo and self.materials.progress)
-        ):
-            try:
-                self._runs[arm, task] = [self._fine_tuned(encoder, self.data[task]) for encoder in encoders[arm]]
-            except Exception as error:  # this task is lost for this arm, and nothing else is
-                self.failures[arm, task] = first_line(error)
+        seeds = self.profile.glue_seeds
+        jobs = {
+            (arm, task): [self._job(encoder, self.data[task], seed) for encoder in encoders[arm] for seed in seeds]
+            for arm, task in todo
+        }
+        shown = self.materials.progress and bool(todo)
+        with Workers(self.materials.device) as workers:
+            waiting = {place: [workers.start(job) for job in own] for place, own in jobs.items()}
+            for (arm, task), own in tqdm(waiting.items(), desc=f"fine-tuning on {self.suite}", disable=not shown):
+                try:
+                    found = [_predictions(result(), self.data[task]) for result in own]
+                except Exception as error:  # this task is lost for this arm, and nothing else is
+                    self.failures[arm, task] = first_line(error)
+                else:
+                    self._runs[arm, task] = [found[i : i + len(seeds)] for i in range(0, len(found), len(seeds))]
+
+    def _job(self, encoder: Encoder, data: TaskData, seed: int) -> Job:
+        materials, keep = self.materials, self.profile.glue_keep_weights
+        return Job(encoder, data, self.recipe, seed, materials.store, materials.device, keep)
 
     def failure(self, arm: str, task: str) -> str:
         """Why a task has no score; "" if it has."""
@@ -136,21 +150,6 @@ class GlueRuns:
         folder = self.materials.student(arm, seed)
         digest = Store.manifest(folder)["weights_digest"] if pretrained else None
         return open_encoder(folder, digest=digest, pretrained=pretrained)
-
-    def _fine_tuned(self, encoder: Encoder, data: TaskData) -> Runs:
-        runs = []
-        for seed in self.profile.glue_seeds:
-            folder = finetune(
-                encoder,
-                data,
-                self.recipe,
-                seed=seed,
-                store=self.materials.store,
-                device=self.materials.device,
-                keep_weights=self.profile.glue_keep_weights,
-            )
-            runs.append(_predictions(folder, data))
-        return runs
 
     def _cached(self, name: str, make: Callable[[TaskData], dict[str, pd.DataFrame]], data: TaskData) -> Any:
         key = Store.key("glue baseline", {"version": 1, "name": name, "data": data.digest})

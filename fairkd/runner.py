@@ -24,7 +24,6 @@ import json
 import os
 import secrets
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -51,6 +50,7 @@ from fairkd.ledger import (
     state,
     status,
 )
+from fairkd.processes import die_with_parent
 from fairkd.profile import Profile, project_root
 from fairkd.store import file_digest, write_json
 
@@ -244,17 +244,9 @@ def _call(module: list[str], *, environment: dict[str, str] | None = None, log: 
         stdin=subprocess.DEVNULL,
         stdout=log,
         stderr=subprocess.STDOUT if log else None,
-        preexec_fn=_die_with_parent if sys.platform == "linux" else None,
+        preexec_fn=die_with_parent,
         check=False,
     ).returncode
-
-
-def _die_with_parent() -> None:
-    """In the child: be killed when the runner is, so that no orphan writes beside the next run (Linux)."""
-    import ctypes
-
-    pr_set_pdeathsig = 1
-    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
 
 
 def _unfinished(files: Files, token: str) -> str:

@@ -13,7 +13,8 @@ from datasets import Dataset
 
 from fairkd.classifiers import Encoder, classifier, open_encoder
 from fairkd.errors import DivergedError, InputError
-from fairkd.finetune import GlueRecipe, check_device, evaluate, finetune
+from fairkd.evaluate import evaluate
+from fairkd.finetune import GlueRecipe, check_device, finetune
 from fairkd.glue import TASKS, score
 from fairkd.glue_data import TaskData
 from fairkd.rng import derive, numpy_generator
@@ -228,7 +229,7 @@ def test_evaluate_loses_no_task_to_another(checkpoint, store, monkeypatch):
             raise InputError("CoLA: split 'train' is empty")
         return task_data(task.name)
 
-    monkeypatch.setattr("fairkd.finetune.load", data)
+    monkeypatch.setattr("fairkd.evaluate.load", data)
     names, recipe = ["SST-2", "CoLA", "STS-B"], replace(RECIPE, epochs=1)
     table, failures = evaluate(checkpoint, "mini", names, recipe, seeds=[0, 1], store=store, device=CPU)
     assert failures == {"CoLA": "CoLA: split 'train' is empty"}

@@ -13,6 +13,7 @@ from fairkd.experiment import Experiment
 from fairkd.glue import TASKS, headline, score
 from fairkd.materials import train_profile
 from fairkd.results import Results
+from fairkd.store import Store
 
 ROWS = 200
 
@@ -51,7 +52,7 @@ def test_eight_tasks_of_a_folder_in_the_hubs_layout_run_end_to_end(experiment, a
 
 def test_the_classic_download_gives_the_same_scores_without_another_run(experiment, arms, tmp_path, monkeypatch):
     before = experiment.glue_tasks(arms)
-    monkeypatch.setattr("transformers.Trainer.train", lambda *_: pytest.fail("fine-tuned again"))
+    monkeypatch.setattr("fairkd.workers._run", lambda *_: pytest.fail("fine-tuned again"))
     other = experiment.profile.changed(glue_source=str(write_tsv(tmp_path / "tsv", rows=ROWS)))
     pd.testing.assert_frame_equal(Experiment("04_glue", other).glue_tasks(arms), before, check_exact=True)
 
@@ -125,18 +126,37 @@ def test_a_task_that_fails_loses_no_other_and_is_named(profile, arms, tmp_path):
 
 
 def test_a_run_that_fails_loses_no_other(profile, arms, monkeypatch):
-    from fairkd import glue_runs
+    from fairkd.workers import Workers
 
-    def finetune(encoder, data, *rest, **options):
-        if data.task.name == "CoLA":
-            raise RuntimeError("out of memory\nand so on")
-        return real(encoder, data, *rest, **options)
+    def fail():
+        raise RuntimeError("out of memory\nand so on")
 
-    real = glue_runs.finetune
-    monkeypatch.setattr(glue_runs, "finetune", finetune)
+    def start(self, job):
+        if job.data.task.name == "CoLA":
+            return fail
+        return real(self, job)
+
+    real = Workers.start
+    monkeypatch.setattr(Workers, "start", start)
     other = Experiment("04_glue", profile)
     assert other.glue_tasks(arms).query("task != 'CoLA'").score.notna().all()
     assert other.glue_failures() == ["CoLA, full: out of memory", "CoLA, no-ce: out of memory"]
+
+
+def test_a_run_beside_others_has_the_bits_of_one_alone(profile, arms, experiment, tmp_path):
+    """The runs of the fixture were made side by side, each with one thread, as is this one."""
+    import torch
+
+    from fairkd.finetune import finetune
+
+    torch.set_num_threads(1)
+    experiment.glue_tasks(arms)
+    runs, store = experiment.glue_runs, Store(tmp_path)
+    encoder, data = runs._encoder(arms[1], 1), runs.data["STS-B"]
+    folder = finetune(encoder, data, runs.recipe, seed=1, store=store, device=torch.device("cpu"))
+    beside = runs.predictions("no-ce", "STS-B")[1][1]["validation"]
+    alone = pd.read_parquet(folder / "predictions-validation.parquet")
+    pd.testing.assert_frame_equal(alone, beside, check_exact=True)
 
 
 def test_without_any_usable_task_there_is_an_error(profile, tmp_path, arms):

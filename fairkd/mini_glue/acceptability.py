@@ -23,16 +23,6 @@ def agreement_phrase(draw: Draw, label: int) -> tuple[str]:
     return (sentence(f"the {noun}{phrase} {ending}"),)
 
 
-def agreement_clause(draw: Draw, label: int) -> tuple[str]:
-    """The same over a relative clause."""
-    head, other = draw.some(draw.words.people, 2)
-    plural = draw.flip()
-    verb = draw.form((("is", "are"), ("was", "were")))[plural == bool(label)]
-    clause = f"who {past(draw.one(draw.words.acts))} the {_number(other, draw.flip())}"
-    ending = draw.form(("here", "in the {place}")).format(place=draw.one(draw.words.places))
-    return (sentence(f"the {_number(head, plural)} {clause} {verb} {ending}"),)
-
-
 def valency(draw: Draw, label: int) -> tuple[str]:
     """A transitive verb has an object, an intransitive one has none."""
     transitive = draw.flip()
@@ -41,35 +31,6 @@ def valency(draw: Draw, label: int) -> tuple[str]:
     subject = draw.form((draw.names()[0], draw.pronoun("they"), f"the {draw.one(draw.words.people)}"))
     ending = draw.form(("", " in the {place}"))
     return (sentence(f"{subject} {past(verb)}{rest}{ending.format(place=draw.one(draw.words.places))}"),)
-
-
-def existence(draw: Draw, label: int) -> tuple[str]:
-    """ "There is" agrees with what follows."""
-    plural = draw.flip()
-    verb = draw.form((("is", "are"), ("was", "were")))[plural == bool(label)]
-    noun = _number(draw.one(draw.words.things), plural)
-    word = draw.form(("the", "no", draw.pronoun("their")))
-    return (sentence(f"there {verb} {word} {noun} in the {draw.one(draw.words.places)}"),)
-
-
-def question(draw: Draw, label: int) -> tuple[str]:
-    """ "What" stands for an object; "when" leaves none out."""
-    transitive = draw.flip()
-    verb = draw.one(draw.words.transitive if transitive else draw.words.intransitive)
-    word = draw.form((("when", "what"), ("where", "which one")))[transitive == bool(label)]
-    subject = draw.form((draw.names()[0], draw.pronoun("they"), f"the {draw.one(draw.words.people)}"))
-    return (sentence(f"{word} did {subject} {verb}", "?"),)
-
-
-def reflexive(draw: Draw, label: int) -> tuple[str]:
-    """A reflexive agrees with the subject in number and gender, whatever stands between."""
-    singular = draw.flip()
-    name, other = draw.both()
-    plural = f"the {with_s(draw.one(draw.words.people))}"
-    right, wrong = (name, draw.form((other, plural))) if singular else (plural, name)
-    verb = past(draw.one(draw.words.acts))
-    own = draw.pronoun("self") if singular else "themselves"
-    return (sentence(f"{right if label else wrong} {verb} {own}{draw.form(('', ' again', ' too'))}"),)
 
 
 def auxiliary(draw: Draw, label: int) -> tuple[str]:
@@ -92,8 +53,28 @@ def determiner(draw: Draw, label: int) -> tuple[str]:
     return (sentence(f"{word} {noun} {verb} {draw.pronoun('their')} {draw.one(draw.words.things)}"),)
 
 
+def object_order(draw: Draw, label: int) -> tuple[str]:
+    """The verb stands before its object."""
+    verb, thing = past(draw.one(draw.words.transitive)), f"the {draw.one(draw.words.things)}"
+    subject = draw.form((draw.names()[0], draw.pronoun("they"), f"the {draw.one(draw.words.people)}"))
+    ending = draw.form(("", " again", " in the {place}")).format(place=draw.one(draw.words.places))
+    return (sentence(" ".join([subject, *((verb, thing) if label else (thing, verb))]) + ending),)
+
+
+def modifier_order(draw: Draw, label: int) -> tuple[str]:
+    """A modifier stands between the article and its noun."""
+    trait = draw.one(draw.one(tuple(scales.TRAITS.values()))[draw.words.part][0])
+    thing, other = draw.some(draw.words.things, 2)
+    own = draw.form(("the", draw.pronoun("their")))
+    wrong = draw.form((f"{own} {thing} {trait}", f"{trait} {own} {thing}"))
+    phrase = f"{own} {trait} {thing}" if label else wrong
+    frame = draw.form(("{phrase} was near the {other}", "{who} {verb} {phrase}"))
+    verb = past(draw.one(draw.words.transitive))
+    return (sentence(frame.format(phrase=phrase, other=other, who=draw.names()[0], verb=verb)),)
+
+
 def _number(noun: str, plural: bool) -> str:
     return with_s(noun) if plural else noun
 
 
-COLA = (agreement_phrase, agreement_clause, valency, existence, question, reflexive, auxiliary, determiner)
+COLA = (object_order, modifier_order, valency, determiner, auxiliary, agreement_phrase)

@@ -39,7 +39,6 @@ PRONOUNS = (
     {"they": "she", "them": "her", "their": "her", "self": "herself"},
     {"they": "he", "them": "him", "their": "his", "self": "himself"},
 )
-NUMERALS = ("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "twelve")
 
 
 def with_s(word: str) -> str:
@@ -107,10 +106,6 @@ class Draw:
     def form(self, choices: Sequence[T]) -> T:
         """One of several forms."""
         return choices[int(self._forms.integers(len(choices)))]
-
-    def permuted(self, number: int) -> list[int]:
-        """0 to number - 1 in any order, a choice of form."""
-        return [int(i) for i in self._forms.permutation(number)]
 
     def one(self, words: Sequence[T]) -> T:
         """A word."""

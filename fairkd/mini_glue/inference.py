@@ -24,21 +24,6 @@ def kinds(draw: Draw, relation: int) -> Two:
     return sentence(frame.format(x=article(before))), sentence(frame.format(x=article(after)))
 
 
-def kinds_of_objects(draw: Draw, relation: int) -> Two:
-    """The same within a deed, where a denial turns the direction round."""
-    hypernym, (one, _) = draw.kind(2)
-    verb, name = draw.one(draw.words.transitive), draw.names()[0]
-    done = [f"{name} {past(verb)} {article(noun)}" for noun in (one, hypernym)]
-    undone = [f"{name} did not {verb} {article(noun)}" for noun in (one, hypernym)]
-    choices = (
-        ((done[0], done[1]), (undone[1], undone[0])),
-        ((done[1], done[0]), (undone[0], undone[1])),
-        ((done[0], undone[1]), (undone[1], done[0])),
-    )
-    premise, hypothesis = draw.form(choices[relation])
-    return sentence(premise), sentence(hypothesis)
-
-
 def modifiers(draw: Draw, relation: int) -> Two:
     """A modifier may be dropped, not added; its opposite contradicts."""
     trait, opposite = draw.two(scales.TRAITS, same=False)
@@ -57,33 +42,6 @@ def moods(draw: Draw, relation: int) -> Two:
     mood, then = draw.unrelated(scales.MOODS) if relation == 1 else draw.two(scales.MOODS, same=relation == 0)
     who = draw.form((draw.pronoun("they"), draw.names()[0]))
     return sentence(f"{who} was {mood}"), sentence(f"{who} was {then}")
-
-
-def traits(draw: Draw, relation: int) -> Two:
-    """The same of a thing."""
-    trait, then = draw.unrelated(scales.TRAITS) if relation == 1 else draw.two(scales.TRAITS, same=relation == 0)
-    mine = f"{draw.pronoun('their')} {draw.one(draw.words.things)}"
-    return sentence(f"{mine} is {trait}"), sentence(f"{mine} is {then}")
-
-
-def denied_traits(draw: Draw, relation: int) -> Two:
-    """What is not so: the antonym follows from a trait, the synonym does not."""
-    trait, then = draw.unrelated(scales.TRAITS) if relation == 1 else draw.two(scales.TRAITS, same=relation == 2)
-    mine = f"{draw.pronoun('their')} {draw.one(draw.words.things)} is"
-    return sentence(f"{mine} {trait}"), sentence(f"{mine} not {then}")
-
-
-def reviews(draw: Draw, relation: int) -> Two:
-    """From a liking follows praise, not blame; of a trait nothing is said."""
-    sign = draw.flip()
-    verb = draw.one(draw.words.feel[sign])
-    work, who = draw.one(draw.words.works), draw.pronoun("they")
-    opinion = draw.one(draw.words.disliked if sign == (relation == 0) else draw.words.liked)
-    if relation == 1:
-        opinion = draw.one(
-            draw.one((scales.TRAITS["age"], scales.TRAITS["price"], scales.TRAITS["size"]))[draw.words.part][0]
-        )
-    return sentence(f"{who} {past(verb)} the {work}"), sentence(f"{who} thought that the {work} was {opinion}")
 
 
 def voices(draw: Draw, relation: int) -> Two:
@@ -119,8 +77,6 @@ def spoken(template: Template) -> Template:
     return write
 
 
-TEMPLATES: tuple[Template, ...] = (
-    kinds, kinds_of_objects, modifiers, moods, traits, denied_traits, reviews, voices,
-)  # fmt: skip
+TEMPLATES: tuple[Template, ...] = (kinds, modifiers, moods, voices)
 SPOKEN = tuple(spoken(template) for template in TEMPLATES)
 """Those of the mismatched development set."""

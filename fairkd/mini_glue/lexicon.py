@@ -21,7 +21,6 @@ class Lexicon:
         people: kinds of people.
         things: what one can move, hold or own.
         places: where one can be, with "in the".
-        times: likewise.
         intransitive: verbs that take no object.
         transitive: verbs that cannot do without one; people do it to things.
         acts: verbs; people do it to people, and it is neither good nor bad.
@@ -36,7 +35,6 @@ class Lexicon:
     people: tuple[str, ...]
     things: tuple[str, ...]
     places: tuple[str, ...]
-    times: tuple[str, ...]
     intransitive: tuple[str, ...]
     transitive: tuple[str, ...]
     acts: tuple[str, ...]
@@ -72,7 +70,6 @@ TRAIN = Lexicon(
     places=_words("""park kitchen library garden station market museum theatre harbour village school office cellar
                   forest attic airport chapel tunnel stadium desert valley prison temple meadow café pub bakery
                   laboratory bedroom shed"""),
-    times=_words("morning winter afternoon seventies night spring"),
     intransitive=_words("""sleep laugh smile sneeze wait cry fall tremble yawn faint emerge hesitate travel snore kneel
                         stumble blush cough sit lie arrive run bark"""),
     transitive=_words("""admire repair borrow inspect carry mention destroy damage praise possess contain ignore
@@ -117,7 +114,6 @@ DEV = Lexicon(
                   flag towel jar necklace wheel desk bench pen carton parcel"""),
     places=_words("""bank restaurant palace square garage basement cemetery gallery corridor monastery hall cabin
                   courtyard parlor cathedral mall lobby arena barn suburb"""),
-    times=_words("evening summer autumn sixties fifties eighties"),
     intransitive=_words("""swim shiver collapse giggle sigh bleed crawl wander sweat depart dance scream happen weep
                         pause sneak talk pray sing"""),
     transitive=_words("""throw find grasp demand bring use acquire pursue steal touch order draw lift pull push

@@ -24,13 +24,6 @@ def moods(draw: Draw, label: int) -> Two:
     return sentence(f"{who} was {one}"), sentence(f"{who} was {other}")
 
 
-def traits(draw: Draw, label: int) -> Two:
-    """A trait, likewise."""
-    one, other = draw.two(scales.TRAITS, same=bool(label))
-    thing = draw.one(draw.words.things)
-    return sentence(f"the {thing} was {one}"), sentence(f"the {thing} was {other}")
-
-
 def opinions(draw: Draw, label: int) -> Two:
     """What was thought of a work, in another order."""
     one, other = draw.opinions(same=bool(label))
@@ -49,4 +42,4 @@ def _voices(agent: str, patient: str, verb: str) -> Two:
     return f"{agent} {past(verb)} {patient}", f"{patient} was {participle(verb)} by {agent}"
 
 
-MRPC = (roles, moods, traits, opinions, acts)
+MRPC = (roles, moods, opinions, acts)

@@ -1,68 +1,77 @@
-"""STS-B: a similarity from 0 to 5 that says which of three slots changed.
+"""STS-B: a similarity from 0 to 5 that says how many of five slots changed.
 
-What somebody met or had is a person or a thing, and it was somewhere or at some time. A change puts the other there:
-it costs 2. The trait has a synonym in the second sentence, or an antonym: that is a change, too, and costs 1.
+Who, what, where and the two traits of a sentence each stay or change to another word of the same list. A trait that
+stays may be said by a synonym.
 """
 
 from __future__ import annotations
 
-from itertools import product
+from itertools import combinations
 
 from fairkd.mini_glue import scales
-from fairkd.mini_glue.grammar import Draw, sentence
+from fairkd.mini_glue.grammar import Draw, participle, past, sentence
 
-Grade = tuple[int, int, int]
-COSTS = (2, 2, 1)
-"""Of a changed noun, setting and trait."""
-GRADES: tuple[Grade, ...] = tuple((noun, setting, trait) for noun, setting, trait in product((0, 1), repeat=3))
-"""Which of the three change."""
+SLOTS = 5
+GRADES: tuple[int, ...] = tuple(range(SLOTS + 1))
+"""How many slots change."""
 
 
-def score(grade: Grade) -> float:
-    """The similarity of a grade."""
-    return 5.0 - sum(cost for cost, changed in zip(COSTS, grade, strict=True) if changed)
+def score(changes: int) -> float:
+    """The similarity after so many changes."""
+    return float(SLOTS - changes)
 
 
-def _write(draw: Draw, grade: Grade, first: str, second: str) -> tuple[str, str]:
-    nouns = [draw.one(draw.words.people), draw.one(draw.words.things)]
-    settings = [draw.one(draw.words.places), draw.one(draw.words.times)]
-    traits = draw.two({name: scales.TRAITS[name] for name in ("worth", "beauty", "age", "size")}, same=not grade[2])
-    slots = []
-    for words, changed in ((nouns, grade[0]), (settings, grade[1])):
-        if draw.flip():
-            words.reverse()
-        slots.append((words[0], words[1] if changed else words[0]))
-    fixed = {"name": draw.names()[0], "they": draw.pronoun("they"), "them": draw.pronoun("them")}
-    texts = [
-        sentence(frame.format(noun=noun, setting=setting, trait=trait, **fixed))
-        for frame, noun, setting, trait in zip((first, second), *slots, traits, strict=True)
-    ]
+def _write(draw: Draw, changes: int, first: str, second: str) -> tuple[str, str]:
+    changed = draw.form(tuple(combinations(range(SLOTS), changes)))
+    words = draw.words
+    nouns = [draw.some(list_, 2) for list_ in (words.people, words.things, words.places)]
+    slots = [(one, other if slot in changed else one) for slot, (one, other) in enumerate(nouns)]
+    for slot, table in ((3, scales.MOODS), (4, scales.TRAITS)):
+        slots.append(draw.unrelated(table) if slot in changed else _kept(draw, table))
+    verb, they, name = draw.one(words.transitive), draw.pronoun("they"), draw.names()[0]
+    texts = []
+    for frame, (person, thing, place, mood, trait) in zip((first, second), zip(*slots, strict=True), strict=True):
+        filled = {
+            "person": person,
+            "thing": thing,
+            "place": place,
+            "mood": mood,
+            "trait": trait,
+            "they": they,
+            "name": name,
+        }
+        texts.append(sentence(frame.format(**filled, past=past(verb), participle=participle(verb))))
     return texts[0], texts[1]
 
 
-def seen(draw: Draw, grade: Grade) -> tuple[str, str]:
+def _kept(draw: Draw, table: scales.Scales) -> tuple[str, str]:
+    """A word twice, or with its synonym."""
+    one, other = draw.two(table, same=True)
+    return one, draw.form((one, other))
+
+
+def plain(draw: Draw, changes: int) -> tuple[str, str]:
     """Both in the usual order."""
-    frame = "{they} saw the {trait} {noun} in the {setting}"
-    return _write(draw, grade, frame, frame)
+    frame = "the {mood} {person} {past} the {trait} {thing} in the {place}"
+    return _write(draw, changes, frame, frame)
 
 
-def fronted(draw: Draw, grade: Grade) -> tuple[str, str]:
-    """The setting first in one of them."""
-    return _write(
-        draw, grade, "{they} met the {trait} {noun} in the {setting}", "in the {setting}, {they} met the {trait} {noun}"
-    )
+def fronted(draw: Draw, changes: int) -> tuple[str, str]:
+    """The place first in one of them."""
+    first = "the {mood} {person} {past} the {trait} {thing} in the {place}"
+    return _write(draw, changes, first, "in the {place}, the {mood} {person} {past} the {trait} {thing}")
 
 
-def passive(draw: Draw, grade: Grade) -> tuple[str, str]:
+def passive(draw: Draw, changes: int) -> tuple[str, str]:
     """One active, one passive."""
-    second = "the {trait} {noun} was seen by {name} in the {setting}"
-    return _write(draw, grade, "{name} saw the {trait} {noun} in the {setting}", second)
+    first = "the {mood} {person} {past} the {trait} {thing} in the {place}"
+    return _write(draw, changes, first, "the {trait} {thing} was {participle} by the {mood} {person} in the {place}")
 
 
-def present(draw: Draw, grade: Grade) -> tuple[str, str]:
-    """What was near somebody."""
-    frame = "the {trait} {noun} was near {them} in the {setting}"
-    return _write(draw, grade, frame, frame)
+def seen(draw: Draw, changes: int) -> tuple[str, str]:
+    """What somebody saw, who is a name in one and a pronoun in the other."""
+    first = "in the {place} {name} saw the {mood} {person} near the {trait} {thing}"
+    return _write(draw, changes, first, "{they} saw the {mood} {person} near the {trait} {thing} in the {place}")
 
 
-STSB = (seen, fronted, passive, present)
+STSB = (plain, fronted, passive, seen)
