@@ -1,4 +1,4 @@
-"""The command line ``fairkd``: reproduce, train, run, seat, glue, status.
+"""The command line ``fairkd``: reproduce, train, run, export, seat, glue, status.
 
 Wrong input is a sentence on standard error and exit status 2; a failed notebook is exit status 1. What is slow to
 import is imported by the command that needs it.
@@ -73,6 +73,27 @@ def run(
     if outcome.state == "failed":
         raise typer.Exit(1)
     print(outcome.page)
+
+
+@app.command()
+def export(
+    what: Annotated[
+        str,
+        typer.Argument(
+            metavar="NOTEBOOK_OR_PROFILE",
+            help="An executed .ipynb file; a profile, for its report; or a notebook's name, as in 01_capacity.",
+        ),
+    ],
+    to: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Where to write; beside the notebook without it.")
+    ] = None,
+    profile: Annotated[str, typer.Option(help="Whose run, where a notebook's name is given.")] = "quick",
+) -> None:
+    """Write a notebook as one HTML page that needs no kernel and no network."""
+    from fairkd.export import locate, write_html
+
+    notebook, page = locate(what, profile=profile)
+    print(write_html(notebook, to or page))
 
 
 @app.command()

@@ -1,24 +1,34 @@
 """HTML export: an executed notebook becomes one page that needs neither a kernel nor a network.
 
 nbconvert renders the cells (its ``basic`` template, extended by ``templates/fairkd``); this module adds the
-table of contents, boxes in which wide tables scroll, and one style sheet for light, dark, print and phones.
-A page holds no script and no address of another host, and its Content-Security-Policy forbids both, so that a
-hostile string in a data set or a model's name stays text even where some output forgot to escape it.
+table of contents, boxes in which wide tables scroll, links that save a figure's data, and one style sheet for light,
+dark, print and phones. A page holds one script, ``page.js``, which moves sliders (:mod:`fairkd.interactive`) and
+sorts tables, and no address of another host. Its Content-Security-Policy allows that script alone, by its digest, and
+no request, so that a hostile string in a data set or a model's name stays text even where some output forgot to
+escape it.
 """
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import os
 import re
 import tempfile
+from html import escape
 from pathlib import Path
 from typing import Any
 
-from fairkd.errors import InputError
+from fairkd.errors import InputError, nearest
+from fairkd.ledger import REPORT, Files, notebook_path
+from fairkd.page import finish
+from fairkd.profile import Profile, project_root
 
 TEMPLATES = Path(__file__).parent / "templates"
 # No scripts and no widgets: the page shows what is readable without a kernel.
 _PRIORITY = ["text/html", "text/markdown", "image/svg+xml", "image/png", "image/jpeg", "text/latex", "text/plain"]
+_WIDGET = "application/vnd.jupyter.widget-view+json"
+_NO_KERNEL = "A control stands here that computes while it is used. Open the notebook in JupyterLab to use it."
 
 
 def to_html(notebook: Path | str, *, title: str | None = None) -> str:
@@ -56,13 +66,17 @@ def to_html(notebook: Path | str, *, title: str | None = None) -> str:
             }
         ),
     )
+    _prepare(node, path.stem)
+    script = (TEMPLATES / "fairkd" / "page.js").read_text(encoding="utf-8")
     page = {
         "page_title": title or _first_heading(node) or path.stem,
         "page_style": _style(),
+        "page_script": script,
+        "script_digest": f"sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode('ascii')}",
         "metadata": {"name": path.stem, "path": str(path.parent)},
     }
     html, _ = exporter.from_notebook_node(node, resources=page)
-    return _finish(html)
+    return finish(html)
 
 
 def write_html(notebook: Path | str, page: Path | str, *, title: str | None = None) -> Path:
@@ -76,6 +90,63 @@ def write_html(notebook: Path | str, page: Path | str, *, title: str | None = No
     os.chmod(name, 0o644)  # mkstemp makes files that only their owner can read
     os.replace(name, target)
     return target
+
+
+def locate(name: str, *, profile: str = "quick") -> tuple[Path, Path]:
+    """The executed notebook that a user means, and the page that belongs to it.
+
+    Args:
+        name: an ``.ipynb`` file; or a profile (its name or YAML file), for its report; or the name of a notebook, as
+            in "01_capacity", for what ``profile`` made of it.
+        profile: as for :meth:`fairkd.profile.Profile.load`.
+
+    Raises:
+        InputError: it is none of these, or that notebook has not been run; says what there is.
+    """
+    path = Path(name)
+    if path.suffix == ".ipynb" and (path.is_file() or path.parent != Path(".")):
+        if not path.is_file():
+            near = nearest(path.name, [p.name for p in path.parent.glob("*.ipynb")])
+            raise InputError(f"no notebook {name!r}.{near}")
+        return path, path.with_suffix(".html")
+    root = project_root()
+    notebooks = sorted(p.stem for p in (root / "notebooks").glob("*.ipynb"))
+    profiles = sorted(p.stem for p in (root / "papermill_params").glob("*.yaml"))
+    stem = path.name.removesuffix(".ipynb")
+    if stem in notebooks:
+        return _executed(notebook_path(stem).stem, profile)
+    if name in profiles or path.suffix in (".yaml", ".yml"):
+        return _executed(REPORT, name)
+    near = nearest(stem, [*profiles, *notebooks])
+    known = f"no profile ({', '.join(profiles)}) and no notebook ({', '.join(notebooks)})"
+    raise InputError(f"{name!r} is no .ipynb file, {known}.{near}")
+
+
+def _executed(notebook: str, profile: str) -> tuple[Path, Path]:
+    files = Files(Profile.load(profile).output_dir, notebook)
+    if not files.of("ipynb").is_file():
+        raise InputError(
+            f"{notebook} has not finished for profile {profile!r}: there is no {files.of('ipynb')}. "
+            f"Make it with: fairkd run {notebook} --profile {profile}"
+        )
+    return files.of("ipynb"), files.folder / "report.html" if notebook == REPORT else files.of("html")
+
+
+def _prepare(node: Any, stem: str) -> None:
+    """Gives outputs what the template shows: links to their data, a sentence in the place of controls."""
+    from fairkd.downloads import csv_link
+
+    number = 0
+    for output in (output for cell in node.cells for output in cell.get("outputs", [])):
+        output.get("metadata", {}).pop("fairkd_link", None)  # ours alone: it becomes markup
+        if output.output_type not in ("display_data", "execute_result"):
+            continue
+        number += "image/png" in output.data
+        carried = output.metadata.get("fairkd", {})
+        if isinstance(carried.get("csv"), str):
+            output.metadata["fairkd_link"] = csv_link(carried["csv"], f"{stem}-figure-{number}.csv")
+        if _WIDGET in output.data and "text/html" not in output.data:
+            output.data = {"text/html": f'<div class="missing" role="note"><p>{escape(_NO_KERNEL)}</p></div>'}
 
 
 def _first_heading(node: Any) -> str | None:
@@ -96,59 +167,3 @@ def _style() -> str:
 
     own = (TEMPLATES / "fairkd" / "style.css").read_text(encoding="utf-8")
     return f"{own}\n{code('default')}\n@media (prefers-color-scheme: dark) {{\n{code('github-dark')}\n}}\n"
-
-
-def _finish(html: str) -> str:
-    """Adds contents, heading ids and scroll boxes; drops what could load or run something."""
-    from bs4 import BeautifulSoup
-
-    soup = BeautifulSoup(html, "html.parser")
-    main = soup.find("main")
-    assert main is not None  # our template writes it
-    for element in main.select("script, link, iframe, object, embed, base, meta, form"):
-        element.decompose()
-    for number, table in enumerate(main.find_all("table"), start=1):
-        _box(soup, table, number)
-    contents = soup.find(id="contents")
-    assert contents is not None
-    entries = soup.new_tag("ol")
-    taken: set[str] = {"contents", "content"}
-    for heading in main.select(".text-cell :is(h1, h2, h3)"):
-        heading["id"] = _slug(heading.get_text(), taken)
-        if heading.name == "h2":
-            link = soup.new_tag("a", attrs={"href": f"#{heading['id']}"})
-            link.string = heading.get_text().strip()
-            item = soup.new_tag("li")
-            item.append(link)
-            entries.append(item)
-    if entries.contents:
-        label = soup.new_tag("p")
-        label.string = "Contents"
-        contents.extend([label, entries])
-    else:
-        contents.decompose()
-    return str(soup)
-
-
-def _box(soup: Any, table: Any, number: int) -> None:
-    """Lets a wide table scroll by itself; its caption stays outside, where it wraps with the page."""
-    box = soup.new_tag("div", attrs={"class": "scroll", "tabindex": "0", "role": "region", "aria-label": "Table"})
-    table.wrap(box)
-    caption = table.find("caption")
-    if caption is not None:
-        caption.extract()
-        caption.name, caption["class"], caption["id"] = "p", "caption", f"table-caption-{number}"
-        box.insert_before(caption)
-        del box["aria-label"]
-        box["aria-labelledby"] = table["aria-labelledby"] = caption["id"]
-
-
-def _slug(text: str, taken: set[str]) -> str:
-    """A heading's id: its words, made unique on the page."""
-    base = re.sub(r"[^\w]+", "-", text.strip().lower()).strip("-") or "section"
-    slug, n = base, 1
-    while slug in taken:
-        n += 1
-        slug = f"{base}-{n}"
-    taken.add(slug)
-    return slug

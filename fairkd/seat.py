@@ -108,7 +108,7 @@ def measure_each(
         _move(model, device)
     distinct = list(dict.fromkeys(s for test in TESTS for part in stimuli(test).values() for s in part))
     encoded = encode_each(model, tokenizer, distinct, names)
-    weights = _resampled_words(n_bootstrap, seed)
+    weights = resampled_words(n_bootstrap, seed)
     return {
         name: _measure(
             dict(zip(distinct, unit(encoded[name], "the encoder"), strict=True)), name, weights, n_samples, seed
@@ -125,7 +125,7 @@ def _measure(
     for test in TESTS:
         parts = {role: np.stack([vectors[s] for s in part]) for role, part in stimuli(test).items()}
         scores = associations(*parts.values())
-        replicates.append(_replicates(parts, test, weights))
+        replicates.append(replicates_of(parts, test, weights))
         low, high = percentile_interval(replicates[-1])
         rows.append(
             {"test": test, "pooling": pooling, "effect_size": effect(*scores)}
@@ -186,7 +186,7 @@ def _move(model: Any, device: str | torch.device) -> None:
         raise InputError(f"cannot use the device {str(device)!r}: {str(error).splitlines()[0]}") from error
 
 
-def _resampled_words(n_bootstrap: int, seed: int) -> dict[str, Floats]:
+def resampled_words(n_bootstrap: int, seed: int) -> dict[str, Floats]:
     """How often each of a list's eight words is drawn, ``(n_bootstrap, 8)`` a list: the unit is the word.
 
     A list has one draw a replicate, whichever tests and roles it serves and whichever model is measured.
@@ -199,7 +199,7 @@ def _resampled_words(n_bootstrap: int, seed: int) -> dict[str, Floats]:
     }
 
 
-def _replicates(parts: dict[str, Floats], test: str, weights: dict[str, Floats]) -> Floats:
+def replicates_of(parts: dict[str, Floats], test: str, weights: dict[str, Floats]) -> Floats:
     """d of one test in each replicate, ``(n_bootstrap,)``: each sentence counts as often as its word was drawn.
 
     ``parts`` holds unit vectors. Weighted sums stand for repeated sentences, so this equals ``effect_size`` on the

@@ -1,8 +1,10 @@
-"""The HTML page: one file, no request, no script, everything readable and escaped."""
+"""The HTML page: one file, no request, no script but its own, everything readable and escaped."""
 
 import base64
+import hashlib
 import io
 import re
+import sys
 
 import nbformat
 import pandas as pd
@@ -11,11 +13,23 @@ from bs4 import BeautifulSoup
 from matplotlib.figure import Figure
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
+from fairkd import cli, figures, notebooks
+from fairkd.downloads import csv_text
 from fairkd.errors import InputError
-from fairkd.export import to_html, write_html
+from fairkd.export import TEMPLATES, locate, to_html, write_html
+from fairkd.interactive import explorer
+from fairkd.profile import Profile
+from fairkd.tables import frame as table_of
+from fairkd.tables.markup import table as raw_table
 
 HOSTILE = "<script>alert(1)</script>"
+CSV = "model,d\né,1.5\n"
+_WIDGET = "application/vnd.jupyter.widget-view+json"
+ACTIVE = "<iframe src='https://x.org'></iframe><p onclick='x()'>p</p><img src=x alt=far>"
 CAPTION = "What the table shows"
+SLIDER = explorer(
+    title="t", label="λ", values=[0, 1], start=0, x="", y="", frames=[{"sentence": "a"}, {"sentence": "b"}]
+)
 
 
 def png() -> str:
@@ -42,10 +56,20 @@ def page(tmp_path_factory):
         new_output(
             "display_data",
             {"image/png": png(), "text/plain": "a figure"},
-            metadata={"image/png": {"alt": 'd against "layers" <1–6>', "width": 300}},
+            metadata={
+                "image/png": {"alt": 'd against "layers" <1–6>', "width": 300},
+                "fairkd": {"csv": CSV},
+                "fairkd_link": HOSTILE,
+            },
         ),
+        new_output("display_data", {"image/png": png(), "text/plain": "a figure that knows neither size nor data"}),
+        new_output("display_data", {_WIDGET: {"model_id": "x"}, "text/plain": "VBox(children=())"}),
         new_output("display_data", {"application/javascript": "alert(2)", "text/plain": "no script"}),
-        new_output("display_data", {"text/html": f"<p>kept</p>{HOSTILE}<iframe src='https://x.org'></iframe>"}),
+        new_output(
+            "display_data",
+            {"text/html": f"<p>kept</p>{HOSTILE}{ACTIVE}"},
+        ),
+        new_output("display_data", {"text/html": SLIDER.text}),
         new_output("error", ename="ValueError", evalue="bad", traceback=["\x1b[31mValueError\x1b[0m: <bad>"]),
     ]
     cells = [
@@ -68,23 +92,28 @@ def test_page_asks_no_host_for_anything(page):
             value = element.get(attribute, "")
             assert not re.match(r"\s*(https?:)?//", value), f"{element.name} {attribute}={value[:60]}"
     assert not re.search(r"url\(\s*['\"]?(https?:)?//|@import", text)
-    assert not soup.find_all(["script", "link", "iframe", "object", "embed"])
+    assert not soup.find_all(["link", "iframe", "object", "embed"])
 
 
-def test_policy_forbids_scripts_and_requests(page):
+def test_policy_allows_one_script_and_no_request(page):
     soup, _ = page
     policy = soup.find("meta", attrs={"http-equiv": "Content-Security-Policy"})["content"]
     rules = dict(rule.split(maxsplit=1) for rule in policy.split("; "))
     assert rules["default-src"] == "'none'"
     assert rules["img-src"] == "data:"
-    assert "script-src" not in rules  # so default-src holds for scripts
+    (script,) = soup.find_all("script", type=None)
+    digest = base64.b64encode(hashlib.sha256(script.string.encode()).digest()).decode()
+    assert rules["script-src"] == f"'sha256-{digest}'"  # and nothing else: no inline handler, no javascript: address
+    assert script.string == (TEMPLATES / "fairkd" / "page.js").read_text()
+    assert "connect-src" not in rules  # so default-src holds for requests
     # It must stand before anything that it governs.
     assert soup.head.find_all(True)[1].get("http-equiv") == "Content-Security-Policy"
 
 
 def test_data_cannot_become_markup(page):
     soup, _ = page
-    assert not soup.find_all("script")
+    assert [script["type"] for script in soup.main.find_all("script")] == ["application/json"]  # the slider's
+    assert not [e for e in soup.find_all(True) if any(name.startswith("on") for name in e.attrs)]
     assert HOSTILE in soup.find("table", class_="dataframe").get_text()
     assert HOSTILE in soup.find("pre", class_="stdout").get_text()
     assert "<bad>" in soup.find("pre", class_="error").get_text()
@@ -92,10 +121,28 @@ def test_data_cannot_become_markup(page):
 
 def test_figures_are_embedded_and_described(page):
     soup, _ = page
-    (image,) = soup.find_all("img")
+    image, other = soup.find_all("img")
     assert image["src"].startswith("data:image/png;base64,")
     assert image["alt"] == 'd against "layers" <1–6>'
     assert image["width"] == "300"
+    assert "[an image that is not in this file: far]" in soup.get_text()
+    assert (other["width"], other["height"]) == ("100", "100")  # read from the image, so that the page does not move
+
+
+def test_figure_offers_its_data_as_a_file_inside_the_page(page):
+    soup, _ = page
+    link, slider = soup.select("p.data a")
+    assert slider["download"] == "t.csv"
+    assert link["download"] == "n-figure-1.csv"
+    kind, _, encoded = link["href"].partition(";base64,")
+    assert kind == "data:text/csv;charset=utf-8"
+    assert base64.b64decode(encoded).decode() == CSV
+
+
+def test_control_without_its_kernel_says_so(page):
+    soup, text = page
+    assert "Open the notebook in JupyterLab" in soup.find(class_="missing").get_text()
+    assert "VBox" not in text
 
 
 def test_contents_lead_to_every_second_level_heading(page):
@@ -126,7 +173,7 @@ def test_messages_show_the_last_state_of_a_progress_bar(page):
 def test_every_table_scrolls_in_its_own_box(page):
     soup, _ = page
     tables = soup.find_all("table")
-    assert len(tables) == 2
+    assert len(tables) == 3
     assert all(table.parent["class"] == ["scroll"] and table.parent["tabindex"] == "0" for table in tables)
 
 
@@ -158,3 +205,125 @@ def test_what_is_no_notebook_is_named(tmp_path):
     (tmp_path / "text.ipynb").write_text("hello")
     with pytest.raises(InputError, match="is not a notebook"):
         to_html(tmp_path / "text.ipynb")
+
+
+# --- rows that can change places -------------------------------------------------------------------------------------
+
+
+def exported(tmp_path, *outputs: str) -> BeautifulSoup:
+    cells = [new_code_cell("1", outputs=[new_output("display_data", {"text/html": html}) for html in outputs])]
+    nbformat.write(new_notebook(cells=cells), tmp_path / "t.ipynb")
+    return BeautifulSoup(to_html(tmp_path / "t.ipynb"), "html.parser")
+
+
+def test_headings_of_plain_tables_are_buttons(tmp_path):
+    data = pd.DataFrame({"model": ["a", "b"], "L_ce": [1.0, 2.0]})
+    soup = exported(tmp_path, table_of(data, caption="c").text, data.to_html())
+    first, second = soup.find_all("table")
+    assert "sortable" in first["class"]
+    assert [(b["type"], b.has_attr("disabled"), b.get_text()) for b in first.select("thead th > button")] == [
+        ("button", True, "model"),
+        ("button", True, "L_ce"),
+    ]
+    assert [b.get_text() for b in second.select("button")] == ["model", "L_ce"]  # the nameless index has none
+
+
+@pytest.mark.parametrize(
+    ("top", "bodies"),
+    [
+        ("<tr><th>a</th></tr><tr><th>b</th></tr>", [["<tr><td>1</td></tr>"] * 2]),
+        ("<tr><th>a</th></tr>", [["<tr><td>1</td></tr>"] * 2, ["<tr><td>2</td></tr>"] * 2]),
+        ("<tr><th>a</th><th>b</th></tr>", [['<tr><td colspan="2">1</td></tr>', "<tr><td>1</td><td>2</td></tr>"]]),
+        ("<tr><th>a</th></tr>", [["<tr><td>1</td></tr>", '<tr class="total"><td>2</td></tr>']]),
+        ("<tr><th>a</th></tr>", [["<tr><td>1</td></tr>"]]),
+    ],
+    ids=["two rows of headings", "groups", "spans", "totals", "one row"],
+)
+def test_tables_with_a_structure_are_left_alone(tmp_path, top, bodies):
+    assert not exported(tmp_path, raw_table("c", top, *bodies).text).find_all("button")
+
+
+# --- data as CSV -----------------------------------------------------------------------------------------------------
+
+
+def test_no_text_of_a_csv_is_a_formula_and_numbers_stay():
+    data = pd.DataFrame(
+        {"=name": ["=1+1", "+a", "-a", "@a", "\ta", "a=b", HOSTILE], "d": [-1.5, 0.1 + 0.2, 3, 4, 5, 6, 7]}
+    )
+    found = pd.read_csv(io.StringIO(csv_text(data)))
+    assert list(found.columns) == ["'=name", "d"]
+    assert found["'=name"].tolist() == ["'=1+1", "'+a", "'-a", "'@a", "'\ta", "a=b", HOSTILE]
+    assert found.d.tolist() == data.d.tolist()  # to the last digit
+    assert csv_text(pd.DataFrame({"x": [-0.123456789]}), digits=3) == "x\n-0.123\n"
+
+
+def test_show_sends_the_data_with_the_figure(monkeypatch):
+    sent = []
+    monkeypatch.setattr("IPython.display.display", lambda data, raw, metadata: sent.append(metadata))
+    first, second = pd.DataFrame({"a": [1], "b": ["x"]}), pd.DataFrame({"a": [2]})
+    for data in (first, [first, second], None):
+        figures.show(Figure(figsize=(1, 1)), data=data)
+    assert [metadata.get("fairkd") for metadata in sent] == [{"csv": "a,b\n1,x\n"}, {"csv": "a,b\n1,x\n2,\n"}, None]
+
+
+def test_every_figure_of_the_notebooks_brings_its_data():
+    for path in notebooks.sources():
+        for cell in notebooks.read(path)["cells"]:
+            source = "".join(cell["source"])
+            if cell["cell_type"] == "code":
+                assert source.count("figures.show(") == len(re.findall(r"\bdata=", source)), (path.stem, source)
+
+
+# --- which notebook is meant -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def run(tmp_path):
+    """A profile whose report and one notebook are there."""
+    import yaml
+
+    values = Profile.load("tiny").values() | {"runs_dir": str(tmp_path / "runs")}
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(values))
+    folder = tmp_path / "runs" / "tiny"
+    folder.mkdir(parents=True)
+    for name in ("05_report", "01_capacity"):
+        nbformat.write(new_notebook(cells=[new_markdown_cell(f"# {name}")]), folder / f"{name}.ipynb")
+    return folder, str(tmp_path / "mine.yaml")
+
+
+def test_file_profile_and_name_are_all_understood(run):
+    folder, profile = run
+    assert locate(str(folder / "01_capacity.ipynb")) == (folder / "01_capacity.ipynb", folder / "01_capacity.html")
+    assert locate(profile) == (folder / "05_report.ipynb", folder / "report.html")
+    for name in ("01_capacity", "01_capacity.ipynb"):
+        assert locate(name, profile=profile) == (folder / "01_capacity.ipynb", folder / "01_capacity.html")
+
+
+def test_what_is_not_there_is_said_with_the_nearest(run):
+    folder, profile = run
+    for arguments, words in {
+        ("quik",): "Did you mean 'quick'?",
+        ("01_capasity",): "Did you mean '01_capacity'?",
+        ("02_ablation", profile): "has not finished for profile.*fairkd run 02_ablation --profile",
+        (str(folder / "01_capacty.ipynb"),): "Did you mean '01_capacity.ipynb'?",
+        (str(folder / "other.yaml"),): "no profile",
+    }.items():
+        with pytest.raises(InputError, match=re.escape(words).replace(r"\.\*", ".*")):
+            locate(arguments[0], **({"profile": arguments[1]} if arguments[1:] else {}))
+
+
+def test_command_writes_the_page_where_it_is_told(run, monkeypatch, capsys, tmp_path):
+    folder, profile = run
+    target = tmp_path / "deep" / "mine.html"
+    for arguments, page in (([profile], folder / "report.html"), ([profile, "--to", str(target)], target)):
+        monkeypatch.setattr(sys, "argv", ["fairkd", "export", *arguments])
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        assert not end.value.code
+        assert capsys.readouterr().out.strip() == str(page)
+        assert "<title>05_report</title>" in page.read_text()
+    monkeypatch.setattr(sys, "argv", ["fairkd", "export", "quik"])
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    assert end.value.code == 2
+    assert "Did you mean 'quick'?" in capsys.readouterr().err

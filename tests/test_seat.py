@@ -364,7 +364,7 @@ def test_the_table_holds_what_the_public_functions_give(model, tokenizer, measur
 
 def test_replicates_are_effect_sizes_on_repeated_sentences_of_drawn_words(model, tokenizer, measured):
     """The unit is the word: all its sentences go along; a list has one draw in all tests."""
-    draws = seat._resampled_words(50, 3)
+    draws = seat.resampled_words(50, 3)
     assert all(draw.shape == (50, 8) and (draw.sum(axis=1) == 8).all() for draw in draws.values())
     vectors = dict(zip(SENTENCES, seat.encode(model, tokenizer, SENTENCES).tolist(), strict=True))
     for column, test in enumerate(TESTS):
@@ -380,7 +380,7 @@ def test_replicates_are_effect_sizes_on_repeated_sentences_of_drawn_words(model,
 
 
 def test_words_are_drawn_evenly_and_each_list_on_its_own():
-    draws = seat._resampled_words(4000, 0)
+    draws = seat.resampled_words(4000, 0)
     for name, draw in draws.items():
         assert draw.mean(axis=0) == pytest.approx(np.ones(len(LISTS[name])), abs=0.1)
         assert draw.var(axis=0) == pytest.approx(np.full(8, 7 / 8), abs=0.15)  # of a multinomial

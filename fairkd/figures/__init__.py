@@ -5,6 +5,7 @@ every estimate. Marks differ in shape and lightness as well as colour, so that t
 colour-blind readers. Functions take tidy frames and return the Figure, whose label is its alternative text.
 """
 
+from fairkd.figures.explore import compare_effects, projections, seat_lambda
 from fairkd.figures.glue import bias_quality, glue_tasks, learning
 from fairkd.figures.mitigation import differences, mixup, planted
 from fairkd.figures.seat import ablation, capacity, per_test
@@ -21,6 +22,7 @@ __all__ = [
     "beta",
     "bias_quality",
     "capacity",
+    "compare_effects",
     "differences",
     "glue_tasks",
     "learning",
@@ -28,6 +30,8 @@ __all__ = [
     "pairs",
     "per_test",
     "planted",
+    "projections",
+    "seat_lambda",
     "show",
     "subscripts",
     "theme",

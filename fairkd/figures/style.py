@@ -17,6 +17,8 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from fairkd.downloads import csv_text
+
 COLOURS = sns.color_palette("colorblind").as_hex()
 OURS, PAPER, TEACHER = COLOURS[0], "#222222", "#666666"
 DPI = 144  # two image pixels a page pixel
@@ -45,11 +47,19 @@ def subscripts(title: str) -> str:
     return re.sub(r"\bL_([a-z]+)", r"$L_{\\mathrm{\1}}$", title)
 
 
-def show(figure: Figure, *, note: str = "", alt: str | None = None) -> None:
+def show(
+    figure: Figure,
+    *,
+    data: pd.DataFrame | Sequence[pd.DataFrame] | None = None,
+    note: str = "",
+    alt: str | None = None,
+) -> None:
     """Displays a figure as PNG with alternative text, and closes it.
 
     Args:
         figure: as returned by the functions here, or any other.
+        data: the numbers that it shows; the exported page offers them as a CSV file below the figure. Several frames
+            follow one another in it.
         note: small type below the figure that stays with it when it is copied (``Profile.scale``).
         alt: what a reader who cannot see it should know; the figure's own label where it is not given.
     """
@@ -63,10 +73,14 @@ def show(figure: Figure, *, note: str = "", alt: str | None = None) -> None:
     # bbox is not tightened, so the size on the page is the figure's own, known before the image is decoded.
     width, height = (round(inches * 96) for inches in figure.get_size_inches())
     text = alt or str(figure.get_label() or "Figure without a description")
+    metadata: dict[str, Any] = {"image/png": {"alt": text, "width": width, "height": height}}
+    if data is not None:
+        whole = data if isinstance(data, pd.DataFrame) else pd.concat(data, ignore_index=True)
+        metadata["fairkd"] = {"csv": csv_text(whole)}
     display(
         {"image/png": base64.b64encode(buffer.getvalue()).decode("ascii"), "text/plain": text},
         raw=True,
-        metadata={"image/png": {"alt": text, "width": width, "height": height}},
+        metadata=metadata,
     )
     figure.clear()
 
