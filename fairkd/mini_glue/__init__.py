@@ -53,9 +53,9 @@ _TASKS = {
             "validation_matched": inference.TEMPLATES,
             "validation_mismatched": inference.SPOKEN,
         },
-        {"train": 768, "validation_matched": 384, "validation_mismatched": 192},
+        {"train": 1008, "validation_matched": 384, "validation_mismatched": 192},
     ),
-    "qqp": _task("question1 question2", 2, questions.QQP, 768, 384),
+    "qqp": _task("question1 question2", 2, questions.QQP, 1024, 384),
     "qnli": _task("question sentence", 2, questions.QNLI, 1024, 384),
     "sst2": _task("sentence", 2, sentiment.SST2, 1024, 384),
     "cola": _task("sentence", 2, acceptability.COLA, 1032, 384),
@@ -63,10 +63,10 @@ _TASKS = {
         tuple(_PAIR.split()),
         similarity.GRADES,
         dict.fromkeys(("train", "validation"), similarity.STSB),
-        {"train": 864, "validation": 384},
+        {"train": 1008, "validation": 384},
     ),
-    "mrpc": _task(_PAIR, 2, paraphrase.MRPC, 768, 384),
-    "rte": _task(_PAIR, 2, inference.TEMPLATES, 960, 384),
+    "mrpc": _task(_PAIR, 2, paraphrase.MRPC, 1024, 384),
+    "rte": _task(_PAIR, 2, inference.TEMPLATES, 1024, 384),
 }
 
 
