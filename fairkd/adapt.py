@@ -29,8 +29,9 @@ from fairkd.store import Store
 from fairkd.students import last_hidden, vocabulary_logits
 from fairkd.teachers import Checkpoint, Teacher, initialise_head, load_weights, weights_digest
 from fairkd.training import Learner, fit, precision
+from fairkd.vocabulary import Targets, vocabulary_losses
 
-ADAPTATION = 1
+ADAPTATION = 2
 """Part of every adapted teacher's key; raised when a change of the code changes its weights."""
 SEED = 0
 """A teacher is one and the same for all seeds of the students."""
@@ -156,9 +157,7 @@ def _make(
 def _adapt(
     model: Any, batches: MaskedBatches, recipe: Recipe, folder: Path, device: torch.device, progress: bool
 ) -> Learner:
-    learner = Learner(
-        name="teacher", model=model.train(), losses=mlm_loss, weights={"mlm": 1.0}, recipe=recipe, folder=folder
-    )
+    learner = Learner(name="teacher", model=model.train(), losses=mlm_loss, recipe=recipe, folder=folder)
 
     def shared(number: int, active: list[Learner]) -> tuple[MaskedBatch, int]:
         batch = batches[number]
@@ -178,11 +177,16 @@ def _adapt(
     return learner
 
 
-def mlm_loss(model: Any, batch: MaskedBatch) -> dict[str, Tensor]:
-    """L_mlm of any BERT or DistilBERT, with logits only at the labelled positions."""
+def mlm_loss(model: Any, batch: MaskedBatch) -> tuple[Tensor, dict[str, Tensor]]:
+    """L_mlm of any BERT or DistilBERT, as a learner takes it: with gradients, and by name without."""
+    hidden, labels = _labelled(model, batch)
+    return vocabulary_losses(model, hidden, Targets(soft=None, labels=labels))
+
+
+def _labelled(model: Any, batch: MaskedBatch) -> tuple[Tensor, Tensor]:
+    """Last hidden states (n, hidden) and labels (n,) of the labelled positions."""
     hidden = last_hidden(model, batch.corrupted, batch.attention_mask).flatten(0, 1)
-    logits = vocabulary_logits(model, hidden.index_select(0, batch.mlm_rows))
-    return {"mlm": mlm_rows(logits, batch.labels.flatten().index_select(0, batch.mlm_rows))}
+    return hidden.index_select(0, batch.mlm_rows), batch.labels.flatten().index_select(0, batch.mlm_rows)
 
 
 @torch.no_grad()
@@ -196,8 +200,9 @@ def heldout_mlm_loss(model: Any, corpus: Corpus, batches: MaskedBatches) -> floa
         for number, indices in enumerate(_in_order(corpus.heldout.lengths, size=32)):
             ids, attention_mask = collate(corpus.heldout[indices], batches.pad_id)
             batch = batches.mask(ids, attention_mask, number, purpose="held-out mask")
-            n = len(batch.mlm_rows)
-            total, count = total + n * float(mlm_loss(model, batch)["mlm"]), count + n
+            hidden, labels = _labelled(model, batch)
+            total += float(mlm_rows(vocabulary_logits(model, hidden), labels)) * len(labels)
+            count += len(labels)
     return total / count if count else math.nan
 
 

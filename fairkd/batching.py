@@ -25,8 +25,8 @@ class MaskedBatch:
     Attributes:
         input_ids, corrupted, labels, attention_mask: (batch, tokens) on the device.
         token_rows: flat positions (n,) of the non-pad tokens.
-        ce_rows, mlm_rows: of the tokens that L_ce looks at, and of the labels.
-        head_rows: of both together, sorted; ``ce_at`` and ``mlm_at`` say where in it they stand.
+        head_rows: of what L_ce or L_mlm looks at: first what only L_ce does, then what both do, last what only L_mlm.
+        ce_rows, mlm_rows: the first and the last of these.
         tokens: number of non-pad tokens.
         mixing: where gender words are mixed; None if nothing is.
     """
@@ -36,11 +36,9 @@ class MaskedBatch:
     labels: Tensor
     attention_mask: Tensor
     token_rows: Tensor
+    head_rows: Tensor
     ce_rows: Tensor
     mlm_rows: Tensor
-    head_rows: Tensor
-    ce_at: Tensor
-    mlm_at: Tensor
     tokens: int
     mixing: Mixing | None = None
 
@@ -98,20 +96,20 @@ class MaskedBatches:
             generator=torch_generator(self.seed, purpose, number),
         )
         generator = torch_generator(self.seed, f"{purpose} ce tokens", number)
-        ce_rows = token_rows(attention_mask, recipe.ce_token_fraction, generator)
-        mlm_rows = (labels.flatten() != IGNORED).nonzero().squeeze(1)
-        head_rows = torch.cat([ce_rows, mlm_rows]).unique()
+        labelled = labels.flatten() != IGNORED
+        taught = torch.zeros_like(labelled)
+        taught[token_rows(attention_mask, recipe.ce_token_fraction, generator)] = True
+        parts = [part.nonzero().squeeze(1) for part in (taught & ~labelled, taught & labelled, ~taught & labelled)]
+        ce_rows, mlm_rows = torch.cat(parts[:2]), torch.cat(parts[1:])
         tensors = {
             "input_ids": input_ids,
             "corrupted": corrupted,
             "labels": labels,
             "attention_mask": attention_mask,
             "token_rows": attention_mask.flatten().nonzero().squeeze(1),
+            "head_rows": torch.cat(parts),
             "ce_rows": ce_rows,
             "mlm_rows": mlm_rows,
-            "head_rows": head_rows,
-            "ce_at": torch.searchsorted(head_rows, ce_rows),
-            "mlm_at": torch.searchsorted(head_rows, mlm_rows),
         }
         mixing = None
         if self.mixup is not None:

@@ -147,8 +147,7 @@ def train(objective: Objective, model: Any, *, progress: bool = True) -> tuple[l
     learner = Learner(
         name="debiasing",
         model=model.eval(),
-        losses=objective.terms,
-        weights={"debias": recipe.alpha, "reg": recipe.beta},
+        losses=objective.loss,
         recipe=recipe.optimisation(),
         folder=Path(),  # no checkpoints
     )

@@ -167,6 +167,12 @@ class Objective:
     def _neutral(self) -> dict[str, bool]:
         return {"stereotype": True, "whole": self.recipe.target == "sentence"}
 
+    def loss(self, model: Any, step: Step) -> tuple[Tensor, dict[str, Tensor]]:
+        """The weighted sum that is minimised, and both terms without gradients."""
+        terms = self.terms(model, step)
+        total = self.recipe.alpha * terms["debias"] + self.recipe.beta * terms["reg"]
+        return total, {name: term.detach() for name, term in terms.items()}
+
     def terms(self, model: Any, step: Step) -> dict[str, Tensor]:
         """L_debias and L_reg of one update."""
         return {

@@ -31,7 +31,7 @@ from fairkd.supervision import Supervision, arm_losses, supervise
 from fairkd.teachers import Teacher, weights_digest
 from fairkd.training import Learner, fit, precision
 
-ENGINE = 1
+ENGINE = 2
 """Part of every student's key; raised when a change of the code changes the trained weights."""
 
 
@@ -183,8 +183,7 @@ class _Run:
         return Learner(
             name=arm.name,
             model=student.to(self.device).train(),
-            losses=lambda model, supervision: arm_losses(model, supervision, arm, recipe.temperature),
-            weights={name: recipe.loss_weights[name] for name in arm.losses},
+            losses=lambda model, supervision: arm_losses(model, supervision, arm, recipe),
             recipe=recipe,
             folder=self.store.unfinished(key),
         )

@@ -80,7 +80,7 @@ def plan(
 
     Args:
         input_ids, corrupted, attention_mask: (batch, tokens) on the CPU, before and after masking.
-        ce_rows: (k,) sorted flat positions that L_ce looks at.
+        ce_rows: (k,) flat positions that L_ce looks at.
         mixup: pairs, α and scope.
         generator: of λ.
     """
@@ -89,8 +89,8 @@ def plan(
         return None
     tokens = input_ids.shape[1]
     rows, row_of = torch.unique_consecutive(words.at // tokens, return_inverse=True)
-    place = torch.searchsorted(ce_rows, words.at).clamp(max=len(ce_rows) - 1)
-    ce_of = (ce_rows[place] == words.at).nonzero().squeeze(1)
+    place = torch.full((input_ids.numel(),), -1).index_copy(0, ce_rows, torch.arange(len(ce_rows)))[words.at]
+    ce_of = (place >= 0).nonzero().squeeze(1)
     return Mixing(
         at=words.at,
         own=corrupted.flatten()[words.at],

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import BertForMaskedLM, DistilBertConfig, DistilBertForMaskedLM
 
@@ -113,9 +114,17 @@ def last_hidden(model: Any, input_ids: Tensor, attention_mask: Tensor, embedding
 
 def vocabulary_logits(model: Any, hidden: Tensor) -> Tensor:
     """Logits (n, vocab) of the MLM head for hidden states (n, hidden), of a BERT or a DistilBERT."""
+    features, weight, bias = vocabulary_features(model, hidden)
+    return F.linear(features, weight, bias)
+
+
+def vocabulary_features(model: Any, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """What the logits of hidden states (n, hidden) are made of: features (n, hidden) @ weight (vocab, hidden)ᵀ + bias.
+
+    The features are the hidden states after the MLM head's dense layer, activation and LayerNorm.
+    """
     if isinstance(model, DistilBertForMaskedLM):
-        hidden = model.vocab_layer_norm(model.activation(model.vocab_transform(hidden)))
-        logits: Tensor = model.vocab_projector(hidden)
-        return logits
-    logits = model.cls(hidden)
-    return logits
+        features = model.vocab_layer_norm(model.activation(model.vocab_transform(hidden)))
+        return features, model.vocab_projector.weight, model.vocab_projector.bias
+    head = model.cls.predictions
+    return head.transform(hidden), head.decoder.weight, head.decoder.bias

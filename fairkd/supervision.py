@@ -15,11 +15,12 @@ from torch import Tensor
 
 from fairkd.arms import Arm
 from fairkd.batching import MaskedBatch
-from fairkd.losses import cosine_rows, kl_rows, mlm_rows, soften
-from fairkd.mixup import exchanged_logits, mixed_embeddings, mixed_hidden, mixed_logits
+from fairkd.losses import cosine_rows
+from fairkd.mixup import Mixing, exchanged_logits, mixed_embeddings, mixed_hidden, mixed_logits
 from fairkd.recipe import Recipe
 from fairkd.students import last_hidden, vocabulary_logits
 from fairkd.training import autocast
+from fairkd.vocabulary import SoftTargets, Targets, soft_targets, soften, vocabulary_losses
 
 
 @dataclass(frozen=True)
@@ -28,14 +29,14 @@ class Reading:
 
     Attributes:
         hidden: its last hidden states (batch, tokens, hidden).
-        log_probs: its softened log probabilities (n, vocab) at ``batch.ce_rows``.
-        mixed_hidden, mixed_log_probs: the same with gender words mixed (Section 5.1).
+        soft: its softened distributions at ``batch.ce_rows``.
+        mixed_hidden, mixed_soft: the same with gender words mixed (Section 5.1).
     """
 
     hidden: Tensor | None = None
-    log_probs: Tensor | None = None
+    soft: SoftTargets | None = None
     mixed_hidden: Tensor | None = None
-    mixed_log_probs: Tensor | None = None
+    mixed_soft: SoftTargets | None = None
 
 
 @dataclass(frozen=True)
@@ -67,24 +68,36 @@ def read(teacher: Any, batch: MaskedBatch, needs: set[str], recipe: Recipe, devi
         needs: losses ("ce", "cos") and mixup levels ("y", "h") in use.
         recipe: temperature and ``counterpart``.
     """
+    temperature, mixing, other_hidden = recipe.temperature, batch.mixing, None
     with autocast(device):
         hidden = last_hidden(teacher, batch.corrupted, batch.attention_mask)
-        logits = vocabulary_logits(teacher, _rows(hidden, batch.ce_rows)) if "ce" in needs else None
-        mixing, other_hidden, other_logits = batch.mixing, None, None
-        if mixing is not None and "y" in needs and recipe.counterpart == "vocabulary":
-            assert logits is not None
-            other_logits = exchanged_logits(logits.index_select(0, mixing.ce_at), mixing)
-        elif mixing is not None and needs & {"y", "h"}:
+        soft = soft_targets(teacher, _rows(hidden, batch.ce_rows), temperature) if "ce" in needs else None
+        if mixing is not None and ("h" in needs or ("y" in needs and recipe.counterpart == "pass")):
             other_hidden = last_hidden(teacher, mixing.swapped, mixing.swapped_mask)
-            if "y" in needs:
-                at = mixing.swapped_at.index_select(0, mixing.ce_of)
-                other_logits = vocabulary_logits(teacher, _rows(other_hidden, at))
-    log_probs = mixed_log_probs = None if logits is None else soften(logits, recipe.temperature)
-    if mixing is not None and logits is not None and log_probs is not None and other_logits is not None:
-        mixed = mixed_logits(logits.index_select(0, mixing.ce_at), other_logits, mixing)
-        mixed_log_probs = log_probs.index_copy(0, mixing.ce_at, soften(mixed, recipe.temperature))
-    mixed = mixed_hidden(hidden, other_hidden, mixing) if mixing is not None and other_hidden is not None else hidden
-    return Reading(hidden, log_probs, mixed, mixed_log_probs)
+        mixed = mixed_soft = None
+        if mixing is not None and "y" in needs:
+            assert soft is not None
+            mixed = _mixed_logits(teacher, hidden, other_hidden, batch.ce_rows, mixing, recipe.counterpart)
+            mixed_soft = soft.replaced(mixing.ce_at, soften(mixed, temperature))
+    both = hidden if mixing is None or other_hidden is None else mixed_hidden(hidden, other_hidden, mixing)
+    return Reading(hidden, soft, both, mixed_soft or soft)
+
+
+def _mixed_logits(
+    teacher: Any, hidden: Tensor, other_hidden: Tensor | None, ce_rows: Tensor, mixing: Mixing, counterpart: str
+) -> Tensor:
+    """ȳ: logits (m, vocab) at those gender words that L_ce looks at."""
+    own = _logits(teacher, _rows(hidden, ce_rows.index_select(0, mixing.ce_at)))
+    if counterpart == "vocabulary":
+        return mixed_logits(own, exchanged_logits(own, mixing), mixing)
+    assert other_hidden is not None
+    other = _logits(teacher, _rows(other_hidden, mixing.swapped_at.index_select(0, mixing.ce_of)))
+    return mixed_logits(own, other, mixing)
+
+
+def _logits(teacher: Any, hidden: Tensor) -> Tensor:
+    """The teacher's logits (m, vocab) in the precision of its weights."""
+    return vocabulary_logits(teacher, hidden).to(hidden.dtype if hidden.dtype == torch.float64 else torch.float32)
 
 
 def _rows(hidden: Tensor, at: Tensor) -> Tensor:
@@ -92,38 +105,35 @@ def _rows(hidden: Tensor, at: Tensor) -> Tensor:
     return hidden.flatten(0, 1).index_select(0, at)
 
 
-def arm_losses(student: Any, supervision: Supervision, arm: Arm, temperature: float) -> dict[str, Tensor]:
-    """The loss terms of one student on one batch; without mixup equal to :func:`fairkd.losses.distillation_losses`.
+def arm_losses(
+    student: Any, supervision: Supervision, arm: Arm, recipe: Recipe, *, chunk: int | None = None
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """The weighted loss of one student on one batch, and its terms without gradients.
 
-    Logits are formed only where L_ce or L_mlm looks; a position that both look at is computed once.
+    Without mixup the terms equal :func:`fairkd.losses.distillation_losses`. Logits are formed only where L_ce or L_mlm
+    looks, once where both do, and never all at a time (:mod:`fairkd.vocabulary`).
     """
-    batch, losses, levels = supervision.batch, arm.losses, arm.levels
+    batch, losses, weights, levels = supervision.batch, arm.losses, recipe.loss_weights, arm.levels
     reading = supervision.readings[arm.teacher] if arm.needs_teacher else Reading()
     mixes_input = "x" in levels and batch.mixing is not None
     embeddings = mixed_embeddings(student, batch.corrupted, batch.mixing) if mixes_input else None  # type: ignore[arg-type]
     hidden = last_hidden(student, batch.corrupted, batch.attention_mask, embeddings)
     terms: dict[str, Tensor] = {}
-    both = "ce" in losses and "mlm" in losses
+    total = hidden.new_zeros((), dtype=torch.float32)
     if "ce" in losses or "mlm" in losses:
-        rows = batch.head_rows if both else batch.ce_rows if "ce" in losses else batch.mlm_rows
-        logits = vocabulary_logits(student, _rows(hidden, rows))
-        if "ce" in losses:
-            targets = reading.mixed_log_probs if "y" in levels else reading.log_probs
-            assert targets is not None
-            terms["ce"] = kl_rows(pick(logits, batch.ce_at) if both else logits, targets, temperature)
-        if "mlm" in losses:
-            chosen = pick(logits, batch.mlm_at) if both else logits
-            terms["mlm"] = mlm_rows(chosen, batch.labels.flatten().index_select(0, batch.mlm_rows))
+        targets = Targets(
+            soft=None if "ce" not in losses else reading.mixed_soft if "y" in levels else reading.soft,
+            labels=batch.labels.flatten().index_select(0, batch.mlm_rows) if "mlm" in losses else None,
+            temperature=recipe.temperature,
+            ce_weight=weights["ce"],
+            mlm_weight=weights["mlm"],
+        )
+        rows = batch.head_rows if targets.labels is not None else batch.ce_rows
+        rows = rows if targets.soft is not None else batch.mlm_rows
+        total, terms = vocabulary_losses(student, _rows(hidden, rows), targets, chunk=chunk)
     if "cos" in losses:
-        targets = reading.mixed_hidden if "h" in levels else reading.hidden
-        assert targets is not None
-        terms["cos"] = cosine_rows(_rows(hidden, batch.token_rows), _rows(targets, batch.token_rows))
-    return terms
-
-
-def pick(rows: Tensor, at: Tensor) -> Tensor:
-    """Rows (n, …) at sorted positions without repetition; all of them are no copy.
-
-    ``index_select``, because the gradient of ``rows[at]`` is many times slower on the CPU.
-    """
-    return rows if len(at) == len(rows) else rows.index_select(0, at)
+        taught = reading.mixed_hidden if "h" in levels else reading.hidden
+        assert taught is not None
+        cos = cosine_rows(_rows(hidden, batch.token_rows), _rows(taught, batch.token_rows))
+        total, terms = total + weights["cos"] * cos, terms | {"cos": cos.detach()}
+    return total, terms

@@ -55,8 +55,7 @@ class Learner:
     Args:
         name: for messages.
         model: trained in place.
-        losses: (model, shared) -> the loss terms of one batch, scalars by name.
-        weights: weight of each of those terms in the sum that is minimised.
+        losses: (model, shared) -> the loss of one batch, which is minimised, and its terms by name, without gradients.
         recipe: optimisation.
         folder: where its checkpoints lie; the newest complete one is resumed from.
     """
@@ -66,12 +65,11 @@ class Learner:
         *,
         name: str,
         model: Any,
-        losses: Callable[[Any, Any], dict[str, Tensor]],
-        weights: dict[str, float],
+        losses: Callable[[Any, Any], tuple[Tensor, dict[str, Tensor]]],
         recipe: Recipe,
         folder: Path,
     ) -> None:
-        self.name, self.model, self.losses, self.weights = name, model, losses, weights
+        self.name, self.model, self.losses = name, model, losses
         self.recipe, self.folder = recipe, folder
         self.update = 0
         self.resumed_from = 0
@@ -85,10 +83,9 @@ class Learner:
     def backward(self, shared: Any, dropout_seed: int, device: torch.device) -> None:
         """Adds one batch's gradients."""
         with dropout_from(dropout_seed, device), autocast(device):
-            terms = self.losses(self.model, shared)
-        loss = sum(self.weights[name] * term for name, term in terms.items())
-        (loss / self.recipe.gradient_accumulation_steps).backward()  # type: ignore[union-attr]
-        self._window.append({"loss": loss.detach()} | {name: term.detach() for name, term in terms.items()})  # type: ignore[union-attr]
+            loss, terms = self.losses(self.model, shared)
+        (loss / self.recipe.gradient_accumulation_steps).backward()
+        self._window.append({**terms, "loss": loss.detach()})
 
     def step(self, total: int) -> None:
         """Clips, updates the weights, and keeps the window's mean losses (still on the device)."""
@@ -100,7 +97,7 @@ class Learner:
         self.optimizer.zero_grad(set_to_none=True)
         self.update += 1
         means = {name: torch.stack([terms[name] for terms in self._window]).mean() for name in self._window[0]}
-        self._unread.append({"step": self.update, "learning_rate": rate, "grad_norm": norm, **means})
+        self._unread.append({"step": self.update, "learning_rate": rate, **means, "grad_norm": norm})
         self._window.clear()
 
     def read(self, tokens_per_second: float) -> None:
@@ -108,13 +105,13 @@ class Learner:
         for row in self._unread:
             values = {name: float(value) for name, value in row.items()}
             self.metrics.append(values | {"tokens_per_second": tokens_per_second})
-            bad = [name for name in (*self.weights, "loss", "grad_norm") if not math.isfinite(values[name])]
+            bad = [name for name in values if not math.isfinite(values[name])]
             if bad and self.divergence is None:
                 self.divergence = Divergence(self.name, int(values["step"]), bad[0])
         self._unread.clear()
 
     def metrics_frame(self) -> pd.DataFrame:
-        """A row an update: step, learning_rate, grad_norm, loss, its terms, tokens_per_second of the whole pass."""
+        """A row an update: step, learning_rate, the terms, loss, grad_norm, tokens_per_second of the whole pass."""
         return pd.DataFrame(self.metrics).astype({"step": int})
 
     def save(self) -> None:
@@ -245,8 +242,8 @@ def fit(
             tokens += step_tokens
             for learner in active:
                 learner.backward(step, derive(seed, "dropout", number), device)
-        for learner in active:
-            learner.step(total)
+                if number == (update + 1) * window - 1:
+                    learner.step(total)  # at once, so that the gradients of one model are alive at a time
         checkpoint = (update + 1) % recipe.checkpoint_every == 0 or update + 1 == total
         if checkpoint or (update + 1) % look_every == 0:
             for learner in active:

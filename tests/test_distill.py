@@ -59,7 +59,7 @@ def test_arm_losses_equal_the_reference_form(world, fraction):
     teacher = world.teacher.model
     student = student_from_teacher(teacher, 2).eval()
     with torch.no_grad():
-        found = arm_losses(student, supervise({"original": teacher}, batch, [FULL], recipe, CPU), FULL, 2.0)
+        _, found = arm_losses(student, supervise({"original": teacher}, batch, [FULL], recipe, CPU), FULL, recipe)
         full = distillation_losses(
             student(input_ids=batch.corrupted, attention_mask=batch.attention_mask).logits,
             teacher(input_ids=batch.corrupted, attention_mask=batch.attention_mask).logits,
@@ -227,7 +227,9 @@ def test_arms_without_ce_do_not_pay_for_teacher_logits(world, recipe, store, mon
     teacher = world.teacher.model
     hooks = [
         teacher.bert.register_forward_hook(lambda *_: calls.__setitem__("hidden", calls["hidden"] + 1)),
-        teacher.cls.register_forward_hook(lambda *_: calls.__setitem__("logits", calls["logits"] + 1)),
+        teacher.cls.predictions.transform.register_forward_hook(
+            lambda *_: calls.__setitem__("logits", calls["logits"] + 1)
+        ),
     ]
     batches = 15  # five windows of three
     run([MLM_ONLY], world, recipe, store)
@@ -270,11 +272,11 @@ def test_the_manifest_says_what_made_the_student(world, recipe, store):
 
 
 def test_divergence_names_arm_step_and_term_and_the_other_arm_is_finished(world, recipe, store, monkeypatch):
-    def broken(student, supervision: Supervision, arm, temperature):
-        terms = arm_losses(student, supervision, arm, temperature)
+    def broken(student, supervision: Supervision, arm, recipe):
+        loss, terms = arm_losses(student, supervision, arm, recipe)
         if "cos" not in arm.losses:
             terms["ce"] = terms["ce"] * float("inf")
-        return terms
+        return loss, terms
 
     monkeypatch.setattr("fairkd.distill.arm_losses", broken)
     with pytest.raises(DivergedError, match=r"no-cos: ce is not finite at step 1"):

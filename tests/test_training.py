@@ -96,9 +96,10 @@ def linear_learner(tmp_path, recipe, name="line", scale=1.0) -> Learner:
     torch.nn.init.zeros_(model.bias)
 
     def losses(model, batch):
-        return {"mlm": scale * (model(batch) - 1).square().mean()}
+        loss = scale * (model(batch) - 1).square().mean()
+        return loss, {"mlm": loss.detach()}
 
-    return Learner(name=name, model=model, losses=losses, weights={"mlm": 1.0}, recipe=recipe, folder=tmp_path / name)
+    return Learner(name=name, model=model, losses=losses, recipe=recipe, folder=tmp_path / name)
 
 
 def data(number, active):
@@ -136,8 +137,8 @@ def test_a_loss_that_is_not_finite_stops_that_model_only_and_keeps_its_last_good
     fine = bad.losses
 
     def breaks_at_the_sixth(model, batch):
-        terms = fine(model, batch)
-        return {"mlm": terms["mlm"] * float("nan")} if bad.update == 5 else terms
+        loss, terms = fine(model, batch)
+        return (loss, {"mlm": terms["mlm"] * float("nan")}) if bad.update == 5 else (loss, terms)
 
     bad.losses = breaks_at_the_sixth
     fit([bad, good], data, total=10, recipe=recipe, seed=0, device=CPU)
@@ -178,8 +179,9 @@ def test_a_checkpoint_that_cannot_be_read_is_passed_over(tmp_path, capsys):
 
 def test_rows_of_a_batch_are_where_they_say(world):
     batch = MaskedBatches(world.corpus, world.tokenizer, Recipe(batch_size=8, ce_token_fraction=0.4), 0, CPU)[3]
-    assert torch.equal(batch.head_rows[batch.ce_at], batch.ce_rows)
-    assert torch.equal(batch.head_rows[batch.mlm_at], batch.mlm_rows)
+    assert torch.equal(batch.head_rows[: len(batch.ce_rows)], batch.ce_rows)
+    assert torch.equal(batch.head_rows[-len(batch.mlm_rows) :], batch.mlm_rows)
+    assert len(batch.head_rows.unique()) == len(batch.head_rows)
     assert set(batch.head_rows.tolist()) == set(batch.ce_rows.tolist()) | set(batch.mlm_rows.tolist())
     assert (batch.labels.flatten()[batch.mlm_rows] >= 0).all()
     assert len(batch.mlm_rows) == int((batch.labels >= 0).sum())

@@ -1,0 +1,184 @@
+"""L_ce and L_mlm straight from hidden states: the vocabulary matrix, both losses and their gradients, rows at a time.
+
+The logits of all positions are the largest tensor of a training step, and autograd would hold several of that size.
+Here a chunk of rows is multiplied with the vocabulary matrix, turned into losses and, in place, into the gradient of
+its logits, and multiplied back at once; no other logits exist at the time. The gradients so formed in the forward pass
+wait for the backward pass, which only hands them out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from fairkd.students import vocabulary_features
+
+CHUNK = {"cpu": 256, "cuda": 8192}
+"""Rows whose logits exist at a time: few enough for memory, enough for the matrix products."""
+BLOCK = {"cpu": 32, "cuda": 8192}
+"""Rows of a chunk that the losses are taken of at a time: on the CPU, few enough to stay in its cache."""
+
+
+@dataclass(frozen=True)
+class SoftTargets:
+    """A teacher's softened distribution at n rows: ``probs`` (n, vocab) and their ``entropy`` (n,) in nats."""
+
+    probs: Tensor
+    entropy: Tensor
+
+    def replaced(self, at: Tensor, other: SoftTargets) -> SoftTargets:
+        """A copy with other rows at the positions ``at`` (m,)."""
+        return SoftTargets(self.probs.index_copy(0, at, other.probs), self.entropy.index_copy(0, at, other.entropy))
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What the logits of n rows learn: the first rows from a teacher, the last rows from hard labels.
+
+    Attributes:
+        soft: of the first rows, for L_ce; None for no L_ce.
+        labels: (b,) ids for the last b rows, which may be some of the first; None for no L_mlm.
+        temperature: T, softens the logits in L_ce.
+        ce_weight, mlm_weight: of the two losses in the sum.
+    """
+
+    soft: SoftTargets | None
+    labels: Tensor | None
+    temperature: float = 1.0
+    ce_weight: float = 1.0
+    mlm_weight: float = 1.0
+
+
+def soft_targets(teacher: Any, hidden: Tensor, temperature: float) -> SoftTargets:
+    """What a teacher's last hidden states (n, hidden) say about the vocabulary; its logits exist a chunk at a time."""
+    features, weight, bias = vocabulary_features(teacher, hidden)
+    found = SoftTargets(bias.new_empty(len(hidden), len(bias)), bias.new_empty(len(hidden)))
+    chunk = CHUNK[hidden.device.type]
+    for start in range(0, len(hidden), chunk):
+        logits = F.linear(features[start : start + chunk], weight, bias).to(bias.dtype)
+        part = soften(logits, temperature)
+        found.probs[start : start + chunk], found.entropy[start : start + chunk] = part.probs, part.entropy
+    return found
+
+
+def soften(logits: Tensor, temperature: float) -> SoftTargets:
+    """softmax(logits / temperature) of logits (n, vocab), and its entropies."""
+    log_probs = F.log_softmax(logits / temperature, dim=-1)
+    probs = log_probs.exp()
+    return SoftTargets(probs, -torch.linalg.vecdot(probs, log_probs))
+
+
+def vocabulary_losses(
+    model: Any, hidden: Tensor, targets: Targets, *, chunk: int | None = None
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """The weighted sum of L_ce and L_mlm of a BERT or DistilBERT with an MLM head, and both terms.
+
+    The sum has gradients, the terms have none. Equal to the reference form, :func:`fairkd.losses.distillation_losses`.
+
+    Args:
+        model: the student, or a teacher that is adapted.
+        hidden: (n, hidden) its last hidden states at the rows of ``targets``.
+        targets: what these rows learn.
+        chunk: rows whose logits exist at a time; :data:`CHUNK` of the device if not given.
+
+    Returns:
+        Scalars: the sum; {"ce", "mlm"} where there is such a target.
+    """
+    features, weight, bias = vocabulary_features(model, hidden)
+    chunk = chunk or CHUNK[hidden.device.type]
+    total, ce, mlm = _VocabularyLoss.apply(features, weight, bias, targets, chunk)
+    terms = {} if targets.soft is None else {"ce": ce}
+    return total, terms if targets.labels is None else terms | {"mlm": mlm}
+
+
+class _VocabularyLoss(torch.autograd.Function):
+    """(features (n, hidden), weight (vocab, hidden), bias (vocab,)) -> weighted sum, L_ce, L_mlm.
+
+    Matrix products in the autocast type, sums in the weights' own.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, features: Tensor, weight: Tensor, bias: Tensor, targets: Targets, chunk: int) -> Any:
+        device = features.device.type
+        dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else weight.dtype
+        rows, matrix = features.to(dtype), weight.to(dtype)
+        d_rows, d_weight, d_bias = torch.empty_like(rows), torch.zeros_like(weight), torch.zeros_like(bias)
+        sums = bias.new_zeros(2)
+        with torch.autocast(device, enabled=False):
+            for start in range(0, len(rows), chunk):
+                part = slice(start, start + chunk)
+                logits = torch.addmm(bias.to(dtype), rows[part], matrix.t()).to(bias.dtype)
+                sums += _to_gradient(logits, start, len(rows), targets)
+                d_bias += logits.sum(0)
+                d_logits = logits.to(dtype)
+                torch.mm(d_logits, matrix, out=d_rows[part])
+                if dtype == weight.dtype:
+                    d_weight.addmm_(d_logits.t(), rows[part])
+                else:
+                    d_weight += d_logits.t() @ rows[part]
+        ctx.gradients = (d_rows.to(features.dtype), d_weight, d_bias)
+        ce, mlm = sums.unbind()
+        ctx.mark_non_differentiable(ce, mlm)
+        return targets.ce_weight * ce + targets.mlm_weight * mlm, ce, mlm
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor, *_: Any) -> Any:
+        gradients, ctx.gradients = ctx.gradients, None  # scaled in place, so they serve once
+        return *(gradient.mul_(grad) for gradient in gradients), None, None
+
+
+def _to_gradient(logits: Tensor, start: int, n: int, targets: Targets) -> Tensor:
+    """Turns logits (chunk, vocab) of the rows from ``start`` of n into their gradients, in place.
+
+    Returns:
+        (2,): what these rows add to L_ce and L_mlm.
+    """
+    taught = 0 if targets.soft is None else len(targets.soft.probs)
+    labelled_from = n - (0 if targets.labels is None else len(targets.labels))
+    sums = logits.new_zeros(2)
+    block = BLOCK[logits.device.type]
+    for first in range(start, start + len(logits), block):
+        z = logits[first - start : first - start + block]
+        soft, hard = z[: max(0, taught - first)], z[max(0, labelled_from - first) :]
+        d_hard, rest = None, z[len(soft) :]
+        if len(hard):
+            d_hard, loss = _mlm(hard, targets, first + len(z) - len(hard) - labelled_from)
+            sums[1] += loss
+        if len(soft):
+            sums[0] += _ce_(soft, targets, first)
+        rest.zero_()
+        if d_hard is not None:
+            hard += d_hard
+    return sums
+
+
+def _mlm(logits: Tensor, targets: Targets, first: int) -> tuple[Tensor, Tensor]:
+    """Weighted gradient of L_mlm for logits (k, vocab) of the labels from ``first``, and their share of L_mlm."""
+    assert targets.labels is not None
+    labels, share = targets.labels[first : first + len(logits), None], 1 / len(targets.labels)
+    log_probs = F.log_softmax(logits, dim=-1)
+    loss = -share * log_probs.gather(1, labels).sum()
+    gradient = log_probs.exp_()
+    gradient.scatter_add_(1, labels, gradient.new_full(labels.shape, -1.0))
+    return gradient.mul_(targets.mlm_weight * share), loss
+
+
+def _ce_(logits: Tensor, targets: Targets, first: int) -> Tensor:
+    """Turns logits (k, vocab) of the teacher's rows from ``first`` into the weighted gradient of L_ce.
+
+    The gradient of T² KL(p || softmax(z / T)) is T (softmax(z / T) - p). Returns these rows' share of L_ce.
+    """
+    assert targets.soft is not None
+    part, share, temperature = slice(first, first + len(logits)), 1 / len(targets.soft.probs), targets.temperature
+    probs = targets.soft.probs[part]
+    log_probs = F.log_softmax(logits / temperature, dim=-1)
+    divergence = -torch.linalg.vecdot(probs, log_probs) - targets.soft.entropy[part]
+    torch.sub(log_probs.exp_(), probs, out=logits)
+    logits.mul_(targets.ce_weight * temperature * share)
+    return temperature**2 * share * divergence.sum()
