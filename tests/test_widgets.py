@@ -85,6 +85,11 @@ def test_alpha_begins_at_the_profiles_and_a_step_changes_the_curve(alpha):
     assert alpha.shown.value != before
 
 
+def test_a_report_takes_the_student_that_it_wants_or_what_there_is(models):
+    assert models.stored("no-such", "mixup-xy", "full") == MIXED
+    assert models.stored("full-and-more") == models.names()[-1]
+
+
 def test_a_step_of_lambda_on_a_sentence_reads_nothing(sentence, monkeypatch):
     monkeypatch.setattr(widgets, "Reading", lambda *_, **__: pytest.fail("read again"))
     sentence.lam.value = 0.0
