@@ -192,8 +192,8 @@ def _bands(frame: Frame, level: Range, upright: Range, names: Mapping[str, str])
         pieces: list[list[tuple[float, float, float]]] = [[]]
         for x, low, high in zip(part["x"], part["low"], part["high"], strict=True):
             if _is_finite(x) and _is_finite(low) and _is_finite(high):
-                ends = (_place(v, upright, PLOT, turned=True) for v in (low, high))
-                pieces[-1].append((_place(x, level, WIDTH - LEFT - RIGHT), *ends))
+                lower, upper = (_place(v, upright, PLOT, turned=True) for v in (low, high))
+                pieces[-1].append((_place(x, level, WIDTH - LEFT - RIGHT), lower, upper))
             else:
                 pieces.append([])
         for piece in (piece for piece in pieces if len(piece) > 1):
