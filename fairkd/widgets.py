@@ -155,6 +155,7 @@ class Sentence(Panel):
             words = self._read(new, 0).words
             self._listed = new
             self.word.options = [(f"{number + 1}: {word}", number) for number, word in enumerate(words)]
+            self.word.index = 0  # a list that was empty chooses nothing by itself
         key = (*new, self.word.index or 0)
         if key not in self._made:
             reading = self._read(new, key[2])

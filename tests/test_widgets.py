@@ -92,6 +92,7 @@ def test_a_report_takes_the_student_that_it_wants_or_what_there_is(models):
 
 def test_a_step_of_lambda_on_a_sentence_reads_nothing(sentence, monkeypatch):
     monkeypatch.setattr(widgets, "Reading", lambda *_, **__: pytest.fail("read again"))
+    assert sentence.word.label == "1: he"
     sentence.lam.value = 0.0
     assert "λ = 0: " in words(sentence)
     assert "with he and 1.00 with she" in words(sentence)
@@ -102,6 +103,7 @@ def test_a_step_of_lambda_on_a_sentence_reads_nothing(sentence, monkeypatch):
 def test_another_sentence_is_read_once_and_offers_its_words(sentence, monkeypatch):
     sentence.text.value = "she said that he was late ."
     assert [label for label, _ in sentence.word.options] == ["1: she", "2: he"]
+    assert sentence.word.label == "1: she"
     assert "in the place of she/he" in words(sentence)
     first = words(sentence)
     sentence.word.value = 1
