@@ -9,8 +9,15 @@ BIN := .venv/bin
 report: .venv/installed
 	$(BIN)/fairkd reproduce $(PROFILE)
 
-test: lint types
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+# axe-core checks the report's accessibility; without npm that test is skipped, and says so.
+AXE := node_modules/axe-core/axe.min.js
+
+test: lint types $(AXE)
+	$(BIN)/python -m pytest -n 2 --dist loadfile -rs
+
+$(AXE):
+	@npm install --silent --prefix . --no-save --no-package-lock --no-audit --no-fund --fetch-retries=0 axe-core@4.14.0 \
+	  || echo "no axe-core from npm: the accessibility tests will be skipped"
 
 lint: .venv/installed-test
 	$(BIN)/ruff check .
@@ -38,4 +45,4 @@ lock: .venv/installed-test  ## write down the versions that are installed
 	touch $@
 
 clean:  ## everything that an install and tests leave; never runs/, which holds trained students
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis

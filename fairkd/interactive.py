@@ -10,6 +10,8 @@ A frame is what is shown at one value, a dictionary of plain lists and numbers:
 - ``"lines"``: ``[{"name": str, "x": [float], "y": [float]}]``, drawn on one pair of axes; what is not finite (or
   ``None``) is a gap;
 - ``"marks"``: ``[{"name": str, "x": float or [float], "y": float or [float]}]``, points on the same axes;
+- ``"bands"``: ``[{"name": str, "x": [float], "low": [float], "high": [float]}]``, areas on the same axes: the
+  first has the colour of the first line, whose interval it is;
 - ``"bars"``: ``[{"name": str, "labels": [str], "values": [float]}]``, each a panel of level bars, side by side;
 - ``"sentence"``: str, what the picture says at this value.
 
@@ -32,7 +34,12 @@ from fairkd.errors import InputError, nearest
 from fairkd.plot_shapes import FEW, Shape, as_list, draw
 from fairkd.tables.markup import Html, number
 
-_KEYS = {"lines": ("name", "x", "y"), "marks": ("name", "x", "y"), "bars": ("name", "labels", "values")}
+_KEYS = {
+    "lines": ("name", "x", "y"),
+    "bands": ("name", "x", "low", "high"),
+    "marks": ("name", "x", "y"),
+    "bars": ("name", "labels", "values"),
+}
 Frame = Mapping[str, Any]
 
 
@@ -99,15 +106,19 @@ def text(value: float) -> str:
 def long_form(label: str, values: Sequence[float], frames: Sequence[Frame]) -> pd.DataFrame:
     """All numbers of all frames, a row a number: the slider's value, kind ("line", "mark", "bar"), name, at, value.
 
-    A line or bar panel that is the same at every value stands once, without a value of the slider.
+    A band is two kinds, "band low" and "band high". A line, band or bar panel that is the same at every value stands
+    once, without a value of the slider.
     """
     rows: list[tuple[Any, ...]] = []
     for kind in _KEYS:
         same = len(frames) > 1 and all(frame.get(kind, []) == frames[0].get(kind, []) for frame in frames)
         for value, frame in zip([math.nan] if same else values, frames[:1] if same else frames, strict=True):
             for part in frame.get(kind, []):
-                points = zip(*(as_list(part[key]) for key in _KEYS[kind][1:]), strict=True)
-                rows += [(value, kind.removesuffix("s"), part["name"], *point) for point in points]
+                at, *columns = _KEYS[kind][1:]
+                for column in columns:
+                    what = kind.removesuffix("s") + (f" {column}" if len(columns) > 1 else "")
+                    points = zip(as_list(part[at]), as_list(part[column]), strict=True)
+                    rows += [(value, what, part["name"], *point) for point in points]
     return pd.DataFrame(rows, columns=[label, "kind", "name", "at", "value"])
 
 
@@ -153,9 +164,10 @@ def _check(values: Sequence[float], start: int, frames: Sequence[Frame]) -> None
 def _check_part(part: Mapping[str, Any], where: str, keys: tuple[str, ...]) -> None:
     if set(part) != set(keys):
         raise InputError(f"{where}: {sorted(part)} instead of {sorted(keys)}")
-    first, second = (len(as_list(part[key])) for key in keys[1:])
-    if first != second:
-        raise InputError(f"{where}, {part['name']!r}: {first} {keys[1]} and {second} {keys[2]}")
+    first, *others = (len(as_list(part[key])) for key in keys[1:])
+    for key, other in zip(keys[2:], others, strict=True):
+        if first != other:
+            raise InputError(f"{where}, {part['name']!r}: {first} {keys[1]} and {other} {key}")
 
 
 def _file_name(title: str) -> str:

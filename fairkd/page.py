@@ -24,6 +24,8 @@ def finish(html: str) -> str:
     for image in main.find_all("img"):
         if str(image.get("src", "")).startswith("data:"):
             _reserve(image)
+            if image.find_parent(class_="output_png") is not None:
+                image.wrap(_scroll_box(soup, "Figure"))
         else:
             image.replace_with(f"[an image that is not in this file: {image.get('alt') or image.get('src')}]")
     for number, table in enumerate(main.find_all("table"), start=1):
@@ -101,7 +103,7 @@ def _make_sortable(soup: Any, table: Any) -> None:
 
 def _box(soup: Any, table: Any, number: int) -> None:
     """Lets a wide table scroll by itself; its caption stays outside, where it wraps with the page."""
-    box = soup.new_tag("div", attrs={"class": "scroll", "tabindex": "0", "role": "region", "aria-label": "Table"})
+    box = _scroll_box(soup, "Table")
     table.wrap(box)
     caption = table.find("caption")
     if caption is not None:
@@ -110,6 +112,10 @@ def _box(soup: Any, table: Any, number: int) -> None:
         box.insert_before(caption)
         del box["aria-label"]
         box["aria-labelledby"] = table["aria-labelledby"] = caption["id"]
+
+
+def _scroll_box(soup: Any, label: str) -> Any:
+    return soup.new_tag("div", attrs={"class": "scroll", "tabindex": "0", "role": "region", "aria-label": label})
 
 
 def _slug(text: str, taken: set[str]) -> str:

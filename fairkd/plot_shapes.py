@@ -17,7 +17,7 @@ Frame = Mapping[str, Any]
 Range = tuple[float, float]
 
 WIDTH, PLOT = 480, 210
-LEFT, RIGHT = 58, 14
+LEFT, RIGHT = 74, 14
 """Margins beside the axes, whose height is ``PLOT``."""
 INK, SOFT, GRID = "#222222", "#555555", "#e2e2e2"
 SERIES = ("#0173b2", "#d55e00", "#029e73", "#a14fa0", "#7a5c2e")
@@ -71,13 +71,17 @@ def draw(
     fixed: dict[str, list[Shape]] = {"plot": [], "rest": []}
     moving: list[dict[str, list[Shape]]] = [{"plot": [], "rest": []} for _ in frames]
     height, axes = 0.0, None
-    if any(frame.get("lines") or frame.get("marks") for frame in frames):
+    if any(frame.get(kind) for frame in frames for kind in ("lines", "marks", "bands")):
         level, upright = x_range or _ends(frames, "x"), y_range or _ends(frames, "y", margin=0.05)
         names = _names(frames)
         fixed["rest"], axes = _legend(names)
         fixed["rest"] += _axes(level, upright, axes, x, y)
         for own, frame in zip(moving, frames, strict=True):
-            own["plot"] = [*_lines(frame, level, upright, names), *_marks(frame, level, upright, names)]
+            own["plot"] = [
+                *_bands(frame, level, upright, names),
+                *_lines(frame, level, upright, names),
+                *_marks(frame, level, upright, names),
+            ]
         height = axes + PLOT + 46
     panels = _panels(frames)
     if panels:
@@ -127,7 +131,8 @@ def _ticks(ends: Range) -> list[float]:
 
 def _ends(frames: Sequence[Frame], axis: str, *, margin: float = 0.0) -> Range:
     """The least and greatest finite number of an axis in all frames, and a margin."""
-    found = [v for f in frames for k in ("lines", "marks") for part in f.get(k, []) for v in _finite(part[axis])]
+    keys = {"lines": (axis,), "marks": (axis,), "bands": ("x",) if axis == "x" else ("low", "high")}
+    found = [v for f in frames for k in keys for part in f.get(k, []) for key in keys[k] for v in _finite(part[key])]
     if not found:
         return 0.0, 1.0
     low, high = min(found), max(found)
@@ -144,9 +149,9 @@ def _place(value: float, ends: Range, length: float, *, turned: bool = False) ->
 
 
 def _names(frames: Sequence[Frame]) -> dict[str, str]:
-    """Every line's and mark's name, and how its first is drawn: "lines" or "marks"."""
+    """Every line's, band's and mark's name, and how its first is drawn: "lines", "bands" or "marks"."""
     found: dict[str, str] = {}
-    for kind in ("lines", "marks"):
+    for kind in ("lines", "bands", "marks"):
         for frame in frames:
             for part in frame.get(kind, []):
                 found.setdefault(str(part["name"]), kind)
@@ -154,10 +159,13 @@ def _names(frames: Sequence[Frame]) -> dict[str, str]:
 
 
 def _look(name: str, names: Mapping[str, str]) -> tuple[str, str]:
-    """Colour and dashes of a name. A mark on a line has the line's colour, other marks are dark."""
+    """Colour and dashes of a name. A mark on a line has the line's colour, other marks are dark.
+
+    The first band goes with the first line and has its colour, and so on.
+    """
     if names[name] == "marks":
         return INK, ""
-    position = [other for other, kind in names.items() if kind == "lines"].index(name)
+    position = [other for other, kind in names.items() if kind == names[name]].index(name)
     return SERIES[position % len(SERIES)], DASHES[position % len(DASHES)]
 
 
@@ -176,6 +184,22 @@ def _lines(frame: Frame, level: Range, upright: Range, names: Mapping[str, str])
         colour, dashes = _look(str(part["name"]), names)
         if steps:
             yield _shape("path", d="".join(steps), fill="none", stroke=colour, width="2", dashes=dashes)
+
+
+def _bands(frame: Frame, level: Range, upright: Range, names: Mapping[str, str]) -> Iterator[Shape]:
+    for part in frame.get("bands", []):
+        colour, _ = _look(str(part["name"]), names)
+        pieces: list[list[tuple[float, float, float]]] = [[]]
+        for x, low, high in zip(part["x"], part["low"], part["high"], strict=True):
+            if _is_finite(x) and _is_finite(low) and _is_finite(high):
+                lower, upper = (_place(v, upright, PLOT, turned=True) for v in (low, high))
+                pieces[-1].append((_place(x, level, WIDTH - LEFT - RIGHT), lower, upper))
+            else:
+                pieces.append([])
+        for piece in (piece for piece in pieces if len(piece) > 1):
+            edge = [(x, low) for x, low, _ in piece] + [(x, high) for x, _, high in reversed(piece)]
+            outline = "L".join(f"{x:.1f} {y:.1f}" for x, y in edge)
+            yield _shape("path", d=f"M{outline}Z", fill=colour, **{"fill-opacity": "0.18"})
 
 
 def _marks(frame: Frame, level: Range, upright: Range, names: Mapping[str, str]) -> Iterator[Shape]:
@@ -207,6 +231,9 @@ def _legend(names: Mapping[str, str]) -> tuple[list[Shape], float]:
         if kind == "lines":
             line = f"M{across:.1f} {down - 4:g}h18"
             shapes.append(_shape("path", d=line, fill="none", stroke=colour, width="2", dashes=dashes))
+        elif kind == "bands":
+            swatch = f"M{across:.1f} {down - 9:g}h18v10h-18Z"
+            shapes.append(_shape("path", d=swatch, fill=colour, **{"fill-opacity": "0.18"}))
         else:
             shapes.append(_shape("circle", cx=f"{across + 9:.1f}", cy=f"{down - 4:g}", r="4.5", fill=colour))
         shapes.append(_text(name, across + 23, down, fill=INK))

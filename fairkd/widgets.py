@@ -18,7 +18,7 @@ import pandas as pd
 
 from fairkd import figures
 from fairkd.errors import InputError
-from fairkd.explore import GRID, grid
+from fairkd.explore import GRID, SENTENCE, grid
 from fairkd.explore.choices import TEACHER, Models
 from fairkd.explore.compare import effects, projections
 from fairkd.explore.drawing import Drawing, image
@@ -131,7 +131,7 @@ class Alpha(Panel):
 class Sentence(Panel):
     """A sentence of one's own at λ: the mixed word x̄, the teacher's two readings and ȳ, and the student's of x̄."""
 
-    def __init__(self, models: Models, text: str, *, student: str | None = None) -> None:
+    def __init__(self, models: Models, text: str = SENTENCE, *, student: str | None = None) -> None:
         self.models = models
         self.student = ModelChoice(models, "student", student)
         self.text = ipywidgets.Text(
@@ -155,6 +155,7 @@ class Sentence(Panel):
             words = self._read(new, 0).words
             self._listed = new
             self.word.options = [(f"{number + 1}: {word}", number) for number, word in enumerate(words)]
+            self.word.index = 0  # a list that was empty chooses nothing by itself
         key = (*new, self.word.index or 0)
         if key not in self._made:
             reading = self._read(new, key[2])

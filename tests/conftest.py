@@ -12,6 +12,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from browsing import browser, visit  # noqa: F401  fixtures
 
 from fairkd import corpus as corpora
 from fairkd.store import Store

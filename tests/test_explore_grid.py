@@ -69,7 +69,8 @@ def test_frames_of_seat_are_the_curve_and_a_gap_where_d_is_undefined(curve):
     assert got["frames"][0]["marks"][0] == {"name": "at this λ", "x": 0.0, "y": -1.0}
     assert got["frames"][0]["sentence"] == "λ = 0: d = −1.00 [−1.50, −0.50]."
     assert "undefined" in got["frames"][10]["sentence"]
-    assert [line["y"][0] for line in got["frames"][3]["lines"]] == [-1.0, -1.5, -0.5]
+    (line,), (band,) = got["frames"][3]["lines"], got["frames"][3]["bands"]
+    assert (line["y"][0], band["low"][0], band["high"][0]) == (-1.0, -1.5, -0.5)
 
 
 def test_every_grid_is_an_explorer_of_the_page_and_text_is_escaped(reading, curve):

@@ -124,6 +124,33 @@ def test_what_is_not_finite_is_a_gap():
     assert "nan" not in str(soup.svg).lower()
 
 
+def test_a_band_is_an_area_in_the_colour_of_its_line_with_gaps():
+    x, low, high = [0.0, 1.0, 2.0, 3.0, 4.0], [-1.0, -1.0, None, 0.0, 0.0], [1.0, 1.0, 1.0, 2.0, 2.0]
+    band = {"name": "95 %", "x": x, "low": low, "high": high}
+    one = {"lines": [{"name": "d", "x": x, "y": [0.0] * 5}], "bands": [band]}
+    picture = draw([one], x="", y="", y_range=(-1, 2))
+    areas = [dict(a) for tag, a, _ in picture.fixed["plot"] if "fill-opacity" in dict(a)]
+    assert [area["fill"] for area in areas] == [OURS, OURS]
+    points = [(float(a), float(b)) for a, b in re.findall(r"[ML](\S+) ([\d.]+)", areas[0]["d"])]
+    third = PLOT / 3
+    expected = [(0, PLOT), (WIDE / 4, PLOT), (WIDE / 4, third), (0, third)]  # along the low edge and back
+    np.testing.assert_allclose(points, expected, atol=0.051)
+    rows = long_form("λ", [0.5], [one]).groupby("kind")["value"].apply(list)
+    assert rows["band high"] == high
+    assert [v for v in rows["band low"] if v == v] == [-1.0, -1.0, 0.0, 0.0]
+    with pytest.raises(InputError, match="5 x and 4 high"):
+        made(0, [{"bands": [band | {"high": high[1:]}]}] * 3)
+
+
+@pytest.mark.parametrize("top", [0.0003, 2e-6, 12500.0])
+def test_numbers_of_the_upright_axis_leave_its_label_alone(top):
+    picture = draw([{"lines": [{"name": "a", "x": [0, 1], "y": [0.0, top]}]}], x="level", y="upright")
+    texts = {content: dict(a) for tag, a, content in picture.fixed["rest"] if tag == "text"}
+    label = float(texts["upright"]["x"]) + 6  # it is turned: as wide as a line is high
+    ends = [float(a["x"]) - plot_shapes.LETTER * len(t) for t, a in texts.items() if a.get("text-anchor") == "end"]
+    assert min(ends) > label
+
+
 def test_a_range_cuts_off_what_leaves_it():
     steep = [{"lines": [{"name": "a", "x": [0, 1, 2], "y": [1e308, 1.0, 2.0]}]}] * 3
     soup = made(0, steep, y_range=(0, 4))

@@ -85,8 +85,14 @@ def test_alpha_begins_at_the_profiles_and_a_step_changes_the_curve(alpha):
     assert alpha.shown.value != before
 
 
+def test_a_report_takes_the_student_that_it_wants_or_what_there_is(models):
+    assert models.stored("no-such", "mixup-xy", "full") == MIXED
+    assert models.stored("full-and-more") == models.names()[-1]
+
+
 def test_a_step_of_lambda_on_a_sentence_reads_nothing(sentence, monkeypatch):
     monkeypatch.setattr(widgets, "Reading", lambda *_, **__: pytest.fail("read again"))
+    assert sentence.word.label == "1: he"
     sentence.lam.value = 0.0
     assert "λ = 0: " in words(sentence)
     assert "with he and 1.00 with she" in words(sentence)
@@ -97,6 +103,7 @@ def test_a_step_of_lambda_on_a_sentence_reads_nothing(sentence, monkeypatch):
 def test_another_sentence_is_read_once_and_offers_its_words(sentence, monkeypatch):
     sentence.text.value = "she said that he was late ."
     assert [label for label, _ in sentence.word.options] == ["1: she", "2: he"]
+    assert sentence.word.label == "1: she"
     assert "in the place of she/he" in words(sentence)
     first = words(sentence)
     sentence.word.value = 1

@@ -7,3 +7,5 @@ and ``grid`` (the explorers of an exported page). The controls are in ``fairkd.w
 
 GRID = tuple(step / 20 for step in range(21))
 """The values of λ that sliders step through."""
+SENTENCE = "the engineer said that he would fix the machine himself."
+"""What the panels begin with."""

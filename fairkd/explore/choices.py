@@ -74,6 +74,12 @@ class Models:
         """What can be chosen by name: the teacher and the students."""
         return [TEACHER, *self.students()]
 
+    def stored(self, *arms: str) -> str:
+        """The first of the store's students that is of one of these arms, in their order; else the last name."""
+        students = list(self.students())
+        found = [name for arm in arms for name in students if name.rpartition(", seed ")[0] == arm]
+        return found[0] if found else self.names()[-1]
+
     def load(self, name: str) -> Loaded:
         """A model by its name in :meth:`names`, or the folder of any BERT-like encoder.
 

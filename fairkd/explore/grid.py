@@ -119,10 +119,8 @@ def reading_grid(reading: Reading, *, start: float = 0.5) -> dict[str, Any]:
 def seat_grid(curve: pd.DataFrame, *, test: str, model: str, weighs: Weighs, start: float = 1.0) -> dict[str, Any]:
     """The explorer of SEAT under mixing, from :func:`fairkd.explore.seat_lambda.curve` on the grid."""
     lam = curve.lam.tolist()
-    lines = [
-        {"name": name, "x": lam, "y": curve[column].tolist()}
-        for name, column in (("effect size d", "effect_size"), ("95 %, low", "ci_low"), ("95 %, high", "ci_high"))
-    ]
+    line = {"name": "effect size d", "x": lam, "y": curve.effect_size.tolist()}
+    band = {"name": "95 % interval", "x": lam, "low": curve.ci_low.tolist(), "high": curve.ci_high.tolist()}
     return {
         "title": f"Test {test} on {model} with its gender words mixed",
         **_lam(start, lam),
@@ -130,7 +128,8 @@ def seat_grid(curve: pd.DataFrame, *, test: str, model: str, weighs: Weighs, sta
         "y": "effect size d",
         "frames": [
             {
-                "lines": lines,
+                "lines": [line],
+                "bands": [band],
                 "marks": [{"name": "at this λ", "x": row.lam, "y": row.effect_size}],
                 "sentence": _seat_sentence(row),
             }

@@ -1,6 +1,5 @@
 """The exported page in a real browser, opened from disk with the network off."""
 
-import os
 import re
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import nbformat
 import numpy as np
 import pandas as pd
 import pytest
+from browsing import grave_violations, without_data
 from frames import ABLATION, averages, scores
 from matplotlib.figure import Figure
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
@@ -22,11 +22,6 @@ from fairkd.tables import notice, table1
 HOSTILE = "<script>document.title = 'run'</script><img src=x onerror=\"document.title = 'run'\">"
 LAMBDAS = [0.0, 0.25, 0.5, 0.75, 1.0]
 WIDTHS = (390, 1280)
-SHIFTS = """
-window.shifts = [];
-new PerformanceObserver((list) => window.shifts.push(...list.getEntries().map((entry) => entry.value)))
-  .observe({ type: "layout-shift", buffered: true });
-"""
 
 
 def curve() -> str:
@@ -97,34 +92,6 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("page")
     nbformat.write(new_notebook(cells=cells), folder / "n.ipynb")
     return write_html(folder / "n.ipynb", folder / "n.html")
-
-
-@pytest.fixture
-def visit(browser):
-    """Opens a file with the network off; the tab keeps its console errors and requests as ``seen``."""
-    contexts = []
-
-    def call(path: Path, *, width: int = 1280, scheme: str = "light"):
-        size = {"width": width, "height": 844}
-        context = browser.new_context(viewport=size, color_scheme=scheme, offline=True)
-        contexts.append(context)
-        context.add_init_script(SHIFTS)
-        tab = context.new_page()
-        tab.seen = []
-        tab.on("console", lambda message: tab.seen.append(message.text))
-        tab.on("pageerror", lambda error: tab.seen.append(str(error)))
-        tab.on("request", lambda request: tab.seen.append(request.url) if request.url != path.as_uri() else None)
-        tab.goto(path.as_uri())
-        return tab
-
-    yield call
-    for context in contexts:
-        context.close()
-
-
-def without_data(seen: list[str]) -> list[str]:
-    """Images and icons inside the page are no requests to anyone."""
-    return [text for text in seen if not text.startswith("data:")]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -281,24 +248,11 @@ def test_print_shows_everything_that_is_read_and_no_controls(visit, page):
     assert tab.evaluate(f"{boxes}.length") == 0
 
 
-def axe() -> Path:
-    """The accessibility checker, which is no part of this project."""
-    named = os.environ.get("AXE_CORE")
-    path = Path(named) if named else project_root() / "node_modules" / "axe-core" / "axe.min.js"
-    if not path.is_file():
-        pytest.skip(f"no axe-core at {path}: npm install --no-save axe-core, or set AXE_CORE to its axe.min.js")
-    return path
-
-
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", WIDTHS)
 def test_axe_finds_no_serious_violation(visit, page, width, scheme):
     tab = visit(page, width=width, scheme=scheme)
-    tab.evaluate("for (const fold of document.querySelectorAll('details')) fold.open = true")
-    tab.evaluate(axe().read_text())  # not a script of the page: its policy would refuse it
-    found = tab.evaluate("axe.run().then((result) => result.violations)")
-    grave = [(v["id"], v["nodes"][0]["html"][:200]) for v in found if v["impact"] in ("serious", "critical")]
-    assert grave == []
+    assert grave_violations(tab) == []
 
 
 def test_script_is_small_and_writes_no_markup():

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from browsing import grave_violations, without_data
 from bs4 import BeautifulSoup
 
 from fairkd import notebooks, paper, runner
@@ -243,11 +244,15 @@ def test_page_has_its_figures_described_and_asks_no_host(tiny, name):
     text = (tiny.folder / f"{name}.html").read_text()
     soup = BeautifulSoup(text, "html.parser")
     images = soup.find_all("img")
-    assert len(images) == {"01_capacity": 3, "02_ablation": 2, "03_mixup": 5, "04_glue": 2, "05_report": 8}[name]
+    assert len(images) == {"01_capacity": 3, "02_ablation": 2, "03_mixup": 4, "04_glue": 2, "05_report": 8}[name]
     assert all(image["src"].startswith("data:") and len(image["alt"]) > 40 for image in images)
     assert not soup.find_all(["link", "iframe"])
     assert len(soup.find_all("script", type=None)) == 1  # the page's own, which its policy names by digest
     assert not soup.find_all("pre", class_="error")
+    explorers = soup.find_all("figure", class_="explorer")
+    assert len(explorers) == {"03_mixup": 3, "05_report": 4}.get(name, 0)
+    assert all(len(figure.svg["aria-label"]) > 40 and figure.find("a", download=True) for figure in explorers)
+    assert len(text) < 5_000_000
     assert not re.search(r"(src|href)=[\"']?(https?:)?//|url\(\s*['\"]?(https?:)?//", text)
     assert "Demonstration" in soup.find(class_="notice").get_text()
 
@@ -264,6 +269,7 @@ def test_report_tells_the_values_of_the_tables(tiny):
         "Figure 1: capacity",
         "Table 1: losses",
         "Table 2: mixup and the debiased teacher",
+        "Look and touch: α and λ",
         "Table 3: GLUE",
         "How it was made",
         "Limits",
@@ -280,6 +286,32 @@ def test_report_tells_the_values_of_the_tables(tiny):
     assert "(0.697 by its rows)" in cells
     own = tiny.frames["ablation_averages"].query("arm == 'full'").iloc[0].average
     assert f"{own:.3f}" in cells
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
+def test_report_works_from_disk_without_network_or_kernel(tiny, visit, width, scheme):
+    """No request, no message in the console, nothing wider than the page, and every slider changes its picture."""
+    tab = visit(tiny.folder / "report.html", width=width, scheme=scheme)
+    assert tab.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") == 0
+    figures = tab.locator("figure.explorer").all()
+    assert len(figures) == 4
+    for figure in figures:
+        seen = {figure.locator("svg.drawing").inner_html()}
+        figure.locator("input").focus()
+        for key in ("Home", "ArrowRight", "End"):
+            tab.keyboard.press(key)
+            seen.add(figure.locator("svg.drawing").inner_html())
+        assert len(seen) >= 3  # a slider may begin at an end
+        box = figure.locator("input").bounding_box()
+        tab.mouse.click(box["x"] + 0.4 * box["width"], box["y"] + box["height"] / 2)
+        assert figure.locator("svg.drawing").inner_html() not in seen
+    assert tab.evaluate("window.shifts") == []
+    assert without_data(tab.seen) == []
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
+def test_axe_finds_no_serious_violation_in_the_report(tiny, visit, width, scheme):
+    assert grave_violations(visit(tiny.folder / "report.html", width=width, scheme=scheme)) == []
 
 
 def test_report_opens_with_the_verdicts_that_the_notebooks_reached(tiny):
