@@ -54,23 +54,28 @@ class Baseline:
 
     def loss(self, batch: MaskedBatch) -> Tensor:
         """The weighted sum of the arm's losses on one batch."""
-        mask, temperature = batch.attention_mask, self.recipe.temperature
+        mask = batch.attention_mask
         mixed = self._mixed(batch)
         teacher_logits, teacher_hidden = self._teach(batch, mixed)
         text = {"input_ids": batch.corrupted}
         if mixed is not None and "x" in self.arm.levels:
             text = {"inputs_embeds": self._embed(batch, mixed)}
         out = self.student(**text, attention_mask=mask, output_hidden_states=True)
-        selected = mask.bool().unsqueeze(-1).expand_as(out.logits)
-        student_rows = torch.masked_select(out.logits, selected).view(-1, out.logits.size(-1))
-        teacher_rows = torch.masked_select(teacher_logits, selected).view(-1, out.logits.size(-1))
+        loss = self.vocabulary_loss(out.logits, teacher_logits, batch)
+        if "cos" in self.arm.losses:
+            loss = loss + self.recipe.loss_weights["cos"] * self._cosine(out.hidden_states[-1], teacher_hidden, mask)
+        return loss
+
+    def vocabulary_loss(self, student_logits: Tensor, teacher_logits: Tensor, batch: MaskedBatch) -> Tensor:
+        """Weighted L_ce + L_mlm from all logits (batch, tokens, vocab)."""
+        weights, temperature, vocab = self.recipe.loss_weights, self.recipe.temperature, student_logits.size(-1)
+        selected = batch.attention_mask.bool().unsqueeze(-1).expand_as(student_logits)
+        student_rows = torch.masked_select(student_logits, selected).view(-1, vocab)
+        teacher_rows = torch.masked_select(teacher_logits, selected).view(-1, vocab)
         kl = self.kl(F.log_softmax(student_rows / temperature, dim=-1), F.softmax(teacher_rows / temperature, dim=-1))
-        weights = self.recipe.loss_weights
         loss = (weights["ce"] if "ce" in self.arm.losses else 0.0) * temperature**2 * kl
         if "mlm" in self.arm.losses:
-            loss = loss + weights["mlm"] * self.mlm(out.logits.view(-1, out.logits.size(-1)), batch.labels.view(-1))
-        if "cos" in self.arm.losses:
-            loss = loss + weights["cos"] * self._cosine(out.hidden_states[-1], teacher_hidden, mask)
+            loss = loss + weights["mlm"] * self.mlm(student_logits.view(-1, vocab), batch.labels.view(-1))
         return loss
 
     def _cosine(self, student: Tensor, teacher: Tensor, mask: Tensor) -> Tensor:

@@ -1,0 +1,175 @@
+"""Goals a to d: steps of co-distillation against the published recipe taken literally (:mod:`benchmarks.baseline`).
+
+The baseline is measured first, before fairkd tells the allocator to keep freed memory; both read the same batches.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import BertConfig, BertForMaskedLM
+
+from benchmarks.baseline import Baseline
+from benchmarks.machine import matmul_peak, peak_extra_bytes, seconds
+from benchmarks.table import Row
+from fairkd import corpus as corpora
+from fairkd.arms import Arm, named_arm
+from fairkd.batching import MaskedBatch, MaskedBatches
+from fairkd.cost import Batch, Shape, step_flops
+from fairkd.gender import PairTable, appendix_c
+from fairkd.mixup import Mixup
+from fairkd.recipe import Recipe
+from fairkd.store import Store
+from fairkd.students import last_hidden, student_from_teacher
+from fairkd.supervision import arm_losses, supervise
+from fairkd.teachers import load
+from fairkd.training import Learner, keep_freed_memory
+
+EIGHT = ("full", "no-cos", "no-ce", "mixup-h", "mixup-x", "mixup-yh", "mixup-xyh", "mixup-xy")
+"""The six-layer arms of Tables 1 and 2 that have the original teacher."""
+TOKENS = 1024
+
+
+class Scene:
+    """A teacher with random weights, the embedded corpus, and masked batches of about ``TOKENS`` tokens."""
+
+    def __init__(self, quick: bool, device: torch.device, folder: str) -> None:
+        self.device = device
+        tokenizer = load("embedded").tokenizer
+        self.corpus = corpora.build(["embedded"], tokenizer, store=Store(folder), max_length=128, progress=False)
+        shape = (2, 64, 128, 2) if quick else (12, 768, 3072, 12)
+        layers, hidden, intermediate, heads = shape
+        self.student_layers = layers // 2
+        torch.manual_seed(0)
+        config = BertConfig(
+            vocab_size=len(tokenizer), num_hidden_layers=layers, hidden_size=hidden, intermediate_size=intermediate,
+            num_attention_heads=heads,
+        )  # fmt: skip
+        self.teacher = BertForMaskedLM(config).to(device).eval()
+        self.recipe = Recipe(batch_size=max(1, round(TOKENS / self.corpus.train.lengths.mean())))
+        self.pairs = PairTable(appendix_c(), tokenizer)
+        batches = MaskedBatches(self.corpus, tokenizer, self.recipe, 0, device, Mixup(self.pairs))
+        near = sorted(range(64), key=lambda n: abs(batches[n].tokens - TOKENS))
+        self.batches: list[MaskedBatch] = [batches[n] for n in near]
+
+    def student(self) -> Any:
+        return student_from_teacher(self.teacher, self.student_layers).to(self.device).train()
+
+    def arm(self, name: str) -> Arm:
+        return named_arm(name, student_layers=self.student_layers)
+
+    def flops(self, arms: list[Arm], batch: MaskedBatch) -> float:
+        """Model FLOPs of one step, without padding."""
+        swapped = 0.0 if batch.mixing is None else float(batch.mixing.swapped_mask.sum()) / batch.tokens
+        counts = Batch(
+            tokens=batch.tokens, length=batch.tokens / len(batch.corrupted), ce_rows=len(batch.ce_rows),
+            mlm_rows=len(batch.mlm_rows), head_rows=len(batch.head_rows), swapped=swapped,
+        )  # fmt: skip
+        return step_flops(Shape.of(self.teacher.config), arms, counts)
+
+
+class Passes:
+    """Co-distillation as the training loop does it, one update a call."""
+
+    def __init__(self, scene: Scene, names: tuple[str, ...]) -> None:
+        self.scene, self.arms = scene, [scene.arm(name) for name in names]
+        self.learners = [self._learner(arm) for arm in self.arms]
+
+    def _learner(self, arm: Arm) -> Learner:
+        recipe = self.scene.recipe
+        return Learner(
+            name=arm.name, model=self.scene.student(), recipe=recipe, folder=Path(),
+            losses=lambda model, supervision: arm_losses(model, supervision, arm, recipe),
+        )  # fmt: skip
+
+    def step(self, number: int) -> None:
+        scene, batch = self.scene, self.scene.batches[number]
+        supervision = supervise({"original": scene.teacher}, batch, self.arms, scene.recipe, scene.device)
+        for learner in self.learners:
+            learner.backward(supervision, number, scene.device)
+            learner.step(1000)
+
+
+def run(quick: bool, device: torch.device, repeats: int = 3) -> list[Row]:
+    """Rows a, b, c and d."""
+    with tempfile.TemporaryDirectory() as folder:
+        scene = Scene(quick, device, folder)
+        memory = _memory(scene)
+        literal = {name: _literal(scene, name, repeats) for name in EIGHT}
+        if device.type == "cpu":
+            keep_freed_memory()
+        one, eight = (_fairkd(scene, names, repeats) for names in (("full",), EIGHT))
+        sizes = (256,) if quick else (1024, 2048, 4096)
+        peaks = [matmul_peak(device, sizes)]
+        arms = [scene.arm(name) for name in EIGHT]
+        rates = [scene.flops(arms, scene.batches[n + 1]) / eight[n] for n in range(repeats)]
+        peaks.append(matmul_peak(device, sizes))
+    tokens = [scene.batches[n + 1].tokens for n in range(repeats)]
+    facts: dict[str, Any] = {
+        "teacher_layers": scene.teacher.config.num_hidden_layers, "student_layers": scene.student_layers,
+        "hidden": scene.teacher.config.hidden_size, "vocabulary": scene.teacher.config.vocab_size,
+        "batches": [list(scene.batches[n + 1].corrupted.shape) for n in range(repeats)], "tokens": tokens,
+    }  # fmt: skip
+    ratio_a = [b / a for a, b in zip(one, literal["full"], strict=True)]
+    all_literal = [sum(literal[name][n] for name in EIGHT) for n in range(repeats)]
+    ratio_b = [b / a for a, b in zip(eight, all_literal, strict=True)]
+    one_rate = {"tokens_per_second": [round(t / s, 1) for t, s in zip(tokens, one, strict=True)]}
+    return [
+        Row("a", "one arm, tokens/s against the baseline", 1.8, ratio_a, "×", facts | one_rate | {
+            "seconds": one, "baseline_seconds": literal["full"]}),
+        Row("b", "eight arms in one pass against eight baseline runs", 3.0, ratio_b, "×", facts | {
+            "seconds": eight, "baseline_seconds": literal}),
+        Row("c", "model FLOPs of b, share of the matmul peak", 0.6, [r / max(peaks) for r in rates], "", {
+            "flops_per_second": rates, "matmul_peak": peaks}),
+        Row("d", "extra memory of the losses against the baseline's", 0.25, [memory[0] / memory[1]], "×", {
+            "bytes": memory[0], "baseline_bytes": memory[1]}, at_most=True),
+    ]  # fmt: skip
+
+
+def _literal(scene: Scene, name: str, repeats: int) -> list[float]:
+    baseline = Baseline(scene.teacher, scene.student(), scene.arm(name), scene.recipe, scene.pairs)
+    baseline.step(scene.batches[0])
+    return [seconds(lambda n=n: baseline.step(scene.batches[n]), scene.device) for n in range(1, repeats + 1)]
+
+
+def _fairkd(scene: Scene, names: tuple[str, ...], repeats: int) -> list[float]:
+    passes = Passes(scene, names)
+    passes.step(0)
+    return [seconds(lambda n=n: passes.step(n), scene.device) for n in range(1, repeats + 1)]
+
+
+def _memory(scene: Scene) -> tuple[int, int]:
+    """Bytes that the losses of one step of the arm "full" need beyond the hidden states of both models: (ours, theirs).
+
+    From hidden states to the gradients of hidden states and of the MLM head, L_cos left out.
+    """
+    from fairkd.students import vocabulary_logits
+    from fairkd.vocabulary import Targets, soft_targets, vocabulary_losses
+
+    batch, student, recipe = scene.batches[1], scene.student(), scene.recipe
+    weights, baseline = recipe.loss_weights, Baseline(scene.teacher, student, scene.arm("full"), recipe, scene.pairs)
+    with torch.no_grad():
+        taught, found = (last_hidden(m, batch.corrupted, batch.attention_mask) for m in (scene.teacher, student))
+    found.requires_grad_()
+
+    def ours() -> None:
+        with torch.no_grad():
+            soft = soft_targets(scene.teacher, taught.flatten(0, 1)[batch.ce_rows], recipe.temperature)
+        labels = batch.labels.flatten()[batch.mlm_rows]
+        targets = Targets(soft, labels, recipe.temperature, weights["ce"], weights["mlm"])
+        vocabulary_losses(student, found.flatten(0, 1)[batch.head_rows], targets)[0].backward()
+
+    def theirs() -> None:
+        with torch.no_grad():
+            teacher_logits = vocabulary_logits(scene.teacher, taught)
+        baseline.vocabulary_loss(vocabulary_logits(student, found), teacher_logits, batch).backward()
+
+    sizes = []
+    for work in (ours, theirs):
+        student.zero_grad()
+        found.grad = None
+        sizes.append(peak_extra_bytes(work, scene.device))
+    return sizes[0], sizes[1]

@@ -1,0 +1,62 @@
+"""What the figures are held against: this machine's own matrix products, a clock and a meter of memory."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+SIZES = (1024, 2048, 4096)
+
+
+def matmul_peak(device: torch.device, sizes: tuple[int, ...] = SIZES, repeats: int = 5) -> float:
+    """Best rate of a square matrix product, in FLOP/s: fp32 on the CPU, bf16 on CUDA (what training computes in)."""
+    dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
+    best = 0.0
+    for size in sizes:
+        a, b = (torch.randn(size, size, device=device, dtype=dtype) for _ in range(2))
+        best = max(best, *(2 * size**3 / seconds(lambda a=a, b=b: a @ b, device) for _ in range(repeats + 1)))
+    return best
+
+
+def seconds(work: Callable[[], Any], device: torch.device) -> float:
+    """Time of one call: on CUDA between two events, so that the host's head start is not taken for speed."""
+    if device.type == "cuda":
+        first, last = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        first.record()
+        work()
+        last.record()
+        torch.cuda.synchronize(device)
+        return float(first.elapsed_time(last)) / 1000
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+def median_seconds(work: Callable[[int], Any], device: torch.device, repeats: int) -> float:
+    """Median time of ``work(1)`` … ``work(repeats)``, after ``work(0)`` has warmed up."""
+    work(0)
+    return statistics.median(seconds(lambda n=n: work(n), device) for n in range(1, repeats + 1))
+
+
+def peak_extra_bytes(work: Callable[[], Any], device: torch.device) -> int:
+    """Most bytes of tensors that ``work`` holds at a time, beyond those that existed before."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+        torch.cuda.reset_peak_memory_stats(device)
+        before = torch.cuda.memory_allocated(device)
+        work()
+        torch.cuda.synchronize(device)
+        return int(torch.cuda.max_memory_allocated(device) - before)
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profile:
+        work()
+    results: Any = profile.profiler
+    events = [event for event in results.kineto_results.events() if event.name() == "[memory]"]
+    held = most = 0
+    for event in sorted(events, key=lambda event: event.start_ns()):
+        held += event.nbytes()
+        most = max(most, held)
+    return most
