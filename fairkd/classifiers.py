@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from fairkd.corpus import tokenizer_digest
 from fairkd.encoders import load_config, resolve
 from fairkd.errors import InputError
 from fairkd.glue import Task
@@ -34,12 +36,20 @@ class Encoder:
     digest: str
     pretrained: bool = True
 
+    @cached_property
+    def tokenizer_digest(self) -> str:
+        """What identifies its tokenizer."""
+        return tokenizer_digest(self.tokenizer)
 
-def open_encoder(name_or_path: str | Path, *, digest: str | None = None, pretrained: bool = True) -> Encoder:
+
+def open_encoder(
+    name_or_path: str | Path, *, tokenizer: Any = None, digest: str | None = None, pretrained: bool = True
+) -> Encoder:
     """A checkpoint ready for fine-tuning, checked without training.
 
     Args:
         name_or_path: of a folder, a hub id, or "embedded".
+        tokenizer: its own, where it has been loaded already.
         digest: of its weights, where it is known (the store's manifest has it); otherwise they are read.
         pretrained: see :class:`Encoder`.
 
@@ -47,7 +57,7 @@ def open_encoder(name_or_path: str | Path, *, digest: str | None = None, pretrai
         InputError: no such checkpoint, no tokenizer, weights that are missing or not in safetensors.
     """
     source = resolve(name_or_path)
-    tokenizer = load_tokenizer(source)
+    tokenizer = tokenizer or load_tokenizer(source)
     if not pretrained:
         config = load_config(source).to_dict() | {"transformers_version": "", "_name_or_path": ""}
         digest = Store.key("shape", config)

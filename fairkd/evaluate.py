@@ -10,12 +10,12 @@ import torch
 
 from fairkd.classifiers import open_encoder
 from fairkd.errors import InputError
-from fairkd.finetune import GlueRecipe, check_device
+from fairkd.finetune import GlueRecipe, Run, check_device
 from fairkd.glue import TASKS, find_tasks, headline
 from fairkd.glue_data import check_source, load
 from fairkd.hub import first_line
 from fairkd.store import Store
-from fairkd.workers import Job, Workers
+from fairkd.workers import Workers
 
 
 def evaluate(
@@ -34,7 +34,8 @@ def evaluate(
         model: as for :func:`open_encoder`.
         source: "mini", "hub:REPO" or a folder.
         tasks: names, or "all".
-        recipe, store, device: as for :func:`finetune`.
+        recipe, device: as for a :class:`fairkd.finetune.Run`.
+        store: where finished runs lie.
         seeds: a run each.
 
     Returns:
@@ -48,7 +49,7 @@ def evaluate(
     check_source(source, chosen, folder=folder)
     check_device(device)
     encoder, rows, failures = open_encoder(model), [], {}
-    with Workers(device) as workers:
+    with Workers(store) as workers:
         runs: dict[tuple[str, int], Callable[[], Path]] = {}
         for task in chosen:
             try:
@@ -56,8 +57,7 @@ def evaluate(
             except InputError as error:  # the other tasks may be in order
                 failures[task.name] = first_line(error)
                 continue
-            jobs = {seed: Job(encoder, data, recipe, seed, store, device, keep_weights=False) for seed in seeds}
-            runs |= {(task.name, seed): workers.start(job) for seed, job in jobs.items()}
+            runs |= {(task.name, seed): workers.start(Run(encoder, data, recipe, seed, device)) for seed in seeds}
         for (name, seed), result in runs.items():
             try:
                 scored = Store.manifest(result())["scores"]

@@ -6,7 +6,7 @@ reason, its scores are nan, and the notebook's last cell says so.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -19,17 +19,17 @@ from tqdm import tqdm
 from fairkd.arms import Arm
 from fairkd.classifiers import Encoder, open_encoder
 from fairkd.errors import InputError
-from fairkd.finetune import GlueRecipe, check_device
+from fairkd.finetune import GlueRecipe, Run, check_device
 from fairkd.glue import Task, find_tasks
 from fairkd.glue_baselines import bag_of_words, majority
 from fairkd.glue_data import TaskData, load, suite
-from fairkd.hub import first_line
+from fairkd.hub import first_line, load_tokenizer
 from fairkd.materials import Materials
 from fairkd.profile import Profile
 from fairkd.quality import Quality, over_runs, resample
 from fairkd.rng import numpy_generator
 from fairkd.store import Store
-from fairkd.workers import Job, Workers
+from fairkd.workers import Workers
 
 UNTRAINED = "untrained"
 """The baseline of random weights, in the shape of the first student."""
@@ -63,8 +63,9 @@ class GlueRuns:
         if train_examples is not None:
             self.recipe = replace(self.recipe, train_examples=train_examples)
         self.failures: dict[tuple[str, str], str] = {}
-        self._runs: dict[tuple[str, str], list[Runs]] = {}
-        self._draws: dict[str, np.ndarray] = {}
+        self._models: dict[str, list[Encoder]] = {}  # by arm, one a distillation seed
+        self._quality: dict[str, Quality] = {}
+        self._tokenizers: dict[frozenset[tuple[str, str]], Any] = {}  # by the digests of their files
 
     @property
     def suite(self) -> str:
@@ -90,66 +91,79 @@ class GlueRuns:
         return found
 
     def run(self, arms: Sequence[Arm]) -> None:
-        """Fine-tunes what the store lacks of these arms.
+        """Fine-tunes what the store lacks of these arms, each once in the life of this object.
 
         Raises:
             InputError: a student is not in the store, or no task can be used.
         """
-        self._run({arm.name: [self._encoder(arm, seed) for seed in self.profile.seeds] for arm in arms})
+        new = [arm for arm in arms if arm.name not in self._models]
+        self._run({arm.name: [self._encoder(arm, seed) for seed in self.profile.seeds] for arm in new})
 
     def run_untrained(self, arm: Arm) -> None:
         """As :meth:`run`, of one model that has this arm's shape and random weights."""
-        self._run({UNTRAINED: [self._encoder(arm, self.profile.seeds[0], pretrained=False)]})
+        if UNTRAINED not in self._models:
+            self._run({UNTRAINED: [self._encoder(arm, self.profile.seeds[0], pretrained=False)]})
 
-    def _run(self, encoders: dict[str, list[Encoder]]) -> None:
-        known = self._runs.keys() | self.failures.keys()
-        todo = [(arm, task) for task in self.data for arm in encoders if (arm, task) not in known]
-        seeds = self.profile.glue_seeds
-        jobs = {
-            (arm, task): [self._job(encoder, self.data[task], seed) for encoder in encoders[arm] for seed in seeds]
-            for arm, task in todo
-        }
-        shown = self.materials.progress and bool(todo)
-        with Workers(self.materials.device) as workers:
-            waiting = {place: [workers.start(job) for job in own] for place, own in jobs.items()}
-            for (arm, task), own in tqdm(waiting.items(), desc=f"fine-tuning on {self.suite}", disable=not shown):
+    def _run(self, models: dict[str, list[Encoder]]) -> None:
+        places = [(arm, task) for task in self.data for arm in models]
+        shown = self.materials.progress and bool(places)
+        with Workers(self.materials.store) as workers:
+            waiting = {
+                (arm, task): [workers.start(run) for own in self._runs(models[arm], task) for run in own]
+                for arm, task in places
+            }
+            for place, own in tqdm(waiting.items(), desc=f"fine-tuning on {self.suite}", disable=not shown):
                 try:
-                    found = [_predictions(result(), self.data[task]) for result in own]
+                    for result in own:
+                        result()
                 except Exception as error:  # this task is lost for this arm, and nothing else is
-                    self.failures[arm, task] = first_line(error)
-                else:
-                    self._runs[arm, task] = [found[i : i + len(seeds)] for i in range(0, len(found), len(seeds))]
+                    self.failures[place] = first_line(error)
+        self._models |= models
 
-    def _job(self, encoder: Encoder, data: TaskData, seed: int) -> Job:
-        materials, keep = self.materials, self.profile.glue_keep_weights
-        return Job(encoder, data, self.recipe, seed, materials.store, materials.device, keep)
+    def _runs(self, encoders: Sequence[Encoder], task: str) -> list[list[Run]]:
+        """By encoder, then by fine-tuning seed."""
+        data, device, keep = self.data[task], self.materials.device, self.profile.glue_keep_weights
+        return [
+            [Run(encoder, data, self.recipe, seed, device, keep) for seed in self.profile.glue_seeds]
+            for encoder in encoders
+        ]
 
     def failure(self, arm: str, task: str) -> str:
         """Why a task has no score; "" if it has."""
         return self.failures.get((arm, task), self.failures.get(("", task), ""))
 
     def predictions(self, arm: str, task: str) -> list[Runs]:
-        """By distillation seed, then by fine-tuning seed, then by split; none where the task failed."""
-        return self._runs.get((arm, task), [])
+        """Of a model that has been run: by distillation seed, fine-tuning seed and split; none where it failed."""
+        if self.failure(arm, task):
+            return []
+        store, data = self.materials.store, self.data[task]
+        return [
+            [_predictions(store.root / run.key, data) for run in own] for own in self._runs(self._models[arm], task)
+        ]
 
-    def quality(self, arms: Iterable[str]) -> dict[str, Quality]:
+    def quality(self, arms: Sequence[str]) -> dict[str, Quality]:
         """Scores with replicates over examples, by arm, of models that have been run."""
-        return {
-            arm: self._quality({task.name: self._runs.get((arm, task.name)) for task in self.tasks}) for arm in arms
-        }
+        for arm in arms:
+            if arm not in self._quality:
+                self._quality[arm] = self._scored({task.name: self.predictions(arm, task.name) for task in self.tasks})
+        return {arm: self._quality[arm] for arm in arms}
 
     def baselines(self) -> dict[str, Quality]:
         """Majority class and bag of words."""
         found = {}
         for name, make in (("majority", majority), ("bag-of-words", bag_of_words)):
             runs = {task: [[self._cached(name, make, data)]] for task, data in self.data.items()}
-            found[name] = self._quality({task.name: runs.get(task.name) for task in self.tasks})
+            found[name] = self._scored({task.name: runs.get(task.name, []) for task in self.tasks})
         return found
 
     def _encoder(self, arm: Arm, seed: int, *, pretrained: bool = True) -> Encoder:
         folder = self.materials.student(arm, seed)
-        digest = Store.manifest(folder)["weights_digest"] if pretrained else None
-        return open_encoder(folder, digest=digest, pretrained=pretrained)
+        manifest = Store.manifest(folder)
+        files = frozenset(place for place in manifest["files"].items() if "token" in place[0])
+        if files not in self._tokenizers:  # students of one teacher have the same
+            self._tokenizers[files] = load_tokenizer(str(folder))
+        digest = manifest["weights_digest"] if pretrained else None
+        return open_encoder(folder, tokenizer=self._tokenizers[files], digest=digest, pretrained=pretrained)
 
     def _cached(self, name: str, make: Callable[[TaskData], dict[str, pd.DataFrame]], data: TaskData) -> Any:
         key = Store.key("glue baseline", {"version": 1, "name": name, "data": data.digest})
@@ -162,24 +176,26 @@ class GlueRuns:
 
         return _predictions(store.once(key, fill), data)
 
-    def _quality(self, runs: dict[str, list[Runs] | None]) -> Quality:
+    def _scored(self, runs: dict[str, list[Runs]]) -> Quality:
         """Of one arm: headline scores by seed and task, the mean over fine-tuning runs; nan where a task failed."""
         seeds = max([len(own) for own in runs.values() if own], default=1)  # 1 for a baseline, and where all failed
         scores = np.full((seeds, len(runs)), np.nan)
         replicates = np.full((seeds, self.profile.seat_bootstrap, len(runs)), np.nan)
         for column, task in enumerate(self.tasks):
-            for seed, own in enumerate(runs[task.name] or []):
-                frames = [run[task.dev[0]] for run in own]
-                found, labels = np.stack([f.prediction.to_numpy() for f in frames]), frames[0].label.to_numpy()
-                weights = self._weights(task, len(labels))
+            if not runs[task.name]:
+                continue
+            frames = [[run[task.dev[0]] for run in own] for own in runs[task.name]]
+            labels = frames[0][0].label.to_numpy()
+            weights = self._weights(task, len(labels))
+            for seed, own in enumerate(frames):
+                found = np.stack([frame.prediction.to_numpy() for frame in own])
                 scores[seed, column], replicates[seed, :, column] = over_runs(task, labels, found, weights)
         return Quality(scores, replicates)
 
     def _weights(self, task: Task, examples: int) -> np.ndarray:
-        if task.name not in self._draws:
-            generator = numpy_generator(0, f"glue examples {task.config}")
-            self._draws[task.name] = resample(examples, self.profile.seat_bootstrap, generator)
-        return self._draws[task.name]
+        """How often each example counts in each replicate: the same for all models."""
+        generator = numpy_generator(0, f"glue examples {task.config}")
+        return resample(examples, self.profile.seat_bootstrap, generator)
 
 
 def _predictions(folder: Path, data: TaskData) -> dict[str, pd.DataFrame]:

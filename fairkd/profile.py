@@ -159,6 +159,9 @@ class Profile(BaseModel):
     glue_epochs: Count = Field(description="passes over a task's examples")
     glue_train_examples: Count | None = Field(description="training examples of a task at most, or None")
     glue_freeze_embeddings: bool = Field(description="fine-tune all but the embeddings: cheaper, for small budgets")
+    glue_dropout: Annotated[float, Field(ge=0, lt=1)] | None = Field(
+        description="dropout of fine-tuning, or None: that of the encoder"
+    )
     glue_learning_curve: Annotated[tuple[Count, ...], BeforeValidator(_items), Field(min_length=1)] | None = Field(
         description="numbers of training examples to compare, or None"
     )

@@ -28,7 +28,11 @@ def glue_sentence(results: Mapping[str, pd.DataFrame], *, suite: str) -> str:
     differences = results.get("glue_differences")
     if differences is not None:
         seeds = int(averages.seeds.min())
-        texts += [_mixup(differences, suite, seeds), _no_ce(differences, suite, seeds)]
+        table_3, table_1 = (
+            (paper.TABLE3_PRINTED_AVERAGE, paper.TABLE1_GLUE_AVERAGE) if suite == "GLUE" else (None, None)
+        )
+        texts.append(_change(differences, "mixup-xy", "Mixup of logits and input changes it by", table_3, seeds))
+        texts.append(_change(differences, "no-ce", "Without L_ce it changes by", table_1, seeds))
     texts.append(_failed(tasks))
     if "glue_baselines" in results:
         texts.append(baselines_sentence(tasks, results["glue_baselines"], suite=suite))
@@ -52,53 +56,40 @@ def _range(averages: pd.DataFrame, suite: str) -> str:
     return f"{start} the average scores of {len(students)} students lie between {low} and {high} percent."
 
 
-def _mixup(differences: pd.DataFrame, suite: str, seeds: int) -> str:
-    row = _average_difference(differences, "mixup-xy")
-    if row is None:
+def _change(differences: pd.DataFrame, arm: str, words: str, printed: Mapping[str, float] | None, seeds: int) -> str:
+    """How an arm's average differs from that of "full", and what the interval decides; "" where it was not compared.
+
+    ``printed`` are the paper's averages, where they can be compared.
+    """
+    rows = differences[(differences.arm == arm) & (differences.baseline == "full") & (differences.task == "Avg.")]
+    if rows.empty:
         return ""
-    text = f"Mixup of logits and input changes it by {_points(row)}"
-    if suite == "GLUE":
-        text += f", in the paper by {number(_printed('mixup-xy', paper.TABLE3_PRINTED_AVERAGE), 1)}"
+    row = rows.iloc[0]
+    text = f"{words} {_points(row)}"
+    if printed is not None:
+        text += f", in the paper by {number(printed[arm] - printed['full'], 1)}"
     if not row.low <= row.high:
         return f"{text}: the interval is undefined."
+    said = _within_a_point(row) if arm == "mixup-xy" else _whether_it_helps(row)
+    return f"{text}: {said}{', for this one run of the training' if seeds == 1 else ''}."
+
+
+def _within_a_point(row: Any) -> str:
     if row.low > -MARGIN and row.high < MARGIN:
-        said = "the interval lies within one point"
-    elif row.low > MARGIN or row.high < -MARGIN:
-        said = "the interval lies beyond one point"
-    else:
-        said = "the interval does not decide whether that is less than one point"
-    return f"{text}: {said}{_one_seed(seeds)}."
+        return "the interval lies within one point"
+    if row.low > MARGIN or row.high < -MARGIN:
+        return "the interval lies beyond one point"
+    return "the interval does not decide whether that is less than one point"
 
 
-def _no_ce(differences: pd.DataFrame, suite: str, seeds: int) -> str:
-    row = _average_difference(differences, "no-ce")
-    if row is None:
-        return ""
-    text = f"Without L_ce it changes by {_points(row)}"
-    if suite == "GLUE":
-        text += f", in the paper by {number(_printed('no-ce', paper.TABLE1_GLUE_AVERAGE), 1)}"
-    if not row.low <= row.high:
-        return f"{text}: the interval is undefined."
+def _whether_it_helps(row: Any) -> str:
     if row.low <= 0 <= row.high:
-        return f"{text}: the interval holds zero, which leaves open whether L_ce helps{_one_seed(seeds)}."
-    return f"{text}: the interval lies {'below' if row.high < 0 else 'above'} zero{_one_seed(seeds)}."
-
-
-def _printed(arm: str, averages: Mapping[str, float]) -> float:
-    return averages[arm] - averages["full"]
+        return "the interval holds zero, which leaves open whether L_ce helps"
+    return f"the interval lies {'below' if row.high < 0 else 'above'} zero"
 
 
 def _points(row: Any) -> str:
     return f"{number(row.difference, 1)} {interval(row.low, row.high, 1)}".strip() + " points"
-
-
-def _one_seed(seeds: int) -> str:
-    return ", for this one run of the training" if seeds == 1 else ""
-
-
-def _average_difference(differences: pd.DataFrame, arm: str) -> Any:
-    rows = differences[(differences.arm == arm) & (differences.baseline == "full") & (differences.task == "Avg.")]
-    return None if rows.empty else rows.iloc[0]
 
 
 def _failed(tasks: pd.DataFrame) -> str:

@@ -2,50 +2,46 @@
 
 A small model in small batches does not keep several threads busy, but it keeps one. A run always has one thread, so it
 has the same bits alone and beside others. On a GPU runs follow one another in this process.
+
+A task's examples are written to disk once, and every process maps them from there: what is sent with a run is a path.
 """
 
 from __future__ import annotations
 
 import multiprocessing
 import os
+import tempfile
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-import torch
-
-from fairkd.classifiers import Encoder
-from fairkd.finetune import GlueRecipe, find_run, finetune
+from fairkd.finetune import Run, finetune
 from fairkd.glue_data import TaskData
 from fairkd.processes import die_with_parent
 from fairkd.store import Store
 
+if TYPE_CHECKING:
+    from datasets import Dataset
+
 MOST = 8
-"""Processes at most: each holds a model, its data and PyTorch."""
-
-
-@dataclass(frozen=True)
-class Job:
-    """The arguments of :func:`fairkd.finetune.finetune`."""
-
-    encoder: Encoder
-    data: TaskData
-    recipe: GlueRecipe
-    seed: int
-    store: Store
-    device: torch.device
-    keep_weights: bool
+"""Processes at most: each holds a model and PyTorch."""
 
 
 class Workers:
-    """A context in which runs are started, and waited for one by one; its processes begin with the first run."""
+    """A context in which runs are started, and waited for one by one; its processes begin with the first run.
 
-    def __init__(self, device: torch.device) -> None:
-        self._device = device
+    Args:
+        store: where finished runs lie.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
         self._pool: ProcessPoolExecutor | None = None
+        self._scratch: tempfile.TemporaryDirectory[str] | None = None
+        self._on_disk: dict[tuple[str, str], TaskData] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -53,41 +49,46 @@ class Workers:
     def __exit__(self, *error: object) -> None:
         if self._pool is not None:
             self._pool.shutdown(cancel_futures=True)
+        self._on_disk.clear()
+        if self._scratch is not None:
+            self._scratch.cleanup()
 
-    def start(self, job: Job) -> Callable[[], Path]:
+    def start(self, run: Run) -> Callable[[], Path]:
         """Starts a run, unless the store has it; the returned function waits for its folder, or raises its error."""
-        found = find_run(
-            job.encoder,
-            job.data,
-            job.recipe,
-            seed=job.seed,
-            store=job.store,
-            device=job.device,
-            keep_weights=job.keep_weights,
-        )
+        found = self._store.find(run.key)
         if found is not None:
             return lambda: found
-        if self._device.type != "cpu":
-            return partial(_run, job)
+        if run.device.type != "cpu":
+            return partial(finetune, run, self._store)
         if self._pool is None:
             # Not a fork: PyTorch's threads do not survive one.
             context = multiprocessing.get_context("spawn")
             self._pool = ProcessPoolExecutor(min(MOST, _cores()), mp_context=context, initializer=die_with_parent)
-        return self._pool.submit(_run, job).result
+        return self._pool.submit(finetune, replace(run, data=self._mapped(run.data)), self._store).result
+
+    def _mapped(self, data: TaskData) -> TaskData:
+        """The same examples, mapped from files; such a data set is pickled as their paths."""
+        place = data.task.config, data.digest
+        if place not in self._on_disk:
+            self._scratch = self._scratch or tempfile.TemporaryDirectory(prefix="fairkd-glue-data-")
+            folder = Path(self._scratch.name) / str(len(self._on_disk))
+            splits = {split: _mapped(rows, folder / split) for split, rows in {"train": data.train, **data.dev}.items()}
+            self._on_disk[place] = replace(data, train=splits.pop("train"), dev=splits)
+        return self._on_disk[place]
+
+
+def _mapped(rows: Dataset, folder: Path) -> Dataset:
+    from datasets import Dataset
+    from datasets.arrow_writer import ArrowWriter
+
+    folder.mkdir(parents=True)
+    path = str(folder / "rows.arrow")
+    with ArrowWriter(path=path, features=rows.features) as writer:
+        writer.write_table(rows.with_format("arrow")[:])
+        writer.finalize()
+    return Dataset.from_file(path)
 
 
 def _cores() -> int:
     """Those that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _run(job: Job) -> Path:
-    return finetune(
-        job.encoder,
-        job.data,
-        job.recipe,
-        seed=job.seed,
-        store=job.store,
-        device=job.device,
-        keep_weights=job.keep_weights,
-    )

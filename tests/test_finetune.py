@@ -14,7 +14,7 @@ from datasets import Dataset
 from fairkd.classifiers import Encoder, classifier, open_encoder
 from fairkd.errors import DivergedError, InputError
 from fairkd.evaluate import evaluate
-from fairkd.finetune import GlueRecipe, check_device, finetune
+from fairkd.finetune import GlueRecipe, Run, check_device, finetune
 from fairkd.glue import TASKS, score
 from fairkd.glue_data import TaskData
 from fairkd.rng import derive, numpy_generator
@@ -50,8 +50,8 @@ def task_data(name: str, *, train: int = 96, digest: str = "d") -> TaskData:
 
 
 def run(checkpoint: Path, data: TaskData, store: Store, recipe: GlueRecipe = RECIPE, **options) -> Path:
-    options = {"seed": 0, "store": store, "device": CPU} | options
-    return finetune(open_encoder(checkpoint), data, recipe, **options)
+    options = {"seed": 0, "device": CPU} | options
+    return finetune(Run(open_encoder(checkpoint), data, recipe, **options), store)
 
 
 def test_it_learns_a_classification_and_keeps_every_prediction(checkpoint, store):
@@ -104,7 +104,7 @@ def test_nothing_is_fine_tuned_twice(checkpoint, store, monkeypatch):
 
 def test_what_matters_is_in_the_key(checkpoint, store, monkeypatch):
     made = []
-    monkeypatch.setattr("fairkd.finetune._run", lambda key, *_: made.append(key))
+    monkeypatch.setattr("fairkd.finetune._make", lambda run, _: made.append(run.key))
     data = task_data("SST-2")
     run(checkpoint, data, store)
     run(checkpoint, replace(data, digest="other"), store)
@@ -117,22 +117,27 @@ def test_what_matters_is_in_the_key(checkpoint, store, monkeypatch):
         {"batch_size": 8},
         {"max_length": 16},
         {"train_examples": 9},
+        {"freeze_embeddings": True},
+        {"dropout": 0.5},
     ):
         run(checkpoint, data, store, replace(RECIPE, **change))
-    finetune(open_encoder(checkpoint, pretrained=False), data, RECIPE, seed=0, store=store, device=CPU)
-    assert len(set(made)) == len(made) == 11
+    finetune(Run(open_encoder(checkpoint, pretrained=False), data, RECIPE, seed=0, device=CPU), store)
+    assert len(set(made)) == len(made) == 13
 
 
-def test_a_changed_weight_file_is_another_checkpoint(world, tmp_path):
-    model = student_from_teacher(world.teacher.model, 1)
+def test_a_changed_weight_file_is_fine_tuned_again(world, store, tmp_path):
+    model, data, recipe = student_from_teacher(world.teacher.model, 1), task_data("SST-2"), replace(RECIPE, epochs=1)
     world.tokenizer.save_pretrained(tmp_path)
     model.save_pretrained(tmp_path)
     before = open_encoder(tmp_path).digest
+    first = run(tmp_path, data, store, recipe)
     assert open_encoder(tmp_path).digest == before
     with torch.no_grad():
         model.distilbert.transformer.layer[0].ffn.lin1.bias[0] += 1e-3
     model.save_pretrained(tmp_path)
-    assert open_encoder(tmp_path).digest != before
+    second = run(tmp_path, data, store, recipe)
+    assert second != first
+    assert Store.manifest(second)["encoder"] != Store.manifest(first)["encoder"] == before
 
 
 def test_the_head_and_the_order_are_those_of_the_seed_whatever_the_encoder(checkpoint, store):
@@ -212,13 +217,13 @@ def test_the_second_gpu_is_refused_with_the_way_out():
 
 def test_arguments_on_cuda_are_bf16_and_one_gpu(monkeypatch, tmp_path):
     """What can be checked without a GPU: the settings that would reach the Trainer."""
-    from fairkd import finetune as module
+    from fairkd import glue_trainer as module
 
     seen = {}
-    monkeypatch.setattr("transformers.TrainingArguments", lambda **values: seen.update(values) or type("A", (), {})())
-    arguments = module._arguments(GlueRecipe(), 1, torch.device("cuda", 0), str(tmp_path))
+    monkeypatch.setattr(module, "TrainingArguments", lambda **values: seen.update(values) or type("A", (), {})())
+    arguments = module.arguments(GlueRecipe(), 1, torch.device("cuda", 0), str(tmp_path))
     assert (seen["bf16"], seen["use_cpu"], arguments._n_gpu) == (True, False, 1)
-    module._arguments(GlueRecipe(), 1, CPU, str(tmp_path))
+    module.arguments(GlueRecipe(), 1, CPU, str(tmp_path))
     assert (seen["bf16"], seen["use_cpu"]) == (False, True)
     assert (seen["learning_rate"], seen["num_train_epochs"], seen["per_device_train_batch_size"]) == (2e-5, 3, 32)
 

@@ -52,7 +52,7 @@ def test_eight_tasks_of_a_folder_in_the_hubs_layout_run_end_to_end(experiment, a
 
 def test_the_classic_download_gives_the_same_scores_without_another_run(experiment, arms, tmp_path, monkeypatch):
     before = experiment.glue_tasks(arms)
-    monkeypatch.setattr("fairkd.workers._run", lambda *_: pytest.fail("fine-tuned again"))
+    monkeypatch.setattr("fairkd.workers.finetune", lambda *_: pytest.fail("fine-tuned again"))
     other = experiment.profile.changed(glue_source=str(write_tsv(tmp_path / "tsv", rows=ROWS)))
     pd.testing.assert_frame_equal(Experiment("04_glue", other).glue_tasks(arms), before, check_exact=True)
 
@@ -131,10 +131,10 @@ def test_a_run_that_fails_loses_no_other(profile, arms, monkeypatch):
     def fail():
         raise RuntimeError("out of memory\nand so on")
 
-    def start(self, job):
-        if job.data.task.name == "CoLA":
+    def start(self, run):
+        if run.data.task.name == "CoLA":
             return fail
-        return real(self, job)
+        return real(self, run)
 
     real = Workers.start
     monkeypatch.setattr(Workers, "start", start)
@@ -147,13 +147,13 @@ def test_a_run_beside_others_has_the_bits_of_one_alone(profile, arms, experiment
     """The runs of the fixture were made side by side, each with one thread, as is this one."""
     import torch
 
-    from fairkd.finetune import finetune
+    from fairkd.finetune import Run, finetune
 
     torch.set_num_threads(1)
     experiment.glue_tasks(arms)
     runs, store = experiment.glue_runs, Store(tmp_path)
     encoder, data = runs._encoder(arms[1], 1), runs.data["STS-B"]
-    folder = finetune(encoder, data, runs.recipe, seed=1, store=store, device=torch.device("cpu"))
+    folder = finetune(Run(encoder, data, runs.recipe, 1, torch.device("cpu")), store)
     beside = runs.predictions("no-ce", "STS-B")[1][1]["validation"]
     alone = pd.read_parquet(folder / "predictions-validation.parquet")
     pd.testing.assert_frame_equal(alone, beside, check_exact=True)
