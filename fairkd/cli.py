@@ -1,4 +1,4 @@
-"""The command line ``fairkd``: reproduce, train, run, export, seat, glue, status.
+"""The command line ``fairkd``: reproduce, train, run, export, seat, glue, plan, status.
 
 Wrong input is a sentence on standard error and exit status 2; a failed notebook is exit status 1. What is slow to
 import is imported by the command that needs it.
@@ -145,6 +145,23 @@ def glue(
         print(f"fairkd: {name}: {why}", file=sys.stderr)
     if failures:
         raise typer.Exit(1)
+
+
+@app.command()
+def plan(profile: ProfileName = "quick") -> None:
+    """What a profile's training costs (FLOPs, memory, time on this machine) and what the store has; starts nothing."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from fairkd.plan import cost
+
+    checked = Profile.load(profile)
+    table = Table(title=f"{checked.profile}: estimates", title_justify="left", show_header=False)
+    for what, value in cost(checked):
+        table.add_row(what, value)
+    console = Console()
+    console.print(table)
+    console.print(_students(checked))
 
 
 @app.command()

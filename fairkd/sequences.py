@@ -105,8 +105,8 @@ class SequenceWriter:
         if not pairs:
             return
         kept, documents = zip(*pairs, strict=True)
-        for sequence in kept:
-            self._hash.update(np.array(len(sequence), "<i4").tobytes() + sequence.tobytes())
+        lengths = [np.array([len(sequence)], "<i4") for sequence in kept]
+        self._hash.update(np.concatenate([part for pair in zip(lengths, kept, strict=True) for part in pair]).tobytes())
         tokens = np.concatenate(kept)
         offsets = np.cumsum([0, *map(len, kept)], dtype=np.int32)
         self._writer.write_batch(
@@ -123,22 +123,22 @@ class SequenceWriter:
         """Sequences with the number of their document."""
         if not self._lines:
             return
-        body = self._max_length - 2
-        ids = self._tokenizer(
-            self._lines,
-            add_special_tokens=False,
-            split_special_tokens=True,  # "[MASK]" in a text is a word of the text
-            truncation=False,
-            padding=False,
-            return_attention_mask=False,
-            return_token_type_ids=False,
-            verbose=False,
-        )["input_ids"]
-        for line, document in zip(ids, self._documents, strict=True):
+        body, first, last = self._max_length - 2, self._tokenizer.cls_token_id, self._tokenizer.sep_token_id
+        for line, document in zip(self._ids(), self._documents, strict=True):
             for start in range(0, len(line), body):
-                piece = line[start : start + body]
-                whole = [self._tokenizer.cls_token_id, *piece, self._tokenizer.sep_token_id]
-                yield np.array(whole, dtype="<i4"), document
+                yield np.array([first, *line[start : start + body], last], dtype="<i4"), document
+
+    def _ids(self) -> list[list[int]]:
+        """Token ids of the lines, from the tokenizers library itself: transformers' wrapping of them costs as much."""
+        backend = self._tokenizer.backend_tokenizer
+        backend.no_truncation()
+        backend.no_padding()
+        before = backend.encode_special_tokens
+        backend.encode_special_tokens = True  # "[MASK]" in a text is a word of the text
+        try:
+            return [line.ids for line in backend.encode_batch_fast(self._lines, add_special_tokens=False)]
+        finally:
+            backend.encode_special_tokens = before
 
     def _keeps(self, sequence: np.ndarray) -> bool:
         if len(sequence) < SHORTEST:

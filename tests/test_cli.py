@@ -208,3 +208,15 @@ def test_failures_of_a_run_are_a_sentence_and_status_1(fairkd, monkeypatch, erro
     status, _, err = fairkd("train", "tiny")
     assert status == 1
     assert err == f"fairkd: {error}\n"
+
+
+def test_plan_says_what_training_costs_and_starts_nothing(fairkd, monkeypatch, tmp_path):
+    monkeypatch.setenv("COLUMNS", "200")
+    folders = {"store_dir": str(tmp_path / "store"), "runs_dir": str(tmp_path / "runs")}
+    path = tmp_path / "small.yaml"
+    path.write_text(yaml.safe_dump(Profile.load("tiny").model_dump(mode="json") | folders))
+    status, out, err = fairkd("plan", str(path))
+    assert status == 0, err
+    for words in ("FLOPs an update", "peak memory", "corpus not tokenised yet", "updates a pass"):
+        assert words in out
+    assert list(tmp_path.iterdir()) == [path]
