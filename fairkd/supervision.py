@@ -20,7 +20,7 @@ from fairkd.mixup import Mixing, exchanged_logits, mixed_embeddings, mixed_hidde
 from fairkd.recipe import Recipe
 from fairkd.students import last_hidden, vocabulary_logits
 from fairkd.training import autocast
-from fairkd.vocabulary import SoftTargets, Targets, soft_targets, soften, vocabulary_losses
+from fairkd.vocabulary import SoftTargets, Targets, soft_targets, soften_, vocabulary_losses
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def read(teacher: Any, batch: MaskedBatch, needs: set[str], recipe: Recipe, devi
         if mixing is not None and "y" in needs:
             assert soft is not None
             mixed = _mixed_logits(teacher, hidden, other_hidden, batch.ce_rows, mixing, recipe.counterpart)
-            mixed_soft = soft.replaced(mixing.ce_at, soften(mixed, temperature))
+            mixed_soft = soft.replaced(mixing.ce_at, soften_(mixed, temperature))
     both = hidden if mixing is None or other_hidden is None else mixed_hidden(hidden, other_hidden, mixing)
     return Reading(hidden, soft, both, mixed_soft or soft)
 

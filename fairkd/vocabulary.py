@@ -19,9 +19,11 @@ from torch.autograd.function import once_differentiable
 from fairkd.students import vocabulary_features
 
 CHUNK = {"cpu": 256, "cuda": 8192}
-"""Rows whose logits exist at a time: few enough for memory, enough for the matrix products."""
+"""Rows whose logits exist at a time, about: few enough for memory, enough for the matrix products."""
 BLOCK = {"cpu": 32, "cuda": 8192}
 """Rows of a chunk that the losses are taken of at a time: on the CPU, few enough to stay in its cache."""
+PANEL = {"cpu": 512, "cuda": 2**31}
+"""Words that the rows are multiplied with at a time: the CPU's library packs a whole vocabulary badly (docs/LOG.md)."""
 
 
 @dataclass(frozen=True)
@@ -55,22 +57,48 @@ class Targets:
 
 
 def soft_targets(teacher: Any, hidden: Tensor, temperature: float) -> SoftTargets:
-    """What a teacher's last hidden states (n, hidden) say about the vocabulary; its logits exist a chunk at a time."""
+    """What a teacher's last hidden states (n, hidden) say about the vocabulary."""
     features, weight, bias = vocabulary_features(teacher, hidden)
-    found = SoftTargets(bias.new_empty(len(hidden), len(bias)), bias.new_empty(len(hidden)))
-    chunk = CHUNK[hidden.device.type]
-    for start in range(0, len(hidden), chunk):
-        logits = F.linear(features[start : start + chunk], weight, bias).to(bias.dtype)
-        part = soften(logits, temperature)
-        found.probs[start : start + chunk], found.entropy[start : start + chunk] = part.probs, part.entropy
-    return found
+    dtype = _product_dtype(weight)
+    features, matrix, found = features.to(dtype), weight.to(dtype), bias.new_empty(len(hidden), len(bias))
+    for part in _parts(len(hidden), CHUNK[hidden.device.type]):
+        _logits(features[part], matrix, bias, out=found[part])
+    return soften_(found, temperature)
 
 
-def soften(logits: Tensor, temperature: float) -> SoftTargets:
-    """softmax(logits / temperature) of logits (n, vocab), and its entropies."""
-    log_probs = F.log_softmax(logits / temperature, dim=-1)
-    probs = log_probs.exp()
-    return SoftTargets(probs, -torch.linalg.vecdot(probs, log_probs))
+def soften_(logits: Tensor, temperature: float) -> SoftTargets:
+    """softmax(logits / temperature) of logits (n, vocab), in place, and its entropies."""
+    entropy, block = logits.new_empty(len(logits)), BLOCK[logits.device.type]
+    for z, h in zip(logits.split(block), entropy.split(block), strict=True):
+        log_probs = F.log_softmax(z.div_(temperature), dim=-1)
+        torch.exp(log_probs, out=z)
+        torch.neg(torch.linalg.vecdot(z, log_probs), out=h)
+    return SoftTargets(logits, entropy)
+
+
+def _parts(n: int, size: int) -> list[slice]:
+    """n rows in even parts of about ``size``: a short last part would cost as much as a whole one."""
+    parts = round(n / size) or min(n, 1)
+    return [slice(n * i // parts, n * (i + 1) // parts) for i in range(parts)]
+
+
+def _product_dtype(weight: Tensor) -> torch.dtype:
+    """What matrix products are in: autocast's type inside such a block, else the weights' own."""
+    device = weight.device.type
+    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else weight.dtype
+
+
+def _logits(rows: Tensor, matrix: Tensor, bias: Tensor, *, out: Tensor) -> None:
+    """Writes rows (n, hidden) @ matrix (vocab, hidden)ᵀ + bias to ``out`` (n, vocab), whose type may be a wider one."""
+    panel = PANEL[rows.device.type]
+    with torch.autocast(rows.device.type, enabled=False):
+        for start in range(0, len(matrix), panel):
+            part = slice(start, start + panel)
+            factors = bias[part].to(rows.dtype), rows, matrix[part].t()
+            if rows.dtype == out.dtype:
+                torch.addmm(*factors, out=out[:, part])
+            else:
+                out[:, part] = torch.addmm(*factors)
 
 
 def vocabulary_losses(
@@ -104,21 +132,21 @@ class _VocabularyLoss(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, features: Tensor, weight: Tensor, bias: Tensor, targets: Targets, chunk: int) -> Any:
-        device = features.device.type
-        dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else weight.dtype
+        dtype = _product_dtype(weight)
         rows, matrix = features.to(dtype), weight.to(dtype)
         d_rows, d_weight, d_bias = torch.empty_like(rows), torch.zeros_like(weight), torch.zeros_like(bias)
-        sums = bias.new_zeros(2)
-        with torch.autocast(device, enabled=False):
-            for start in range(0, len(rows), chunk):
-                part = slice(start, start + chunk)
-                logits = torch.addmm(bias.to(dtype), rows[part], matrix.t()).to(bias.dtype)
-                sums += _to_gradient(logits, start, len(rows), targets)
+        sums, parts = bias.new_zeros(2), _parts(len(rows), chunk)
+        buffer = bias.new_empty(max((part.stop - part.start for part in parts), default=0), len(bias))
+        with torch.autocast(features.device.type, enabled=False):
+            for part in parts:
+                logits = buffer[: part.stop - part.start]
+                _logits(rows[part], matrix, bias, out=logits)
+                sums += _to_gradient(logits, part.start, len(rows), targets)
                 d_bias += logits.sum(0)
                 d_logits = logits.to(dtype)
                 torch.mm(d_logits, matrix, out=d_rows[part])
                 if dtype == weight.dtype:
-                    d_weight.addmm_(d_logits.t(), rows[part])
+                    d_weight.addmm_(d_logits.t(), rows[part], beta=float(part.start > 0))
                 else:
                     d_weight += d_logits.t() @ rows[part]
         ctx.gradients = (d_rows.to(features.dtype), d_weight, d_bias)

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from fairkd import vocabulary
 from fairkd.losses import kl_rows, mlm_rows
 from fairkd.students import student_from_teacher, vocabulary_features, vocabulary_logits
-from fairkd.vocabulary import Targets, soft_targets, soften, vocabulary_losses
+from fairkd.vocabulary import Targets, soft_targets, soften_, vocabulary_losses
 
 N, TAUGHT, LABELLED, TEMPERATURE = 23, 17, 9, 3.0  # rows 14 to 16 have both
 
@@ -49,7 +49,7 @@ def reference(model, hidden, teacher_logits, labels, ce_weight, mlm_weight):
 def test_values_and_gradients_equal_the_reference_form(model, chunk, block, monkeypatch):
     monkeypatch.setitem(vocabulary.BLOCK, "cpu", block)
     hidden, teacher_logits, labels = example(model)
-    targets = Targets(soften(teacher_logits, TEMPERATURE), labels, TEMPERATURE, ce_weight=5.0, mlm_weight=2.0)
+    targets = Targets(soften_(teacher_logits.clone(), TEMPERATURE), labels, TEMPERATURE, ce_weight=5.0, mlm_weight=2.0)
     loss, terms = vocabulary_losses(model, hidden, targets, chunk=chunk)
     found = gradients(model, hidden, loss / 3)
     expected_loss, expected = reference(model, hidden, teacher_logits, labels, 5.0, 2.0)
@@ -67,7 +67,7 @@ def test_one_loss_alone(model, only, chunk):
     hidden, teacher_logits, labels = example(model)
     taught = only == "ce"
     hidden = (hidden[:TAUGHT] if taught else hidden[-LABELLED:]).detach().requires_grad_()
-    soft, hard = (soften(teacher_logits, TEMPERATURE), None) if taught else (None, labels)
+    soft, hard = (soften_(teacher_logits.clone(), TEMPERATURE), None) if taught else (None, labels)
     loss, terms = vocabulary_losses(model, hidden, Targets(soft, hard, TEMPERATURE), chunk=chunk)
     assert set(terms) == {only}
     found = gradients(model, hidden, loss)
@@ -102,7 +102,7 @@ def test_no_tensor_of_the_size_of_all_logits_is_kept_or_made(world):
     """The gradients of weights and features are all that waits for the backward pass."""
     student = student_from_teacher(world.teacher.model, 1)
     hidden, teacher_logits, labels = example(student)
-    targets = Targets(soften(teacher_logits, TEMPERATURE), labels, TEMPERATURE)
+    targets = Targets(soften_(teacher_logits.clone(), TEMPERATURE), labels, TEMPERATURE)
     features, weight, bias = vocabulary_features(student, hidden)
     saved = []
     with torch.autograd.graph.saved_tensors_hooks(lambda t: saved.append(t.numel()) or t, lambda t: t):
@@ -115,7 +115,7 @@ def test_no_tensor_of_the_size_of_all_logits_is_kept_or_made(world):
 def test_bf16_is_close_to_fp32_and_its_sums_are_fp32(world):
     student = student_from_teacher(world.teacher.model, 1).eval()
     hidden, teacher_logits, labels = example(student)
-    targets = Targets(soften(teacher_logits, TEMPERATURE), labels, TEMPERATURE, 5.0, 2.0)
+    targets = Targets(soften_(teacher_logits.clone(), TEMPERATURE), labels, TEMPERATURE, 5.0, 2.0)
     exact, _ = vocabulary_losses(student, hidden, targets)
     wanted = gradients(student, hidden, exact)
     with torch.autocast("cpu", dtype=torch.bfloat16):
