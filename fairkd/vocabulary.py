@@ -56,6 +56,7 @@ class Targets:
     mlm_weight: float = 1.0
 
 
+@torch.no_grad()
 def soft_targets(teacher: Any, hidden: Tensor, temperature: float) -> SoftTargets:
     """What a teacher's last hidden states (n, hidden) say about the vocabulary."""
     features, weight, bias = vocabulary_features(teacher, hidden)
