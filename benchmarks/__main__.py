@@ -22,12 +22,12 @@ from benchmarks.table import Row
 from fairkd.materials import resolve_device
 from fairkd.provenance import environment
 
-PARTS = {"abcd": distillation.run, "e": measuring.run, "fg": preparing.run}
+PARTS = {"abcd": distillation.run, "e": measuring.run, "fg": preparing.run, "h": preparing.report}
 
 
 def main(
     quick: Annotated[bool, typer.Option(help="Small shapes, in under two minutes.")] = False,
-    only: Annotated[str, typer.Option(help="Letters of goals; a part runs if it has one of them.")] = "abcdefg",
+    only: Annotated[str, typer.Option(help="Letters of goals; a part runs if it has one of them.")] = "abcdefgh",
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     repeats: Annotated[int, typer.Option(min=1)] = 3,
     out: Annotated[Path | None, typer.Option(help="JSON file; runs/benchmarks/… without it.")] = None,

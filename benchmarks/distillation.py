@@ -6,6 +6,7 @@ The baseline is measured first, before fairkd tells the allocator to keep freed 
 from __future__ import annotations
 
 import tempfile
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import torch
 from transformers import BertConfig, BertForMaskedLM
 
 from benchmarks.baseline import Baseline
-from benchmarks.machine import matmul_peak, peak_extra_bytes, seconds
+from benchmarks.machine import WARM_UP, matmul_peak, peak_extra_bytes, timed
 from benchmarks.table import Row
 from fairkd import corpus as corpora
 from fairkd.arms import Arm, named_arm
@@ -30,36 +31,47 @@ from fairkd.training import Learner, keep_freed_memory
 
 EIGHT = ("full", "no-cos", "no-ce", "mixup-h", "mixup-x", "mixup-yh", "mixup-xyh", "mixup-xy")
 """The six-layer arms of Tables 1 and 2 that have the original teacher."""
-TOKENS = 1024
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Shapes of teacher and students, the length at which text is cut, and about how many tokens a batch has."""
+
+    layers: int = 12
+    student_layers: int = 6
+    hidden: int = 768
+    max_length: int = 128
+    tokens: int = 1024
+
+
+SMALL = Setting(layers=2, student_layers=1, hidden=64, tokens=128)
+"""For ``--quick``."""
 
 
 class Scene:
-    """A teacher with random weights, the embedded corpus, and masked batches of about ``TOKENS`` tokens."""
+    """A teacher with random weights, the embedded corpus, and masked batches."""
 
-    def __init__(self, quick: bool, device: torch.device, folder: str) -> None:
-        self.device = device
-        tokenizer = load("embedded").tokenizer
-        self.corpus = corpora.build(["embedded"], tokenizer, store=Store(folder), max_length=128, progress=False)
-        shape = (2, 64, 128, 2) if quick else (12, 768, 3072, 12)
-        layers, hidden, intermediate, heads = shape
-        self.student_layers = layers // 2
+    def __init__(self, setting: Setting, device: torch.device, folder: str) -> None:
+        self.setting, self.device = setting, device
+        tokenizer, length = load("embedded").tokenizer, setting.max_length
+        self.corpus = corpora.build(["embedded"], tokenizer, store=Store(folder), max_length=length, progress=False)
         torch.manual_seed(0)
         config = BertConfig(
-            vocab_size=len(tokenizer), num_hidden_layers=layers, hidden_size=hidden, intermediate_size=intermediate,
-            num_attention_heads=heads,
+            vocab_size=len(tokenizer), num_hidden_layers=setting.layers, hidden_size=setting.hidden,
+            intermediate_size=4 * setting.hidden, num_attention_heads=max(1, setting.hidden // 64),
         )  # fmt: skip
         self.teacher = BertForMaskedLM(config).to(device).eval()
-        self.recipe = Recipe(batch_size=max(1, round(TOKENS / self.corpus.train.lengths.mean())))
+        self.recipe = Recipe(batch_size=max(1, round(setting.tokens / self.corpus.train.lengths.mean())))
         self.pairs = PairTable(appendix_c(), tokenizer)
         batches = MaskedBatches(self.corpus, tokenizer, self.recipe, 0, device, Mixup(self.pairs))
-        near = sorted(range(64), key=lambda n: abs(batches[n].tokens - TOKENS))
+        near = sorted(range(min(64, len(batches))), key=lambda n: abs(batches[n].tokens - setting.tokens))
         self.batches: list[MaskedBatch] = [batches[n] for n in near]
 
     def student(self) -> Any:
-        return student_from_teacher(self.teacher, self.student_layers).to(self.device).train()
+        return student_from_teacher(self.teacher, self.setting.student_layers).to(self.device).train()
 
     def arm(self, name: str) -> Arm:
-        return named_arm(name, student_layers=self.student_layers)
+        return named_arm(name, student_layers=self.setting.student_layers)
 
     def flops(self, arms: list[Arm], batch: MaskedBatch) -> float:
         """Model FLOPs of one step, without padding."""
@@ -86,6 +98,7 @@ class Passes:
         )  # fmt: skip
 
     def step(self, number: int) -> None:
+        """The update on the batch of this number."""
         scene, batch = self.scene, self.scene.batches[number]
         supervision = supervise({"original": scene.teacher}, batch, self.arms, scene.recipe, scene.device)
         for learner in self.learners:
@@ -96,22 +109,22 @@ class Passes:
 def run(quick: bool, device: torch.device, repeats: int = 3) -> list[Row]:
     """Rows a, b, c and d."""
     with tempfile.TemporaryDirectory() as folder:
-        scene = Scene(quick, device, folder)
+        scene = Scene(SMALL if quick else Setting(), device, folder)
         memory = _memory(scene)
         literal = {name: _literal(scene, name, repeats) for name in EIGHT}
         if device.type == "cpu":
             keep_freed_memory()
-        one, eight = (_fairkd(scene, names, repeats) for names in (("full",), EIGHT))
+        one, eight = (timed(Passes(scene, names).step, device, repeats) for names in (("full",), EIGHT))
         sizes = (256,) if quick else (1024, 2048, 4096)
         peaks = [matmul_peak(device, sizes)]
         arms = [scene.arm(name) for name in EIGHT]
-        rates = [scene.flops(arms, scene.batches[n + 1]) / eight[n] for n in range(repeats)]
+        batches = scene.batches[WARM_UP : WARM_UP + repeats]
+        rates = [scene.flops(arms, batch) / spent for batch, spent in zip(batches, eight, strict=True)]
         peaks.append(matmul_peak(device, sizes))
-    tokens = [scene.batches[n + 1].tokens for n in range(repeats)]
-    facts: dict[str, Any] = {
-        "teacher_layers": scene.teacher.config.num_hidden_layers, "student_layers": scene.student_layers,
-        "hidden": scene.teacher.config.hidden_size, "vocabulary": scene.teacher.config.vocab_size,
-        "batches": [list(scene.batches[n + 1].corrupted.shape) for n in range(repeats)], "tokens": tokens,
+    tokens = [batch.tokens for batch in batches]
+    facts: dict[str, Any] = asdict(scene.setting) | {
+        "vocabulary": scene.teacher.config.vocab_size, "tokens": tokens,
+        "batches": [list(batch.corrupted.shape) for batch in batches],
     }  # fmt: skip
     ratio_a = [b / a for a, b in zip(one, literal["full"], strict=True)]
     all_literal = [sum(literal[name][n] for name in EIGHT) for n in range(repeats)]
@@ -131,14 +144,7 @@ def run(quick: bool, device: torch.device, repeats: int = 3) -> list[Row]:
 
 def _literal(scene: Scene, name: str, repeats: int) -> list[float]:
     baseline = Baseline(scene.teacher, scene.student(), scene.arm(name), scene.recipe, scene.pairs)
-    baseline.step(scene.batches[0])
-    return [seconds(lambda n=n: baseline.step(scene.batches[n]), scene.device) for n in range(1, repeats + 1)]
-
-
-def _fairkd(scene: Scene, names: tuple[str, ...], repeats: int) -> list[float]:
-    passes = Passes(scene, names)
-    passes.step(0)
-    return [seconds(lambda n=n: passes.step(n), scene.device) for n in range(1, repeats + 1)]
+    return timed(lambda n: baseline.step(scene.batches[n]), scene.device, repeats)
 
 
 def _memory(scene: Scene) -> tuple[int, int]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 import time
 from collections.abc import Callable
 from typing import Any
@@ -10,6 +9,8 @@ from typing import Any
 import torch
 
 SIZES = (1024, 2048, 4096)
+WARM_UP = 2
+"""Calls that are not timed."""
 
 
 def matmul_peak(device: torch.device, sizes: tuple[int, ...] = SIZES, repeats: int = 5) -> float:
@@ -36,10 +37,11 @@ def seconds(work: Callable[[], Any], device: torch.device) -> float:
     return time.perf_counter() - started
 
 
-def median_seconds(work: Callable[[int], Any], device: torch.device, repeats: int) -> float:
-    """Median time of ``work(1)`` … ``work(repeats)``, after ``work(0)`` has warmed up."""
-    work(0)
-    return statistics.median(seconds(lambda n=n: work(n), device) for n in range(1, repeats + 1))
+def timed(work: Callable[[int], Any], device: torch.device, repeats: int) -> list[float]:
+    """Seconds of ``work(WARM_UP)``, ``work(WARM_UP + 1)`` …, after the earlier numbers, whose memory was fresh."""
+    for number in range(WARM_UP):
+        work(number)
+    return [seconds(lambda n=n: work(n), device) for n in range(WARM_UP, WARM_UP + repeats)]
 
 
 def peak_extra_bytes(work: Callable[[], Any], device: torch.device) -> int:

@@ -1,4 +1,4 @@
-"""Goals f and g: corpus preparation against the tokenizer's own speed, and memory against the size of the corpus."""
+"""Goals f to h: corpus preparation against the tokenizer, memory against the size of the corpus, the quick report."""
 
 from __future__ import annotations
 
@@ -6,13 +6,16 @@ import json
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import torch
+import yaml
 
 from benchmarks.machine import seconds
 from benchmarks.table import Row
 from fairkd import corpus as corpora
+from fairkd.profile import Profile
 from fairkd.sources import documents
 from fairkd.store import Store
 from fairkd.teachers import load
@@ -21,6 +24,19 @@ from fairkd.teachers import load
 def run(quick: bool, device: torch.device, repeats: int = 3) -> list[Row]:
     """Rows f and g."""
     return [preparation(quick, repeats), growth(quick)]
+
+
+def report(quick: bool, device: torch.device, repeats: int = 3) -> list[Row]:
+    """Row h: from an empty store to the report, once; with ``quick`` only the training of the profile tiny."""
+    profile, command = ("tiny", "train") if quick else ("quick", "reproduce")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "profile.yaml"
+        folders = {"runs_dir": f"{folder}/runs", "store_dir": f"{folder}/store", "device": device.type}
+        path.write_text(yaml.safe_dump(Profile.load(profile).values() | folders))
+        started = time.perf_counter()
+        subprocess.run([sys.executable, "-m", "fairkd", command, str(path)], check=True, capture_output=True)
+        minutes = (time.perf_counter() - started) / 60
+    return [Row("h", f"fairkd {command} {profile}, from nothing", 10, [minutes], "minutes", at_most=True)]
 
 
 def preparation(quick: bool, repeats: int) -> Row:
@@ -49,43 +65,18 @@ def preparation(quick: bool, repeats: int) -> Row:
     return Row("f", "corpus preparation, share of the tokenizer's speed", 0.8, shares, "", details)
 
 
-TRAINING = """
-import json, resource, sys, torch
-from pathlib import Path
-from fairkd import corpus, teachers
-from fairkd.adapt import adaptation_recipe, prepare
-from fairkd.arms import named_arm
-from fairkd.distill import distill
-from fairkd.recipe import Recipe
-from fairkd.store import Store
-
-path, folder, steps = sys.argv[1], sys.argv[2], int(sys.argv[3])
-store, cpu = Store(Path(folder)), torch.device("cpu")
-checkpoint = teachers.load("embedded")
-corpus = corpus.build([path], checkpoint.tokenizer, store=store, max_length=64, progress=False)
-recipe = Recipe(batch_size=16, max_steps=steps, ce_token_fraction=0.15)
-if len(sys.argv) > 4:
-    teacher = prepare(checkpoint, corpus, adapt="auto", store=store, device=cpu, progress=False,
-                      recipe=adaptation_recipe(recipe, steps=1, batch_size=16, learning_rate=1e-4))
-    distill([named_arm("full", student_layers=2)], teacher=teacher, corpus=corpus, recipe=recipe, seed=0, store=store,
-            device=cpu, progress=False)
-facts = dict(line.split(":") for line in Path("/proc/self/status").read_text().splitlines())
-print(json.dumps({"peak": int(facts["VmHWM"].split()[0]), "anonymous": int(facts["RssAnon"].split()[0]),
-                  "sequences": len(corpus.train)}))
-"""
-"""Runs in a process of its own; the corpus is tokenised by another one, whose memory does not count."""
-
-
 def growth(quick: bool) -> Row:
     """Row g: peak memory of a process that trains on a corpus, and on one ten times as large (Linux)."""
-    texts, steps, found = list(documents("embedded", column="text"))[: 20 if quick else None], 3 if quick else 12, []
+    texts, steps, found = list(documents("embedded", column="text")), 3 if quick else 12, []
+    if quick:
+        texts = [text[:3000] for text in texts[:20]]
     with tempfile.TemporaryDirectory() as folder:
         for times in (1, 10):
             path = Path(folder) / f"{times}.jsonl"
             path.write_text(
                 "".join(json.dumps({"text": f"{n}. {text}"}) + "\n" for n in range(times) for text in texts)
             )
-            arguments = [sys.executable, "-c", TRAINING, str(path), f"{folder}/store-{times}", str(steps)]
+            arguments = [sys.executable, "-m", "benchmarks.training", str(path), f"{folder}/store-{times}", str(steps)]
             subprocess.run(arguments, check=True, capture_output=True)
             done = subprocess.run([*arguments, "train"], check=True, capture_output=True, text=True)
             found.append(json.loads(done.stdout.splitlines()[-1]))
