@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -42,6 +44,18 @@ def timed(work: Callable[[int], Any], device: torch.device, repeats: int) -> lis
     for number in range(WARM_UP):
         work(number)
     return [seconds(lambda n=n: work(n), device) for n in range(WARM_UP, WARM_UP + repeats)]
+
+
+def give_freed_memory_back() -> None:
+    """Undoes :func:`fairkd.training.keep_freed_memory`: what a process has once it has freed a block of 32 MB or more.
+
+    The heap keeps its size, which favours whoever runs after this.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    if mallopt is not None:
+        m_mmap_max, m_mmap_threshold = -4, -3
+        mallopt(m_mmap_max, 65536)
+        mallopt(m_mmap_threshold, 32 * 2**20)
 
 
 def peak_extra_bytes(work: Callable[[], Any], device: torch.device) -> int:

@@ -104,11 +104,11 @@ def step_flops(teacher: Shape, arms: Iterable[Arm], batch: Batch) -> float:
 def activation_bytes(shape: Shape, tokens: float, length: float) -> float:
     """What one student's forward pass keeps for its backward pass, with dropout, in fp32.
 
-    A layer keeps, of each token, its input, queries, keys, values, attention output, both LayerNorms' inputs and
-    outputs and two dropout masks (about 10 hidden vectors), the feed-forward network's inner vector before and after
-    the activation, and its attention weights before and after dropout with their mask.
+    A layer keeps, of each token, its input, queries, keys, values, attention output, the first LayerNorm's input and
+    output, the second's input and a dropout mask (9 hidden vectors), the feed-forward network's inner vector before
+    and after the activation, and its attention weights before and after dropout with their mask.
     """
-    layer = 10 * shape.hidden + 2 * shape.intermediate + 2.25 * shape.heads * length
+    layer = 9 * shape.hidden + 2 * shape.intermediate + 3 * shape.heads * length
     return BYTES * tokens * (shape.layers * layer + 4 * shape.hidden)
 
 

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import BertForMaskedLM, DistilBertConfig, DistilBertForMaskedLM
 
+from fairkd.dropout import use_cheap_dropout
 from fairkd.errors import InputError
 
 
@@ -83,6 +84,7 @@ def student_from_teacher(
     _copy(head.transform.dense, student.vocab_transform)
     _copy(head.transform.LayerNorm, student.vocab_layer_norm)
     student.vocab_projector.bias.copy_(head.decoder.bias)  # its weight is tied to the word embeddings
+    use_cheap_dropout(student)
     return student
 
 
