@@ -73,7 +73,8 @@ def cost(profile: Profile) -> list[tuple[str, str]]:
     """
     materials = Materials(profile, progress=False)
     missing = materials.look_up()
-    teacher, arms, recipe = Shape.of(_config(materials)), profile.all_arms(), materials.recipe
+    teacher, recipe = Shape.of(_config(materials)), materials.recipe
+    arms = list({str(arm.content()): arm for arm in profile.all_arms()}.values())  # equal content is trained once
     corpus = None if missing else materials.corpus
     length = float(corpus.train.lengths.mean()) if corpus else float(profile.max_length)
     batches = math.ceil(len(corpus.train) / recipe.batch_size) if corpus else None
@@ -96,9 +97,9 @@ def cost(profile: Profile) -> list[tuple[str, str]]:
     ]
     if updates is not None:
         total = len(profile.seeds) * updates * update
-        hours = total / (UTILISATION * peak) / 3600
         rows.append(("FLOPs of all passes", f"{total:.3g}"))
-        rows.append((f"hours on this device at {UTILISATION:.0%} of {peak / 1e9:,.0f} GFLOP/s", f"{hours:,.2f}"))
+        rate = f"at {UTILISATION:.0%} of {peak / 1e9:,.0f} GFLOP/s"
+        rows.append((f"time on this device {rate}", _duration(total / (UTILISATION * peak))))
     return [*rows, ("peak memory", f"{memory / 1e9:.1f} GB"), ("disk for students", f"{disk / 1e9:.1f} GB")]
 
 
@@ -125,6 +126,13 @@ def matmul_rate(device: torch.device, size: int = 2048) -> float:
         float((a @ a)[0, 0])  # waits for a GPU
         best = min(best, time.perf_counter() - started)
     return 2 * size**3 / best
+
+
+def _duration(seconds: float) -> str:
+    for size, unit in ((86400, "days"), (3600, "hours"), (60, "minutes")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:,.1f} {unit}"
+    return f"{seconds:.1f} seconds"
 
 
 def _config(materials: Materials) -> Any:

@@ -1,10 +1,13 @@
 """The cost model against operations that were counted, weights that were made, and tensors that were kept."""
 
+from pathlib import Path
+
 import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import BertConfig, BertForMaskedLM
 
+from benchmarks.machine import peak_extra_bytes
 from fairkd.arms import Arm, named_arm
 from fairkd.batching import MaskedBatches
 from fairkd.cost import Batch, Shape, activation_bytes, memory_bytes, step_flops
@@ -13,6 +16,8 @@ from fairkd.mixup import Mixup
 from fairkd.recipe import Recipe
 from fairkd.students import student_from_teacher
 from fairkd.supervision import arm_losses, supervise
+from fairkd.training import Learner
+from fairkd.vocabulary import CHUNK
 
 CPU = torch.device("cpu")
 ARMS = ("full", "no-cos", "no-ce", "mlm-only", "mixup-h", "mixup-xy")
@@ -83,6 +88,39 @@ def test_activations_are_those_that_autograd_keeps(world, batch):
     assert hidden.requires_grad
     expected = activation_bytes(Shape.of(student.config), batch.corrupted.numel(), batch.corrupted.shape[1])
     assert sum(kept.values()) == pytest.approx(expected, rel=0.15)
+
+
+@pytest.mark.parametrize("names", [("full",), ARMS], ids="+".join)
+def test_memory_is_what_a_step_holds_at_its_peak(world, names):
+    """Weights and moments as they are, and beyond them the most that one step holds (allocations counted)."""
+    recipe = Recipe(batch_size=16)
+    batch = MaskedBatches(
+        world.corpus, world.tokenizer, recipe, 0, CPU, Mixup(PairTable(appendix_c(), world.tokenizer))
+    )[1]
+    teacher = teacher_of(30522, hidden=128)
+    arms = [named_arm(name, student_layers=4) for name in names]
+    learners = [
+        Learner(
+            name=arm.name, model=student_from_teacher(teacher, 4).train(), recipe=recipe, folder=Path(),
+            losses=lambda model, supervision, arm=arm: arm_losses(model, supervision, arm, recipe),
+        )
+        for arm in arms
+    ]  # fmt: skip
+
+    def step():
+        supervision = supervise({"original": teacher}, batch, arms, recipe, CPU)
+        for learner in learners:
+            learner.backward(supervision, 0, CPU)
+            learner.step(100)
+
+    step()  # makes the moments
+    kept = sum(p.nbytes for model in (teacher, *(learner.model for learner in learners)) for p in model.parameters())
+    moments = sum(
+        t.nbytes for learner in learners for state in learner.optimizer.state.values() for t in state.values()
+    )
+    measured = kept + moments + peak_extra_bytes(step, CPU)
+    expected = memory_bytes(Shape.of(teacher.config), arms, counts_of(batch), chunk=CHUNK["cpu"])
+    assert expected == pytest.approx(measured, rel=0.15)
 
 
 def test_memory_counts_what_stays_once_an_arm_and_what_passes_once():

@@ -1,0 +1,58 @@
+"""What a profile costs, before anything is trained."""
+
+import pytest
+
+from fairkd import Profile
+from fairkd.arms import Arm
+from fairkd.cost import Shape, step_flops
+from fairkd.materials import Materials
+from fairkd.plan import batch_of, cost
+
+
+@pytest.fixture
+def profile(tmp_path, monkeypatch) -> Profile:
+    monkeypatch.setattr("fairkd.plan.matmul_rate", lambda device: 2e9)
+    arms = {"depths": [2, 3], "student_layers": 2, "arms": ["full", "no-ce"]}
+    places = {"runs_dir": str(tmp_path / "runs"), "store_dir": str(tmp_path / "store")}
+    return Profile.load("tiny").changed(
+        **arms, **places, seeds=[0, 1], max_steps=5, batch_size=8, gradient_accumulation_steps=1
+    )
+
+
+def test_costs_are_those_of_the_model_and_nothing_is_written(profile, tmp_path):
+    rows = dict(cost(profile))
+    assert not list(tmp_path.rglob("*.safetensors"))
+    assert not list(tmp_path.rglob("*.arrow"))
+    materials = Materials(profile)
+    batch = batch_of(materials.recipe, 8, float(profile.max_length))
+    arms = [Arm(name="a", layers=2), Arm(name="b", layers=3), Arm(name="c", layers=2, losses=("mlm", "cos"))]
+    shape = Shape.of(materials.checkpoint.model.config)
+    update = step_flops(shape, arms, batch)
+    assert rows["students"] == "3 in one pass, 2 passes"  # "capacity-2" is "full"
+    assert float(rows["FLOPs an update, all students"]) == pytest.approx(update, rel=0.01)
+    assert float(rows["FLOPs of all passes"]) == pytest.approx(2 * 5 * update, rel=0.01)
+    time, unit = rows["time on this device at 50% of 2 GFLOP/s"].split()
+    assert float(time) * {"seconds": 1, "minutes": 60, "hours": 3600}[unit] == pytest.approx(
+        10 * update / 1e9, rel=0.05
+    )
+    assert rows["updates a pass"] == "5"
+
+
+def test_totals_wait_for_the_corpus_where_the_number_of_updates_does(profile):
+    rows = dict(cost(profile.changed(max_steps=None)))
+    assert "not known" in rows["updates a pass"]
+    assert "FLOPs of all passes" not in rows
+
+
+def test_gradient_accumulation_costs_as_many_steps(profile):
+    one, four = (
+        dict(cost(profile.changed(gradient_accumulation_steps=n)))["FLOPs an update, all students"] for n in (1, 4)
+    )
+    assert float(four) == pytest.approx(4 * float(one), rel=0.01)
+
+
+def test_an_arm_deeper_than_the_teacher_is_an_error_before_any_work(profile):
+    from fairkd import InputError
+
+    with pytest.raises(InputError, match="layers"):
+        cost(profile.changed(depths=[2, 9]))
