@@ -20,6 +20,7 @@ from torch import Tensor
 
 from fairkd.batching import MaskedBatch, MaskedBatches
 from fairkd.corpus import Corpus, collate, tokenizer_digest
+from fairkd.dropout import use_cheap_dropout
 from fairkd.errors import DivergedError, InputError
 from fairkd.hub import quiet
 from fairkd.losses import mlm_rows
@@ -31,7 +32,7 @@ from fairkd.teachers import Checkpoint, Teacher, initialise_head, load_weights, 
 from fairkd.training import Learner, fit, precision
 from fairkd.vocabulary import Targets, vocabulary_losses
 
-ADAPTATION = 2
+ADAPTATION = 3
 """Part of every adapted teacher's key; raised when a change of the code changes its weights."""
 SEED = 0
 """A teacher is one and the same for all seeds of the students."""
@@ -157,6 +158,7 @@ def _make(
 def _adapt(
     model: Any, batches: MaskedBatches, recipe: Recipe, folder: Path, device: torch.device, progress: bool
 ) -> Learner:
+    use_cheap_dropout(model)
     learner = Learner(name="teacher", model=model.train(), losses=mlm_loss, recipe=recipe, folder=folder)
 
     def shared(number: int, active: list[Learner]) -> tuple[MaskedBatch, int]:
