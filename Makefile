@@ -1,10 +1,11 @@
 # make report: install, run the quick profile, write runs/quick/report.html
 # make test:   install, then lint, types, tests and every notebook at the tiny profile
+# make bench:  install, then measure the table of speed goals (about half an hour; nothing else should run)
 PYTHON ?= python3
 PROFILE ?= quick
 BIN := .venv/bin
 
-.PHONY: report test lint types notebooks lock clean
+.PHONY: report test bench lint types notebooks lock clean
 
 report: .venv/installed
 	$(BIN)/fairkd reproduce $(PROFILE)
@@ -18,6 +19,9 @@ test: lint types $(AXE)
 $(AXE):
 	@npm install --silent --prefix . --no-save --no-package-lock --no-audit --no-fund --fetch-retries=0 axe-core@4.14.0 \
 	  || echo "no axe-core from npm: the accessibility tests will be skipped"
+
+bench: .venv/installed
+	$(BIN)/python -m benchmarks
 
 lint: .venv/installed-test
 	$(BIN)/ruff check .

@@ -24,9 +24,7 @@ def main(path: str, folder: str, steps: int, train: bool) -> None:
     """One student of two layers, after one update of the teacher's adaptation."""
     store, cpu = Store(Path(folder)), torch.device("cpu")
     checkpoint = teachers.load("embedded")
-    corpus = corpora.build(
-        [path], checkpoint.tokenizer, store=store, max_length=64, heldout_fraction=0.1, progress=False
-    )
+    corpus = corpora.build([path], checkpoint.tokenizer, store=store, max_length=64, progress=False)
     recipe = Recipe(batch_size=16, max_steps=steps, ce_token_fraction=0.15)
     if train:
         adaptation = adaptation_recipe(recipe, steps=1, batch_size=16, learning_rate=1e-4)

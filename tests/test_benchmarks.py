@@ -1,0 +1,38 @@
+"""The benchmarks run and write what they promise; how fast is no matter for a test."""
+
+import json
+import math
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+
+def run(*arguments: object) -> str:
+    command = [sys.executable, "-m", *map(str, arguments)]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}  # another test has the other core
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=900)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout
+
+
+def test_the_table_of_goals(tmp_path):
+    printed = run("benchmarks", "--quick", "--out", tmp_path / "found.json")
+    assert "only that it runs" in printed
+    found = json.loads((tmp_path / "found.json").read_text())
+    assert [row["letter"] for row in found["rows"]] == list("abcdefgh")
+    assert all(math.isfinite(value) for row in found["rows"] for value in row["values"])
+    assert found["quick"]
+    assert found["matmul_peak"] > 0
+
+
+def test_how_cost_grows(tmp_path):
+    run("benchmarks.growth", "--quick", "--repeats", 1, "--out", tmp_path)
+    rows = json.loads((tmp_path / "growth.json").read_text())["rows"]
+    assert all(row["tokens_per_second"] > 0 for row in rows)
+    for axis in ("layers of the student", "hidden size", "students in one pass"):
+        costs = [row["flops_per_token"] for row in rows if row["axis"] == axis]
+        assert costs[-1] > costs[0]
+    assert (tmp_path / "growth.png").read_bytes().startswith(b"\x89PNG")
