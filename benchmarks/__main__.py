@@ -34,7 +34,7 @@ def main(
 ) -> None:
     """Measures, prints and writes."""
     chosen = resolve_device(device)
-    peak = matmul_peak(chosen, (256,) if quick else (1024, 2048, 4096))
+    peak = matmul_peak(chosen, quick=quick)
     rows: list[Row] = []
     for letters, run in PARTS.items():
         if set(letters) & set(only):

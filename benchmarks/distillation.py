@@ -109,11 +109,10 @@ class Passes:
 
 def run(quick: bool, device: torch.device, repeats: int = 3) -> list[Row]:
     """Rows a, b, c and d."""
-    sizes = (256,) if quick else (1024, 2048, 4096)
     with tempfile.TemporaryDirectory() as folder:
         scene = Scene(SMALL if quick else Setting(), device, folder)
         memory = _memory(scene)
-        literal, one, eight, peak = _in_turn(scene, repeats, sizes)
+        literal, one, eight, peak = _in_turn(scene, repeats, quick)
         arms = [scene.arm(name) for name in EIGHT]
         batches = scene.batches[WARM_UP : WARM_UP + repeats]
         rates = [scene.flops(arms, batch) / spent for batch, spent in zip(batches, eight, strict=True)]
@@ -138,9 +137,7 @@ def run(quick: bool, device: torch.device, repeats: int = 3) -> list[Row]:
     ]  # fmt: skip
 
 
-def _in_turn(
-    scene: Scene, repeats: int, sizes: tuple[int, ...]
-) -> tuple[dict[str, list[float]], list[float], list[float], float]:
+def _in_turn(scene: Scene, repeats: int, quick: bool) -> tuple[dict[str, list[float]], list[float], list[float], float]:
     """Seconds of the baseline's arms, of one arm and of eight, batch after batch, and the best matmul rate between.
 
     On every batch all three do their work, so that a neighbour on the machine slows all of them.
@@ -159,7 +156,7 @@ def _in_turn(
             keep_freed_memory()
         for name, passes in (("one", one), ("eight", eight)):
             spent[name].append(seconds(lambda p=passes, n=number: p.step(n), scene.device))
-        peak = max(peak, matmul_peak(scene.device, sizes))
+        peak = max(peak, matmul_peak(scene.device, quick=quick))
     timed = {name: found[WARM_UP:] for name, found in spent.items()}
     return {name: timed[name] for name in EIGHT}, timed["one"], timed["eight"], peak
 

@@ -20,7 +20,7 @@ import typer
 from matplotlib.figure import Figure
 
 from benchmarks.distillation import EIGHT, SMALL, Passes, Scene, Setting
-from benchmarks.machine import SIZES, WARM_UP, matmul_peak, timed
+from benchmarks.machine import WARM_UP, matmul_peak, seconds
 from fairkd.figures import OURS, PAPER, TEACHER, theme
 from fairkd.materials import resolve_device
 from fairkd.provenance import environment
@@ -56,7 +56,7 @@ def main(
                 setting = replace(setting, layers=max(setting.layers, setting.student_layers))
                 names = EIGHT[:value] if axis not in FIELDS else EIGHT[:1]
                 rows.append({"axis": axis, "value": value} | point(setting, names, chosen, repeats, folder))
-                rows[-1]["matmul_peak"] = matmul_peak(chosen, (256,) if quick else SIZES)
+                rows[-1]["matmul_peak"] = matmul_peak(chosen, quick=quick)
                 print(rows[-1])
     out.mkdir(parents=True, exist_ok=True)
     about = {"quick": quick, "base": asdict(base), "threads": torch.get_num_threads(), **environment(chosen)}
@@ -69,9 +69,9 @@ def point(setting: Setting, names: tuple[str, ...], device: torch.device, repeat
     scene = Scene(setting, device, folder)
     passes = Passes(scene, names)
     batches = scene.batches[WARM_UP : WARM_UP + repeats]
-    spent = timed(passes.step, device, repeats)
+    spent = [seconds(lambda n=n: passes.step(n), device) for n in range(WARM_UP + repeats)][WARM_UP:]
     flops = [scene.flops(passes.arms, batch) / batch.tokens for batch in batches]
-    rates = [batch.tokens / seconds for batch, seconds in zip(batches, spent, strict=True)]
+    rates = [batch.tokens / took for batch, took in zip(batches, spent, strict=True)]
     return {"tokens_per_second": statistics.median(rates), "flops_per_token": statistics.median(flops)}
 
 

@@ -10,19 +10,15 @@ from typing import Any
 
 import torch
 
-SIZES = (1024, 2048, 4096)
+from fairkd.plan import matmul_rate
+
 WARM_UP = 2
 """Calls that are not timed."""
 
 
-def matmul_peak(device: torch.device, sizes: tuple[int, ...] = SIZES, repeats: int = 5) -> float:
-    """Best rate of a square matrix product, in FLOP/s: fp32 on the CPU, bf16 on CUDA (what training computes in)."""
-    dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
-    best = 0.0
-    for size in sizes:
-        a, b = (torch.randn(size, size, device=device, dtype=dtype) for _ in range(2))
-        best = max(best, *(2 * size**3 / seconds(lambda a=a, b=b: a @ b, device) for _ in range(repeats + 1)))
-    return best
+def matmul_peak(device: torch.device, *, quick: bool = False) -> float:
+    """Best rate of square matrix products, in FLOP/s, in the precision of training."""
+    return max(matmul_rate(device, size) for size in ((256,) if quick else (1024, 2048, 4096)))
 
 
 def seconds(work: Callable[[], Any], device: torch.device) -> float:
@@ -37,13 +33,6 @@ def seconds(work: Callable[[], Any], device: torch.device) -> float:
     started = time.perf_counter()
     work()
     return time.perf_counter() - started
-
-
-def timed(work: Callable[[int], Any], device: torch.device, repeats: int) -> list[float]:
-    """Seconds of ``work(WARM_UP)``, ``work(WARM_UP + 1)`` …, after the earlier numbers, whose memory was fresh."""
-    for number in range(WARM_UP):
-        work(number)
-    return [seconds(lambda n=n: work(n), device) for n in range(WARM_UP, WARM_UP + repeats)]
 
 
 def give_freed_memory_back() -> None:
