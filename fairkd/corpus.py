@@ -245,7 +245,9 @@ def uniform(text: str, seed: int, purpose: str) -> float:
 def _write(folder: Path, spec: dict[str, Any], sources: list[str], tokenizer: Any, progress: bool) -> dict[str, Any]:
     """Fills the folder of a corpus; returns what its manifest says about the result."""
     started = time.perf_counter()
-    writers = [SequenceWriter(folder / f"{split}.arrow", tokenizer, spec["max_length"]) for split in SPLITS]
+    vocabulary = max(tokenizer.get_vocab().values()) + 1  # ids may have gaps
+    options = tokenizer, spec["max_length"], vocabulary
+    writers = [SequenceWriter(folder / f"{split}.arrow", *options) for split in SPLITS]
     train, heldout = writers
     read = 0
     for text in _all_documents(sources, spec["column"], progress):

@@ -90,19 +90,21 @@ class GlueRuns:
             raise InputError("; ".join(self.failures.values()))
         return found
 
-    def run(self, arms: Sequence[Arm]) -> None:
+    def run(self, arms: Sequence[Arm], *, untrained: Arm | None = None) -> None:
         """Fine-tunes what the store lacks of these arms, each once in the life of this object.
+
+        Args:
+            arms: whose students are fine-tuned.
+            untrained: so is a model (:data:`UNTRAINED`) that has this arm's shape and random weights.
 
         Raises:
             InputError: a student is not in the store, or no task can be used.
         """
         new = [arm for arm in arms if arm.name not in self._models]
-        self._run({arm.name: [self._encoder(arm, seed) for seed in self.profile.seeds] for arm in new})
-
-    def run_untrained(self, arm: Arm) -> None:
-        """As :meth:`run`, of one model that has this arm's shape and random weights."""
-        if UNTRAINED not in self._models:
-            self._run({UNTRAINED: [self._encoder(arm, self.profile.seeds[0], pretrained=False)]})
+        models = {arm.name: [self._encoder(arm, seed) for seed in self.profile.seeds] for arm in new}
+        if untrained is not None and UNTRAINED not in self._models:
+            models[UNTRAINED] = [self._encoder(untrained, self.profile.seeds[0], pretrained=False)]
+        self._run(models)
 
     def _run(self, models: dict[str, list[Encoder]]) -> None:
         places = [(arm, task) for task in self.data for arm in models]

@@ -63,8 +63,12 @@ class GlueScores:
         return self.glue_averages([arm for arm in self.glue_arms() if arm in arms])
 
     def glue(self, arms: Sequence[Arm]) -> pd.DataFrame:
-        """Every raw metric: arm, layers, seed, run (fine-tuning seed), task, split, metric, value (a fraction)."""
-        runs, rows = self._run(arms), []
+        """Every raw metric: arm, layers, seed, run (fine-tuning seed), task, split, metric, value (a fraction).
+
+        The untrained baseline is fine-tuned beside the arms, in the same processes.
+        """
+        runs, rows = self.glue_runs, []
+        runs.run(arms, untrained=arms[0])
         for arm in arms:
             for task in runs.tasks:
                 for seed, own in zip(self.profile.seeds, runs.predictions(arm.name, task.name), strict=False):
@@ -90,7 +94,7 @@ class GlueScores:
     def glue_baselines(self, arms: Sequence[Arm]) -> pd.DataFrame:
         """As :meth:`glue_tasks`, of "majority", "bag-of-words" and "untrained" (the first arm's shape)."""
         runs = self.glue_runs
-        runs.run_untrained(arms[0])
+        runs.run([], untrained=arms[0])
         found = runs.baselines() | runs.quality([UNTRAINED])
         return self._with_errors(quality.tasks(found, self._task_names()))
 
@@ -136,12 +140,9 @@ class GlueScores:
             return []
         return [f"{task}{f', {arm}' if arm else ''}: {why}" for (arm, task), why in self.glue_runs.failures.items()]
 
-    def _run(self, arms: Sequence[Arm]) -> GlueRuns:
-        self.glue_runs.run(arms)
-        return self.glue_runs
-
     def _quality(self, arms: Sequence[Arm]) -> dict[str, Quality]:
-        return self._run(arms).quality([arm.name for arm in arms])
+        self.glue_runs.run(arms)
+        return self.glue_runs.quality([arm.name for arm in arms])
 
     def _task_names(self) -> list[str]:
         return [task.name for task in self.glue_runs.tasks]

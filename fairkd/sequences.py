@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,7 @@ class SequenceWriter:
         path: the Arrow file to write.
         tokenizer: a fast tokenizer with [CLS] and [SEP].
         max_length: longest sequence in tokens, with both; longer lines are cut into pieces.
+        vocabulary: number of token ids.
     """
 
     counts: Counter[str]
@@ -74,9 +76,9 @@ class SequenceWriter:
     token_counts: np.ndarray
     """(vocab,) int64, occurrences of each token in what was written."""
 
-    def __init__(self, path: Path, tokenizer: Any, max_length: int) -> None:
+    def __init__(self, path: Path, tokenizer: Any, max_length: int, vocabulary: int) -> None:
         self.counts = Counter(documents=0, sequences=0, tokens=0, longest=0, short=0, unknown=0)
-        self.token_counts = np.zeros(max(len(tokenizer), max(tokenizer.get_vocab().values()) + 1), dtype=np.int64)
+        self.token_counts = np.zeros(vocabulary, dtype=np.int64)
         self._hash = hashlib.sha256()
         self._tokenizer, self._max_length = tokenizer, max_length
         self._lines: list[str] = []
@@ -100,33 +102,39 @@ class SequenceWriter:
         return self._hash.hexdigest()
 
     def _flush(self) -> None:
-        pairs = [(sequence, document) for sequence, document in self._pieces() if self._keeps(sequence)]
+        tokens, lengths, documents = self._pieces()
+        kept = self._kept(tokens, lengths)
+        tokens, lengths, documents = tokens[np.repeat(kept, lengths)], lengths[kept], documents[kept]
         self._lines, self._documents, self._characters = [], [], 0
-        if not pairs:
+        if not len(lengths):
             return
-        kept, documents = zip(*pairs, strict=True)
-        lengths = [np.array([len(sequence)], "<i4") for sequence in kept]
-        self._hash.update(np.concatenate([part for pair in zip(lengths, kept, strict=True) for part in pair]).tobytes())
-        tokens = np.concatenate(kept)
-        offsets = np.cumsum([0, *map(len, kept)], dtype=np.int32)
+        offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
+        self._hash.update(np.insert(tokens, offsets[:-1], lengths).astype("<i4").tobytes())
         self._writer.write_batch(
             pa.record_batch(
-                [pa.ListArray.from_arrays(pa.array(offsets), pa.array(tokens)), pa.array(documents, pa.int32())],
-                schema=_SCHEMA,
+                [pa.ListArray.from_arrays(pa.array(offsets), pa.array(tokens)), pa.array(documents)], schema=_SCHEMA
             )
         )
         self.token_counts += np.bincount(tokens, minlength=len(self.token_counts))
-        self.counts.update(sequences=len(kept), tokens=len(tokens))
-        self.counts["longest"] = max(self.counts["longest"], *map(len, kept))
+        self.counts.update(sequences=len(lengths), tokens=len(tokens))
+        self.counts["longest"] = max(self.counts["longest"], int(lengths.max()))
 
-    def _pieces(self) -> Iterator[tuple[np.ndarray, int]]:
-        """Sequences with the number of their document."""
-        if not self._lines:
-            return
-        body, first, last = self._max_length - 2, self._tokenizer.cls_token_id, self._tokenizer.sep_token_id
-        for line, document in zip(self._ids(), self._documents, strict=True):
-            for start in range(0, len(line), body):
-                yield np.array([first, *line[start : start + body], last], dtype="<i4"), document
+    def _pieces(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The lines cut into sequences: tokens of all, one after the other; length and document of each; all int32."""
+        lines, body = self._ids(), self._max_length - 2
+        sizes = np.array([len(line) for line in lines], np.int32)
+        pieces = -(-sizes // body)  # none of a line without tokens
+        line_of = np.repeat(np.arange(len(lines)), pieces)
+        within = np.arange(len(line_of)) - np.repeat(np.cumsum(pieces) - pieces, pieces)
+        lengths = np.minimum(body, sizes[line_of] - within * body).astype(np.int32) + 2
+        ends = np.cumsum(lengths)
+        tokens = np.empty(lengths.sum(), np.int32)
+        is_text = np.ones(len(tokens), bool)
+        for at, special in ((ends - lengths, self._tokenizer.cls_token_id), (ends - 1, self._tokenizer.sep_token_id)):
+            tokens[at] = special
+            is_text[at] = False
+        tokens[is_text] = np.fromiter(chain.from_iterable(lines), np.int32, sizes.sum())
+        return tokens, lengths, np.array(self._documents, np.int32)[line_of]
 
     def _ids(self) -> list[list[int]]:
         """Token ids of the lines, from the tokenizers library itself: transformers' wrapping of them costs as much."""
@@ -140,12 +148,12 @@ class SequenceWriter:
         finally:
             backend.encode_special_tokens = before
 
-    def _keeps(self, sequence: np.ndarray) -> bool:
-        if len(sequence) < SHORTEST:
-            self.counts["short"] += 1
-            return False
-        unknown = self._tokenizer.unk_token_id
-        if unknown is not None and np.count_nonzero(sequence == unknown) >= UNKNOWN_SHARE * len(sequence):
-            self.counts["unknown"] += 1
-            return False
-        return True
+    def _kept(self, tokens: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+        """Which sequences are neither too short nor half unknown, (n,); counts those that are."""
+        is_unknown = np.concatenate([[0], np.cumsum(tokens == self._tokenizer.unk_token_id)])
+        ends = np.cumsum(lengths)
+        short = lengths < SHORTEST
+        unknown = ~short & (is_unknown[ends] - is_unknown[ends - lengths] >= UNKNOWN_SHARE * lengths)
+        self.counts.update(short=int(short.sum()), unknown=int(unknown.sum()))
+        kept: np.ndarray = ~(short | unknown)
+        return kept
