@@ -14,6 +14,7 @@ import yaml
 
 from benchmarks.machine import seconds
 from benchmarks.table import Row
+from benchmarks.training import LENGTH
 from fairkd import corpus as corpora
 from fairkd.profile import Profile
 from fairkd.sources import documents
@@ -73,6 +74,7 @@ def preparation(quick: bool, repeats: int) -> Row:
 def growth(quick: bool) -> Row:
     """Row g: peak memory of a process that trains on a corpus, and on one ten times as large (Linux)."""
     texts, steps, found = list(documents("embedded", column="text")), 3 if quick else 12, []
+    tokenizer = load("embedded").tokenizer
     if quick:
         texts = [text[:600] for text in texts]
     with tempfile.TemporaryDirectory() as folder:
@@ -81,9 +83,10 @@ def growth(quick: bool) -> Row:
             path.write_text(
                 "".join(json.dumps({"text": f"{n}. {text}"}) + "\n" for n in range(times) for text in texts)
             )
-            arguments = [sys.executable, "-m", "benchmarks.training", str(path), f"{folder}/store-{times}", str(steps)]
-            subprocess.run(arguments, check=True, capture_output=True)
-            done = subprocess.run([*arguments, "train"], check=True, capture_output=True, text=True)
+            store = Store(f"{folder}/store-{times}")
+            corpora.build([str(path)], tokenizer, store=store, max_length=LENGTH, progress=False)
+            arguments = [sys.executable, "-m", "benchmarks.training", str(path), str(store.root), str(steps)]
+            done = subprocess.run(arguments, check=True, capture_output=True, text=True)
             found.append(json.loads(done.stdout.splitlines()[-1]))
     more = found[1]["peak"] / found[0]["peak"] - 1
     return Row("g", "peak memory when the corpus grows tenfold", 0.05, [more], "more", {"runs": found}, at_most=True)

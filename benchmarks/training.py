@@ -1,6 +1,6 @@
-"""A process of its own for goal g: tokenises a corpus, trains if it is told to, and prints its peak memory (Linux).
+"""A process of its own for goal g: trains on a corpus that is in the store and prints its peak memory (Linux).
 
-python -m benchmarks.training CORPUS STORE STEPS [train]
+python -m benchmarks.training CORPUS STORE STEPS
 """
 
 from __future__ import annotations
@@ -20,20 +20,24 @@ from fairkd.recipe import Recipe
 from fairkd.store import Store
 
 
-def main(path: str, folder: str, steps: int, train: bool) -> None:
+LENGTH = 64
+"""Tokens of a sequence at most."""
+
+
+def main(path: str, folder: str, steps: int) -> None:
     """One student of two layers, after one update of the teacher's adaptation."""
     store, cpu = Store(Path(folder)), torch.device("cpu")
     checkpoint = teachers.load("embedded")
-    corpus = corpora.build([path], checkpoint.tokenizer, store=store, max_length=64, progress=False)
+    corpus = corpora.find([path], checkpoint.tokenizer, store=store, max_length=LENGTH)
+    assert corpus is not None
     recipe = Recipe(batch_size=16, max_steps=steps, ce_token_fraction=0.15)
-    if train:
-        adaptation = adaptation_recipe(recipe, steps=1, batch_size=16, learning_rate=1e-4)
-        teacher = prepare(checkpoint, corpus, recipe=adaptation, adapt="auto", store=store, device=cpu, progress=False)
-        arms = [named_arm("full", student_layers=2)]
-        distill(arms, teacher=teacher, corpus=corpus, recipe=recipe, seed=0, store=store, device=cpu, progress=False)
+    adaptation = adaptation_recipe(recipe, steps=1, batch_size=16, learning_rate=1e-4)
+    teacher = prepare(checkpoint, corpus, recipe=adaptation, adapt="auto", store=store, device=cpu, progress=False)
+    arms = [named_arm("full", student_layers=2)]
+    distill(arms, teacher=teacher, corpus=corpus, recipe=recipe, seed=0, store=store, device=cpu, progress=False)
     facts = dict(line.split(":") for line in Path("/proc/self/status").read_text().splitlines())
     print(json.dumps({"peak": int(facts["VmHWM"].split()[0]), "sequences": len(corpus.train)}))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], int(sys.argv[3]), len(sys.argv) > 4)
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]))
