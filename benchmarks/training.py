@@ -19,7 +19,6 @@ from fairkd.distill import distill
 from fairkd.recipe import Recipe
 from fairkd.store import Store
 
-
 LENGTH = 64
 """Tokens of a sequence at most."""
 
