@@ -1,8 +1,9 @@
 """The tokenised corpus: what is kept, what is held out, how it is batched, and when it is made again."""
 
 import bisect
+import hashlib
 import random
-from collections import defaultdict
+from collections import Counter, defaultdict
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from fairkd import corpus as module
 from fairkd.corpus import Corpus, batches, build, collate, tokenizer_digest
 from fairkd.errors import InputError
 from fairkd.rng import numpy_generator
+from fairkd.sequences import Sequences, SequenceWriter
 from fairkd.sources import documents
 from fairkd.store import Store
 from fairkd.teachers import small_tokenizer
@@ -114,6 +116,38 @@ def test_cutting_keeps_every_piece(tmp_path: Path) -> None:
     assert corpus.train.lengths.tolist() == [body + 2] * (len(whole) // body) + [12]
     assert [token for tokens in sequences for token in tokens[1:-1]] == whole
     assert {(tokens[0], tokens[-1]) for tokens in sequences} == {(TOKENIZER.cls_token_id, TOKENIZER.sep_token_id)}
+
+
+def test_sequences_and_their_digest_equal_those_made_one_by_one(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr("fairkd.sequences._CHARACTERS_AT_ONCE", 3000)  # many record batches
+    draw, body = random.Random(0), 14
+    words = TOKENIZER.convert_ids_to_tokens(range(5, 25))
+    lines = ["\u200d"]  # no token at all
+    for length in [*range(1, 3 * body + 1), *draw.choices(range(1, 60), k=200)]:
+        share = draw.random()
+        lines.append(" ".join("Ж" if draw.random() < share else draw.choice(words) for _ in range(length)))
+    expected, digest, dropped = [], hashlib.sha256(), Counter()
+    for document, line in enumerate(lines):
+        ids = TOKENIZER(line, add_special_tokens=False)["input_ids"]
+        for start in range(0, len(ids), body):
+            sequence = [TOKENIZER.cls_token_id, *ids[start : start + body], TOKENIZER.sep_token_id]
+            short, unknown = len(sequence) < 12, 2 * sequence.count(TOKENIZER.unk_token_id) >= len(sequence)
+            dropped.update(["short"] if short else ["unknown"] if unknown else [])
+            if not short and not unknown:
+                expected.append((document, sequence))
+                digest.update(np.array([len(sequence), *sequence], "<i4").tobytes())
+    writer = SequenceWriter(tmp_path / "a.arrow", TOKENIZER, body + 2, len(TOKENIZER))
+    for line in lines:
+        writer.add([line])
+    assert writer.close() == digest.hexdigest()
+    found = Sequences(tmp_path / "a.arrow")
+    assert [tokens.tolist() for tokens in found[range(len(found))]] == [sequence for _, sequence in expected]
+    places = {(int(at), int(document)) for _, ats, documents in found.chunks() for at, document in zip(ats, documents)}
+    assert sorted(places) == [(at, document) for at, (document, _) in enumerate(expected)]
+    assert (writer.counts["short"], writer.counts["unknown"]) == (dropped["short"], dropped["unknown"])
+    assert min(dropped.values()) > 20
+    tokens = [token for _, sequence in expected for token in sequence]
+    assert writer.token_counts.tolist() == np.bincount(tokens, minlength=len(TOKENIZER)).tolist()
 
 
 def test_filters_drop_11_tokens_or_fewer_and_half_unknown_or_more(tmp_path: Path) -> None:
