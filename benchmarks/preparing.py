@@ -27,7 +27,7 @@ COPIES = 4
 
 def run(quick: bool, device: torch.device, repeats: int = 3) -> list[Row]:
     """Rows f and g."""
-    return [preparation(quick, repeats), growth(quick)]
+    return [preparation(quick, repeats), growth(quick, repeats)]
 
 
 def report(quick: bool, device: torch.device, repeats: int = 3) -> list[Row]:
@@ -71,22 +71,24 @@ def preparation(quick: bool, repeats: int) -> Row:
     return Row("f", "corpus preparation, share of the tokenizer's speed", 0.8, shares, "", details)
 
 
-def growth(quick: bool) -> Row:
+def growth(quick: bool, repeats: int) -> Row:
     """Row g: peak memory of a process that trains on a corpus, and on one ten times as large (Linux)."""
-    texts, steps, found = list(documents("embedded", column="text")), 3 if quick else 12, []
+    texts, steps = list(documents("embedded", column="text")), 3 if quick else 12
     tokenizer = load("embedded").tokenizer
     if quick:
         texts = [text[:600] for text in texts]
+    found: dict[int, list[dict[str, int]]] = {1: [], 10: []}
     with tempfile.TemporaryDirectory() as folder:
-        for times in (1, 10):
+        for times, runs in found.items():
             path = Path(folder) / f"{times}.jsonl"
             path.write_text(
                 "".join(json.dumps({"text": f"{n}. {text}"}) + "\n" for n in range(times) for text in texts)
             )
-            store = Store(f"{folder}/store-{times}")
-            corpora.build([str(path)], tokenizer, store=store, max_length=LENGTH, progress=False)
-            arguments = [sys.executable, "-m", "benchmarks.training", str(path), str(store.root), str(steps)]
-            done = subprocess.run(arguments, check=True, capture_output=True, text=True)
-            found.append(json.loads(done.stdout.splitlines()[-1]))
-    more = found[1]["peak"] / found[0]["peak"] - 1
-    return Row("g", "peak memory when the corpus grows tenfold", 0.05, [more], "more", {"runs": found}, at_most=True)
+            for repeat in range(repeats):
+                store = Store(f"{folder}/store-{times}-{repeat}")  # empty, or there is nothing to train
+                corpora.build([str(path)], tokenizer, store=store, max_length=LENGTH, progress=False)
+                arguments = [sys.executable, "-m", "benchmarks.training", str(path), str(store.root), str(steps)]
+                done = subprocess.run(arguments, check=True, capture_output=True, text=True)
+                runs.append(json.loads(done.stdout.splitlines()[-1]))
+    more = [large["peak"] / small["peak"] - 1 for small, large in zip(*found.values(), strict=True)]
+    return Row("g", "peak memory when the corpus grows tenfold", 0.05, more, "more", {"runs": found}, at_most=True)

@@ -199,8 +199,7 @@ def heldout_mlm_loss(model: Any, corpus: Corpus, batches: MaskedBatches) -> floa
     """
     total, count = 0.0, 0
     with _evaluating(model):
-        # The longest come first: what follows then fits into the memory that they leave.
-        for number, indices in reversed(list(enumerate(_in_order(corpus.heldout.lengths, size=32)))):
+        for number, indices in enumerate(_in_order(corpus.heldout.lengths, size=32)):
             ids, attention_mask = collate(corpus.heldout[indices], batches.pad_id)
             batch = batches.mask(ids, attention_mask, number, purpose="held-out mask")
             hidden, labels = _labelled(model, batch)

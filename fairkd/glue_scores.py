@@ -63,12 +63,9 @@ class GlueScores:
         return self.glue_averages([arm for arm in self.glue_arms() if arm in arms])
 
     def glue(self, arms: Sequence[Arm]) -> pd.DataFrame:
-        """Every raw metric: arm, layers, seed, run (fine-tuning seed), task, split, metric, value (a fraction).
-
-        The untrained baseline is fine-tuned beside the arms, in the same processes.
-        """
+        """Every raw metric: arm, layers, seed, run (fine-tuning seed), task, split, metric, value (a fraction)."""
         runs, rows = self.glue_runs, []
-        runs.run(arms, untrained=arms[0])
+        runs.run(arms)
         for arm in arms:
             for task in runs.tasks:
                 for seed, own in zip(self.profile.seeds, runs.predictions(arm.name, task.name), strict=False):
@@ -92,9 +89,12 @@ class GlueScores:
         return quality.differences(self._quality(arms), self._task_names(), baseline=baseline)
 
     def glue_baselines(self, arms: Sequence[Arm]) -> pd.DataFrame:
-        """As :meth:`glue_tasks`, of "majority", "bag-of-words" and "untrained" (the first arm's shape)."""
+        """As :meth:`glue_tasks`, of "majority", "bag-of-words" and "untrained" (the first arm's shape).
+
+        Fine-tunes the arms too, beside the untrained model and in the same processes.
+        """
         runs = self.glue_runs
-        runs.run([], untrained=arms[0])
+        runs.run(arms, untrained=arms[0])
         found = runs.baselines() | runs.quality([UNTRAINED])
         return self._with_errors(quality.tasks(found, self._task_names()))
 

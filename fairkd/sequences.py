@@ -150,10 +150,10 @@ class SequenceWriter:
 
     def _kept(self, tokens: np.ndarray, lengths: np.ndarray) -> np.ndarray:
         """Which sequences are neither too short nor half unknown, (n,); counts those that are."""
-        is_unknown = np.concatenate([[0], np.cumsum(tokens == self._tokenizer.unk_token_id)])
+        unknown_before = np.concatenate([[0], np.cumsum(tokens == self._tokenizer.unk_token_id)])
         ends = np.cumsum(lengths)
         short = lengths < SHORTEST
-        unknown = ~short & (is_unknown[ends] - is_unknown[ends - lengths] >= UNKNOWN_SHARE * lengths)
+        unknown = ~short & (unknown_before[ends] - unknown_before[ends - lengths] >= UNKNOWN_SHARE * lengths)
         self.counts.update(short=int(short.sum()), unknown=int(unknown.sum()))
         kept: np.ndarray = ~(short | unknown)
         return kept
