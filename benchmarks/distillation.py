@@ -1,6 +1,7 @@
 """Goals a to d: steps of co-distillation against the published recipe taken literally (:mod:`benchmarks.baseline`).
 
-Both read the same batches, in turn; only fairkd tells the allocator to keep freed memory.
+Both read the same batches, in turn; only fairkd tells the allocator to keep freed memory, and has oneDNN multiply where
+that pays (:mod:`fairkd.products`).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import torch
 from transformers import BertConfig, BertForMaskedLM
 
 from benchmarks.baseline import Baseline
-from benchmarks.machine import WARM_UP, give_freed_memory_back, matmul_peak, peak_extra_bytes, seconds
+from benchmarks.machine import WARM_UP, give_freed_memory_back, matmul_peak, peak_extra_bytes, plain_products, seconds
 from benchmarks.table import Row
 from fairkd import corpus as corpora
 from fairkd.arms import Arm, named_arm
@@ -23,12 +24,13 @@ from fairkd.batching import MaskedBatch, MaskedBatches
 from fairkd.cost import Batch, Shape, step_flops
 from fairkd.gender import PairTable, appendix_c
 from fairkd.mixup import Mixup
+from fairkd.processes import keep_freed_memory
 from fairkd.recipe import Recipe
 from fairkd.store import Store
 from fairkd.students import last_hidden, student_from_teacher
 from fairkd.supervision import arm_losses, supervise
 from fairkd.teachers import load
-from fairkd.training import Learner, keep_freed_memory
+from fairkd.training import Learner
 
 EIGHT = ("full", "no-cos", "no-ce", "mixup-h", "mixup-x", "mixup-yh", "mixup-xyh", "mixup-xy")
 """The six-layer arms of Tables 1 and 2 that have the original teacher."""
@@ -149,9 +151,10 @@ def _in_turn(scene: Scene, repeats: int, quick: bool) -> tuple[dict[str, list[fl
     for number in range(WARM_UP + repeats):
         if on_cpu:
             give_freed_memory_back()
-        for name in EIGHT:
-            baseline.arm = scene.arm(name)
-            spent[name].append(seconds(lambda n=number: baseline.step(scene.batches[n]), scene.device))
+        with plain_products():
+            for name in EIGHT:
+                baseline.arm = scene.arm(name)
+                spent[name].append(seconds(lambda n=number: baseline.step(scene.batches[n]), scene.device))
         if on_cpu:
             keep_freed_memory()
         for name, passes in (("one", one), ("eight", eight)):

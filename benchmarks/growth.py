@@ -23,8 +23,8 @@ from benchmarks.distillation import EIGHT, SMALL, Passes, Scene, Setting
 from benchmarks.machine import WARM_UP, matmul_peak, seconds
 from fairkd.figures import OURS, PAPER, TEACHER, theme
 from fairkd.materials import resolve_device
+from fairkd.processes import keep_freed_memory
 from fairkd.provenance import environment
-from fairkd.training import keep_freed_memory
 
 AXES: dict[str, list[int]] = {
     "layers of the student": [1, 2, 4, 6],

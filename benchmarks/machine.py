@@ -5,11 +5,13 @@ from __future__ import annotations
 import ctypes
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 
+from fairkd import products
 from fairkd.plan import matmul_rate
 
 WARM_UP = 2
@@ -35,8 +37,18 @@ def seconds(work: Callable[[], Any], device: torch.device) -> float:
     return time.perf_counter() - started
 
 
+@contextmanager
+def plain_products() -> Iterator[None]:
+    """The block's matrix products are PyTorch's own, as in a program without :mod:`fairkd.products`."""
+    products.use_pytorch()
+    try:
+        yield
+    finally:
+        products.use_fastest()
+
+
 def give_freed_memory_back() -> None:
-    """Undoes :func:`fairkd.training.keep_freed_memory`: what a process has once it has freed a block of 32 MB or more.
+    """Undoes :func:`fairkd.processes.keep_freed_memory`: what a process has once it has freed a block of 32 MB or more.
 
     The heap keeps its size, which favours whoever runs after this.
     """

@@ -20,12 +20,12 @@ from fairkd.arms import Arm
 from fairkd.batching import MaskedBatches
 from fairkd.gender import PairTable, appendix_c
 from fairkd.mixup import Mixup
+from fairkd.processes import keep_freed_memory
 from fairkd.recipe import Recipe
 from fairkd.store import Store
 from fairkd.students import student_from_teacher
 from fairkd.supervision import arm_losses, supervise
 from fairkd.teachers import load
-from fairkd.training import keep_freed_memory
 
 CPU = torch.device("cpu")
 LEVELS = (("x", "y"), ("h",), ("x",), ("x", "y", "h"), ("y", "h"), ("y",), ("x", "h"))

@@ -13,12 +13,14 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fairkd.errors import InputError
+from fairkd.processes import cores
 from fairkd.rng import numpy_generator
 
 Floats = NDArray[np.float64]
@@ -27,7 +29,7 @@ Floats = NDArray[np.float64]
 # by rounding (about 1e-14 for sums of cosines).
 TIE_TOLERANCE = 1e-10
 NO_SPREAD = 1e-12  # a standard deviation of cosines below this is rounding
-_CHUNK = 2**20  # numbers held at once while splits are drawn or enumerated
+_CHUNK = 2**18  # numbers held at once while splits are drawn or enumerated: few enough for a core's cache
 
 
 def effect_size(X: ArrayLike, Y: ArrayLike, A: ArrayLike, B: ArrayLike) -> float:
@@ -113,12 +115,14 @@ def permutation_p(s_x: Floats, s_y: Floats, *, n_samples: int, seed: int) -> flo
     if n_splits <= n_samples:
         hits = sum(int((scores[split].sum(axis=1) >= threshold).sum()) for split in _all_splits(n))
         return hits / n_splits
-    hits, left, chunk = 0, n_samples - 1, 0
-    while left > 0:
-        split = np.unpackbits(_random_splits(n, seed, chunk), axis=1, count=2 * n)[:left]
-        hits += int((split.astype(np.float64) @ scores >= threshold).sum())
-        left, chunk = left - len(split), chunk + 1
-    return (1 + hits) / n_samples
+    rows = _rows(n)
+
+    def hits_of(chunk: int) -> int:
+        split = np.unpackbits(_random_splits(n, seed, chunk), axis=1, count=2 * n)[: n_samples - 1 - chunk * rows]
+        return int((split.astype(np.float64) @ scores >= threshold).sum())
+
+    with ThreadPoolExecutor(cores()) as pool:
+        return (1 + sum(pool.map(hits_of, range(math.ceil((n_samples - 1) / rows))))) / n_samples
 
 
 def _all_splits(n: int) -> Iterator[NDArray[np.int64]]:
@@ -128,10 +132,15 @@ def _all_splits(n: int) -> Iterator[NDArray[np.int64]]:
         yield np.array(chunk)
 
 
-@lru_cache(maxsize=128)  # at most 16 MB: drawing splits costs more than using them, and every model uses the same
+def _rows(n: int) -> int:
+    """Random splits of 2n positions that are drawn at a time."""
+    return max(1, _CHUNK // (2 * n))
+
+
+@lru_cache(maxsize=512)  # at most 16 MB: drawing splits costs more than using them, and every model uses the same
 def _random_splits(n: int, seed: int, chunk: int) -> NDArray[np.uint8]:
     """Random choices of n of 2n positions as packed bits, a row a split; a chunk's draw depends on nothing else."""
-    keys = numpy_generator(seed, "seat splits", n, chunk).random((max(1, _CHUNK // (2 * n)), 2 * n))
+    keys = numpy_generator(seed, "seat splits", n, chunk).random((_rows(n), 2 * n))
     # The n smallest of 2n random keys: those below the next larger one (two equal keys: once in 1e13 splits).
     chosen = keys < np.partition(keys, n, axis=1)[:, n : n + 1]
     packed = np.packbits(chosen, axis=1)

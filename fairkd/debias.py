@@ -27,12 +27,13 @@ from fairkd.debias_objective import EVALUATION_BATCH, DebiasRecipe, Objective, S
 from fairkd.errors import DivergedError, InputError
 from fairkd.hub import quiet
 from fairkd.occurrences import SEED, epoch_rows, updates_an_epoch
+from fairkd.processes import keep_freed_memory
 from fairkd.provenance import environment
 from fairkd.recipe import Recipe
 from fairkd.store import Store
 from fairkd.students import last_hidden, vocabulary_logits
 from fairkd.teachers import Teacher, load_weights, weights_digest
-from fairkd.training import Learner, keep_freed_memory, precision
+from fairkd.training import Learner, precision
 from fairkd.wordlists import NAMES, WordLists
 
 __all__ = ["DebiasRecipe", "debias", "debias_key"]

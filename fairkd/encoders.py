@@ -7,6 +7,7 @@ released code, which adds no special tokens and so reads the first word.
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -16,8 +17,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+import fairkd.products  # noqa: F401 (chooses what multiplies matrices)
 from fairkd.errors import InputError, nearest
 from fairkd.hub import first_line, load_tokenizer, quiet
+from fairkd.processes import keep_freed_memory
 
 POOLINGS = ("mean", "cls", "first_token")
 
@@ -32,7 +35,7 @@ def check_pooling(pooling: str) -> str:
 
 
 def encode(
-    model: Any, tokenizer: Any, sentences: Sequence[str], pooling: str = "mean", *, batch_size: int = 128
+    model: Any, tokenizer: Any, sentences: Sequence[str], pooling: str = "mean", *, batch_size: int = 256
 ) -> NDArray[np.float32]:
     """Sentence vectors from the last hidden layer, without dropout.
 
@@ -58,7 +61,7 @@ def encode(
 
 
 def encode_each(
-    model: Any, tokenizer: Any, sentences: Sequence[str], poolings: Iterable[str], *, batch_size: int = 128
+    model: Any, tokenizer: Any, sentences: Sequence[str], poolings: Iterable[str], *, batch_size: int = 256
 ) -> dict[str, NDArray[np.float32]]:
     """``encode`` under several poolings at once: mean and cls share one pass of the encoder.
 
@@ -95,10 +98,11 @@ def _pool(
     for position, ids in enumerate(pieces):
         by_length[len(ids)].append(position)
     device = next(encoder.parameters()).device
+    if device.type == "cpu":
+        keep_freed_memory()
     with torch.inference_mode():
         for same in by_length.values():
-            for start in range(0, len(same), batch_size):
-                rows = same[start : start + batch_size]
+            for rows in np.array_split(same, math.ceil(len(same) / batch_size)):  # evenly: small batches are slow
                 batch = torch.tensor([pieces[row] for row in rows], device=device)  # (rows, tokens)
                 hidden = encoder(input_ids=batch, attention_mask=torch.ones_like(batch)).last_hidden_state.float()
                 for name in poolings:

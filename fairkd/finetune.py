@@ -27,10 +27,11 @@ from fairkd.errors import DivergedError, InputError
 from fairkd.glue import Task, score
 from fairkd.glue_data import TaskData
 from fairkd.hub import quiet
+from fairkd.processes import keep_freed_memory
 from fairkd.provenance import environment
 from fairkd.rng import derive, global_randomness_kept, numpy_generator
 from fairkd.store import Store
-from fairkd.training import keep_freed_memory, precision
+from fairkd.training import precision
 
 ENGINE = 2
 """Part of every run's key; raised when a change of the code changes its predictions."""

@@ -1,7 +1,9 @@
-"""Processes that we start."""
+"""What processes ask of the operating system: cores, memory, an end with their parent."""
 
 from __future__ import annotations
 
+import ctypes
+import os
 import signal
 import sys
 
@@ -10,7 +12,25 @@ def die_with_parent() -> None:
     """In the child: be killed when the parent is, so that no orphan works on beside the next run (Linux)."""
     if sys.platform != "linux":
         return
-    import ctypes
-
     pr_set_pdeathsig = 1
     ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
+
+
+def cores() -> int:
+    """Those that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def keep_freed_memory() -> None:
+    """Lets glibc keep large freed blocks for the next tensor, for the rest of the process.
+
+    By default each logits-sized tensor is mapped anew, and the kernel fills its pages with zeros first: a fifth of a
+    training step on two cores. Other C libraries are left alone.
+    """
+    if sys.platform != "linux":
+        return
+    m_mmap_max, m_trim_threshold, largest = -4, -1, 2**31 - 1
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(m_mmap_max, 0)
+        mallopt(m_trim_threshold, largest)

@@ -12,6 +12,8 @@ from typing import Any
 
 import torch
 
+from fairkd import products
+
 PACKAGES = ("fairkd", "torch", "transformers", "datasets", "tokenizers", "numpy", "scipy", "pandas")
 
 
@@ -38,11 +40,12 @@ def _git(folder: Path, *arguments: str) -> str:
 
 
 def environment(device: torch.device) -> dict[str, Any]:
-    """Versions, git commit, threads and device of this process."""
+    """Versions, git commit, threads, library of the CPU's matrix products and device of this process."""
     return {
         "versions": versions(),
         "git_commit": git_commit(),
         "threads": torch.get_num_threads(),
+        "matrix_products": products.in_use(),
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
     }
 

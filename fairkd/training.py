@@ -7,7 +7,6 @@ model and its losses, and ``shared(step, active)`` makes what all of them learn 
 
 from __future__ import annotations
 
-import ctypes
 import json
 import math
 import os
@@ -28,6 +27,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from tqdm import tqdm
 
+import fairkd.products  # noqa: F401 (chooses what multiplies matrices)
+from fairkd.processes import keep_freed_memory
 from fairkd.recipe import Recipe, learning_rate
 from fairkd.rng import derive
 from fairkd.store import flush
@@ -186,21 +187,6 @@ def precision(device: torch.device) -> str:
 def autocast(device: torch.device) -> torch.autocast:
     """The block's matrix products are in :func:`precision`."""
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision(device) == "bf16")
-
-
-def keep_freed_memory() -> None:
-    """Lets glibc keep large freed blocks for the next tensor, for the rest of the process.
-
-    By default each logits-sized tensor is mapped anew, and the kernel fills its pages with zeros first: a fifth of a
-    training step on two cores. Other C libraries are left alone.
-    """
-    if sys.platform != "linux":
-        return
-    m_mmap_max, m_trim_threshold, largest = -4, -1, 2**31 - 1
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:
-        mallopt(m_mmap_max, 0)
-        mallopt(m_trim_threshold, largest)
 
 
 def fit(

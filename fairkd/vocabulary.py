@@ -95,11 +95,7 @@ def _logits(rows: Tensor, matrix: Tensor, bias: Tensor, *, out: Tensor) -> None:
     with torch.autocast(rows.device.type, enabled=False):
         for start in range(0, len(matrix), panel):
             part = slice(start, start + panel)
-            factors = bias[part].to(rows.dtype), rows, matrix[part].t()
-            if rows.dtype == out.dtype:
-                torch.addmm(*factors, out=out[:, part])
-            else:
-                out[:, part] = torch.addmm(*factors)
+            out[:, part] = torch.addmm(bias[part].to(rows.dtype), rows, matrix[part].t())
 
 
 def vocabulary_losses(
@@ -145,7 +141,7 @@ class _VocabularyLoss(torch.autograd.Function):
                 sums += _to_gradient(logits, part.start, len(rows), targets)
                 d_bias += logits.sum(0)
                 d_logits = logits.to(dtype)
-                torch.mm(d_logits, matrix, out=d_rows[part])
+                d_rows[part] = d_logits @ matrix
                 if dtype == weight.dtype:
                     d_weight.addmm_(d_logits.t(), rows[part], beta=float(part.start > 0))
                 else:

@@ -9,7 +9,6 @@ A task's examples are written to disk once, and every process maps them from the
 from __future__ import annotations
 
 import multiprocessing
-import os
 import tempfile
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
@@ -20,7 +19,7 @@ from typing import TYPE_CHECKING, Self
 
 from fairkd.finetune import Run, finetune
 from fairkd.glue_data import TaskData
-from fairkd.processes import die_with_parent
+from fairkd.processes import cores, die_with_parent
 from fairkd.store import Store
 
 if TYPE_CHECKING:
@@ -63,7 +62,7 @@ class Workers:
         if self._pool is None:
             # Not a fork: PyTorch's threads do not survive one.
             context = multiprocessing.get_context("spawn")
-            self._pool = ProcessPoolExecutor(min(MOST, _cores()), mp_context=context, initializer=die_with_parent)
+            self._pool = ProcessPoolExecutor(min(MOST, cores()), mp_context=context, initializer=die_with_parent)
         return self._pool.submit(finetune, replace(run, data=self._mapped(run.data)), self._store).result
 
     def _mapped(self, data: TaskData) -> TaskData:
@@ -87,8 +86,3 @@ def _mapped(rows: Dataset, folder: Path) -> Dataset:
         writer.write_table(rows.with_format("arrow")[:])
         writer.finalize()
     return Dataset.from_file(path)
-
-
-def _cores() -> int:
-    """Those that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,102 @@
+"""Matrix products of float32 on the CPU through oneDNN, where PyTorch's own choice leaves half of the processor idle.
+
+PyTorch multiplies with Intel's MKL, which gives a processor of another maker kernels of 256 bits, whatever it can do.
+From Zen 5 on, AMD's units have 512 bits, and oneDNN, which is in the same builds of PyTorch, uses them: twice the
+speed (docs/LOG.md). Importing this module there replaces three of PyTorch's operators, for the rest of the process, so
+that all models are covered, forward and backward. Elsewhere it changes nothing.
+"""
+
+from __future__ import annotations
+
+import platform
+import re
+import warnings
+from functools import cache
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+ZEN_5 = 26
+"""The family of AMD processors, as Linux counts them, from which on this pays."""
+PANEL = 2048
+"""Rows of a sum that are added to at a time, so that no second matrix of its size exists."""
+
+
+def in_use() -> str:
+    """What multiplies float32 matrices on the CPU: "oneDNN", or "PyTorch" for PyTorch's own choice."""
+    return "PyTorch" if _operators is None else "oneDNN"
+
+
+def use_fastest() -> None:
+    """From now on the faster of the two multiplies, in this process."""
+    if pays():
+        use_onednn()
+
+
+def use_onednn() -> None:
+    """From now on oneDNN multiplies, in this process."""
+    global _operators
+    if _operators is None:
+        _operators = torch.library.Library("aten", "IMPL")
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "(?s).*Overriding a previously registered kernel")
+            for name, function in (("mm", _mm), ("addmm", _addmm), ("addmm_", _addmm_)):
+                _operators.impl(name, function, "CPU", allow_override=True)
+
+
+def use_pytorch() -> None:
+    """From now on PyTorch chooses, in this process."""
+    global _operators
+    if _operators is not None:
+        _operators._destroy()
+        _operators = None
+
+
+@cache
+def pays(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
+    """Whether this is an AMD processor with units of 512 bits, and PyTorch can hand products to oneDNN."""
+    if platform.system() != "Linux" or not hasattr(torch.ops.mkldnn, "_linear_pointwise"):
+        return False
+    facts = dict(re.findall(r"^(vendor_id|cpu family)\s*: (\S+)", cpuinfo.read_text(), re.MULTILINE))
+    amd = facts.get("vendor_id") == "AuthenticAMD" and int(facts["cpu family"]) >= ZEN_5
+    return amd and torch.backends.mkldnn.is_available() and torch.backends.cpu.get_cpu_capability() == "AVX512"
+
+
+def _product(a: Tensor, b: Tensor, bias: Tensor | None = None) -> Tensor:
+    """a (n, k) @ b (k, m), plus bias (m,)."""
+    if not (b.is_contiguous() or b.t().is_contiguous()):
+        b = b.contiguous()  # oneDNN has no fast kernel for other layouts of this factor
+    found: Tensor = torch.ops.mkldnn._linear_pointwise(a, b.t(), bias, "none", [], "")
+    return found
+
+
+def _fits(a: Tensor, b: Tensor, *others: Tensor) -> bool:
+    """Whether these are for oneDNN; PyTorch has the other types, and the errors."""
+    matrices = a.dim() == b.dim() == 2 and a.shape[1] == b.shape[0]
+    return matrices and all(one.dtype == torch.float32 and one.numel() for one in (a, b, *others))
+
+
+def _mm(a: Tensor, b: Tensor) -> Tensor:
+    if _fits(a, b):
+        return _product(a, b)
+    return torch.ops.aten.mm.out(a, b, out=a.new_empty(0))
+
+
+def _addmm(bias: Tensor, a: Tensor, b: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
+    if _fits(a, b, bias) and bias.shape == b.shape[1:] and beta == alpha == 1:
+        return _product(a, b, bias)
+    return torch.ops.aten.addmm.out(bias, a, b, beta=beta, alpha=alpha, out=a.new_empty(0))
+
+
+def _addmm_(total: Tensor, a: Tensor, b: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
+    shape = len(a), b.shape[-1]
+    if not _fits(a, b, total) or total.shape != shape or beta not in (0, 1) or alpha != 1:
+        return total.copy_(torch.addmm(total, a, b, beta=beta, alpha=alpha))
+    for rows, factor in zip(total.split(PANEL), a.split(PANEL), strict=True):
+        rows.copy_(_product(factor, b)) if beta == 0 else rows.add_(_product(factor, b))
+    return total
+
+
+_operators: torch.library.Library | None = None
+use_fastest()
