@@ -72,8 +72,11 @@ def preparation(quick: bool, repeats: int) -> Row:
 
 
 def growth(quick: bool, repeats: int) -> Row:
-    """Row g: peak memory of a process that trains on a corpus, and on one ten times as large (Linux)."""
-    texts, steps = list(documents("embedded", column="text")), 3 if quick else 12
+    """Row g: peak memory of a process that trains on a corpus, and on one ten times as large (Linux).
+
+    Sixty updates, so that both have met batches of every length.
+    """
+    texts, steps = list(documents("embedded", column="text")), 3 if quick else 60
     tokenizer = load("embedded").tokenizer
     if quick:
         texts = [text[:600] for text in texts]

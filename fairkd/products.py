@@ -8,6 +8,7 @@ that all models are covered, forward and backward. Elsewhere it changes nothing.
 
 from __future__ import annotations
 
+import os
 import platform
 import re
 import warnings
@@ -19,6 +20,8 @@ from torch import Tensor
 
 ZEN_5 = 26
 """The family of AMD processors, as Linux counts them, from which on this pays."""
+KERNELS = "64"
+"""Compiled products that oneDNN keeps. Batches differ in length, so most are met once; its own 1,024 hold 500 MB."""
 PANEL = 2048
 """Rows of a sum that are added to at a time, so that no second matrix of its size exists."""
 
@@ -38,6 +41,7 @@ def use_onednn() -> None:
     """From now on oneDNN multiplies, in this process."""
     global _operators
     if _operators is None:
+        os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", KERNELS)  # read once, at its first product
         _operators = torch.library.Library("aten", "IMPL")
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "(?s).*Overriding a previously registered kernel")
