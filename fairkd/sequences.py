@@ -121,10 +121,10 @@ class SequenceWriter:
 
     def _pieces(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The lines cut into sequences: tokens of all, one after the other; length and document of each; all int32."""
-        lines, body = self._ids(), self._max_length - 2
-        sizes = np.array([len(line) for line in lines], np.int32)
+        ids, sizes = self._ids()
+        body = self._max_length - 2
         pieces = -(-sizes // body)  # none of a line without tokens
-        line_of = np.repeat(np.arange(len(lines)), pieces)
+        line_of = np.repeat(np.arange(len(sizes)), pieces)
         within = np.arange(len(line_of)) - np.repeat(np.cumsum(pieces) - pieces, pieces)
         lengths = np.minimum(body, sizes[line_of] - within * body).astype(np.int32) + 2
         ends = np.cumsum(lengths)
@@ -133,20 +133,26 @@ class SequenceWriter:
         for at, special in ((ends - lengths, self._tokenizer.cls_token_id), (ends - 1, self._tokenizer.sep_token_id)):
             tokens[at] = special
             is_text[at] = False
-        tokens[is_text] = np.fromiter(chain.from_iterable(lines), np.int32, sizes.sum())
+        tokens[is_text] = ids
         return tokens, lengths, np.array(self._documents, np.int32)[line_of]
 
-    def _ids(self) -> list[list[int]]:
-        """Token ids of the lines, from the tokenizers library itself: transformers' wrapping of them costs as much."""
+    def _ids(self) -> tuple[np.ndarray, np.ndarray]:
+        """Token ids of the lines, one after the other, and how many each line has; both int32.
+
+        From the tokenizers library itself: transformers' wrapping of them costs as much.
+        """
         backend = self._tokenizer.backend_tokenizer
         backend.no_truncation()
         backend.no_padding()
         before = backend.encode_special_tokens
         backend.encode_special_tokens = True  # "[MASK]" in a text is a word of the text
         try:
-            return [line.ids for line in backend.encode_batch_fast(self._lines, add_special_tokens=False)]
+            lines = backend.encode_batch_fast(self._lines, add_special_tokens=False)
         finally:
             backend.encode_special_tokens = before
+        sizes = np.fromiter(map(len, lines), np.int32, len(lines))
+        # A list at a time: thousands that live on would set off Python's garbage collection.
+        return np.fromiter(chain.from_iterable(line.ids for line in lines), np.int32, sizes.sum()), sizes
 
     def _kept(self, tokens: np.ndarray, lengths: np.ndarray) -> np.ndarray:
         """Which sequences are neither too short nor half unknown, (n,); counts those that are."""
