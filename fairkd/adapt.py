@@ -34,6 +34,8 @@ from fairkd.vocabulary import Targets, vocabulary_losses
 
 ADAPTATION = 3
 """Part of every adapted teacher's key; raised when a change of the code changes its weights."""
+EVALUATED = 64
+"""Held-out positions whose logits exist at a time: large tensors of many sizes leave holes in the heap."""
 SEED = 0
 """A teacher is one and the same for all seeds of the students."""
 
@@ -203,7 +205,8 @@ def heldout_mlm_loss(model: Any, corpus: Corpus, batches: MaskedBatches) -> floa
             ids, attention_mask = collate(corpus.heldout[indices], batches.pad_id)
             batch = batches.mask(ids, attention_mask, number, purpose="held-out mask")
             hidden, labels = _labelled(model, batch)
-            total += float(mlm_rows(vocabulary_logits(model, hidden), labels)) * len(labels)
+            for part, wanted in zip(hidden.split(EVALUATED), labels.split(EVALUATED), strict=True):
+                total += float(mlm_rows(vocabulary_logits(model, part), wanted)) * len(wanted)
             count += len(labels)
     return total / count if count else math.nan
 
