@@ -23,7 +23,9 @@ ZEN_5 = 26
 KERNELS = "64"
 """Compiled products that oneDNN keeps. Batches differ in length, so most are met once; its own 1,024 hold 500 MB."""
 STEP = 32
-"""Sizes are filled up to a multiple of this: oneDNN keeps the innermost part of every size for ever (0.3 MB each)."""
+"""Sizes of a batch are filled up to a multiple of this: oneDNN keeps part of every size for ever (0.3 MB each)."""
+WIDE = 8192
+"""Columns from which on rows are left as they are: these are logits, and a copy would be the largest tensor."""
 PANEL = 2048
 """Rows of a sum that are added to at a time, so that no second matrix of its size exists."""
 
@@ -71,7 +73,8 @@ def pays(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
 
 def _product(a: Tensor, b: Tensor, bias: Tensor | None = None) -> Tensor:
     """a (n, k) @ b (k, m), plus bias (m,)."""
-    n, rows, inner = len(a), -len(a) % STEP, -a.shape[1] % STEP
+    n, by_columns = len(a), a.stride(0) == 1 != a.stride(1)  # so is the gradient of a weight, whose batch is within
+    rows, inner = (0, -a.shape[1] % STEP) if by_columns else (-n % STEP if a.shape[1] < WIDE else 0, 0)
     if rows or inner:
         a = _filled(a, rows, inner)
     if inner:
@@ -84,7 +87,7 @@ def _product(a: Tensor, b: Tensor, bias: Tensor | None = None) -> Tensor:
 
 def _filled(x: Tensor, rows: int, columns: int) -> Tensor:
     """x with so many more rows and columns of zeros, laid out as x is."""
-    if x.t().is_contiguous() and not x.is_contiguous():
+    if x.stride(0) == 1 != x.stride(1):
         return _filled(x.t(), columns, rows).t()
     n, m = x.shape
     found = x.new_empty(n + rows, m + columns)
