@@ -205,8 +205,10 @@ def heldout_mlm_loss(model: Any, corpus: Corpus, batches: MaskedBatches) -> floa
             ids, attention_mask = collate(corpus.heldout[indices], batches.pad_id)
             batch = batches.mask(ids, attention_mask, number, purpose="held-out mask")
             hidden, labels = _labelled(model, batch)
-            for part, wanted in zip(hidden.split(EVALUATED), labels.split(EVALUATED), strict=True):
-                total += float(mlm_rows(vocabulary_logits(model, part), wanted)) * len(wanted)
+            parts = zip(hidden.split(EVALUATED), labels.split(EVALUATED), strict=True)
+            total += float(
+                sum(mlm_rows(vocabulary_logits(model, part), wanted) * len(wanted) for part, wanted in parts)
+            )
             count += len(labels)
     return total / count if count else math.nan
 

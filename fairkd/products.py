@@ -73,8 +73,11 @@ def pays(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
 
 def _product(a: Tensor, b: Tensor, bias: Tensor | None = None) -> Tensor:
     """a (n, k) @ b (k, m), plus bias (m,)."""
-    n, by_columns = len(a), a.stride(0) == 1 != a.stride(1)  # so is the gradient of a weight, whose batch is within
-    rows, inner = (0, -a.shape[1] % STEP) if by_columns else (-n % STEP if a.shape[1] < WIDE else 0, 0)
+    n, rows, inner = len(a), 0, 0
+    if a.stride(0) == 1 != a.stride(1):  # the gradient of a weight: the sum is over the batch
+        inner = -a.shape[1] % STEP
+    elif a.shape[1] < WIDE:
+        rows = -n % STEP
     if rows or inner:
         a = _filled(a, rows, inner)
     if inner:
