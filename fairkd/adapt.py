@@ -32,8 +32,8 @@ from fairkd.teachers import Checkpoint, Teacher, initialise_head, load_weights, 
 from fairkd.training import Learner, fit, precision
 from fairkd.vocabulary import Targets, vocabulary_losses
 
-ADAPTATION = 3
-"""Part of every adapted teacher's key; raised when a change of the code changes its weights."""
+ADAPTATION = 4
+"""Part of every adapted teacher's key; raised when a change of the code changes its weights or its record."""
 EVALUATED = 64
 """Held-out positions whose logits exist at a time: large tensors of many sizes leave holes in the heap."""
 SEED = 0
@@ -201,9 +201,7 @@ def heldout_mlm_loss(model: Any, corpus: Corpus, batches: MaskedBatches) -> floa
     """
     total, count = 0.0, 0
     with _evaluating(model):
-        for number, indices in enumerate(_in_order(corpus.heldout.lengths, size=32)):
-            ids, attention_mask = collate(corpus.heldout[indices], batches.pad_id)
-            batch = batches.mask(ids, attention_mask, number, purpose="held-out mask")
+        for batch in heldout_batches(corpus, batches):
             hidden, labels = _labelled(model, batch)
             parts = zip(hidden.split(EVALUATED), labels.split(EVALUATED), strict=True)
             total += float(
@@ -213,9 +211,17 @@ def heldout_mlm_loss(model: Any, corpus: Corpus, batches: MaskedBatches) -> floa
     return total / count if count else math.nan
 
 
-def _in_order(lengths: np.ndarray, size: int) -> Iterator[np.ndarray]:
-    order = np.argsort(lengths, kind="stable")
-    yield from (order[start : start + size] for start in range(0, len(order), size))
+def heldout_batches(corpus: Corpus, batches: MaskedBatches) -> Iterator[MaskedBatch]:
+    """The held-out sequences by length, 32 a batch, with masks that depend on the recipe only.
+
+    In tokens they go in steps of 8, as each other size of a tensor costs memory (docs/LOG.md).
+    """
+    order = np.argsort(corpus.heldout.lengths, kind="stable")
+    for number, start in enumerate(range(0, len(order), 32)):
+        rows = order[start : start + 32]
+        longest, most = (int(corpus.heldout.lengths[at].max()) for at in (rows, order))
+        padded = collate(corpus.heldout[rows], batches.pad_id, length=min(-(-longest // 8) * 8, most))
+        yield batches.mask(*padded, number, purpose="held-out mask")
 
 
 @contextmanager

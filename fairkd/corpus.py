@@ -196,13 +196,13 @@ def batches(lengths: np.ndarray, batch_size: int, *, seed: int, epoch: int) -> l
     return [order[positions] for positions in full]
 
 
-def collate(sequences: Sequence[np.ndarray], pad_id: int) -> tuple[Tensor, Tensor]:
-    """Pads sequences at the end to the longest one.
+def collate(sequences: Sequence[np.ndarray], pad_id: int, *, length: int = 0) -> tuple[Tensor, Tensor]:
+    """Pads sequences at the end to the longest one, or to ``length`` if that is more.
 
     Returns:
         input_ids and attention_mask (1 for tokens, 0 for padding), both (batch, tokens) int64.
     """
-    longest = max(len(sequence) for sequence in sequences)
+    longest = max(length, *(len(sequence) for sequence in sequences))
     input_ids = np.full((len(sequences), longest), pad_id, dtype=np.int64)
     mask = np.zeros((len(sequences), longest), dtype=np.int64)
     for row, sequence in enumerate(sequences):

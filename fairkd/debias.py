@@ -20,10 +20,10 @@ import torch.nn.functional as F
 from torch import Tensor
 from tqdm import tqdm
 
-from fairkd.adapt import log_unigram
+from fairkd.adapt import heldout_batches, log_unigram
 from fairkd.batching import MaskedBatch, MaskedBatches
-from fairkd.corpus import Corpus, collate
-from fairkd.debias_objective import EVALUATION_BATCH, DebiasRecipe, Objective, Step
+from fairkd.corpus import Corpus
+from fairkd.debias_objective import DebiasRecipe, Objective, Step
 from fairkd.errors import DivergedError, InputError
 from fairkd.hub import quiet
 from fairkd.occurrences import SEED, epoch_rows, updates_an_epoch
@@ -38,7 +38,7 @@ from fairkd.wordlists import NAMES, WordLists
 
 __all__ = ["DebiasRecipe", "debias", "debias_key"]
 
-DEBIASING = 1
+DEBIASING = 2
 """Part of every debiased teacher's key; raised when a change of the code changes its weights or its record."""
 
 
@@ -223,10 +223,7 @@ def compare_predictions(original: Any, debiased: Any, corpus: Corpus, batches: M
     unigram = log_unigram(corpus.token_counts, original.config.vocab_size).to(batches.device)
     names = ("heldout_mlm_loss_before", "heldout_mlm_loss_after", "heldout_kl", "heldout_unigram_loss")
     sums, positions = torch.zeros(len(names), dtype=torch.float64), 0
-    order = np.argsort(corpus.heldout.lengths, kind="stable")
-    for number, start in enumerate(range(0, len(order), EVALUATION_BATCH)):
-        ids, attention_mask = collate(corpus.heldout[order[start : start + EVALUATION_BATCH]], batches.pad_id)
-        batch = batches.mask(ids, attention_mask, number, purpose="held-out mask")
+    for batch in heldout_batches(corpus, batches):
         labels = batch.labels.flatten()[batch.mlm_rows]
         before, after = (_log_probabilities(model, batch) for model in (original, debiased))
         kl = F.kl_div(after, before, reduction="sum", log_target=True)

@@ -1,4 +1,4 @@
-"""Token sequences on disk: written as an Arrow stream, filtered as DistilBERT's, and read memory-mapped."""
+"""Token sequences on disk: written as an Arrow stream, filtered as DistilBERT's, and read from there by number."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ _CHARACTERS_AT_ONCE = 1_000_000
 class Sequences:
     """Token sequences in a memory-mapped Arrow stream: only lengths are held in memory.
 
-    ``sequences[indices]`` gives a list of read-only (tokens,) int32 arrays. The file opens with
+    ``sequences[indices]`` gives a list of (tokens,) int32 arrays, read from the file: pages once touched in the
+    mapping would count as the process's own, and training touches all. The file opens with
     ``datasets.Dataset.from_file`` too, and says of which document (from 0, within the split) each sequence is.
     """
 
@@ -31,11 +32,13 @@ class Sequences:
     """(n,) int32, tokens of each sequence with [CLS] and [SEP]."""
 
     def __init__(self, path: Path) -> None:
-        table = pa.ipc.open_stream(pa.memory_map(str(path))).read_all()
+        mapping = pa.memory_map(str(path)).read_buffer()
+        table = pa.ipc.open_stream(mapping).read_all()
         chunks = table.column("input_ids").chunks
         self._documents = [chunk.to_numpy() for chunk in table.column("document").chunks]
         self._tokens = [chunk.values.to_numpy() for chunk in chunks]
         self._offsets = [chunk.offsets.to_numpy() for chunk in chunks]
+        self._path, self._places = path, [tokens.ctypes.data - mapping.address for tokens in self._tokens]
         self._first = np.cumsum([0, *(len(chunk) for chunk in chunks)])
         self.lengths = np.concatenate([np.zeros(0, np.int32), *(np.diff(offsets) for offsets in self._offsets)])
 
@@ -50,7 +53,8 @@ class Sequences:
         found = []
         for index, chunk in zip(indices, chunks, strict=True):
             start, end = self._offsets[chunk][index - self._first[chunk] :][:2]
-            found.append(self._tokens[chunk][start:end])
+            place = self._places[chunk] + start * self._tokens[chunk].itemsize
+            found.append(np.fromfile(self._path, np.int32, end - start, offset=place))
         return found
 
     def chunks(self) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:

@@ -238,6 +238,14 @@ def test_no_sequences_give_no_batches() -> None:
     assert batches(np.zeros(0, np.int32), 8, seed=0, epoch=0) == []
 
 
+def test_collate_pads_on_to_a_length() -> None:
+    sequences = [np.array([5, 6, 7], np.int32), np.array([8], np.int32)]
+    input_ids, mask = collate(sequences, 9, length=4)
+    assert input_ids.tolist() == [[5, 6, 7, 9], [8, 9, 9, 9]]
+    assert mask.tolist() == [[1, 1, 1, 0], [1, 0, 0, 0]]
+    assert collate(sequences, 9, length=2)[0].tolist() == [[5, 6, 7], [8, 9, 9]]
+
+
 def test_collate_pads_at_the_end() -> None:
     input_ids, mask = collate([np.array([5, 6, 7], np.int32), np.array([8], np.int32)], 9)
     assert input_ids.tolist() == [[5, 6, 7], [8, 9, 9]]

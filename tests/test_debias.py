@@ -12,7 +12,7 @@ import torch
 from transformers import BertTokenizer
 
 from fairkd import occurrences
-from fairkd.adapt import heldout_mlm_loss, log_unigram
+from fairkd.adapt import heldout_batches, heldout_mlm_loss, log_unigram
 from fairkd.batching import MaskedBatches
 from fairkd.corpus import collate
 from fairkd.debias import compare_predictions, debias, debias_key, train
@@ -422,12 +422,12 @@ def test_figures_of_the_predictions_equal_their_literal_forms(world, result):
         expected = heldout_mlm_loss(model, world.corpus, batches)
         assert figures[f"heldout_mlm_loss_{name}"] == pytest.approx(expected, rel=1e-5)
     kl, guess, count = 0.0, 0.0, 0
-    order = np.argsort(world.corpus.heldout.lengths, kind="stable")
     unigram = log_unigram(world.corpus.token_counts, len(world.tokenizer))
-    for number, start in enumerate(range(0, len(order), 32)):
-        ids, mask = collate(world.corpus.heldout[order[start : start + 32]], batches.pad_id)
-        batch = batches.mask(ids, mask, number, purpose="held-out mask")
-        p, q = (m(input_ids=batch.corrupted, attention_mask=mask).logits.softmax(-1) for m in (original, other))
+    for batch in heldout_batches(world.corpus, batches):
+        p, q = (
+            m(input_ids=batch.corrupted, attention_mask=batch.attention_mask).logits.softmax(-1)
+            for m in (original, other)
+        )
         for row, column in (batch.labels != IGNORED).nonzero().tolist():
             kl += float((p[row, column] * (p[row, column] / q[row, column]).log()).sum())
             guess -= float(unigram[batch.labels[row, column]])
