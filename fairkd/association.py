@@ -139,11 +139,16 @@ def _rows(n: int) -> int:
 
 @lru_cache(maxsize=512)  # at most 16 MB: drawing splits costs more than using them, and every model uses the same
 def _random_splits(n: int, seed: int, chunk: int) -> NDArray[np.uint8]:
-    """Random choices of n of 2n positions as packed bits, a row a split; a chunk's draw depends on nothing else."""
-    drawn = numpy_generator(seed, "seat splits", n, chunk)
-    keys = drawn.integers(2**64, size=(_rows(n), 2 * n), dtype=np.uint64)  # faster to order than floats
-    # The n smallest of 2n random keys: those below the next larger one (two equal keys: once in 1e16 splits).
-    chosen = keys < np.partition(keys, n, axis=1)[:, n : n + 1]
-    packed = np.packbits(chosen, axis=1)
+    """Random choices of n of 2n positions as packed bits, a row a split; a chunk's draw depends on nothing else.
+
+    Of each row's 2n random keys the n smallest are chosen. Where two are equal at this border the chunk is drawn
+    anew, once in some ten thousand, so that all equal splits stay equally likely.
+    """
+    draw, tied = numpy_generator(seed, "seat splits", n, chunk), True
+    while tied:
+        keys = draw.integers(2**64, size=(_rows(n), n), dtype=np.uint64).view(np.uint32)  # quick to sort
+        last, after = np.sort(keys, axis=1)[:, n - 1 : n + 1].T
+        tied = bool((last == after).any())
+    packed = np.packbits(keys <= last[:, None], axis=1)
     packed.flags.writeable = False
     return packed

@@ -17,10 +17,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-import fairkd.products  # noqa: F401 (chooses what multiplies matrices)
 from fairkd.errors import InputError, nearest
 from fairkd.hub import first_line, load_tokenizer, quiet
 from fairkd.processes import keep_freed_memory
+from fairkd.products import weights_fixed
 
 POOLINGS = ("mean", "cls", "first_token")
 
@@ -74,8 +74,9 @@ def encode_each(
     model.eval()
     try:
         vectors: dict[str, NDArray[np.float32]] = {}
-        for group in ([n for n in names if n != "first_token"], [n for n in names if n == "first_token"]):
-            pieces = _tokenise(encoder, tokenizer, list(sentences), group) if group else []
+        groups = [n for n in names if n != "first_token"], [n for n in names if n == "first_token"]
+        for group in filter(None, groups):
+            pieces = _tokenise(encoder, tokenizer, list(sentences), group)
             vectors |= _pool(encoder, pieces, group, batch_size)
     finally:
         model.train(training)
@@ -100,7 +101,7 @@ def _pool(
     device = next(encoder.parameters()).device
     if device.type == "cpu":
         keep_freed_memory()
-    with torch.inference_mode():
+    with torch.inference_mode(), weights_fixed(encoder):
         for same in by_length.values():
             for rows in np.array_split(same, math.ceil(len(same) / batch_size)):  # evenly: small batches are slow
                 batch = torch.tensor([pieces[row] for row in rows], device=device)  # (rows, tokens)

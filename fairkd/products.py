@@ -12,11 +12,13 @@ import os
 import platform
 import re
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 ZEN_5 = 26
 """The family of AMD processors, as Linux counts them, from which on this pays."""
@@ -61,6 +63,23 @@ def use_pytorch() -> None:
         _operators = None
 
 
+@contextmanager
+def weights_fixed(model: nn.Module) -> Iterator[None]:
+    """While no weight of ``model`` changes: oneDNN lays out each linear layer's once, not anew in every product.
+
+    The layouts take the memory of these weights once more; the products are the same to the bit.
+    """
+    layers = [m.weight for m in model.modules() if isinstance(m, nn.Linear)] if _operators is not None else []
+    ours = [w.detach() for w in layers if w.device.type == "cpu" and w.dtype == torch.float32]
+    layouts = {weight.data_ptr(): torch.ops.mkldnn._reorder_linear_weight(weight) for weight in ours}
+    _layouts.update(layouts)
+    try:
+        yield
+    finally:
+        for address in layouts:
+            _layouts.pop(address, None)
+
+
 @cache
 def pays(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
     """Whether this is an AMD processor with units of 512 bits, and PyTorch can hand products to oneDNN."""
@@ -84,7 +103,10 @@ def _product(a: Tensor, b: Tensor, bias: Tensor | None = None) -> Tensor:
         b = _filled(b, inner, 0)
     if not (b.is_contiguous() or b.t().is_contiguous()):
         b = b.contiguous()  # oneDNN has no fast kernel for other layouts of this factor
-    found: Tensor = torch.ops.mkldnn._linear_pointwise(a, b.t(), bias, "none", [], "")
+    weight, layout = b.t(), _layouts.get(b.data_ptr())
+    if layout is not None and layout.shape == weight.shape and weight.is_contiguous():
+        weight = layout
+    found: Tensor = torch.ops.mkldnn._linear_pointwise(a, weight, bias, "none", [], "")
     return found[:n]
 
 
@@ -126,4 +148,5 @@ def _addmm_(total: Tensor, a: Tensor, b: Tensor, *, beta: float = 1, alpha: floa
 
 
 _operators: torch.library.Library | None = None
+_layouts: dict[int, Tensor] = {}  # of weights that do not change, by their addresses
 use_fastest()

@@ -1,5 +1,7 @@
 """fairkd.products: oneDNN's matrix products against products in float64, and when it is chosen."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -105,6 +107,46 @@ def test_a_linear_layer_and_its_gradients(onednn):
     exact(x64).tanh().square().sum().backward()
     for found, wanted in ((x, x64), (layer.weight, exact.weight), (layer.bias, exact.bias)):
         close(found.grad, wanted.grad)
+
+
+def test_fixed_weights_are_laid_out_once_and_give_the_same_bits(onednn, monkeypatch):
+    model, x = nn.Sequential(nn.Linear(K, M), nn.Tanh(), nn.Linear(M, K)), drawn(N, K)
+    other = drawn(M, K, seed=1)
+    with torch.no_grad():
+        wanted, also_wanted = model(x), x @ other.t()
+        real, seen, laid_out = torch.ops.mkldnn, [], []
+        fake = SimpleNamespace(
+            _linear_pointwise=lambda a, w, *rest: seen.append(w.layout) or real._linear_pointwise(a, w, *rest),
+            _reorder_linear_weight=lambda w: laid_out.append(w.shape) or real._reorder_linear_weight(w),
+        )
+        monkeypatch.setattr(torch.ops, "mkldnn", fake)
+        with pytest.raises(KeyboardInterrupt), products.weights_fixed(model):
+            assert torch.equal(model(x), wanted)
+            assert torch.equal(model(x), wanted)
+            assert seen == 4 * [torch._mkldnn]
+            assert torch.equal(x @ other.t(), also_wanted)
+            assert torch.equal(x @ model[0].weight[:9].t(), x @ model[0].weight[:9].clone().t())
+            close(drawn(N, M) @ model[0].weight, drawn(N, M).double() @ model[0].weight.double())
+            assert seen[4:] == 4 * [torch.strided]
+            raise KeyboardInterrupt
+        assert laid_out == [(M, K), (K, M)]
+        seen.clear()
+        model[0].weight.mul_(2)
+        close(model[0](x), x.double() @ model[0].weight.double().t() + model[0].bias.double())
+        assert seen == [torch.strided]
+
+
+def test_fixed_weights_are_nobodys_business_but_onednns():
+    model, x = nn.Linear(K, M), drawn(N, K)
+    before = products.in_use()
+    products.use_pytorch()
+    try:
+        wanted = model(x)
+        with products.weights_fixed(model):
+            assert not products._layouts
+            assert torch.equal(model(x), wanted)
+    finally:
+        products.use_pytorch() if before == "PyTorch" else products.use_onednn()
 
 
 def test_both_libraries_can_be_gone_back_to():

@@ -6,6 +6,7 @@ import math
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -176,6 +177,23 @@ def test_random_splits_take_half_and_every_position_equally_often():
     assert split.mean(axis=0) == pytest.approx(np.full(22, 0.5), abs=5 * 0.5 / math.sqrt(len(split)))
     together = (split[:, 0] & split[:, 1]).mean()  # without replacement: 1/2 * 10/21
     assert together == pytest.approx(10 / 42, abs=0.01)
+
+
+def test_random_splits_are_drawn_anew_where_a_tie_leaves_them_open(monkeypatch):
+    clear = np.array([[5, 1, 4, 2]], np.uint32)
+    ties = [np.array([[3, 1, 3, 7]], np.uint32), np.array([[0, 0, 0, 9]], np.uint32)]
+    drawn = iter(keys.view(np.uint64) for keys in (*ties, clear))
+    monkeypatch.setattr(
+        association, "numpy_generator", lambda *_: SimpleNamespace(integers=lambda *_, **__: next(drawn))
+    )
+    monkeypatch.setattr(association, "_rows", lambda n: 1)
+    association._random_splits.cache_clear()
+    try:
+        split = np.unpackbits(association._random_splits(2, 0, 0), axis=1, count=4)
+    finally:
+        association._random_splits.cache_clear()
+    assert split.tolist() == [[0, 1, 0, 1]]
+    assert next(drawn, None) is None
 
 
 def test_p_value_is_reproducible_and_its_seed_matters():
