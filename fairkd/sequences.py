@@ -23,8 +23,8 @@ _CHARACTERS_AT_ONCE = 1_000_000
 class Sequences:
     """Token sequences in a memory-mapped Arrow stream: only lengths are held in memory.
 
-    ``sequences[indices]`` gives a list of (tokens,) int32 arrays, read from the file: pages once touched in the
-    mapping would count as the process's own, and training touches all. The file opens with
+    ``sequences[indices]`` gives a list of read-only (tokens,) int32 arrays. They are read from the file: touched pages
+    of the mapping would count as the process's own, and training touches all. The file opens with
     ``datasets.Dataset.from_file`` too, and says of which document (from 0, within the split) each sequence is.
     """
 
@@ -38,7 +38,7 @@ class Sequences:
         self._documents = [chunk.to_numpy() for chunk in table.column("document").chunks]
         self._tokens = [chunk.values.to_numpy() for chunk in chunks]
         self._offsets = [chunk.offsets.to_numpy() for chunk in chunks]
-        self._path, self._places = path, [tokens.ctypes.data - mapping.address for tokens in self._tokens]
+        self._path, self._places = path.absolute(), [tokens.ctypes.data - mapping.address for tokens in self._tokens]
         self._first = np.cumsum([0, *(len(chunk) for chunk in chunks)])
         self.lengths = np.concatenate([np.zeros(0, np.int32), *(np.diff(offsets) for offsets in self._offsets)])
 
@@ -50,11 +50,12 @@ class Sequences:
         if indices.size and (indices.min() < 0 or indices.max() >= len(self)):
             raise IndexError(f"indices must lie in [0, {len(self)})")
         chunks = np.searchsorted(self._first, indices, side="right") - 1
-        found = []
-        for index, chunk in zip(indices, chunks, strict=True):
-            start, end = self._offsets[chunk][index - self._first[chunk] :][:2]
-            place = self._places[chunk] + start * self._tokens[chunk].itemsize
-            found.append(np.fromfile(self._path, np.int32, end - start, offset=place))
+        found, size = [], np.int32().itemsize
+        with self._path.open("rb", buffering=0) as file:
+            for index, chunk in zip(indices, chunks, strict=True):
+                start, end = map(int, self._offsets[chunk][index - self._first[chunk] :][:2])
+                file.seek(self._places[chunk] + start * size)
+                found.append(np.frombuffer(file.read((end - start) * size), np.int32, end - start))
         return found
 
     def chunks(self) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:

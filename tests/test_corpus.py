@@ -66,6 +66,22 @@ def test_arrow_file_opens_as_a_dataset_and_is_read_by_any_index(tmp_path: Path, 
             corpus.train[outside]
 
 
+def test_a_file_that_became_shorter_is_an_error(tmp_path: Path) -> None:
+    corpus = make(tmp_path, ["generated"])
+    corpus.train._places = [(corpus.folder / "train.arrow").stat().st_size - 8]
+    with pytest.raises(ValueError, match="buffer is smaller"):
+        corpus.train[[0]]
+
+
+def test_sequences_are_found_from_any_working_folder(tmp_path: Path, monkeypatch) -> None:
+    corpus = make(tmp_path, ["generated"])
+    monkeypatch.chdir(corpus.folder)
+    found = Sequences(Path("train.arrow"))
+    monkeypatch.chdir(tmp_path)
+    assert found[[3]][0].tolist() == corpus.train[[3]][0].tolist()
+    assert not found[[3]][0].flags.writeable
+
+
 def test_record_batches_do_not_change_the_result(tmp_path: Path, monkeypatch) -> None:
     whole = make(tmp_path / "a", ["generated"])
     monkeypatch.setattr("fairkd.sequences._CHARACTERS_AT_ONCE", 500)
