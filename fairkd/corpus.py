@@ -1,4 +1,4 @@
-"""The corpus as token sequences: text → documents → pieces → memory-mapped Arrow, cached in the run store.
+"""The corpus as token sequences: text → documents → pieces → Arrow files, cached in the run store.
 
 Steps, as in DistilBERT's data preparation: each non-empty line of a document is tokenised, cut into pieces of at
 most ``max_length`` tokens with [CLS] and [SEP], and dropped if it has 11 tokens or fewer or if half of it or more is
@@ -202,7 +202,7 @@ def collate(sequences: Sequence[np.ndarray], pad_id: int, *, length: int = 0) ->
     Returns:
         input_ids and attention_mask (1 for tokens, 0 for padding), both (batch, tokens) int64.
     """
-    longest = max(length, *(len(sequence) for sequence in sequences))
+    longest = max([length, *map(len, sequences)])
     input_ids = np.full((len(sequences), longest), pad_id, dtype=np.int64)
     mask = np.zeros((len(sequences), longest), dtype=np.int64)
     for row, sequence in enumerate(sequences):

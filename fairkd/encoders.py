@@ -101,7 +101,7 @@ def _pool(
     device = next(encoder.parameters()).device
     if device.type == "cpu":
         keep_freed_memory()
-    with torch.inference_mode(), weights_fixed(encoder):
+    with torch.inference_mode(), weights_fixed(encoder, rows=sum(map(len, pieces))):
         for same in by_length.values():
             for rows in np.array_split(same, math.ceil(len(same) / batch_size)):  # evenly: small batches are slow
                 batch = torch.tensor([pieces[row] for row in rows], device=device)  # (rows, tokens)

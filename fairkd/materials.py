@@ -26,7 +26,7 @@ from fairkd.sources import is_path
 from fairkd.store import Store
 from fairkd.wordlists import load as load_words
 
-SEAT_CACHE = 1
+SEAT_CACHE = 2
 """Part of the key of every stored measurement; raised when a change of the code changes its numbers."""
 
 

@@ -20,6 +20,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+OPERATORS = ("_linear_pointwise", "_reorder_linear_weight")
+"""Of PyTorch's own ways to oneDNN, those that this needs."""
 ZEN_5 = 26
 """The family of AMD processors, as Linux counts them, from which on this pays."""
 KERNELS = "64"
@@ -28,6 +30,8 @@ STEP = 32
 """Sizes of a batch are filled up to a multiple of this: oneDNN keeps part of every size for ever (0.3 MB each)."""
 WIDE = 8192
 """Columns from which on rows are left as they are: these are logits, and a copy would be the largest tensor."""
+FEW = 400
+"""Rows up to which it costs more to lay out a weight than its products gain."""
 PANEL = 2048
 """Rows of a sum that are added to at a time, so that no second matrix of its size exists."""
 
@@ -64,16 +68,19 @@ def use_pytorch() -> None:
 
 
 @contextmanager
-def weights_fixed(model: nn.Module) -> Iterator[None]:
+def weights_fixed(model: nn.Module, rows: int) -> Iterator[None]:
     """While no weight of ``model`` changes: oneDNN lays out each linear layer's once, not anew in every product.
 
-    The layouts take the memory of these weights once more; the products are the same to the bit.
+    The layouts take the memory of these weights once more; the products are the same to the bit. Where no more than
+    :data:`FEW` ``rows`` are multiplied in all, nothing is laid out.
     """
-    layers = [m.weight for m in model.modules() if isinstance(m, nn.Linear)] if _operators is not None else []
-    ours = [w.detach() for w in layers if w.device.type == "cpu" and w.dtype == torch.float32]
-    layouts = {weight.data_ptr(): torch.ops.mkldnn._reorder_linear_weight(weight) for weight in ours}
-    _layouts.update(layouts)
+    weights = [layer.weight.detach() for layer in model.modules() if isinstance(layer, nn.Linear)]
+    if _operators is None or rows <= FEW:
+        weights = []
+    ours = [w for w in weights if w.device.type == "cpu" and w.dtype == torch.float32 and w.is_contiguous()]
+    layouts = {w.data_ptr(): torch.ops.mkldnn._reorder_linear_weight(w) for w in ours if w.numel()}
     try:
+        _layouts.update(layouts)
         yield
     finally:
         for address in layouts:
@@ -83,7 +90,7 @@ def weights_fixed(model: nn.Module) -> Iterator[None]:
 @cache
 def pays(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
     """Whether this is an AMD processor with units of 512 bits, and PyTorch can hand products to oneDNN."""
-    if platform.system() != "Linux" or not hasattr(torch.ops.mkldnn, "_linear_pointwise"):
+    if platform.system() != "Linux" or not all(hasattr(torch.ops.mkldnn, name) for name in OPERATORS):
         return False
     facts = dict(re.findall(r"^(vendor_id|cpu family)\s*: (\S+)", cpuinfo.read_text(), re.MULTILINE))
     amd = facts.get("vendor_id") == "AuthenticAMD" and int(facts["cpu family"]) >= ZEN_5

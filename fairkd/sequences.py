@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from io import FileIO
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -18,14 +19,19 @@ UNKNOWN_SHARE = 0.5
 """Sequences with this share of [UNK] or more are dropped."""
 _SCHEMA = pa.schema([("input_ids", pa.list_(pa.int32())), ("document", pa.int32())])
 _CHARACTERS_AT_ONCE = 1_000_000
+_NUMBER = np.dtype(np.int32)
 
 
 class Sequences:
-    """Token sequences in a memory-mapped Arrow stream: only lengths are held in memory.
+    """Token sequences in an Arrow stream on disk: only their lengths are held in memory.
 
-    ``sequences[indices]`` gives a list of read-only (tokens,) int32 arrays. They are read from the file: touched pages
-    of the mapping would count as the process's own, and training touches all. The file opens with
+    ``sequences[indices]`` gives a list of read-only (tokens,) int32 arrays. Each is read when it is wanted: pages of a
+    mapping count as the process's own memory once they were touched, and training touches all. The file opens with
     ``datasets.Dataset.from_file`` too, and says of which document (from 0, within the split) each sequence is.
+
+    Raises:
+        IndexError: from ``sequences[indices]``, for an index outside [0, n).
+        OSError: on reading, if the file is gone or has become shorter.
     """
 
     lengths: np.ndarray
@@ -33,14 +39,13 @@ class Sequences:
 
     def __init__(self, path: Path) -> None:
         mapping = pa.memory_map(str(path)).read_buffer()
-        table = pa.ipc.open_stream(mapping).read_all()
-        chunks = table.column("input_ids").chunks
-        self._documents = [chunk.to_numpy() for chunk in table.column("document").chunks]
-        self._tokens = [chunk.values.to_numpy() for chunk in chunks]
-        self._offsets = [chunk.offsets.to_numpy() for chunk in chunks]
-        self._path, self._places = path.absolute(), [tokens.ctypes.data - mapping.address for tokens in self._tokens]
-        self._first = np.cumsum([0, *(len(chunk) for chunk in chunks)])
-        self.lengths = np.concatenate([np.zeros(0, np.int32), *(np.diff(offsets) for offsets in self._offsets)])
+        batches = [batch for batch in pa.ipc.open_stream(mapping) if batch.num_rows]
+        columns = [(batch.column(0).values.to_numpy(), batch.column(1).to_numpy()) for batch in batches]
+        self._path = path.absolute()
+        self._places = [[column.ctypes.data - mapping.address for column in both] for both in columns]
+        self._first = np.cumsum([0, *(batch.num_rows for batch in batches)])
+        offsets = [batch.column(0).offsets.to_numpy() for batch in batches]
+        self.lengths = np.concatenate([np.zeros(0, np.int32), *map(np.diff, offsets)])
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -49,21 +54,35 @@ class Sequences:
         indices = np.asarray(indices, dtype=np.int64)
         if indices.size and (indices.min() < 0 or indices.max() >= len(self)):
             raise IndexError(f"indices must lie in [0, {len(self)})")
-        chunks = np.searchsorted(self._first, indices, side="right") - 1
-        found, size = [], np.int32().itemsize
+        parts = np.searchsorted(self._first, indices, side="right") - 1
+        found = []
         with self._path.open("rb", buffering=0) as file:
-            for index, chunk in zip(indices, chunks, strict=True):
-                start, end = map(int, self._offsets[chunk][index - self._first[chunk] :][:2])
-                file.seek(self._places[chunk] + start * size)
-                found.append(np.frombuffer(file.read((end - start) * size), np.int32, end - start))
+            for index, part in zip(indices, parts, strict=True):
+                before = int(self.lengths[self._first[part] : index].sum())
+                place = self._places[part][0] + before * _NUMBER.itemsize
+                found.append(_read(file, place, int(self.lengths[index])))
         return found
 
     def chunks(self) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
         """All tokens, some hundred thousand at a time: ids (n,), and of each its sequence and its document (n,)."""
-        parts = zip(self._tokens, self._offsets, self._documents, self._first, strict=False)
-        for tokens, offsets, documents, first in parts:
-            within = np.repeat(np.arange(len(documents)), np.diff(offsets))
-            yield tokens[offsets[0] : offsets[-1]], first + within, documents[within]
+        with self._path.open("rb", buffering=0) as file:
+            for (ids_place, documents_place), first, last in zip(
+                self._places, self._first, self._first[1:], strict=False
+            ):
+                lengths = self.lengths[first:last]
+                tokens = _read(file, ids_place, int(lengths.sum()))
+                documents = _read(file, documents_place, len(lengths))
+                within = np.repeat(np.arange(len(lengths)), lengths)
+                yield tokens, first + within, documents[within]
+
+
+def _read(file: FileIO, place: int, n: int) -> np.ndarray:
+    """n numbers from byte ``place`` on."""
+    file.seek(place)
+    found = file.read(n * _NUMBER.itemsize)
+    if len(found) < n * _NUMBER.itemsize:
+        raise OSError(f"{file.name} has become shorter since it was opened: nothing at byte {place + len(found)}")
+    return np.frombuffer(found, _NUMBER)
 
 
 class SequenceWriter:

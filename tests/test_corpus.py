@@ -2,6 +2,7 @@
 
 import bisect
 import hashlib
+import os
 import random
 from collections import Counter, defaultdict
 from pathlib import Path
@@ -68,9 +69,12 @@ def test_arrow_file_opens_as_a_dataset_and_is_read_by_any_index(tmp_path: Path, 
 
 def test_a_file_that_became_shorter_is_an_error(tmp_path: Path) -> None:
     corpus = make(tmp_path, ["generated"])
-    corpus.train._places = [(corpus.folder / "train.arrow").stat().st_size - 8]
-    with pytest.raises(ValueError, match="buffer is smaller"):
-        corpus.train[[0]]
+    file = corpus.folder / "train.arrow"
+    os.truncate(file, file.stat().st_size // 2)
+    assert len(corpus.train[[0]][0]) == corpus.train.lengths[0]
+    for read in (lambda: corpus.train[[len(corpus.train) - 1]], lambda: list(corpus.train.chunks())):
+        with pytest.raises(OSError, match=r"train\.arrow has become shorter"):
+            read()
 
 
 def test_sequences_are_found_from_any_working_folder(tmp_path: Path, monkeypatch) -> None:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from fairkd import products
 
 pytestmark = pytest.mark.skipif(
-    not (torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")),
+    not (torch.backends.mkldnn.is_available() and all(hasattr(torch.ops.mkldnn, n) for n in products.OPERATORS)),
     reason="this build of PyTorch has no oneDNN",
 )
 N, K, M = 37, 24, 50
@@ -120,7 +120,7 @@ def test_fixed_weights_are_laid_out_once_and_give_the_same_bits(onednn, monkeypa
             _reorder_linear_weight=lambda w: laid_out.append(w.shape) or real._reorder_linear_weight(w),
         )
         monkeypatch.setattr(torch.ops, "mkldnn", fake)
-        with pytest.raises(KeyboardInterrupt), products.weights_fixed(model):
+        with pytest.raises(KeyboardInterrupt), products.weights_fixed(model, rows=500):
             assert torch.equal(model(x), wanted)
             assert torch.equal(model(x), wanted)
             assert seen == 4 * [torch._mkldnn]
@@ -136,13 +136,30 @@ def test_fixed_weights_are_laid_out_once_and_give_the_same_bits(onednn, monkeypa
         assert seen == [torch.strided]
 
 
+@pytest.mark.filterwarnings("ignore:Initializing zero-element tensors")
+def test_fixed_weights_that_share_memory_or_are_empty(onednn):
+    one, transposed, empty = nn.Linear(K, K), nn.Linear(K, K), nn.Linear(0, 3, bias=False)
+    transposed.weight = nn.Parameter(one.weight.detach().t())
+    x = drawn(N, K)
+    with torch.no_grad(), products.weights_fixed(nn.ModuleList([one, transposed, empty]), rows=500):
+        assert len(products._layouts) == 1
+        close(one(x), x.double() @ one.weight.double().t() + one.bias.double())
+        close(transposed(x), x.double() @ one.weight.double() + transposed.bias.double())
+        assert torch.equal(empty(drawn(2, 0)), torch.zeros(2, 3))
+
+
+def test_few_rows_do_not_pay_for_layouts(onednn):
+    with products.weights_fixed(nn.Linear(K, M), rows=products.FEW):
+        assert not products._layouts
+
+
 def test_fixed_weights_are_nobodys_business_but_onednns():
     model, x = nn.Linear(K, M), drawn(N, K)
     before = products.in_use()
     products.use_pytorch()
     try:
         wanted = model(x)
-        with products.weights_fixed(model):
+        with products.weights_fixed(model, rows=500):
             assert not products._layouts
             assert torch.equal(model(x), wanted)
     finally:

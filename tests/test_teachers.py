@@ -2,16 +2,18 @@
 
 import dataclasses
 import json
+import math
 
 import pandas as pd
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import BertForMaskedLM, BertModel, DistilBertConfig, DistilBertForMaskedLM
+from transformers import BertConfig, BertForMaskedLM, BertModel, DistilBertConfig, DistilBertForMaskedLM
 
 from fairkd import teachers
 from fairkd.adapt import (
     adaptation_recipe,
+    heldout_batches,
     heldout_mlm_loss,
     log_unigram,
     mlm_loss,
@@ -20,7 +22,7 @@ from fairkd.adapt import (
     teacher_key,
 )
 from fairkd.batching import MaskedBatches
-from fairkd.corpus import collate
+from fairkd.corpus import build, collate
 from fairkd.errors import InputError
 from fairkd.masking import IGNORED
 from fairkd.recipe import Recipe
@@ -186,6 +188,21 @@ def test_heldout_loss_equals_a_literal_sum_over_sequences(world):
             count += 1
     assert heldout_mlm_loss(model, world.corpus, batches) == pytest.approx(total / count, rel=1e-5)
     assert float(mlm_loss(model, batch)[1]["mlm"]) > 1
+
+
+def test_heldout_batches_are_not_longer_than_the_longest_sequence(world, tmp_path):
+    text = tmp_path / "long.txt"
+    text.write_text("\n\n".join(f"the nurse said that {n} " + 40 * "she was old and " for n in range(40)))
+    store = Store(tmp_path / "store")
+    corpus = build([str(text)], world.tokenizer, store=store, max_length=50, heldout_fraction=0.5, progress=False)
+    config = BertConfig(
+        vocab_size=len(world.tokenizer), hidden_size=16, num_hidden_layers=1, num_attention_heads=1,
+        intermediate_size=32, max_position_embeddings=50,
+    )  # fmt: skip
+    batches = MaskedBatches(corpus, world.tokenizer, Recipe(), 0, CPU)
+    lengths = {batch.input_ids.shape[1] for batch in heldout_batches(corpus, batches)}
+    assert max(lengths) == 50 == corpus.heldout.lengths.max()
+    assert math.isfinite(heldout_mlm_loss(BertForMaskedLM(config), corpus, batches))
 
 
 def recipe() -> Recipe:
