@@ -216,10 +216,11 @@ def heldout_batches(corpus: Corpus, batches: MaskedBatches) -> Iterator[MaskedBa
 
     In tokens they go in steps of 8, as each other size of a tensor costs memory (docs/LOG.md).
     """
-    order = np.argsort(corpus.heldout.lengths, kind="stable")
+    lengths = corpus.heldout.lengths
+    order = np.argsort(lengths, kind="stable")
     for number, start in enumerate(range(0, len(order), 32)):
         rows = order[start : start + 32]
-        longest, most = (int(corpus.heldout.lengths[at].max()) for at in (rows, order))
+        longest, most = int(lengths[rows[-1]]), int(lengths[order[-1]])
         padded = collate(corpus.heldout[rows], batches.pad_id, length=min(-(-longest // 8) * 8, most))
         yield batches.mask(*padded, number, purpose="held-out mask")
 

@@ -31,7 +31,7 @@ STEP = 32
 WIDE = 8192
 """Columns from which on rows are left as they are: these are logits, and a copy would be the largest tensor."""
 FEW = 400
-"""Rows up to which it costs more to lay out a weight than its products gain."""
+"""Rows up to which, by reckoning, it costs more to lay out a weight than its products gain."""
 PANEL = 2048
 """Rows of a sum that are added to at a time, so that no second matrix of its size exists."""
 
