@@ -32,7 +32,7 @@ import pandas as pd
 from fairkd.downloads import csv_link, csv_text
 from fairkd.errors import InputError, nearest
 from fairkd.plot_shapes import FEW, Shape, as_list, draw
-from fairkd.tables.markup import Html, number
+from fairkd.tables.markup import TEXT, Html, number
 
 _KEYS = {
     "lines": ("name", "x", "y"),
@@ -126,10 +126,10 @@ def _table(title: str, label: str, texts: Sequence[str], frames: Sequence[Frame]
     """A row a value of the slider: what its bars and marks are, and its sentence."""
     named = dict.fromkeys((k, part["name"]) for k in ("bars", "marks") for f in frames for part in f.get(k, []))
     names = [(k, name) for k, name in (*named, ("sentence", "in words")) if any(_said(f, k, name) for f in frames)]
-    heads = "".join(f'<th scope="col" class="text">{escape(str(name))}</th>' for _, name in names)
+    heads = "".join(f'<th scope="col" {TEXT}>{escape(str(name))}</th>' for _, name in names)
     rows = []
     for value, frame in zip(texts, frames, strict=True):
-        cells = "".join(f'<td class="text">{escape(_said(frame, kind, name))}</td>' for kind, name in names)
+        cells = "".join(f"<td {TEXT}>{escape(_said(frame, kind, name))}</td>" for kind, name in names)
         rows.append(f'<tr><th scope="row">{escape(value)}</th>{cells}</tr>')
     head = f'<tr><th scope="col">{escape(label)}</th>{heads}</tr>'
     caption = f"<caption>{escape(title)}: the numbers for every value</caption>"

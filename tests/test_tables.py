@@ -125,6 +125,30 @@ def test_text_from_data_is_escaped_everywhere():
         assert HOSTILE in parse(html).get_text()
 
 
+def test_tables_read_well_without_the_style_sheet():
+    # JupyterLab has none: what only the style sheet moved to the next line stood glued to the word before.
+    own = verdicts((1, "mean", "supported", -0.1), (2, "cls", "inconclusive", 0.1))
+    both = pd.concat([own.assign(pooling=name) for name in ("mean", "cls")])
+    made = [
+        tables.claims(both, scale="Demonstration."),
+        tables.verdicts(own),
+        tables.table2(scores(MIXUP), averages(MIXUP), scale="Demonstration.", pooling="mean"),
+        tables.facts({"a": "b"}, caption="c"),
+        tables.frame(pd.DataFrame({"arm": ["full"], "d": [0.5]}), caption="c"),
+    ]
+    for html in made:
+        soup = parse(html)
+        assert all(small.previous_sibling.name == "br" for small in soup.find_all("small"))
+        words = soup.find_all(class_="text")
+        assert words
+        assert all(cell["style"] == "text-align: left" for cell in words)
+
+
+def test_names_with_commas_are_told_apart():
+    soup = parse(tables.facts({"students": ["full, seed 0", "no-ce, seed 0"]}, caption="c"))
+    assert soup.td.get_text() == "full, seed 0; no-ce, seed 0"
+
+
 def test_intervals_stand_below_their_values_and_not_in_columns_of_their_own():
     data = pd.DataFrame({"arm": ["a"], "r": [-0.5], "low": [-0.9], "high": [0.2]})
     soup = parse(tables.frame(data, caption="c", intervals={"r": ("low", "high")}, digits=2))

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from fairkd.tables.markup import Html, facts, frame, head, missing, notice, number, records, table
+from fairkd.tables.markup import TEXT, Html, facts, frame, head, missing, notice, number, records, small, table
 
 
 def pairs(counts: pd.DataFrame, *, documents: int, sequences: int) -> Html:
@@ -41,11 +41,11 @@ def pairs(counts: pd.DataFrame, *, documents: int, sequences: int) -> Html:
 
 
 def _pair_row(title: str, cells: list[str], kind: str = "") -> str:
-    return f'<tr{kind}><th scope="row" class="text">{escape(title)}</th>{"".join(f"<td>{c}</td>" for c in cells)}</tr>'
+    return f'<tr{kind}><th scope="row" {TEXT}>{escape(title)}</th>{"".join(f"<td>{c}</td>" for c in cells)}</tr>'
 
 
 def _share(part: int, whole: int) -> str:
-    return f"{part:,}<br><small>{number(100 * part / whole, 1)} %</small>" if whole else f"{part:,}"
+    return f"{part:,}" + (small(f"{number(100 * part / whole, 1)} %") if whole else "")
 
 
 def debiasing(record: Mapping[str, Any] | None, teachers: pd.DataFrame, *, scale: str) -> Html:

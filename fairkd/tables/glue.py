@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from fairkd import paper
-from fairkd.tables.markup import Html, cell, frame, missing, number, p_value, records, subscripts, table, td
+from fairkd.tables.markup import Html, cell, frame, missing, number, p_value, records, small, subscripts, table, td
 from fairkd.tables.titles import arm_titles
 
 METRICS = {
@@ -107,11 +107,11 @@ def glue_row(averages: pd.DataFrame, columns: Sequence[str], printed: Iterable[s
     suite, means = str(averages.suite.iloc[0]), averages.set_index("arm")
     eight = "tasks" not in averages or bool((averages.tasks == len(METRICS)).all())
     real = suite == "GLUE" and eight
-    small = "percent" if eight else f"percent, {int(averages.tasks.min())} of {len(METRICS)} tasks"
+    unit = "percent" if eight else f"percent, {int(averages.tasks.min())} of {len(METRICS)} tasks"
     students = [arm for arm in columns if arm != "teacher" and arm in means.index]
     best = highest({arm: means.average[arm] for arm in students})
     best_printed = highest(paper.TABLE1_GLUE_AVERAGE) if real else set()
-    row = [f'<th scope="row">{escape(suite)} Avg.<br><small>{small}</small></th>']
+    row = [f'<th scope="row">{escape(suite)} Avg.{small(unit)}</th>']
     for arm in columns:
         value: Any = means.loc[arm] if arm in means.index else None
         shown = "–" if value is None else cell(value.average, value.low, value.high, 1, 1)
@@ -139,7 +139,7 @@ def glue_differences(data: pd.DataFrame, *, suite: str, scale: str) -> Html:
         row += [td(_difference(cells.get((arm, baseline, task)))) for arm, baseline in columns]
         rows.append(f"<tr{_total(task)}>{''.join(row)}</tr>")
     heads = "".join(
-        f'<th scope="col">{column_title(titles[arm])}<br><small>minus {subscripts(escape(titles[other]))}</small></th>'
+        f'<th scope="col">{column_title(titles[arm])}{small("minus " + subscripts(escape(titles[other])))}</th>'
         for arm, other in columns
     )
     tests = int((data.task != "Avg.").sum())
@@ -206,20 +206,20 @@ def _score(value: Any, *, best: bool) -> str:
     if not error:
         return td(cell(value.score, value.low, value.high, 1, 1), best=best)
     short = error if len(error) <= SHORT else f"{error[:SHORT].rstrip()}…"
-    return td(f"failed<br><small>{escape(short)}</small>", kind="text")
+    return td(f"failed{small(escape(short))}", kind="text")
 
 
 def _average_row(means: pd.DataFrame, arms: Sequence[str], printed: Sequence[str], tasks: Sequence[str]) -> str:
     best, best_printed = highest(dict(means.average)), highest({arm: _printed_mean(arm, tasks) for arm in printed})
-    some = f"<br><small>of {len(tasks)} tasks</small>" if set(tasks) != set(METRICS) else ""
+    some = small(f"of {len(tasks)} tasks") if set(tasks) != set(METRICS) else ""
     row = [f'<th scope="row">Avg.{some}</th>']
     for arm in arms:
         value: Any = means.loc[arm] if arm in means.index else None
         shown = "–" if value is None else cell(value.average, value.low, value.high, 1, 1)
         row.append(td(shown, best=arm in best))
         if arm in printed:
-            small = f"<br><small>({number(paper.TABLE3_PRINTED_AVERAGE[arm], 1)} of all)</small>" if some else ""
-            row.append(td(number(_printed_mean(arm, tasks), 1) + small, best=arm in best_printed, kind="printed"))
+            of_all = small(f"({number(paper.TABLE3_PRINTED_AVERAGE[arm], 1)} of all)") if some else ""
+            row.append(td(number(_printed_mean(arm, tasks), 1) + of_all, best=arm in best_printed, kind="printed"))
     return f'<tr class="total">{"".join(row)}</tr>'
 
 
@@ -245,8 +245,8 @@ def _head(corner: str, arms: Sequence[str], printed: Sequence[str]) -> str:
 
 def task_head(task: str) -> str:
     """The head of a task's row, with its metric where it is one of the eight."""
-    small = f"<br><small>{METRICS[task]}</small>" if task in METRICS else ""
-    return f'<th scope="row">{escape(task)}{small}</th>'
+    metric = small(METRICS[task]) if task in METRICS else ""
+    return f'<th scope="row">{escape(task)}{metric}</th>'
 
 
 def column_title(title: str) -> str:
@@ -263,7 +263,7 @@ def _difference(row: Any) -> str:
         return "–"
     values = (("p", row.p), ("Holm", row.p_holm))
     shown = [f"{name} {escape(p_value(value))}" for name, value in values if number(value) != "–"]
-    tests = f"<br><small>{', '.join(shown)}</small>" if shown else ""
+    tests = small(", ".join(shown)) if shown else ""
     return cell(row.difference, row.low, row.high, 1, 1) + tests
 
 

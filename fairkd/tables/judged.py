@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from fairkd.errors import InputError
-from fairkd.tables.markup import Html, cell, head, number, p_value, records, subscripts, table
+from fairkd.tables.markup import TEXT, Html, cell, head, number, p_value, records, small, subscripts, table
 
 MARKS = {"supported": "✓", "contradicted": "✗", "inconclusive": "?", "not run": "–"}
 """Beside the word, never instead of it."""
@@ -33,16 +33,16 @@ def claims(frame: pd.DataFrame, *, scale: str) -> Html:
     for row in records(headline):
         other = others[others.claim == row.claim]
         rows.append(
-            f'<tr role="row"><th role="rowheader" scope="row" class="text">{_title(row)}'
-            f"<small>{subscripts(escape(row.statement))}</small></th>"
-            + _labelled("The paper prints", f"{subscripts(escape(row.printed))}<small>{escape(row.source)}</small>")
+            f'<tr role="row"><th role="rowheader" scope="row" {TEXT}>{_title(row)}'
+            f"{small(subscripts(escape(row.statement)))}</th>"
+            + _labelled("The paper prints", subscripts(escape(row.printed)) + small(escape(row.source)))
             + _labelled("Ours", _estimate(row))
             + _labelled("Verdict", verdict(row.verdict) + _other_verdicts(row, other))
             + _labelled("In words", subscripts(escape(row.sentence)))
             + "</tr>"
         )
     names = ("Claim", "The paper prints", "Ours", "Verdict", "In words")
-    heads = "".join(f'<th role="columnheader" scope="col" class="text">{name}</th>' for name in names)
+    heads = "".join(f'<th role="columnheader" scope="col" {TEXT}>{name}</th>' for name in names)
     caption = f"The paper's claims and what this experiment says, {_headline(frame)}. {NOTE} {scale}"
     made = table(caption, f'<tr role="row">{heads}</tr>', rows, kind="claims")
     # On a phone each row becomes a block. Then only explicit roles tell screen readers that it is a table.
@@ -64,8 +64,8 @@ def verdicts(frame: pd.DataFrame, *, scale: str = "") -> Html:
     """
     headline, _ = _by_claim(frame)
     rows = [
-        f'<tr><th scope="row" class="text">{_title(row)}</th><td class="text">{verdict(row.verdict)}</td>'
-        f'<td>{cell(row.estimate, row.low, row.high, 3, 3)}</td><td class="text">{escape(row.what)}</td></tr>'
+        f'<tr><th scope="row" {TEXT}>{_title(row)}</th><td {TEXT}>{verdict(row.verdict)}</td>'
+        f"<td>{cell(row.estimate, row.low, row.high, 3, 3)}</td><td {TEXT}>{escape(row.what)}</td></tr>"
         for row in records(headline)
     ]
     names = (("Claim", True), ("Verdict", True), ("Estimate", False), ("of", True))
@@ -105,16 +105,16 @@ def _title(row: Any) -> str:
 
 
 def _labelled(label: str, text: str) -> str:
-    return f'<td role="cell" class="text" data-label="{label}">{text}</td>'
+    return f'<td role="cell" {TEXT} data-label="{label}">{text}</td>'
 
 
 def _estimate(row: Any) -> str:
     """The estimate with interval, what it is, seeds and p-values."""
     if row.verdict == "not run":
         return "–"
-    lines = [f"<small>{escape(row.what)}</small>"] if row.what else []
+    lines = [small(escape(row.what))] if row.what else []
     seeds = "one seed" if row.seeds == 1 else f"{int(row.seeds)} seeds"
-    lines.append(f"<small>{seeds}{_p_values(row)}</small>")
+    lines.append(small(f"{seeds}{_p_values(row)}"))
     return f'<span class="estimate">{cell(row.estimate, row.low, row.high, 3, 3)}</span>{"".join(lines)}'
 
 
@@ -129,4 +129,4 @@ def _p_values(row: Any) -> str:
 def _other_verdicts(headline: Any, rows: pd.DataFrame) -> str:
     """The verdicts under other poolings; nothing where a claim was run under none."""
     others = [row for row in records(rows) if not row.verdict == headline.verdict == "not run"]
-    return "".join(f"<small>{escape(row.pooling)} pooling: {verdict(row.verdict)}</small>" for row in others)
+    return "".join(small(f"{escape(row.pooling)} pooling: {verdict(row.verdict)}") for row in others)

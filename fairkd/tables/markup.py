@@ -11,6 +11,9 @@ from typing import Any
 
 import pandas as pd
 
+TEXT = 'class="text" style="text-align: left"'
+"""Attributes of a cell of words. In JupyterLab, which lacks the report's style sheet, cells would end at the right."""
+
 
 @dataclass(frozen=True, repr=False)
 class Html:
@@ -104,7 +107,7 @@ def frame(
     for _, record in data.iterrows():
         cells = []
         for position, name in enumerate(columns):
-            kind = ' class="text"' if name in words else ""
+            kind = f" {TEXT}" if name in words else ""
             tag = f'th scope="row"{kind}' if position == 0 else f"td{kind}"
             cells.append(f"<{tag}>{show(record, name)}</{tag[:2]}>")
         rows.append(f"<tr>{''.join(cells)}</tr>")
@@ -115,7 +118,7 @@ def frame(
 def facts(values: Mapping[str, Any], *, caption: str) -> Html:
     """Plain facts, name and value, nested mappings as dotted names."""
     rows = [
-        f'<tr><th scope="row" class="text">{escape(name)}</th><td class="text">{plain(value)}</td></tr>'
+        f'<tr><th scope="row" {TEXT}>{escape(name)}</th><td {TEXT}>{plain(value)}</td></tr>'
         for name, value in _flat(values)
     ]
     return table(caption, f"<tr>{head('name', words=True)}{head('value', words=True)}</tr>", rows)
@@ -137,19 +140,24 @@ def table(caption: str, top: str, *bodies: Sequence[str], kind: str = "") -> Htm
 
 def head(title: str, *, words: bool = False) -> str:
     """The heading of a column; ``words``: the column holds text, not numbers."""
-    kind = ' class="text"' if words else ""
+    kind = f" {TEXT}" if words else ""
     return f'<th scope="col"{kind}>{escape(title)}</th>'
 
 
 def cell(value: float, low: float, high: float, digits: int = 3, interval_digits: int = 2) -> str:
     """A number with its interval in small type below."""
     span = interval(low, high, interval_digits)
-    return number(value, digits) + (f"<br><small>{span}</small>" if span else "")
+    return number(value, digits) + (small(span) if span else "")
+
+
+def small(text: str) -> str:
+    """Escaped text in small type on a line of its own."""
+    return f"<br><small>{text}</small>"
 
 
 def td(text: str, *, best: bool = False, kind: str = "") -> str:
     """A cell of escaped text; ``best`` makes what stands above its first line break bold."""
-    attribute = f' class="{kind}"' if kind else ""
+    attribute = f" {TEXT}" if kind == "text" else f' class="{kind}"' if kind else ""
     value, line, small = text.partition("<br>")
     return f"<td{attribute}>{f'<strong>{value}</strong>' if best else value}{line}{small}</td>"
 
@@ -161,7 +169,8 @@ def plain(value: Any, digits: int | None = None) -> str:
     if isinstance(value, float):
         return f"{value:.6g}" if digits is None else number(value, digits)
     if isinstance(value, list | tuple):
-        return escape(", ".join(str(item) for item in value))
+        items = [str(item) for item in value]
+        return escape(("; " if any("," in item for item in items) else ", ").join(items))
     return subscripts(escape(str(value)))
 
 

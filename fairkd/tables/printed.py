@@ -12,7 +12,7 @@ import pandas as pd
 from fairkd import paper
 from fairkd.stimuli import TESTS
 from fairkd.tables.glue import glue_row
-from fairkd.tables.markup import Html, cell, number, subscripts, table, td
+from fairkd.tables.markup import TEXT, Html, cell, number, small, subscripts, table, td
 from fairkd.tables.titles import ARM_TITLES, TABLE2_GROUPS, TEST_TITLES
 
 
@@ -42,7 +42,7 @@ def table1(
         values = {arm: cells.loc[(arm, test)] for arm in columns}
         best = lowest({arm: abs(values[arm].effect_size) for arm in arms})
         best_printed = lowest({arm: paper.TABLE1[arm][test] for arm in arms if arm in paper.TABLE1})
-        row = [f'<th scope="row">{test}<br><small>{escape(TEST_TITLES[test])}</small></th>']
+        row = [f'<th scope="row">{test}{small(escape(TEST_TITLES[test]))}</th>']
         for arm in columns:
             value = values[arm]
             row.append(td(cell(value.effect_size, value.low, value.high), best=arm in best))
@@ -65,7 +65,7 @@ def table1(
 def _average_row(means: pd.DataFrame, arms: Sequence[str], columns: Sequence[str]) -> str:
     best = lowest({arm: means.average[arm] for arm in arms})
     best_printed = lowest({arm: paper.TABLE1_PRINTED_AVERAGE[arm] for arm in arms if arm in paper.TABLE1})
-    row = ['<th scope="row">Avg.<br><small>mean |d|</small></th>']
+    row = [f'<th scope="row">Avg.{small("mean |d|")}</th>']
     for arm in columns:
         value: Any = means.loc[arm]
         row.append(td(cell(value.average, value.low, value.high), best=arm in best))
@@ -75,7 +75,7 @@ def _average_row(means: pd.DataFrame, arms: Sequence[str], columns: Sequence[str
 
 
 def _signed_row(means: pd.DataFrame, columns: Sequence[str]) -> str:
-    row = ['<th scope="row">Avg.<br><small>mean signed d</small></th>']
+    row = [f'<th scope="row">Avg.{small("mean signed d")}</th>']
     for arm in columns:
         value: Any = means.loc[arm]
         row.append(td(cell(value.signed, value.signed_low, value.signed_high)))
@@ -102,7 +102,7 @@ def printed_average(arm: str) -> str:
 def _both_averages(printed: float, cells: Mapping[str, float], words: str) -> str:
     if paper.follows(printed, cells):
         return number(printed)
-    return f"{number(printed)}<br><small>({number(paper.average(cells))} {words})</small>"
+    return number(printed) + small(f"({number(paper.average(cells))} {words})")
 
 
 def table2(tests: pd.DataFrame, averages: pd.DataFrame, *, scale: str, pooling: str) -> Html:
@@ -165,18 +165,18 @@ def _groups(arms: Iterable[str]) -> dict[str, dict[str, str]]:
 
 
 def _table2_head() -> str:
-    tests = [f'<th scope="col">{test}<br><small>{escape(TEST_TITLES[test])}</small></th>' for test in TESTS]
+    tests = [f'<th scope="col">{test}{small(escape(TEST_TITLES[test]))}</th>' for test in TESTS]
     names = [
         '<th scope="col" colspan="2">Supervision</th>',
         *tests,
-        '<th scope="col">Avg.<br><small>mean |d|</small></th>',
+        f'<th scope="col">Avg.{small("mean |d|")}</th>',
     ]
-    return f'<tr>{"".join(names)}<th scope="col">Avg.<br><small>mean signed d</small></th></tr>'
+    return f'<tr>{"".join(names)}<th scope="col">Avg.{small("mean signed d")}</th></tr>'
 
 
 def _our_row(arm: str, title: str, cells: Any, means: Any, best: Mapping[str, set[str]], *, both: bool) -> str:
     span, kind = (' rowspan="2"', ' class="first"') if both else ("", "")
-    row = [f'<th scope="row"{span} class="text">{subscripts(escape(title))}</th><th scope="row">ours</th>']
+    row = [f'<th scope="row"{span} {TEXT}>{subscripts(escape(title))}</th><th scope="row">ours</th>']
     for test in TESTS:
         value: Any = cells.loc[test]
         row.append(td(cell(value.effect_size, value.low, value.high), best=arm in best[test]))
