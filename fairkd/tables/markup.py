@@ -11,8 +11,11 @@ from typing import Any
 
 import pandas as pd
 
-TEXT = 'class="text" style="text-align: left"'
-"""Attributes of a cell of words. In JupyterLab, which lacks the report's style sheet, cells would end at the right."""
+LEFT = 'style="text-align: left"'
+"""In JupyterLab, which lacks the report's style sheet, a cell would end at the right."""
+
+TEXT = f'class="text" {LEFT}'
+"""Attributes of a cell of words."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -135,7 +138,8 @@ def table(caption: str, top: str, *bodies: Sequence[str], kind: str = "") -> Htm
     """
     attribute = f' class="{kind}"' if kind else ""
     groups = "".join(f"<tbody>{''.join(rows)}</tbody>" for rows in bodies)
-    return Html(f"<table{attribute}><caption>{escape(caption)}</caption><thead>{top}</thead>{groups}</table>")
+    words = subscripts(escape(caption))
+    return Html(f"<table{attribute}><caption>{words}</caption><thead>{top}</thead>{groups}</table>")
 
 
 def head(title: str, *, words: bool = False) -> str:

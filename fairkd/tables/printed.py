@@ -12,7 +12,7 @@ import pandas as pd
 from fairkd import paper
 from fairkd.stimuli import TESTS
 from fairkd.tables.glue import glue_row
-from fairkd.tables.markup import TEXT, Html, cell, number, small, subscripts, table, td
+from fairkd.tables.markup import LEFT, TEXT, Html, cell, number, small, subscripts, table, td
 from fairkd.tables.titles import ARM_TITLES, TABLE2_GROUPS, TEST_TITLES
 
 
@@ -129,7 +129,7 @@ def table2(tests: pd.DataFrame, averages: pd.DataFrame, *, scale: str, pooling: 
     best_printed["Avg."] = lowest({arm: paper.TABLE2_PRINTED_AVERAGE[arm] for arm in printed})
     bodies = []
     for group, titles in groups.items():
-        rows = [f'<tr class="group"><th scope="rowgroup" colspan="{len(TESTS) + 4}">{escape(group)}</th></tr>']
+        rows = [f'<tr class="group"><th scope="rowgroup" colspan="{len(TESTS) + 4}" {LEFT}>{escape(group)}</th></tr>']
         for arm, title in titles.items():
             both = arm in paper.TABLE2
             rows.append(_our_row(arm, title, cells.loc[arm], means.loc[arm], best, both=both))
