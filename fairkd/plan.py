@@ -86,10 +86,11 @@ def cost(profile: Profile) -> list[tuple[str, str]]:
     memory = memory_bytes(teacher, arms, batch, chunk=CHUNK[materials.device.type])
     disk = BYTES * len(profile.seeds) * sum(teacher.at_depth(arm.layers).parameters for arm in arms)
     unknown = "not known before the corpus is tokenised (fairkd train with prepare_only)"
+    passes = "one pass for the one seed" if len(profile.seeds) == 1 else f"{len(profile.seeds)} passes, one a seed"
     rows = [
         ("corpus", "in store" if corpus else missing),
         ("tokens of a sequence", f"{length:.0f}" + ("" if corpus else " at most")),
-        ("students", f"{len(arms)} in one pass, {len(profile.seeds)} passes"),
+        ("students", f"{len(arms)} at once in {passes}"),
         ("tokens an update", f"{batch.tokens * recipe.gradient_accumulation_steps:,.0f}"),
         ("FLOPs an update, all students", f"{update:.3g}"),
         ("FLOPs of the teacher's adaptation, if it is needed", f"{adapting:.3g}"),

@@ -28,7 +28,7 @@ def test_costs_are_those_of_the_model_and_nothing_is_written(profile, tmp_path):
     arms = [Arm(name="a", layers=2), Arm(name="b", layers=3), Arm(name="c", layers=2, losses=("mlm", "cos"))]
     shape = Shape.of(materials.checkpoint.model.config)
     update = step_flops(shape, arms, batch)
-    assert rows["students"] == "3 in one pass, 2 passes"  # "capacity-2" is "full"
+    assert rows["students"] == "3 at once in 2 passes, one a seed"  # "capacity-2" is "full"
     assert float(rows["FLOPs an update, all students"]) == pytest.approx(update, rel=0.01)
     assert float(rows["FLOPs of all passes"]) == pytest.approx(2 * 5 * update, rel=0.01)
     time, unit = rows["time on this device at 50% of 2 GFLOP/s"].split()
@@ -36,6 +36,10 @@ def test_costs_are_those_of_the_model_and_nothing_is_written(profile, tmp_path):
         10 * update / 1e9, rel=0.05
     )
     assert rows["updates a pass"] == "5"
+
+
+def test_one_seed_is_one_pass(profile):
+    assert dict(cost(profile.changed(seeds=[3])))["students"] == "3 at once in one pass for the one seed"
 
 
 def test_totals_wait_for_the_corpus_where_the_number_of_updates_does(profile):
