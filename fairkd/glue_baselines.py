@@ -13,8 +13,6 @@ import pandas as pd
 
 from fairkd.glue_data import TaskData
 
-BASELINES = ("majority", "bag-of-words")
-
 
 def majority(data: TaskData) -> dict[str, pd.DataFrame]:
     """The commonest label of the training examples (their mean for a regression), whatever the example.

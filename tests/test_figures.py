@@ -170,25 +170,6 @@ def test_differences_stand_beside_the_printed_ones():
     assert bottom > top  # the first arm on top
 
 
-@pytest.mark.parametrize(("alpha", "share"), [(1.0, "20 %"), (0.4, "48 %"), (2.0, "6 %")])
-def test_beta_says_how_much_of_the_weight_lies_near_an_end(alpha, share):
-    figure = figures.beta(alpha)
-    (axis,) = figure.axes
-    assert f"{share} of the mass within 0.1 of an end" in axis.get_title(loc="left")
-    assert share in figure.get_label()
-    where, density = axis.lines[0].get_xydata().T
-    drawn = np.random.default_rng(0).beta(alpha, alpha, size=400_000)
-    for centre in (0.3, 0.5, 0.7):  # against draws of another generator
-        near = np.mean(np.abs(drawn - centre) < 0.05) / 0.1
-        assert np.interp(centre, where, density) == pytest.approx(near, rel=0.05)
-
-
-def test_beta_shows_draws_beside_the_density():
-    figure = figures.beta(1.0, np.array([0.05, 0.5, 0.5, 0.95]))
-    assert "of 4 draws 50 %" in figure.get_label()
-    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["4 draws", "Beta(1, 1)"]
-
-
 def test_pairs_have_two_bars_each_and_zero_is_written_where_a_log_scale_has_no_bar():
     figure = figures.pairs(counts())
     (axis,) = figure.axes
@@ -251,7 +232,6 @@ def test_marks_differ_in_lightness_as_well_as_colour():
         ),
         (lambda: figures.pairs(counts()), "woman 1,200, man 3,000; gal 0, guy 7"),
         (lambda: figures.planted(strengths(), pooling="cls"), "student, all losses: at −0.5 −0.25 [−0.55, 0.05]"),
-        (lambda: figures.beta(0.4), "Beta(0.4, 0.4): 48 %"),
     ],
 )
 def test_description_says_the_values(figure, says):

@@ -10,7 +10,7 @@ from fairkd.figures.glue import bias_quality, glue_tasks, learning
 from fairkd.figures.mitigation import differences, mixup, planted
 from fairkd.figures.seat import ablation, capacity, per_test
 from fairkd.figures.style import COLOURS, DPI, OURS, PAPER, TEACHER, show, subscripts, theme
-from fairkd.figures.teaching import beta, pairs, training
+from fairkd.figures.teaching import pairs, training
 
 __all__ = [
     "COLOURS",
@@ -19,7 +19,6 @@ __all__ = [
     "PAPER",
     "TEACHER",
     "ablation",
-    "beta",
     "bias_quality",
     "capacity",
     "compare_effects",

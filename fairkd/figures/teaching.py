@@ -1,4 +1,4 @@
-"""How students were taught: training curves, the weights of mixup, and how often gender words occur."""
+"""How students were taught: training curves and how often gender words occur."""
 
 from __future__ import annotations
 
@@ -8,15 +8,11 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
-from numpy.typing import ArrayLike
-from scipy import stats
 
 from fairkd.figures.style import COLOURS, OURS, subscripts, theme
 from fairkd.tables import number
 from fairkd.tables.markup import records
 
-NEAR = 0.1
-"""A mixing weight this near 0 or 1 leaves one of the two words almost as it is."""
 LEFT = 0.7
 """Where a log scale of counts begins, so that one occurrence has a bar."""
 
@@ -66,40 +62,6 @@ def training(metrics: pd.DataFrame) -> Figure:
 def _dashes(n: int) -> list[Any]:
     patterns: list[Any] = ["", (4, 1.5), (1, 1), (3, 1.25, 1.5, 1.25), (5, 1, 1, 1), (2, 2)]
     return [patterns[i % len(patterns)] for i in range(n)]
-
-
-def beta(alpha: float, draws: ArrayLike | None = None) -> Figure:
-    """The density of mixup's weight, λ ~ Beta(alpha, alpha), its mass near the ends shaded.
-
-    Args:
-        alpha: of the profile, above 0.
-        draws: weights that were drawn, shown as a histogram.
-    """
-    law = stats.beta(alpha, alpha)
-    share = law.cdf(NEAR) + law.sf(1 - NEAR)
-    where = np.linspace(0, 1, 1001)[1:-1]  # below alpha = 1 the density is infinite at 0 and 1
-    density = law.pdf(where)
-    drawn = None if draws is None else np.asarray(draws, dtype=float).ravel()
-    words = f"{100 * share:.0f} % of the mass within {NEAR} of an end"
-    with theme():
-        figure = Figure(figsize=(5.4, 3.4), layout="constrained")
-        axis = figure.subplots()
-        for end in (where <= NEAR, where >= 1 - NEAR):
-            axis.fill_between(where[end], density[end], color=OURS, alpha=0.25, linewidth=0)
-        if drawn is not None and len(drawn):
-            bins = np.linspace(0, 1, 21).tolist()
-            axis.hist(drawn, bins, density=True, histtype="step", color="#555555", label=f"{len(drawn):,} draws")
-        axis.plot(where, density, color=OURS, linewidth=1.6, label=f"Beta({alpha:g}, {alpha:g})")
-        axis.set(xlabel="λ, weight of the male word", ylabel="density", xlim=(0, 1))
-        axis.set_ylim(0, 1.15 * float(density[(where >= 0.02) & (where <= 0.98)].max()))
-        axis.set_title(words)
-        figure.legend(*axis.get_legend_handles_labels(), loc="outside upper right", ncols=2)
-        seen = ""
-        if drawn is not None and len(drawn):
-            near = np.mean((drawn <= NEAR) | (drawn >= 1 - NEAR))
-            seen = f"; of {len(drawn):,} draws {100 * near:.0f} %"
-        figure.set_label(f"Density of the mixing weight λ ~ Beta({alpha:g}, {alpha:g}): {words}{seen}")
-    return figure
 
 
 def pairs(counts: pd.DataFrame) -> Figure:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from browsing import grave_violations, without_data
-from frames import ABLATION, averages, scores
+from frames import ABLATION, averages, counts, scores
 from matplotlib.figure import Figure
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
@@ -74,7 +74,7 @@ def shown(figure: Figure, monkeypatch: pytest.MonkeyPatch) -> nbformat.NotebookN
 def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A page with one of each kind of output."""
     with pytest.MonkeyPatch.context() as patch:
-        picture = shown(figures.beta(0.4), patch)
+        picture = shown(figures.pairs(counts()), patch)
     html = [notice("A demonstration.").text, curve(), bars(), plain_table(), wide_table(), f"<p>{HOSTILE}</p>"]
     results = [new_output("display_data", {"text/html": text}) for text in html]
     streams = [
