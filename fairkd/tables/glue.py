@@ -13,7 +13,20 @@ from typing import Any
 import pandas as pd
 
 from fairkd import paper
-from fairkd.tables.markup import Html, cell, frame, missing, number, p_value, records, small, subscripts, table, td
+from fairkd.tables.markup import (
+    TEXT,
+    Html,
+    cell,
+    frame,
+    missing,
+    number,
+    p_value,
+    records,
+    small,
+    subscripts,
+    table,
+    td,
+)
 from fairkd.tables.titles import arm_titles
 
 METRICS = {
@@ -206,7 +219,7 @@ def _score(value: Any, *, best: bool) -> str:
     if not error:
         return td(cell(value.score, value.low, value.high, 1, 1), best=best)
     short = error if len(error) <= SHORT else f"{error[:SHORT].rstrip()}…"
-    return td(f"failed{small(escape(short))}", kind="text")
+    return f"<td {TEXT}>failed{small(escape(short))}</td>"
 
 
 def _average_row(means: pd.DataFrame, arms: Sequence[str], printed: Sequence[str], tasks: Sequence[str]) -> str:

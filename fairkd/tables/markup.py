@@ -161,9 +161,9 @@ def small(text: str) -> str:
 
 def td(text: str, *, best: bool = False, kind: str = "") -> str:
     """A cell of escaped text; ``best`` makes what stands above its first line break bold."""
-    attribute = f" {TEXT}" if kind == "text" else f' class="{kind}"' if kind else ""
-    value, line, small = text.partition("<br>")
-    return f"<td{attribute}>{f'<strong>{value}</strong>' if best else value}{line}{small}</td>"
+    attribute = f' class="{kind}"' if kind else ""
+    value, line, below = text.partition("<br>")
+    return f"<td{attribute}>{f'<strong>{value}</strong>' if best else value}{line}{below}</td>"
 
 
 def plain(value: Any, digits: int | None = None) -> str:
