@@ -1,7 +1,7 @@
 """Keeps the notebooks' parameters cells equal to the profile: ``python -m fairkd.notebooks`` rewrites them.
 
-The parameters of a notebook are the fields of :class:`fairkd.Profile`, with the quick profile's values. A test
-fails where a cell differs; this tool repairs it.
+The parameters of a notebook are the fields of :class:`fairkd.Profile`, with the values of the profile that one would
+run it with first: ``quick``, or the one in :data:`FIRST`. A test fails where a cell differs; this tool repairs it.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from typing import Any
 from fairkd.profile import Profile, project_root
 
 TAG = "parameters"
+FIRST = {"06_planted": "planted"}
+"""Notebook -> the only packaged profile whose corpus it can use, where that is not ``quick``."""
 
 
 def sources() -> list[Path]:
@@ -31,10 +33,10 @@ def parameters_cells(notebook: dict[str, Any]) -> list[dict[str, Any]]:
     return [cell for cell in notebook["cells"] if TAG in cell["metadata"].get("tags", [])]
 
 
-def parameters_cell() -> str:
-    """Source of the notebooks' parameters cell: the quick profile's values, each with what it is."""
+def parameters_cell(profile: str = "quick") -> str:
+    """Source of a parameters cell: the values of a profile, each with what it is."""
     lines = []
-    for name, value in Profile.load("quick").values().items():
+    for name, value in Profile.load(profile).values().items():
         kind = "" if value is None else f": {type(value).__name__}"  # papermill shows it in --help-notebook
         lines.append(f"{name}{kind} = {_literal(value)}  # {Profile.model_fields[name].description}")
     return "\n".join(lines)
@@ -51,15 +53,6 @@ def _literal(value: Any) -> str:
     return repr(value)
 
 
-def cell_source() -> str:
-    """The source of the parameters cell, in the double quotes of the formatter."""
-    lines = []
-    for line in parameters_cell().split("\n"):
-        code, sign, comment = line.partition("  # ")
-        lines.append(code.replace("'", '"') + sign + comment)
-    return "\n".join(lines)
-
-
 def update(path: Path) -> bool:
     """Rewrites the parameters cell of one notebook; returns whether that changed it.
 
@@ -70,7 +63,8 @@ def update(path: Path) -> bool:
     cells = parameters_cells(notebook)
     if len(cells) != 1:
         raise ValueError(f"{path} has {len(cells)} cells with the tag {TAG!r}; it must have one")
-    cells[0]["source"] = cell_source().splitlines(keepends=True)
+    profile = FIRST.get(path.stem, "quick")
+    cells[0]["source"] = parameters_cell(profile).splitlines(keepends=True)
     text = json.dumps(notebook, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
     if text == path.read_text(encoding="utf-8"):
         return False

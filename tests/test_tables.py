@@ -144,6 +144,11 @@ def test_tables_read_well_without_the_style_sheet():
         assert all(cell["style"] == "text-align: left" for cell in words)
 
 
+def test_dollars_of_a_text_are_no_formula_in_jupyterlab():
+    shown = BeautifulSoup(tables.paragraph("from $7.25 to $8")._repr_html_(), "html.parser")
+    assert shown.find(string="from $7.25 to $8").find_parent(class_="mathjax_ignore")
+
+
 def test_names_with_commas_are_told_apart():
     soup = parse(tables.facts({"students": ["full, seed 0", "no-ce, seed 0"]}, caption="c"))
     assert soup.td.get_text() == "full, seed 0; no-ce, seed 0"

@@ -25,7 +25,8 @@ class Html:
     text: str
 
     def _repr_html_(self) -> str:
-        return self.text
+        # JupyterLab would set what stands between two dollars of a text as a formula.
+        return f'<div class="mathjax_ignore">{self.text}</div>'
 
     def __repr__(self) -> str:
         return f"<Html, {len(self.text)} characters>"
