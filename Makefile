@@ -31,7 +31,7 @@ types: .venv/installed-test
 	$(BIN)/mypy
 
 notebooks: .venv/installed-test  ## bring the parameters cells into step with fairkd.Profile
-	$(BIN)/python -m fairkd.notebooks
+	$(BIN)/python -m fairkd.run.parameters_cells
 	$(BIN)/ruff format notebooks
 
 lock: .venv/installed-test  ## write down the versions that are installed

@@ -19,8 +19,8 @@ from rich.table import Table
 from benchmarks import distillation, measuring, preparing
 from benchmarks.machine import matmul_peak
 from benchmarks.table import Row
-from fairkd.materials import resolve_device
-from fairkd.provenance import environment
+from fairkd.engine.provenance import environment
+from fairkd.lab.materials import resolve_device
 
 PARTS = {"abcd": distillation.run, "e": measuring.run, "fg": preparing.run, "h": preparing.report}
 

@@ -15,10 +15,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fairkd.arms import Arm
-from fairkd.batching import MaskedBatch
+from fairkd.batches import MaskedBatch
+from fairkd.engine.recipe import Recipe
+from fairkd.engine.training import autocast
 from fairkd.gender import PairTable, swap
-from fairkd.recipe import Recipe
-from fairkd.training import autocast
 
 
 class Baseline:

@@ -1,7 +1,7 @@
 """Goals a to d: steps of co-distillation against the published recipe taken literally (:mod:`benchmarks.baseline`).
 
 Both read the same batches, in turn; only fairkd tells the allocator to keep freed memory, and has oneDNN multiply where
-that pays (:mod:`fairkd.products`).
+that pays (:mod:`fairkd.engine.products`).
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from transformers import BertConfig, BertForMaskedLM
 from benchmarks.baseline import Baseline
 from benchmarks.machine import WARM_UP, give_freed_memory_back, matmul_peak, peak_extra_bytes, plain_products, seconds
 from benchmarks.table import Row
-from fairkd import corpus as corpora
 from fairkd.arms import Arm, named_arm
-from fairkd.batching import MaskedBatch, MaskedBatches
-from fairkd.cost import Batch, Shape, step_flops
+from fairkd.batches import MaskedBatch, MaskedBatches
+from fairkd.engine.processes import keep_freed_memory
+from fairkd.engine.recipe import Recipe
+from fairkd.engine.store import Store
+from fairkd.engine.training import Learner
 from fairkd.gender import PairTable, appendix_c
+from fairkd.lab.cost import Batch, Shape, step_flops
 from fairkd.mixup import Mixup
-from fairkd.processes import keep_freed_memory
-from fairkd.recipe import Recipe
-from fairkd.store import Store
+from fairkd.objective import arm_losses, supervise
 from fairkd.students import last_hidden, student_from_teacher
-from fairkd.supervision import arm_losses, supervise
-from fairkd.teachers import load
-from fairkd.training import Learner
+from fairkd.teachers.checkpoints import load
+from fairkd.text import corpus as corpora
 
 EIGHT = ("full", "no-cos", "no-ce", "mixup-h", "mixup-x", "mixup-yh", "mixup-xyh", "mixup-xy")
 """The six-layer arms of Tables 1 and 2 that have the original teacher."""
@@ -177,8 +177,8 @@ def _memory(scene: Scene) -> tuple[int, int]:
 
     From hidden states to the gradients of hidden states and of the MLM head, L_cos left out.
     """
+    from fairkd.engine.fused_losses import Targets, soft_targets, vocabulary_losses
     from fairkd.students import vocabulary_logits
-    from fairkd.vocabulary import Targets, soft_targets, vocabulary_losses
 
     batch, student, recipe = scene.batches[1], scene.student(), scene.recipe
     weights, baseline = recipe.loss_weights, Baseline(scene.teacher, student, scene.arm("full"), recipe, scene.pairs)

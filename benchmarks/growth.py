@@ -1,8 +1,8 @@
 """How cost grows: ``python -m benchmarks.growth`` measures tokens/s against layers, hidden size, length and students.
 
 One shape at a time is changed: teacher of 12 layers, one student ("full") of 6, hidden size 768, sequences of at most
-128 tokens, about 1,024 tokens a step. Beside the points stands what the FLOP model (:mod:`fairkd.cost`) says for all
-and for a share of the measured matmul peak. Writes a JSON file and the figure.
+128 tokens, about 1,024 tokens a step. Beside the points stands what the FLOP model (:mod:`fairkd.lab.cost`) says for
+all and for a share of the measured matmul peak. Writes a JSON file and the figure.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from matplotlib.figure import Figure
 
 from benchmarks.distillation import EIGHT, SMALL, Passes, Scene, Setting
 from benchmarks.machine import WARM_UP, matmul_peak, seconds
-from fairkd.figures import OURS, PAPER, TEACHER, theme
-from fairkd.materials import resolve_device
-from fairkd.processes import keep_freed_memory
-from fairkd.provenance import environment
+from fairkd.engine.processes import keep_freed_memory
+from fairkd.engine.provenance import environment
+from fairkd.lab.materials import resolve_device
+from fairkd.show.figures import OURS, PAPER, TEACHER, theme
 
 AXES: dict[str, list[int]] = {
     "layers of the student": [1, 2, 4, 6],

@@ -11,8 +11,8 @@ from typing import Any
 
 import torch
 
-from fairkd import products
-from fairkd.plan import matmul_rate
+from fairkd.engine import products
+from fairkd.lab.plan import matmul_rate
 
 WARM_UP = 2
 """Calls that are not timed."""
@@ -39,7 +39,7 @@ def seconds(work: Callable[[], Any], device: torch.device) -> float:
 
 @contextmanager
 def plain_products() -> Iterator[None]:
-    """The block's matrix products are PyTorch's own, as in a program without :mod:`fairkd.products`."""
+    """The block's matrix products are PyTorch's own, as in a program without :mod:`fairkd.engine.products`."""
     products.use_pytorch()
     try:
         yield
@@ -48,7 +48,7 @@ def plain_products() -> Iterator[None]:
 
 
 def give_freed_memory_back() -> None:
-    """Undoes :func:`fairkd.processes.keep_freed_memory`: what a process has once it has freed a block of 32 MB or more.
+    """Undoes :func:`fairkd.engine.processes.keep_freed_memory`: like a process that once freed a block of 32 MB.
 
     The heap keeps its size, which favours whoever runs after this.
     """

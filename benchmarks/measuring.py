@@ -12,9 +12,9 @@ from transformers import BertConfig, BertForMaskedLM
 from benchmarks.machine import plain_products, seconds
 from benchmarks.table import Row
 from fairkd import seat
-from fairkd.stimuli import TESTS, stimuli
+from fairkd.bias.stimuli import TESTS, stimuli
 from fairkd.students import student_from_teacher
-from fairkd.teachers import load
+from fairkd.teachers.checkpoints import load
 
 PERMUTATIONS = 100_000
 
@@ -90,6 +90,6 @@ def run(quick: bool, device: torch.device, repeats: int = 3) -> list[Row]:
 
 
 def _forget_splits() -> None:
-    from fairkd import association
+    from fairkd.bias import association
 
     association._random_splits.cache_clear()

@@ -15,17 +15,17 @@ import time
 import torch
 import typer
 
-from fairkd import corpus as corpora
 from fairkd.arms import Arm
-from fairkd.batching import MaskedBatches
+from fairkd.batches import MaskedBatches
+from fairkd.engine.processes import keep_freed_memory
+from fairkd.engine.recipe import Recipe
+from fairkd.engine.store import Store
 from fairkd.gender import PairTable, appendix_c
 from fairkd.mixup import Mixup
-from fairkd.processes import keep_freed_memory
-from fairkd.recipe import Recipe
-from fairkd.store import Store
+from fairkd.objective import arm_losses, supervise
 from fairkd.students import student_from_teacher
-from fairkd.supervision import arm_losses, supervise
-from fairkd.teachers import load
+from fairkd.teachers.checkpoints import load
+from fairkd.text import corpus as corpora
 
 CPU = torch.device("cpu")
 LEVELS = (("x", "y"), ("h",), ("x",), ("x", "y", "h"), ("y", "h"), ("y",), ("x", "h"))

@@ -15,11 +15,11 @@ import yaml
 from benchmarks.machine import seconds
 from benchmarks.table import Row
 from benchmarks.training import LENGTH
-from fairkd import corpus as corpora
+from fairkd.engine.store import Store
 from fairkd.profile import Profile
-from fairkd.sources import documents
-from fairkd.store import Store
-from fairkd.teachers import load
+from fairkd.teachers.checkpoints import load
+from fairkd.text import corpus as corpora
+from fairkd.text.sources import documents
 
 COPIES = 4
 """Times the embedded text in goal f: 10 MB, so that what a corpus costs once weighs little."""

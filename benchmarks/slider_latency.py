@@ -16,12 +16,11 @@ from typing import Any
 import numpy as np
 import typer
 
-from fairkd import widgets
-from fairkd.explore import GRID
-from fairkd.explore.choices import Models
-from fairkd.materials import Materials
+from fairkd.lab.materials import Materials
 from fairkd.profile import Profile
 from fairkd.rng import numpy_generator
+from fairkd.show.sliders import GRID, widgets
+from fairkd.show.sliders.choices import Models
 
 SENTENCE = "the engineer said that he would fix the machine himself."
 

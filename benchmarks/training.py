@@ -11,13 +11,13 @@ from pathlib import Path
 
 import torch
 
-from fairkd import corpus as corpora
-from fairkd import teachers
-from fairkd.adapt import adaptation_recipe, prepare
 from fairkd.arms import named_arm
 from fairkd.distill import distill
-from fairkd.recipe import Recipe
-from fairkd.store import Store
+from fairkd.engine.recipe import Recipe
+from fairkd.engine.store import Store
+from fairkd.teachers import checkpoints as teachers
+from fairkd.teachers.adapt import adaptation_recipe, prepare
+from fairkd.text import corpus as corpora
 
 LENGTH = 64
 """Tokens of a sequence at most."""

@@ -1,6 +1,6 @@
 """``python -m fairkd`` is the command line ``fairkd``."""
 
-from fairkd.cli import main
+from fairkd.run.cli import main
 
 if __name__ == "__main__":
     main()

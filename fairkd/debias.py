@@ -1,4 +1,6 @@
-"""The debiased teacher of Table 2, for any BERT teacher: training on the objective of :mod:`fairkd.debias_objective`.
+"""The debiased teacher of Table 2, for any BERT teacher.
+
+Training on the objective of :mod:`fairkd.teachers.debias_objective`.
 
 The MLM head gets no gradient from that objective, only the word embeddings that it is tied to do. So the record says
 what became of the predictions that students learn from: held-out MLM loss before and after, and their divergence.
@@ -20,21 +22,21 @@ import torch.nn.functional as F
 from torch import Tensor
 from tqdm import tqdm
 
-from fairkd.adapt import heldout_batches, log_unigram
-from fairkd.batching import MaskedBatch, MaskedBatches
-from fairkd.corpus import Corpus
-from fairkd.debias_objective import DebiasRecipe, Objective, Step
+from fairkd.batches import MaskedBatch, MaskedBatches
+from fairkd.engine.loading import quiet
+from fairkd.engine.processes import keep_freed_memory
+from fairkd.engine.provenance import environment
+from fairkd.engine.recipe import Recipe
+from fairkd.engine.store import Store
+from fairkd.engine.training import Learner, precision
 from fairkd.errors import DivergedError, InputError
-from fairkd.hub import quiet
-from fairkd.occurrences import SEED, epoch_rows, updates_an_epoch
-from fairkd.processes import keep_freed_memory
-from fairkd.provenance import environment
-from fairkd.recipe import Recipe
-from fairkd.store import Store
 from fairkd.students import last_hidden, vocabulary_logits
-from fairkd.teachers import Teacher, load_weights, weights_digest
-from fairkd.training import Learner, precision
-from fairkd.wordlists import NAMES, WordLists
+from fairkd.teachers.adapt import heldout_batches, log_unigram
+from fairkd.teachers.checkpoints import Teacher, load_weights, weights_digest
+from fairkd.teachers.debias_objective import DebiasRecipe, Objective, Step
+from fairkd.teachers.occurrences import SEED, epoch_rows, updates_an_epoch
+from fairkd.teachers.wordlists import NAMES, WordLists
+from fairkd.text.corpus import Corpus
 
 __all__ = ["DebiasRecipe", "debias", "debias_key"]
 
@@ -214,7 +216,7 @@ def compare_predictions(original: Any, debiased: Any, corpus: Corpus, batches: M
     """What debiasing did to the predictions at the labelled positions of the held-out sequences, in nats a position.
 
     Both models in evaluation mode, on the device of ``batches``; the masks are those of
-    :func:`fairkd.adapt.heldout_mlm_loss`.
+    :func:`fairkd.teachers.adapt.heldout_mlm_loss`.
 
     Returns:
         heldout_mlm_loss_before, heldout_mlm_loss_after; heldout_kl, mean KL(original || debiased); and

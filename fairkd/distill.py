@@ -17,19 +17,19 @@ from typing import Any
 import torch
 
 from fairkd.arms import Arm
-from fairkd.batching import MaskedBatches
-from fairkd.corpus import Corpus
+from fairkd.batches import MaskedBatches
+from fairkd.engine.loading import quiet
+from fairkd.engine.provenance import environment, peak_memory_bytes
+from fairkd.engine.recipe import Recipe
+from fairkd.engine.store import Store
+from fairkd.engine.training import Learner, fit, precision
 from fairkd.errors import DivergedError, InputError
 from fairkd.gender import PairTable, appendix_c
-from fairkd.hub import quiet
 from fairkd.mixup import Mixup
-from fairkd.provenance import environment, peak_memory_bytes
-from fairkd.recipe import Recipe
-from fairkd.store import Store
+from fairkd.objective import Supervision, arm_losses, supervise
 from fairkd.students import layer_map, student_from_teacher
-from fairkd.supervision import Supervision, arm_losses, supervise
-from fairkd.teachers import Teacher, weights_digest
-from fairkd.training import Learner, fit, precision
+from fairkd.teachers.checkpoints import Teacher, weights_digest
+from fairkd.text.corpus import Corpus
 
 ENGINE = 3
 """Part of every student's key; raised when a change of the code changes the trained weights."""

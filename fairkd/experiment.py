@@ -14,21 +14,21 @@ from typing import Any
 
 import pandas as pd
 
-from fairkd import corpus as corpora
-from fairkd import tables
 from fairkd.arms import Arm, capacity_arms
+from fairkd.engine.provenance import environment
 from fairkd.errors import InputError, nearest
-from fairkd.glue import find_tasks
-from fairkd.glue_data import check_source
-from fairkd.glue_scores import GlueScores
-from fairkd.ledger import REPORT, controlled
-from fairkd.materials import Materials
-from fairkd.plan import plan
+from fairkd.glue.data import check_source
+from fairkd.glue.tasks import find_tasks
+from fairkd.lab.bias_scores import Scores
+from fairkd.lab.glue_scores import GlueScores
+from fairkd.lab.materials import Materials
+from fairkd.lab.plan import plan
+from fairkd.lab.results import Results
+from fairkd.lab.shell import check_names, skip_the_rest, stop_skipping
 from fairkd.profile import Profile
-from fairkd.provenance import environment
-from fairkd.results import Results
-from fairkd.scores import Scores
-from fairkd.shell import check_names, skip_the_rest, stop_skipping
+from fairkd.run.ledger import REPORT, controlled
+from fairkd.show import tables
+from fairkd.text import corpus as corpora
 
 SWEEP_SEEDS = 3
 """Students a planted strength in :meth:`Experiment.planted`: words, not seeds, make its intervals wide."""
@@ -229,7 +229,7 @@ class Experiment(Scores, GlueScores):
         return self._results.finish(self.facts(), failures=self.glue_failures())
 
     def results(self, notebook: str) -> dict[str, pd.DataFrame] | None:
-        """Tables by name of another notebook of this profile, see :meth:`fairkd.results.Results.read`."""
+        """Tables by name of another notebook of this profile, see :meth:`fairkd.lab.results.Results.read`."""
         return Results(notebook, self.profile).read()
 
     def controlled(self) -> dict[str, dict[str, pd.DataFrame]]:

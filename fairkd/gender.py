@@ -15,8 +15,8 @@ import yaml
 from torch import Tensor
 
 from fairkd.errors import InputError, nearest
-from fairkd.sequences import Sequences
-from fairkd.words import WholeWords, forms_of, pieces_of
+from fairkd.text.sequences import Sequences
+from fairkd.text.words import WholeWords, forms_of, pieces_of
 
 PAIRS: tuple[tuple[str, str], ...] = (
     ("woman", "man"), ("girl", "boy"), ("she", "he"), ("mother", "father"), ("daughter", "son"),

@@ -14,11 +14,11 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from fairkd.arms import GROUPS, NAMED, Arm, capacity_arms, named_arm
+from fairkd.engine.messages import explain, similar_path
+from fairkd.engine.store import Store
 from fairkd.errors import InputError, nearest
-from fairkd.glue import find_tasks
-from fairkd.messages import explain, similar_path
-from fairkd.sources import is_path
-from fairkd.store import Store
+from fairkd.glue.tasks import find_tasks
+from fairkd.text.sources import is_path
 
 PARAMETERS = "papermill_params"
 NAMED_WEIGHTS: dict[str, dict[str, float]] = {

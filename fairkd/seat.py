@@ -1,8 +1,8 @@
 """The Sentence Encoder Association Test (May et al. 2019), the paper's measure of bias (Section 3, Appendix B).
 
-Six tests on one encoder: effect size d, permutation p-value, and an interval over the stimulus words. A positive d
-is the stereotype in all six. The sentences live in ``fairkd.stimuli``, loading and pooling in ``fairkd.encoders``, the
-statistic in ``fairkd.association``; all are offered here under their public names.
+Six tests on one encoder: effect size d, permutation p-value, and an interval over the stimulus words. A positive d is
+the stereotype in all six. The sentences live in ``fairkd.bias.stimuli``, loading and pooling in
+``fairkd.bias.encoding``, the statistic in ``fairkd.bias.association``; all are offered here under their public names.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from fairkd.association import (
+from fairkd.bias.association import (
     NO_SPREAD,
     Floats,
     associations,
@@ -26,11 +26,11 @@ from fairkd.association import (
     permutation_p,
     unit,
 )
-from fairkd.encoders import POOLINGS, check_pooling, encode, encode_each, load_encoder
+from fairkd.bias.encoding import POOLINGS, check_pooling, encode, encode_each, load_encoder
+from fairkd.bias.stimuli import LISTS, ROLES, TESTS, stimuli, words
 from fairkd.errors import InputError
 from fairkd.rng import numpy_generator
-from fairkd.stats import percentile_interval
-from fairkd.stimuli import LISTS, ROLES, TESTS, stimuli, words
+from fairkd.stats.resampling import percentile_interval
 
 __all__ = [
     "POOLINGS",

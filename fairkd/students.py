@@ -13,8 +13,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import BertForMaskedLM, DistilBertConfig, DistilBertForMaskedLM
 
-import fairkd.products  # noqa: F401 (chooses what multiplies matrices)
-from fairkd.dropout import use_cheap_dropout
+import fairkd.engine.products  # noqa: F401 (chooses what multiplies matrices)
+from fairkd.engine.dropout import use_cheap_dropout
 from fairkd.errors import InputError
 
 

@@ -14,9 +14,9 @@ import pytest
 import torch
 from browsing import browser, visit  # noqa: F401  fixtures
 
-from fairkd import corpus as corpora
-from fairkd.store import Store
-from fairkd.teachers import Teacher, from_scratch, small_tokenizer, weights_digest
+from fairkd.engine.store import Store
+from fairkd.teachers.checkpoints import Teacher, from_scratch, small_tokenizer, weights_digest
+from fairkd.text import corpus as corpora
 
 torch.set_num_threads(1)
 

@@ -6,7 +6,7 @@ import math
 
 import pandas as pd
 
-from fairkd.stimuli import TESTS
+from fairkd.bias.stimuli import TESTS
 
 CAPACITY = (("teacher", 6), ("capacity-1", 1), ("capacity-2", 2), ("capacity-4", 4))
 ABLATION = (("teacher", 6), ("full", 3), ("no-cos", 3), ("no-ce", 3))

@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from fairkd.glue import TASKS, Task
+from fairkd.glue.tasks import TASKS, Task
 
 NOUNS = ("river", "engine", "garden", "letter", "market", "bridge", "window", "doctor", "teacher", "forest", "song")
 VERBS = ("moves", "waits", "grows", "falls", "turns", "burns", "sleeps")

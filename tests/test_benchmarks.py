@@ -5,9 +5,10 @@ import math
 import os
 import subprocess
 import sys
-from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
+from fairkd.profile import project_root
+
+ROOT = project_root()
 
 
 def run(*arguments: object) -> str:

@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fairkd import claims, contrasts, paper
-from fairkd.effects import Effects
-from fairkd.stimuli import TESTS
+from fairkd.bias.effects import Effects
+from fairkd.bias.stimuli import TESTS
+from fairkd.claims import bias as claims
+from fairkd.claims import contrasts, paper
 
 LAYERS = {"capacity-1": 1, "capacity-2": 2, "capacity-4": 4, "capacity-6": 6}
 B = 500

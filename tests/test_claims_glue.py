@@ -5,12 +5,13 @@ import math
 import numpy as np
 import pytest
 
-from fairkd import claims, paper
-from fairkd.claims_glue import MARGIN, judge_glue
-from fairkd.contrasts import ONE_SEED
-from fairkd.inference import equivalence
-from fairkd.quality import Quality
-from fairkd.stats import difference_p, holm, widened
+from fairkd.claims import bias as claims
+from fairkd.claims import paper
+from fairkd.claims.contrasts import ONE_SEED
+from fairkd.claims.quality import MARGIN, judge_glue
+from fairkd.glue.quality import Quality
+from fairkd.stats.equivalence import equivalence
+from fairkd.stats.resampling import difference_p, holm, widened
 
 MINI = "mini-GLUE (synthetic)"
 TASKS = list(paper.TABLE3["full"])

@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 import yaml
 
-from fairkd import cli, runner
+from fairkd.bias.stimuli import TESTS
 from fairkd.errors import DivergedError, InputError
 from fairkd.profile import Profile
-from fairkd.stimuli import TESTS
+from fairkd.run import cli, runner
 
 
 @pytest.fixture
@@ -166,7 +166,7 @@ def test_status_shows_every_notebook(fairkd, tmp_path):
 
 def test_starting_imports_nothing_heavy():
     code = (
-        "import sys, fairkd.cli, fairkd.runner\n"
+        "import sys, fairkd.run.cli, fairkd.run.runner\n"
         "heavy = {'torch', 'transformers', 'datasets', 'matplotlib', 'seaborn', 'pandas', 'nbconvert', 'papermill'}\n"
         "print(sorted(heavy & set(sys.modules)))"
     )
@@ -204,7 +204,7 @@ def test_failures_of_a_run_are_a_sentence_and_status_1(fairkd, monkeypatch, erro
     def fails(profile):
         raise error
 
-    monkeypatch.setattr("fairkd.materials.train_profile", fails)
+    monkeypatch.setattr("fairkd.lab.materials.train_profile", fails)
     status, _, err = fairkd("train", "tiny")
     assert status == 1
     assert err == f"fairkd: {error}\n"

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from fairkd import comparisons
-from fairkd.effects import Effects, correlation
+from fairkd.bias import comparisons
+from fairkd.bias.effects import Effects, correlation
+from fairkd.bias.stimuli import TESTS
 from fairkd.errors import InputError
 from fairkd.rng import numpy_generator
-from fairkd.stats import bias_aware_interval, holm, resample_seeds, simultaneous_intervals, widened
-from fairkd.stimuli import TESTS
+from fairkd.stats.resampling import bias_aware_interval, holm, resample_seeds, simultaneous_intervals, widened
 
 B = 400
 WORDS = np.random.default_rng(0).normal(size=(1, B, 6))  # chance in the words, the same for every model

@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 import torch
 
-from fairkd import corpus as module
-from fairkd.corpus import Corpus, batches, build, collate, tokenizer_digest
+from fairkd.engine.store import Store
 from fairkd.errors import InputError
 from fairkd.rng import numpy_generator
-from fairkd.sequences import Sequences, SequenceWriter
-from fairkd.sources import documents
-from fairkd.store import Store
-from fairkd.teachers import small_tokenizer
+from fairkd.teachers.checkpoints import small_tokenizer
+from fairkd.text import corpus as module
+from fairkd.text.corpus import Corpus, batches, build, collate, tokenizer_digest
+from fairkd.text.sequences import Sequences, SequenceWriter
+from fairkd.text.sources import documents
 
 TEXTS = list(documents("generated"))
 TOKENIZER = small_tokenizer(TEXTS)
@@ -53,7 +53,7 @@ def test_sequences_are_the_tokenised_lines_between_cls_and_sep(tmp_path: Path) -
 
 
 def test_arrow_file_opens_as_a_dataset_and_is_read_by_any_index(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr("fairkd.sequences._CHARACTERS_AT_ONCE", 3000)  # many record batches
+    monkeypatch.setattr("fairkd.text.sequences._CHARACTERS_AT_ONCE", 3000)  # many record batches
     corpus = make(tmp_path, ["generated"])
     from datasets import Dataset
 
@@ -88,7 +88,7 @@ def test_sequences_are_found_from_any_working_folder(tmp_path: Path, monkeypatch
 
 def test_record_batches_do_not_change_the_result(tmp_path: Path, monkeypatch) -> None:
     whole = make(tmp_path / "a", ["generated"])
-    monkeypatch.setattr("fairkd.sequences._CHARACTERS_AT_ONCE", 500)
+    monkeypatch.setattr("fairkd.text.sequences._CHARACTERS_AT_ONCE", 500)
     assert make(tmp_path / "b", ["generated"]).digest == whole.digest
 
 
@@ -139,7 +139,7 @@ def test_cutting_keeps_every_piece(tmp_path: Path) -> None:
 
 
 def test_sequences_and_their_digest_equal_those_made_one_by_one(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr("fairkd.sequences._CHARACTERS_AT_ONCE", 3000)  # many record batches
+    monkeypatch.setattr("fairkd.text.sequences._CHARACTERS_AT_ONCE", 3000)  # many record batches
     draw, body = random.Random(0), 14
     words = TOKENIZER.convert_ids_to_tokens(range(5, 25))
     lines = ["\u200d"]  # no token at all
@@ -318,7 +318,7 @@ def test_changed_file_builds_anew(tmp_path: Path) -> None:
 
 
 def test_failure_in_the_middle_leaves_no_entry_and_the_next_call_succeeds(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr("fairkd.sequences._CHARACTERS_AT_ONCE", 500)
+    monkeypatch.setattr("fairkd.text.sequences._CHARACTERS_AT_ONCE", 500)
 
     def broken(source, *, column):
         yield from TEXTS[:100]

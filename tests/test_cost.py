@@ -9,15 +9,15 @@ from transformers import BertConfig, BertForMaskedLM
 
 from benchmarks.machine import peak_extra_bytes
 from fairkd.arms import Arm, named_arm
-from fairkd.batching import MaskedBatches
-from fairkd.cost import Batch, Shape, activation_bytes, memory_bytes, step_flops
+from fairkd.batches import MaskedBatches
+from fairkd.engine.fused_losses import CHUNK
+from fairkd.engine.recipe import Recipe
+from fairkd.engine.training import Learner
 from fairkd.gender import PairTable, appendix_c
+from fairkd.lab.cost import Batch, Shape, activation_bytes, memory_bytes, step_flops
 from fairkd.mixup import Mixup
-from fairkd.recipe import Recipe
+from fairkd.objective import arm_losses, supervise
 from fairkd.students import student_from_teacher
-from fairkd.supervision import arm_losses, supervise
-from fairkd.training import Learner
-from fairkd.vocabulary import CHUNK
 
 CPU = torch.device("cpu")
 ARMS = ("full", "no-cos", "no-ce", "mlm-only", "mixup-h", "mixup-xy")

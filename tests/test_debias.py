@@ -11,20 +11,20 @@ import pytest
 import torch
 from transformers import BertTokenizer
 
-from fairkd import occurrences
-from fairkd.adapt import heldout_batches, heldout_mlm_loss, log_unigram
-from fairkd.batching import MaskedBatches
-from fairkd.corpus import collate
+from fairkd.batches import MaskedBatches
 from fairkd.debias import compare_predictions, debias, debias_key, train
-from fairkd.debias_objective import DebiasRecipe, Objective, Step, debias_loss
+from fairkd.engine.recipe import Recipe
+from fairkd.engine.store import Store
 from fairkd.errors import DivergedError, InputError
-from fairkd.generated import JOBS, TOPICS
 from fairkd.masking import IGNORED
-from fairkd.occurrences import KINDS, Batch, Lexicon, choose, epoch_rows, updates_an_epoch
-from fairkd.recipe import Recipe
-from fairkd.store import Store
-from fairkd.teachers import from_scratch, weights_digest
-from fairkd.wordlists import NAMES, WordLists
+from fairkd.teachers import occurrences
+from fairkd.teachers.adapt import heldout_batches, heldout_mlm_loss, log_unigram
+from fairkd.teachers.checkpoints import from_scratch, weights_digest
+from fairkd.teachers.debias_objective import DebiasRecipe, Objective, Step, debias_loss
+from fairkd.teachers.occurrences import KINDS, Batch, Lexicon, choose, epoch_rows, updates_an_epoch
+from fairkd.teachers.wordlists import NAMES, WordLists
+from fairkd.text.corpus import collate
+from fairkd.text.generated import JOBS, TOPICS
 
 CPU = torch.device("cpu")
 WORDS = WordLists(female=("she", "nun", "aunt"), male=("he", "monk"), stereotype=("nurse", "abacus", "poetry"))
@@ -40,7 +40,7 @@ MASKS = Recipe(mlm_smoothing=0.0)
 
 
 class Rows:
-    """Sequences in memory, with what debiasing uses of :class:`fairkd.sequences.Sequences`."""
+    """Sequences in memory, with what debiasing uses of :class:`fairkd.text.sequences.Sequences`."""
 
     def __init__(self, rows: list[list[int]]) -> None:
         self.rows = [np.array(row, dtype=np.int32) for row in rows]
@@ -189,7 +189,7 @@ def test_the_objective_equals_a_literal_loop_over_sequences_words_and_layers(
 
 
 def test_the_heldout_objective_is_the_mean_over_all_heldout_places_however_they_are_batched(world, small, monkeypatch):
-    monkeypatch.setattr("fairkd.debias_objective.EVALUATION_BATCH", 1)
+    monkeypatch.setattr("fairkd.teachers.debias_objective.EVALUATION_BATCH", 1)
     objective, model = objective_of(world, small, alpha=0.3, beta=0.6), another_model(world)
     literal = literal_directions(world, model, objective, "all", per_gender=False)
     rows = objective.chosen.heldout

@@ -10,14 +10,14 @@ import torch
 from safetensors.torch import load_file
 
 from fairkd.arms import Arm
-from fairkd.batching import MaskedBatches
+from fairkd.batches import MaskedBatches
 from fairkd.distill import distill, student_key
+from fairkd.engine.recipe import Recipe
+from fairkd.engine.store import Store
 from fairkd.errors import DivergedError, InputError
 from fairkd.losses import distillation_losses
-from fairkd.recipe import Recipe
-from fairkd.store import Store
+from fairkd.objective import Supervision, arm_losses, supervise
 from fairkd.students import last_hidden, student_from_teacher
-from fairkd.supervision import Supervision, arm_losses, supervise
 
 CPU = torch.device("cpu")
 FULL = Arm(name="full", layers=2)

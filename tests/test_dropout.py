@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn.functional import scaled_dot_product_attention
 from transformers import DistilBertConfig, DistilBertForMaskedLM
 
-from fairkd import dropout as cheap
+from fairkd.engine import dropout as cheap
 
 
 @pytest.fixture

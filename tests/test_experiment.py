@@ -10,12 +10,12 @@ import torch
 from scipy import stats as scipy_stats
 
 from fairkd import InputError, Profile
+from fairkd.engine.recipe import Recipe
 from fairkd.experiment import Experiment
-from fairkd.materials import Materials, recipe_of, resolve_device, train_profile
-from fairkd.plan import plan
-from fairkd.recipe import Recipe
+from fairkd.lab.materials import Materials, recipe_of, resolve_device, train_profile
+from fairkd.lab.plan import plan
+from fairkd.lab.shell import skipped
 from fairkd.seat import TESTS, evaluate, load_encoder
-from fairkd.shell import skipped
 
 
 def tiny(folder, **values) -> Profile:
@@ -94,7 +94,7 @@ def test_differences_are_paired(experiment):
     averages = experiment.averages(arms).set_index(["arm", "pooling"])
     by_name = {arm.name: arm for arm in arms}
     from fairkd.rng import numpy_generator
-    from fairkd.stats import bias_aware_interval, resample_seeds, widened
+    from fairkd.stats.resampling import bias_aware_interval, resample_seeds, widened
 
     picks = resample_seeds(2, 100, numpy_generator(0, "resampled seeds", 2))
     draws, by_seed = {}, {}
@@ -383,7 +383,7 @@ def test_a_bad_pair_file_stops_before_any_work(trained, tmp_path):
 
 
 def test_the_sample_is_the_beginning_of_the_corpus(experiment):
-    from fairkd.generated import paragraphs
+    from fairkd.text.generated import paragraphs
 
     assert experiment.sample(documents=3).text.tolist() == list(itertools.islice(paragraphs(), 3))
 

@@ -9,10 +9,10 @@ from scipy import integrate, stats
 from torch.nn import functional as F
 
 from fairkd.errors import InputError
-from fairkd.explore import GRID, beta
-from fairkd.explore.choices import Loaded
-from fairkd.explore.reading import READINGS, Reading
 from fairkd.gender import Pair, PairTable, appendix_c
+from fairkd.show.sliders import GRID, beta
+from fairkd.show.sliders.choices import Loaded
+from fairkd.show.sliders.reading import READINGS, Reading
 from fairkd.students import student_from_teacher
 
 SENTENCE = "the teacher said that he was late ."
@@ -212,7 +212,7 @@ def test_a_model_without_a_head_or_with_another_vocabulary_is_refused(models, wo
     bare = Loaded("bare", student.model.base_model, student.tokenizer, "b", has_head=False)
     with pytest.raises(InputError, match="'bare' has no trained MLM head"):
         read(models, student=bare)
-    from fairkd.teachers import small_tokenizer
+    from fairkd.teachers.checkpoints import small_tokenizer
 
     foreign = Loaded("foreign", student.model, small_tokenizer(["another text"]), "f", has_head=True)
     with pytest.raises(InputError, match="'foreign' has another vocabulary than 'teacher'"):

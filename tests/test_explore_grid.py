@@ -5,13 +5,13 @@ import pandas as pd
 import pytest
 from matplotlib import rcParams
 
-from fairkd import figures
-from fairkd.explore import GRID, beta, grid
-from fairkd.explore.choices import Loaded
-from fairkd.explore.reading import Reading
+from fairkd.bias.stimuli import TESTS
 from fairkd.gender import PairTable, appendix_c
-from fairkd.interactive import explorer
-from fairkd.stimuli import TESTS
+from fairkd.show import figures
+from fairkd.show.sliders import GRID, beta, grid
+from fairkd.show.sliders.choices import Loaded
+from fairkd.show.sliders.explorer import explorer
+from fairkd.show.sliders.reading import Reading
 from fairkd.students import student_from_teacher
 
 

@@ -9,17 +9,17 @@ import pytest
 import torch
 
 from fairkd import seat
+from fairkd.bias.stimuli import TESTS, stimuli
 from fairkd.errors import InputError
-from fairkd.explore import GRID, seat_lambda
-from fairkd.explore.choices import TEACHER, Loaded, Models
-from fairkd.explore.compare import effects, projections
-from fairkd.explore.seat_lambda import curve, mixed_words, stored_curve
 from fairkd.gender import Pair, PairTable, appendix_c
-from fairkd.materials import Materials
+from fairkd.lab.materials import Materials
 from fairkd.profile import Profile
-from fairkd.stimuli import TESTS, stimuli
+from fairkd.show.sliders import GRID, seat_lambda
+from fairkd.show.sliders.choices import TEACHER, Loaded, Models
+from fairkd.show.sliders.compare import effects, projections
+from fairkd.show.sliders.seat_lambda import curve, mixed_words, stored_curve
 from fairkd.students import student_from_teacher
-from fairkd.teachers import from_scratch, small_tokenizer
+from fairkd.teachers.checkpoints import from_scratch, small_tokenizer
 
 
 @pytest.fixture(scope="module")

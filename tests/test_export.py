@@ -13,14 +13,16 @@ from bs4 import BeautifulSoup
 from matplotlib.figure import Figure
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from fairkd import cli, figures, notebooks
-from fairkd.downloads import csv_text
 from fairkd.errors import InputError
-from fairkd.export import TEMPLATES, locate, to_html, write_html
-from fairkd.interactive import explorer
 from fairkd.profile import Profile
-from fairkd.tables import frame as table_of
-from fairkd.tables.markup import table as raw_table
+from fairkd.run import cli
+from fairkd.run import parameters_cells as notebooks
+from fairkd.show import figures
+from fairkd.show.downloads import csv_text
+from fairkd.show.pages.export import TEMPLATES, locate, to_html, write_html
+from fairkd.show.sliders.explorer import explorer
+from fairkd.show.tables import frame as table_of
+from fairkd.show.tables.markup import table as raw_table
 
 HOSTILE = "<script>alert(1)</script>"
 CSV = "model,d\né,1.5\n"

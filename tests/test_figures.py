@@ -11,8 +11,9 @@ from frames import ABLATION, CAPACITY, MIXUP, averages, correlation, counts, dif
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
-from fairkd import figures, paper
-from fairkd.stimuli import TESTS
+from fairkd.bias.stimuli import TESTS
+from fairkd.claims import paper
+from fairkd.show import figures
 
 PRINTED = paper.TABLE1["full"]
 

@@ -11,14 +11,14 @@ import pytest
 import torch
 from datasets import Dataset
 
-from fairkd.classifiers import Encoder, classifier, open_encoder
+from fairkd.engine.store import Store
 from fairkd.errors import DivergedError, InputError
-from fairkd.evaluate import evaluate
-from fairkd.finetune import GlueRecipe, Run, check_device, finetune
-from fairkd.glue import TASKS, score
-from fairkd.glue_data import TaskData
+from fairkd.glue.classifiers import Encoder, classifier, open_encoder
+from fairkd.glue.data import TaskData
+from fairkd.glue.evaluate import evaluate
+from fairkd.glue.finetune import GlueRecipe, Run, check_device, finetune
+from fairkd.glue.tasks import TASKS, score
 from fairkd.rng import derive, numpy_generator
-from fairkd.store import Store
 from fairkd.students import student_from_teacher
 
 CPU = torch.device("cpu")
@@ -104,7 +104,7 @@ def test_nothing_is_fine_tuned_twice(checkpoint, store, monkeypatch):
 
 def test_what_matters_is_in_the_key(checkpoint, store, monkeypatch):
     made = []
-    monkeypatch.setattr("fairkd.finetune._make", lambda run, _: made.append(run.key))
+    monkeypatch.setattr("fairkd.glue.finetune._make", lambda run, _: made.append(run.key))
     data = task_data("SST-2")
     run(checkpoint, data, store)
     run(checkpoint, replace(data, digest="other"), store)
@@ -160,7 +160,7 @@ def test_untrained_has_the_shape_and_none_of_the_weights(checkpoint):
 
 
 def test_smaller_training_sets_are_parts_of_larger_ones():
-    from fairkd.finetune import _subset
+    from fairkd.glue.finetune import _subset
 
     data = task_data("SST-2")
     data = replace(data, train=data.train.add_column("idx", list(range(len(data.train)))))
@@ -217,7 +217,7 @@ def test_the_second_gpu_is_refused_with_the_way_out():
 
 def test_arguments_on_cuda_are_bf16_and_one_gpu(monkeypatch, tmp_path):
     """What can be checked without a GPU: the settings that would reach the Trainer."""
-    from fairkd import glue_trainer as module
+    from fairkd.glue import trainer as module
 
     seen = {}
     monkeypatch.setattr(module, "TrainingArguments", lambda **values: seen.update(values) or type("A", (), {})())
@@ -234,7 +234,7 @@ def test_evaluate_loses_no_task_to_another(checkpoint, store, monkeypatch):
             raise InputError("CoLA: split 'train' is empty")
         return task_data(task.name)
 
-    monkeypatch.setattr("fairkd.evaluate.load", data)
+    monkeypatch.setattr("fairkd.glue.evaluate.load", data)
     names, recipe = ["SST-2", "CoLA", "STS-B"], replace(RECIPE, epochs=1)
     table, failures = evaluate(checkpoint, "mini", names, recipe, seeds=[0, 1], store=store, device=CPU)
     assert failures == {"CoLA": "CoLA: split 'train' is empty"}

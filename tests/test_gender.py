@@ -8,12 +8,12 @@ import pytest
 import torch
 from transformers import BertTokenizer
 
-from fairkd import corpus as corpora
+from fairkd.engine.loading import load_tokenizer
 from fairkd.errors import InputError
 from fairkd.gender import PAIRS, Pair, PairTable, appendix_c, check_pairs, count, load_pairs, read_pairs, swap
-from fairkd.hub import load_tokenizer
-from fairkd.teachers import embedded_folder
-from fairkd.words import WholeWords, pieces_of
+from fairkd.teachers.checkpoints import embedded_folder
+from fairkd.text import corpus as corpora
+from fairkd.text.words import WholeWords, pieces_of
 
 MALE = {male for _, male in PAIRS}
 COUNTERPART = dict(PAIRS) | {male: female for female, male in PAIRS}
@@ -191,7 +191,7 @@ def test_counts_equal_those_of_the_sequences_one_by_one(world):
 
 
 def test_a_document_counts_once_however_many_sequences_it_has(world, tmp_path, store, monkeypatch):
-    monkeypatch.setattr("fairkd.sequences._CHARACTERS_AT_ONCE", 100)  # documents go on in the next chunk
+    monkeypatch.setattr("fairkd.text.sequences._CHARACTERS_AT_ONCE", 100)  # documents go on in the next chunk
     filler = "the long table and the weather of the town were what they spoke about"
     lines = [f"she read and {filler}.", f"John wrote and {filler}.", f"he met mary and {filler}."]
     rows = [{"text": "\n".join(lines)}, {"text": lines[0]}, {"text": filler}]

@@ -7,9 +7,9 @@ import pytest
 import scipy.stats
 import sklearn.metrics
 
+from fairkd.claims.paper import TABLE3
 from fairkd.errors import InputError
-from fairkd.glue import TASKS, Task, find_tasks, headline, score
-from fairkd.paper import TABLE3
+from fairkd.glue.tasks import TASKS, Task, find_tasks, headline, score
 
 CLASSES = [task for task in TASKS.values() if task.labels]
 STSB = TASKS["STS-B"]

@@ -17,8 +17,8 @@ import pytest
 from glue_files import examples, fields, save_parquet, save_tsv, write_parquet, write_tsv
 
 from fairkd.errors import InputError
-from fairkd.glue import TASKS, Task
-from fairkd.glue_data import TaskData, check_source, load, suite
+from fairkd.glue.data import TaskData, check_source, load, suite
+from fairkd.glue.tasks import TASKS, Task
 
 ROWS = 64
 EACH = pytest.mark.parametrize("task", TASKS.values(), ids=lambda task: task.name)

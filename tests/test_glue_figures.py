@@ -8,8 +8,10 @@ import pytest
 from frames import GLUE_TASKS, averages, glue_averages, glue_baselines, glue_scores
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-from fairkd import arms, figures, tables
-from fairkd.figures.glue import spread
+from fairkd import arms
+from fairkd.names import arm_titles
+from fairkd.show import figures
+from fairkd.show.figures.glue import spread
 
 MINI = "mini-GLUE (synthetic)"
 FOUR = ("full", "no-cos", "no-ce", "mixup-xy")
@@ -93,7 +95,7 @@ def test_names_overlap_neither_each_other_nor_any_mark(names, width):
     figure.draw(renderer)
     (axis,) = figure.axes
     assert [text.get_text() for text in axis.texts] == [
-        figures.subscripts(title) for title in tables.arm_titles(names).values()
+        figures.subscripts(title) for title in arm_titles(names).values()
     ]
     # The box of an annotation holds its line as well: that of the text alone is meant.
     boxes = [super(type(text), text).get_window_extent(renderer) for text in axis.texts]

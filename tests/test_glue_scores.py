@@ -9,11 +9,11 @@ import pytest
 from glue_files import save_parquet, write_parquet, write_tsv
 
 from fairkd import InputError, Profile
+from fairkd.engine.store import Store
 from fairkd.experiment import Experiment
-from fairkd.glue import TASKS, headline, score
-from fairkd.materials import train_profile
-from fairkd.results import Results
-from fairkd.store import Store
+from fairkd.glue.tasks import TASKS, headline, score
+from fairkd.lab.materials import train_profile
+from fairkd.lab.results import Results
 
 ROWS = 200
 
@@ -52,7 +52,7 @@ def test_eight_tasks_of_a_folder_in_the_hubs_layout_run_end_to_end(experiment, a
 
 def test_the_classic_download_gives_the_same_scores_without_another_run(experiment, arms, tmp_path, monkeypatch):
     before = experiment.glue_tasks(arms)
-    monkeypatch.setattr("fairkd.workers.finetune", lambda *_: pytest.fail("fine-tuned again"))
+    monkeypatch.setattr("fairkd.glue.workers.finetune", lambda *_: pytest.fail("fine-tuned again"))
     other = experiment.profile.changed(glue_source=str(write_tsv(tmp_path / "tsv", rows=ROWS)))
     pd.testing.assert_frame_equal(Experiment("04_glue", other).glue_tasks(arms), before, check_exact=True)
 
@@ -126,7 +126,7 @@ def test_a_task_that_fails_loses_no_other_and_is_named(profile, arms, tmp_path):
 
 
 def test_a_run_that_fails_loses_no_other(profile, arms, monkeypatch):
-    from fairkd.workers import Workers
+    from fairkd.glue.workers import Workers
 
     def fail():
         raise RuntimeError("out of memory\nand so on")
@@ -147,7 +147,7 @@ def test_a_run_beside_others_has_the_bits_of_one_alone(profile, arms, experiment
     """The runs of the fixture were made side by side, each with one thread, as is this one."""
     import torch
 
-    from fairkd.finetune import Run, finetune
+    from fairkd.glue.finetune import Run, finetune
 
     torch.set_num_threads(1)
     experiment.glue_tasks(arms)
@@ -195,7 +195,7 @@ def test_begin_checks_the_folder_before_any_work(profile, tmp_path):
 
 
 def test_the_command_line_prints_scores_and_reports_what_failed(profile, tmp_path, capsys):
-    from fairkd.cli import app, join_pairs
+    from fairkd.run.cli import app, join_pairs
 
     folder = write_parquet(tmp_path / "few", rows=32, tasks=["RTE", "STS-B"])
     student = Experiment("04_glue", profile).materials.student(profile.all_arms()[0], 0)

@@ -6,10 +6,11 @@ import pytest
 from bs4 import BeautifulSoup
 from frames import ABLATION, GLUE_TASKS, averages, glue_averages, glue_baselines, glue_differences, glue_scores, scores
 
-from fairkd import paper, tables
-from fairkd.glue import TASKS
-from fairkd.tables import glue
-from fairkd.tables.baselines import clearly_above
+from fairkd.claims import paper
+from fairkd.glue.tasks import TASKS
+from fairkd.show import tables
+from fairkd.show.tables import glue
+from fairkd.show.tables.baselines import clearly_above
 
 HOSTILE = "<script>alert(1)</script>"
 MINI = "mini-GLUE (synthetic)"

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from fairkd.first_token import read_first_token_only
-from fairkd.glue import TASKS
-from fairkd.glue_trainer import SimilarLengths
+from fairkd.glue.first_token import read_first_token_only
+from fairkd.glue.tasks import TASKS
+from fairkd.glue.trainer import SimilarLengths
 from fairkd.students import student_from_teacher
 
 IDS = torch.tensor([[2, 9, 8, 7, 6, 3], [2, 5, 3, 0, 0, 0], [2, 11, 12, 3, 0, 0]])
@@ -75,9 +75,9 @@ def test_an_epoch_has_every_example_once_in_batches_of_similar_length(examples):
 
 
 def test_predictions_are_in_the_order_of_the_examples(world, tmp_path):
-    from fairkd.classifiers import classifier, open_encoder
-    from fairkd.finetune import GlueRecipe
-    from fairkd.glue_trainer import GlueTrainer, arguments
+    from fairkd.glue.classifiers import classifier, open_encoder
+    from fairkd.glue.finetune import GlueRecipe
+    from fairkd.glue.trainer import GlueTrainer, arguments
 
     student_from_teacher(world.teacher.model, 1).save_pretrained(tmp_path)
     world.tokenizer.save_pretrained(tmp_path)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fairkd.errors import InputError
-from fairkd.inference import equivalence, sign_flip_p
+from fairkd.stats.equivalence import equivalence, sign_flip_p
 
 numbers = st.integers(-20, 20).map(lambda x: x / 8)  # exact in binary: ties are ties
 

@@ -11,11 +11,11 @@ import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
 
-from fairkd import plot_shapes
 from fairkd.errors import InputError
-from fairkd.figures.style import OURS
-from fairkd.interactive import explorer, long_form, text
-from fairkd.plot_shapes import LEFT, PLOT, RIGHT, WIDTH, draw
+from fairkd.show.figures.style import OURS
+from fairkd.show.sliders import shapes as plot_shapes
+from fairkd.show.sliders.explorer import explorer, long_form, text
+from fairkd.show.sliders.shapes import LEFT, PLOT, RIGHT, WIDTH, draw
 
 HOSTILE = '</script><script>alert("1")</script><b>'
 VALUES = [-1.0, 0.0, 0.5]

@@ -12,11 +12,11 @@ from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
-from fairkd import mini_glue
 from fairkd.errors import InputError
-from fairkd.mini_glue import scales
-from fairkd.mini_glue.grammar import past
-from fairkd.mini_glue.lexicon import DEV, TRAIN
+from fairkd.glue import mini as mini_glue
+from fairkd.glue.mini import scales
+from fairkd.glue.mini.grammar import past
+from fairkd.glue.mini.lexicon import DEV, TRAIN
 
 SCALES = [scale for group in (scales.MOODS, scales.TRAITS, scales.HELP) for scale in group.values()]
 # Of nyu-mll/glue: text columns, label ids, development splits.

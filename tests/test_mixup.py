@@ -11,9 +11,9 @@ from scipy import stats
 from torch.nn import functional as F
 
 from fairkd.arms import LEVELS, Arm
-from fairkd.batching import MaskedBatches
-from fairkd.corpus import collate
+from fairkd.batches import MaskedBatches
 from fairkd.distill import distill, student_key
+from fairkd.engine.recipe import Recipe
 from fairkd.errors import InputError
 from fairkd.gender import Pair, PairTable, appendix_c, swap
 from fairkd.losses import distillation_losses
@@ -28,10 +28,10 @@ from fairkd.mixup import (
     mixed_logits,
     plan,
 )
-from fairkd.recipe import Recipe
+from fairkd.objective import arm_losses, supervise
 from fairkd.rng import torch_generator
 from fairkd.students import last_hidden, student_from_teacher, vocabulary_logits
-from fairkd.supervision import arm_losses, supervise
+from fairkd.text.corpus import collate
 
 CPU = torch.device("cpu")
 SUBSETS = [tuple(level for level, bit in zip(LEVELS, f"{n:03b}") if bit == "1") for n in range(1, 8)]
@@ -399,7 +399,7 @@ def test_without_any_pair_word_a_mixing_arm_has_the_bits_of_the_plain_one(world,
 
 
 def test_every_subset_is_an_arm_of_its_own_and_has_the_same_bits_alone_or_beside_others(world, recipe, store, tmp_path):
-    from fairkd.store import Store
+    from fairkd.engine.store import Store
 
     arms = [FULL, *(mixing_arm(levels) for levels in SUBSETS)]
     beside = run(arms, world, recipe, store)
@@ -411,7 +411,7 @@ def test_every_subset_is_an_arm_of_its_own_and_has_the_same_bits_alone_or_beside
 
 
 def test_an_interrupted_run_with_mixup_ends_with_the_same_bits(world, recipe, tmp_path, monkeypatch):
-    from fairkd.store import Store
+    from fairkd.engine.store import Store
 
     arm = mixing_arm(LEVELS)
     whole = run([arm], world, recipe, Store(tmp_path / "whole"))
@@ -449,7 +449,7 @@ def test_keys_hold_what_mixup_depends_on_and_only_for_arms_that_mix(world, recip
 
 
 def test_students_of_a_debiased_teacher_start_from_it_and_learn_from_it(world, recipe, store):
-    from fairkd.teachers import Teacher, from_scratch, weights_digest
+    from fairkd.teachers.checkpoints import Teacher, from_scratch, weights_digest
 
     model = from_scratch(world.tokenizer, layers=3, hidden=32, max_length=64, initializer_range=0.1, seed=1)
     debiased = Teacher(model, world.tokenizer, weights_digest(model), world.teacher.tokenizer_digest, {"layers": 3})

@@ -50,12 +50,12 @@ def imported_by(*modules: str) -> set[str]:
 
 
 def test_the_research_core_imports_no_plotting_and_no_runner():
-    loaded = imported_by("fairkd.seat", "fairkd.distill", "fairkd.adapt", "fairkd.materials")
+    loaded = imported_by("fairkd.seat", "fairkd.distill", "fairkd.teachers.adapt", "fairkd.lab.materials")
     assert not loaded & {"matplotlib", "seaborn", "papermill", "nbconvert"}
 
 
 def test_the_command_line_starts_without_torch():
-    assert not imported_by("fairkd.cli") & {"torch", "transformers", "datasets", "matplotlib"}
+    assert not imported_by("fairkd.run.cli") & {"torch", "transformers", "datasets", "matplotlib"}
 
 
 def test_links_and_images_of_the_readme_exist_in_the_repository():

@@ -3,8 +3,8 @@
 import pandas as pd
 import pytest
 
-from fairkd import paper
-from fairkd.stimuli import TESTS
+from fairkd.bias.stimuli import TESTS
+from fairkd.claims import paper
 
 
 def test_table_1_has_the_papers_layout():

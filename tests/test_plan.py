@@ -4,14 +4,14 @@ import pytest
 
 from fairkd import Profile
 from fairkd.arms import Arm
-from fairkd.cost import Shape, step_flops
-from fairkd.materials import Materials
-from fairkd.plan import batch_of, cost
+from fairkd.lab.cost import Shape, step_flops
+from fairkd.lab.materials import Materials
+from fairkd.lab.plan import batch_of, cost
 
 
 @pytest.fixture
 def profile(tmp_path, monkeypatch) -> Profile:
-    monkeypatch.setattr("fairkd.plan.matmul_rate", lambda device: 2e9)
+    monkeypatch.setattr("fairkd.lab.plan.matmul_rate", lambda device: 2e9)
     arms = {"depths": [2, 3], "student_layers": 2, "arms": ["full", "no-ce"]}
     places = {"runs_dir": str(tmp_path / "runs"), "store_dir": str(tmp_path / "store")}
     return Profile.load("tiny").changed(

@@ -8,14 +8,15 @@ from collections import Counter
 
 import pytest
 
-from fairkd import gender, planted
-from fairkd.corpus import build
+from fairkd import gender
+from fairkd.bias.stimuli import TESTS, sentences, stimuli
+from fairkd.engine.store import Store
 from fairkd.errors import InputError
-from fairkd.sequences import SHORTEST
-from fairkd.sources import check_sources, documents, fingerprint, is_path
-from fairkd.stimuli import TESTS, sentences, stimuli
-from fairkd.store import Store
-from fairkd.teachers import small_tokenizer
+from fairkd.teachers.checkpoints import small_tokenizer
+from fairkd.text import planted
+from fairkd.text.corpus import build
+from fairkd.text.sequences import SHORTEST
+from fairkd.text.sources import check_sources, documents, fingerprint, is_path
 
 STRENGTHS = (-0.9, -0.3, 0.0, 0.3, 0.9)
 TEXTS = {rho: list(planted.documents(rho)) for rho in STRENGTHS}

@@ -1,4 +1,4 @@
-"""fairkd.products: oneDNN's matrix products against products in float64, and when it is chosen."""
+"""fairkd.engine.products: oneDNN's matrix products against products in float64, and when it is chosen."""
 
 from types import SimpleNamespace
 
@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from fairkd import products
+from fairkd.engine import products
 
 pytestmark = pytest.mark.skipif(
     not (torch.backends.mkldnn.is_available() and all(hasattr(torch.ops.mkldnn, n) for n in products.OPERATORS)),

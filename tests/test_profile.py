@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from fairkd import InputError, Profile, paper
+from fairkd import InputError, Profile
 from fairkd.arms import NAMED
-from fairkd.notebooks import parameters_cell
+from fairkd.claims import paper
 from fairkd.profile import PARAMETERS, project_root
+from fairkd.run.parameters_cells import parameters_cell
 
 NAMES = ("tiny", "quick", "planted", "small", "paper")
 

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fairkd import quality
 from fairkd.errors import InputError
-from fairkd.glue import TASKS, headline, score
-from fairkd.quality import AVERAGE, Quality, over_runs, replicate_scores, resample
+from fairkd.glue import quality
+from fairkd.glue.quality import AVERAGE, Quality, over_runs, replicate_scores, resample
+from fairkd.glue.tasks import TASKS, headline, score
 from fairkd.rng import numpy_generator
-from fairkd.stats import bias_aware_interval, holm, resample_seeds, widened
+from fairkd.stats.resampling import bias_aware_interval, holm, resample_seeds, widened
 
 B = 300
 THREE_CLASSES = replace(TASKS["MNLI"], metrics=("matthews",))

@@ -6,8 +6,10 @@ import pytest
 from bs4 import BeautifulSoup
 from frames import ABLATION, CAPACITY, averages, correlation, glue_averages, glue_baselines, glue_scores
 
-from fairkd import Profile, claims, report
-from fairkd.report_glue import glue_sentence
+from fairkd import Profile
+from fairkd.claims import bias as claims
+from fairkd.show import sentences as report
+from fairkd.show.sentences_glue import glue_sentence
 
 FACTS = {
     "corpus": {"sources": ["generated"], "tokens": 12345},

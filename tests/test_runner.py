@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -12,10 +13,12 @@ import pytest
 import yaml
 from nbformat.v4 import new_code_cell, new_notebook
 
-from fairkd import ledger, runner
 from fairkd.errors import InputError
-from fairkd.notebooks import TAG, parameters_cell
-from fairkd.profile import PARAMETERS, Profile
+from fairkd.profile import PARAMETERS, Profile, project_root
+from fairkd.run import ledger, runner
+from fairkd.run.parameters_cells import TAG, parameters_cell
+
+ROOT = project_root()
 
 FINISH = """
 import hashlib, json, os, pathlib
@@ -41,7 +44,7 @@ def project(tmp_path, monkeypatch) -> Path:
     """A project of its own with small notebooks, as working directory."""
     (tmp_path / PARAMETERS).mkdir()
     for name in ("tiny", "quick", "planted"):
-        values = yaml.safe_load((Path(__file__).parents[1] / PARAMETERS / f"{name}.yaml").read_text())
+        values = yaml.safe_load((ROOT / PARAMETERS / f"{name}.yaml").read_text())
         (tmp_path / PARAMETERS / f"{name}.yaml").write_text(yaml.safe_dump(values))
     monkeypatch.chdir(tmp_path)
     for name in {*runner.notebooks(Profile.load("planted")), *runner.notebooks(Profile.load("tiny"))}:
@@ -233,7 +236,7 @@ def test_failed_export_is_a_failed_run(project, without_kernels, monkeypatch):
     def fail(*_, **__):
         raise OSError("disk full")
 
-    monkeypatch.setattr("fairkd.export.write_html", fail)
+    monkeypatch.setattr("fairkd.show.pages.export.write_html", fail)
     outcome = runner.run("01_capacity", Profile.load("tiny"))
     assert (outcome.state, outcome.detail) == ("failed", "HTML export: OSError: disk full")
     assert not (project / "runs/tiny/status/01_capacity.json").exists()
@@ -264,6 +267,21 @@ def test_identity_changes_with_all_that_matters_and_with_nothing_else(project, w
     assert who() != first
 
 
+def test_a_change_in_any_room_of_the_package_makes_notebooks_stale(project, without_kernels, tmp_path, monkeypatch):
+    copy = shutil.copytree(ledger.PACKAGE, tmp_path / "copy", ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(ledger, "PACKAGE", copy)
+    profile = Profile.load("tiny")
+    runner.run("01_capacity", profile)
+    rooms: dict[Path, Path] = {path.parent: path for path in copy.rglob("*") if path.suffix in (".py", ".css", ".j2")}
+    assert len(rooms) > 12
+    for path in rooms.values():
+        before = path.read_bytes()
+        path.write_bytes(before + b"\n")
+        assert ledger.state("01_capacity", profile)[0] == "stale", path
+        path.write_bytes(before)
+        assert ledger.state("01_capacity", profile)[0] == "done", path
+
+
 def test_prepare_only_counts_for_nothing(project, without_kernels):
     calls, _ = without_kernels
     profile = Profile.load("tiny")
@@ -278,7 +296,7 @@ def test_prepare_only_counts_for_nothing(project, without_kernels):
 
 def test_second_runner_is_told_who_runs_it(project, without_kernels):
     hold = (
-        "import sys, time\nfrom fairkd.ledger import Files, hold\nfrom fairkd.profile import Profile\n"
+        "import sys, time\nfrom fairkd.run.ledger import Files, hold\nfrom fairkd.profile import Profile\n"
         "with hold(Files(Profile.load('tiny').output_dir, '01_capacity')):\n    print('held', flush=True)\n"
         "    sys.stdin.read()"
     )
@@ -316,7 +334,7 @@ def test_child_dies_with_a_killed_runner(project):
     (project / "sleeper.py").write_text(
         "import os, pathlib, time\npathlib.Path('child').write_text(str(os.getpid()))\ntime.sleep(60)"
     )
-    parent = subprocess.Popen([sys.executable, "-c", "from fairkd.runner import _call; _call(['sleeper'])"])
+    parent = subprocess.Popen([sys.executable, "-c", "from fairkd.run.runner import _call; _call(['sleeper'])"])
     deadline = time.monotonic() + 30
     while not (project / "child").exists() or not (project / "child").read_text():
         assert time.monotonic() < deadline

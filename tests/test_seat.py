@@ -26,9 +26,10 @@ from transformers import (
     T5Config,
 )
 
-from fairkd import association, seat
+from fairkd import seat
+from fairkd.bias import association
+from fairkd.bias.stimuli import LISTS, ROLES, TESTS, stimuli, words
 from fairkd.errors import InputError
-from fairkd.stimuli import LISTS, ROLES, TESTS, stimuli, words
 
 GOLDEN = json.loads((Path(__file__).parent / "data" / "bert_pooler_associations.json").read_text())["tests"]
 SENTENCES = list(dict.fromkeys(s for test in TESTS for part in stimuli(test).values() for s in part))

@@ -13,11 +13,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from fairkd import generated, sources
 from fairkd.errors import InputError
-from fairkd.sources import check_sources, documents, fingerprint
-from fairkd.wikitext import prose
-from fairkd.wordlists import FEMALE, MALE
+from fairkd.teachers.wordlists import FEMALE, MALE
+from fairkd.text import generated, sources
+from fairkd.text.sources import check_sources, documents, fingerprint
+from fairkd.text.wikitext import prose
 
 ARTICLE = """{{Infobox person | name = Ada }}
 [[File:Ada.jpg|thumb|A [[portrait]] of her that is no part of the article's text.]]
@@ -241,7 +241,7 @@ def test_hub_source_with_a_wrong_name_says_what_there_is(hub: Path) -> None:
 def test_unreachable_hub_is_a_clear_error_and_needs_no_network_to_check() -> None:
     # In a process of its own: the hub's client reads the switch once, when it is imported.
     code = (
-        "from fairkd.sources import check_sources, documents\n"
+        "from fairkd.text.sources import check_sources, documents\n"
         "check_sources(['hub:wikimedia/wikipedia:20231101.en'])\n"
         "next(documents('hub:wikimedia/wikipedia:20231101.en'))"
     )
@@ -331,5 +331,5 @@ def test_fingerprint_changes_with_a_files_content_and_names(tmp_path: Path) -> N
 
 
 def test_sources_load_neither_gensim_nor_datasets_before_they_are_needed() -> None:
-    code = "import sys, fairkd.corpus; print(sorted({'gensim', 'datasets', 'transformers'} & set(sys.modules)))"
+    code = "import sys, fairkd.text.corpus; print(sorted({'gensim', 'datasets', 'transformers'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"

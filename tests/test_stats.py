@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fairkd.errors import InputError
-from fairkd.stats import (
+from fairkd.stats.resampling import (
     bias_aware_interval,
     bias_corrected,
     difference_p,

@@ -4,8 +4,8 @@ import hashlib
 
 import pytest
 
+from fairkd.bias.stimuli import DROPPED, LISTS, ROLES, TESTS, sentences, stimuli, words
 from fairkd.errors import InputError
-from fairkd.stimuli import DROPPED, LISTS, ROLES, TESTS, sentences, stimuli, words
 
 # SHA-256 of the sorted distinct sentences of each published set, joined by newlines.
 DIGESTS = {

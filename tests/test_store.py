@@ -8,8 +8,8 @@ import threading
 
 import pytest
 
+from fairkd.engine.store import Store, write_json
 from fairkd.rng import derive, numpy_generator, torch_generator
-from fairkd.store import Store, write_json
 
 
 def fill(store: Store, key: str, text: str = "hello") -> None:
@@ -82,7 +82,7 @@ def test_an_entry_that_cannot_be_read_just_now_is_not_called_damaged(store, monk
     def fails(path):
         raise PermissionError(13, "denied")
 
-    monkeypatch.setattr("fairkd.store.file_digest", fails)
+    monkeypatch.setattr("fairkd.engine.store.file_digest", fails)
     with pytest.raises(PermissionError):
         Store(store.root).find("k")
 

@@ -10,8 +10,13 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import BertConfig, BertForMaskedLM, BertModel, DistilBertConfig, DistilBertForMaskedLM
 
-from fairkd import teachers
-from fairkd.adapt import (
+from fairkd.batches import MaskedBatches
+from fairkd.engine.recipe import Recipe
+from fairkd.engine.store import Store
+from fairkd.errors import InputError
+from fairkd.masking import IGNORED
+from fairkd.teachers import checkpoints as teachers
+from fairkd.teachers.adapt import (
     adaptation_recipe,
     heldout_batches,
     heldout_mlm_loss,
@@ -21,14 +26,9 @@ from fairkd.adapt import (
     prepare,
     teacher_key,
 )
-from fairkd.batching import MaskedBatches
-from fairkd.corpus import build, collate
-from fairkd.errors import InputError
-from fairkd.masking import IGNORED
-from fairkd.recipe import Recipe
-from fairkd.sequences import Sequences
-from fairkd.store import Store
-from fairkd.teachers import Checkpoint, embedded_folder, from_scratch, load, small_tokenizer, weights_digest
+from fairkd.teachers.checkpoints import Checkpoint, embedded_folder, from_scratch, load, small_tokenizer, weights_digest
+from fairkd.text.corpus import build, collate
+from fairkd.text.sequences import Sequences
 
 CPU = torch.device("cpu")
 
@@ -224,7 +224,7 @@ def test_adaptation_lowers_the_heldout_loss_and_is_cached(world, store, monkeypa
     assert record["adapted"]
     assert record["heldout_mlm_loss_after"] < record["heldout_mlm_loss_before"] - 0.1
     assert teacher.digest == weights_digest(teacher.model)
-    monkeypatch.setattr("fairkd.adapt.fit", lambda *a, **k: pytest.fail("trained again"))
+    monkeypatch.setattr("fairkd.teachers.adapt.fit", lambda *a, **k: pytest.fail("trained again"))
     again = prepared(world, store, scratch(world))
     assert again.digest == teacher.digest == weights_digest(again.model)
     assert again.record == record

@@ -7,9 +7,9 @@ import pytest
 import torch
 from transformers import get_linear_schedule_with_warmup
 
-from fairkd.batching import MaskedBatches
-from fairkd.recipe import Recipe, learning_rate
-from fairkd.training import Learner, adamw, dropout_from, fit
+from fairkd.batches import MaskedBatches
+from fairkd.engine.recipe import Recipe, learning_rate
+from fairkd.engine.training import Learner, adamw, dropout_from, fit
 
 CPU = torch.device("cpu")
 

@@ -4,10 +4,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from fairkd import vocabulary
+from fairkd.engine import fused_losses as vocabulary
+from fairkd.engine.fused_losses import Targets, soft_targets, soften_, vocabulary_losses
 from fairkd.losses import kl_rows, mlm_rows
 from fairkd.students import student_from_teacher, vocabulary_features, vocabulary_logits
-from fairkd.vocabulary import Targets, soft_targets, soften_, vocabulary_losses
 
 N, TAUGHT, LABELLED, TEMPERATURE = 23, 17, 9, 3.0  # rows 14 to 16 have both
 

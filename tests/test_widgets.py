@@ -7,10 +7,10 @@ import ipywidgets
 import pytest
 from bs4 import BeautifulSoup
 
-from fairkd import widgets
-from fairkd.explore.choices import TEACHER, Models
-from fairkd.materials import Materials
+from fairkd.lab.materials import Materials
 from fairkd.profile import Profile
+from fairkd.show.sliders import widgets
+from fairkd.show.sliders.choices import TEACHER, Models
 
 TEXT = "the nurse said that he was late ."
 FULL, MIXED = "full, seed 0", "mixup-xy, seed 0"

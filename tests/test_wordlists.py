@@ -4,10 +4,10 @@ import re
 
 import pytest
 
+from fairkd.bias.stimuli import LISTS
 from fairkd.errors import InputError
 from fairkd.gender import PAIRS
-from fairkd.stimuli import LISTS
-from fairkd.wordlists import FEMALE, MALE, STEREOTYPE, WordLists, built_in, load, read
+from fairkd.teachers.wordlists import FEMALE, MALE, STEREOTYPE, WordLists, built_in, load, read
 
 
 def test_built_in_lists_are_disjoint_lower_case_single_words() -> None:

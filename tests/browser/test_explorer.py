@@ -21,8 +21,8 @@ from typing import Any
 
 import pytest
 
-from fairkd import notebooks
 from fairkd.profile import Profile, project_root
+from fairkd.run import parameters_cells as notebooks
 
 STARTING, RUNNING, ANSWERING = 120, 240, 30
 """Seconds to wait at most: for JupyterLab, for the notebook's cells, for an answer to a control."""

@@ -12,12 +12,11 @@ from frames import ABLATION, averages, counts, scores
 from matplotlib.figure import Figure
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from fairkd import figures
-from fairkd.export import write_html
-from fairkd.interactive import explorer
-from fairkd.profile import project_root
-from fairkd.tables import frame as table
-from fairkd.tables import notice, table1
+from fairkd.show import figures
+from fairkd.show.pages.export import TEMPLATES, write_html
+from fairkd.show.sliders.explorer import explorer
+from fairkd.show.tables import frame as table
+from fairkd.show.tables import notice, table1
 
 HOSTILE = "<script>document.title = 'run'</script><img src=x onerror=\"document.title = 'run'\">"
 LAMBDAS = [0.0, 0.25, 0.5, 0.75, 1.0]
@@ -256,7 +255,7 @@ def test_axe_finds_no_serious_violation(visit, page, width, scheme):
 
 
 def test_script_is_small_and_writes_no_markup():
-    source = (project_root() / "fairkd" / "templates" / "fairkd" / "page.js").read_text()
+    source = (TEMPLATES / "fairkd" / "page.js").read_text()
     assert len(source) < 6000
     assert not re.search(
         r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|https?://(?!www\.w3\.org)", source

@@ -16,11 +16,13 @@ import yaml
 from browsing import grave_violations, without_data
 from bs4 import BeautifulSoup
 
-from fairkd import notebooks, paper, runner
 from fairkd.arms import GROUPS
-from fairkd.glue import TASKS
+from fairkd.bias.stimuli import TESTS
+from fairkd.claims import paper
+from fairkd.glue.tasks import TASKS
 from fairkd.profile import Profile, project_root
-from fairkd.stimuli import TESTS
+from fairkd.run import parameters_cells as notebooks
+from fairkd.run import runner
 
 SOURCES = notebooks.sources()
 each_notebook = pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
@@ -199,7 +201,7 @@ def test_full_is_the_student_of_figure_1_at_its_depth(tiny):
 
 def test_stored_student_measured_anew_gives_the_saved_scores(tiny):
     from fairkd import seat
-    from fairkd.store import Store
+    from fairkd.engine.store import Store
 
     store = tiny.profile.store()
     folders = [path.parent for path in store.root.glob("*/manifest.json") if not path.parent.name.startswith(".")]
@@ -233,7 +235,7 @@ def test_training_metrics_have_the_losses_of_each_arm(tiny):
 
 @pytest.mark.parametrize("name", TINY)
 def test_manifest_holds_parameters_and_the_digests_of_what_was_saved(tiny, name):
-    from fairkd.store import file_digest
+    from fairkd.engine.store import file_digest
 
     manifest = json.loads((tiny.folder / "results" / f"{name}.json").read_text())
     assert manifest["parameters"] == tiny.profile.values()

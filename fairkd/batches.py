@@ -1,0 +1,127 @@
+"""Masked batches by number: what every model of a run reads in one step, the same for the same (seed, number)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fairkd.engine.recipe import Recipe
+from fairkd.losses import token_rows
+from fairkd.masking import IGNORED, mask_tokens, sampling_weights
+from fairkd.mixup import Mixing, Mixup, plan
+from fairkd.rng import torch_generator
+from fairkd.text.corpus import Corpus, batches, collate
+
+
+@dataclass(frozen=True)
+class MaskedBatch:
+    """One batch, masked once for all models. Row numbers are made on the host, so that no GPU waits for them.
+
+    Attributes:
+        input_ids, corrupted, labels, attention_mask: (batch, tokens) on the device.
+        token_rows: flat positions (n,) of the non-pad tokens.
+        head_rows: of what L_ce or L_mlm looks at: first what only L_ce does, then what both do, last what only L_mlm.
+        ce_rows, mlm_rows: the first and the last of these.
+        tokens: number of non-pad tokens.
+        mixing: where gender words are mixed; None if nothing is.
+    """
+
+    input_ids: Tensor
+    corrupted: Tensor
+    labels: Tensor
+    attention_mask: Tensor
+    token_rows: Tensor
+    head_rows: Tensor
+    ce_rows: Tensor
+    mlm_rows: Tensor
+    tokens: int
+    mixing: Mixing | None = None
+
+
+class MaskedBatches:
+    """The batches of a run by their number; the same number always gives the same batch.
+
+    Args:
+        corpus: token sequences and token counts.
+        tokenizer: gives the ids of the special tokens.
+        recipe: batch size and masking.
+        seed: of the run.
+        device: where the batches go.
+        mixup: how gender words are mixed, if any arm mixes.
+    """
+
+    def __init__(
+        self,
+        corpus: Corpus,
+        tokenizer: Any,
+        recipe: Recipe,
+        seed: int,
+        device: torch.device,
+        mixup: Mixup | None = None,
+    ) -> None:
+        self.corpus, self.recipe, self.seed, self.device, self.mixup = corpus, recipe, seed, device, mixup
+        self.pad_id, self.mask_id = tokenizer.pad_token_id, tokenizer.mask_token_id
+        self.weights = sampling_weights(corpus.token_counts, tokenizer.all_special_ids, recipe.mlm_smoothing)
+        self._epoch = -1
+        self._order: list[np.ndarray] = []
+
+    def __len__(self) -> int:
+        """Batches an epoch."""
+        return math.ceil(len(self.corpus.train) / self.recipe.batch_size)
+
+    def __getitem__(self, number: int) -> MaskedBatch:
+        epoch, index = divmod(number, len(self))
+        if epoch != self._epoch:
+            self._order = batches(self.corpus.train.lengths, self.recipe.batch_size, seed=self.seed, epoch=epoch)
+            self._epoch = epoch
+        input_ids, attention_mask = collate(self.corpus.train[self._order[index]], self.pad_id)
+        return self.mask(input_ids, attention_mask, number, purpose="mask")
+
+    def mask(self, input_ids: Tensor, attention_mask: Tensor, number: int, *, purpose: str) -> MaskedBatch:
+        """Masks a batch (batch, tokens) and moves it to the device."""
+        recipe = self.recipe
+        corrupted, labels = mask_tokens(
+            input_ids,
+            attention_mask,
+            self.weights,
+            mask_id=self.mask_id,
+            mask_prop=recipe.mlm_mask_prop,
+            word_mask=recipe.word_mask,
+            word_keep=recipe.word_keep,
+            generator=torch_generator(self.seed, purpose, number),
+        )
+        generator = torch_generator(self.seed, f"{purpose} ce tokens", number)
+        labelled = labels.flatten() != IGNORED
+        taught = torch.zeros_like(labelled)
+        taught[token_rows(attention_mask, recipe.ce_token_fraction, generator)] = True
+        parts = [part.nonzero().squeeze(1) for part in (taught & ~labelled, taught & labelled, ~taught & labelled)]
+        ce_rows, mlm_rows = torch.cat(parts[:2]), torch.cat(parts[1:])
+        tensors = {
+            "input_ids": input_ids,
+            "corrupted": corrupted,
+            "labels": labels,
+            "attention_mask": attention_mask,
+            "token_rows": attention_mask.flatten().nonzero().squeeze(1),
+            "head_rows": torch.cat(parts),
+            "ce_rows": ce_rows,
+            "mlm_rows": mlm_rows,
+        }
+        mixing = None
+        if self.mixup is not None:
+            generator = torch_generator(self.seed, "lambda", number)
+            mixing = plan(input_ids, corrupted, attention_mask, ce_rows, self.mixup, generator)
+        return MaskedBatch(
+            **{name: self._place(t) for name, t in tensors.items()},
+            tokens=len(tensors["token_rows"]),
+            mixing=None if mixing is None else Mixing(**{name: self._place(t) for name, t in vars(mixing).items()}),
+        )
+
+    def _place(self, tensor: Tensor) -> Tensor:
+        if self.device.type == "cuda":
+            return tensor.pin_memory().to(self.device, non_blocking=True)
+        return tensor.to(self.device)

@@ -1,0 +1,111 @@
+"""SEAT of an arm over its seeds and over resampled stimulus words: averages, differences and their replicates.
+
+The average is the paper's: the mean of |d| over the six tests, then over seeds. Every estimate carries the same
+replicates of words and seeds, so that a difference of two estimates is paired.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from fairkd.rng import numpy_generator
+from fairkd.stats.resampling import (
+    Floats,
+    bias_aware_interval,
+    difference_p,
+    multibootstrap,
+    pearson_r,
+    percentile_interval,
+    resample_seeds,
+    widened,
+)
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A statistic with its bootstrap replicates.
+
+    Attributes:
+        value: on the data, the mean over seeds.
+        replicates: (B,) under resampled words and seeds; replicate b has the same words and seeds in every estimate.
+        by_seed: (seeds,) the statistic of each seed on the data; one for the teacher.
+    """
+
+    value: float
+    replicates: Floats
+    by_seed: Floats
+
+    def __sub__(self, other: Estimate) -> Estimate:
+        """The paired difference; one value, such as the teacher's, stands against each seed of the other."""
+        ours, theirs = self.by_seed, other.by_seed
+        if min(len(ours), len(theirs)) > 1:
+            ours, theirs = ours[: len(theirs)], theirs[: len(ours)]  # the seeds that both have
+        return Estimate(self.value - other.value, self.replicates - other.replicates, ours - theirs)
+
+    def interval(self, level: float = 0.95) -> tuple[float, float]:
+        """An interval that allows for few seeds and for the bias of |d|, see :mod:`fairkd.stats.resampling`."""
+        return bias_aware_interval(self.value, widened(self.replicates, self.by_seed, level), level)
+
+    def p(self) -> float:
+        """Two-sided p-value for "it is zero", see :func:`fairkd.stats.resampling.difference_p`."""
+        return difference_p(self.value, widened(self.replicates, self.by_seed))
+
+
+@dataclass(frozen=True)
+class Effects:
+    """Effect sizes of one arm (or the teacher, one seed) under one pooling.
+
+    Attributes:
+        d: (seeds, 6), signed, in the order of ``TESTS``.
+        replicates: (seeds, B, 6), d under resampled words.
+    """
+
+    d: Floats
+    replicates: Floats
+
+    @property
+    def seeds(self) -> int:
+        """How many."""
+        return len(self.d)
+
+    def average(self) -> Estimate:
+        """Average SEAT: mean of |d| over tests and seeds."""
+        by_seed = np.abs(self.d).mean(axis=1)
+        return Estimate(float(by_seed.mean()), self._over_seeds(np.abs(self.replicates).mean(axis=2)), by_seed)
+
+    def signed(self) -> Estimate:
+        """Mean of d over tests and seeds: zero where stereotypes and counter-stereotypes cancel."""
+        by_seed = self.d.mean(axis=1)
+        return Estimate(float(by_seed.mean()), self._over_seeds(self.replicates.mean(axis=2)), by_seed)
+
+    def absolute_tests(self) -> tuple[Floats, Floats]:
+        """|d| of each test, mean over seeds: (6,), and its replicates (B, 6)."""
+        return np.abs(self.d).mean(axis=0), self._over_seeds(np.abs(self.replicates))
+
+    def tests(self) -> tuple[Floats, Floats, Floats]:
+        """d of each test, mean over seeds, with the ends of its 95 % interval: three arrays (6,)."""
+        replicates = self._over_seeds(self.replicates)
+        stretched = np.stack([widened(replicates[:, n], self.d[:, n]) for n in range(self.d.shape[1])], axis=1)
+        low, high = percentile_interval(stretched)
+        return self.d.mean(axis=0), low, high
+
+    def _over_seeds(self, values: Floats) -> Floats:
+        """Means over resampled seeds, (B, …), of values (seeds, B, …); every arm draws the same seeds."""
+        draws = resample_seeds(self.seeds, values.shape[1], numpy_generator(0, "resampled seeds", self.seeds))
+        return multibootstrap(values, draws)
+
+
+def correlation(layers: list[int], averages: list[Estimate]) -> tuple[Estimate, float, float]:
+    """Pearson's r of layers and average SEAT over arms (Figure 1), with the ends of its 95 % interval.
+
+    r is bounded, so its percentile interval is not shifted; the ends stay within [-1, 1].
+    """
+    r = float(pearson_r(layers, [average.value for average in averages]))
+    seeds = min(len(average.by_seed) for average in averages)
+    by_seed = pearson_r(layers, np.stack([average.by_seed[:seeds] for average in averages], axis=1))
+    replicates = pearson_r(layers, np.stack([average.replicates for average in averages], axis=1))
+    replicates = np.clip(widened(replicates, by_seed), -1.0, 1.0)
+    low, high = percentile_interval(replicates)
+    return Estimate(r, replicates, by_seed), float(low), float(high)

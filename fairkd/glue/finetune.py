@@ -1,0 +1,193 @@
+"""Fine-tuning on one task of GLUE (Section 5.3, Table 3), with transformers' ``Trainer``.
+
+The recipe is the usual one of GLUE: a new head on the encoder, all weights trained, linear decay of the learning rate,
+without warm-up, no weight decay, gradients clipped to norm 1. Order of the examples, the head's first weights and
+dropout are derived from (seed, task), so that two students see the same draws and their differences are paired.
+
+What is kept of a run is its predictions on the development set: every score is made from them.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from fairkd.engine.loading import quiet
+from fairkd.engine.processes import keep_freed_memory
+from fairkd.engine.provenance import environment
+from fairkd.engine.store import Store
+from fairkd.engine.training import precision
+from fairkd.errors import DivergedError, InputError
+from fairkd.glue.classifiers import Encoder, classifier
+from fairkd.glue.data import TaskData
+from fairkd.glue.tasks import Task, score
+from fairkd.rng import derive, global_randomness_kept, numpy_generator
+
+ENGINE = 2
+"""Part of every run's key; raised when a change of the code changes its predictions."""
+
+
+@dataclass(frozen=True)
+class GlueRecipe:
+    """How a task is learned; the defaults are the paper's (Section 5.3) and those of transformers' GLUE example.
+
+    Attributes:
+        max_length: longest sequence in tokens, pairs cut from the longer text.
+        batch_size: examples a batch.
+        learning_rate: at the first update; it falls to zero in a line.
+        epochs: passes over the training examples.
+        train_examples: so many of them, chosen by a seeded permutation (a prefix of it, so that sizes are nested);
+            None for all.
+        freeze_embeddings: keep the embeddings as they are. Words that occur in no training example then stay where
+            the encoder learned to read them, and a step of a small model is much cheaper.
+        dropout: of every layer and the head; None for what the encoder was trained with. Small models in few updates
+            learn more without.
+    """
+
+    max_length: int = 128
+    batch_size: int = 32
+    learning_rate: float = 2e-5
+    epochs: int = 3
+    train_examples: int | None = None
+    freeze_embeddings: bool = False
+    dropout: float | None = None
+
+
+@dataclass(frozen=True)
+class Run:
+    """One fine-tuning run: all that determines its predictions, and what is kept of it.
+
+    Attributes:
+        encoder: see :func:`fairkd.glue.classifiers.open_encoder`.
+        data: of the task.
+        recipe: how it is learned.
+        seed: of the head, dropout and the order of examples.
+        device: CPU or the first CUDA device.
+        keep_weights: whether the fine-tuned weights are kept too.
+    """
+
+    encoder: Encoder
+    data: TaskData
+    recipe: GlueRecipe
+    seed: int
+    device: torch.device
+    keep_weights: bool = False
+
+    @property
+    def spec(self) -> dict[str, Any]:
+        """All that determines the entry of the store, and is part of its manifest."""
+        return {
+            "engine": ENGINE,
+            "encoder": self.encoder.digest,
+            "pretrained": self.encoder.pretrained,
+            "tokenizer": self.encoder.tokenizer_digest,
+            "task": self.data.task.config,
+            "data": self.data.digest,
+            "recipe": asdict(self.recipe),
+            "seed": self.seed,
+            "precision": precision(self.device),
+            "weights": self.keep_weights,
+        }
+
+    @property
+    def key(self) -> str:
+        """Under which the store has it."""
+        return Store.key("glue", self.spec)
+
+
+def finetune(run: Run, store: Store) -> Path:
+    """Fine-tunes a checkpoint on a task, unless the store has it, and returns the run's folder.
+
+    It holds ``predictions-<split>.parquet`` (label, prediction; a row a development example, in order) and a manifest
+    with "scores" by split; the fine-tuned model too if the run keeps its weights.
+
+    Raises:
+        InputError: a device that ``Trainer`` cannot be told to use.
+        DivergedError: the fine-tuned model gives outputs that are not finite.
+    """
+    check_device(run.device)
+    return store.once(run.key, lambda: _make(run, store))
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """One CPU thread for the block: how many there are changes the last bits, and small models gain little by them."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def check_device(device: torch.device) -> None:
+    """Raises InputError for a GPU other than the first: ``Trainer`` takes that one, whatever it is told."""
+    if device.type == "cuda" and (device.index or 0) > 0:
+        raise InputError(
+            f"device: fine-tuning on GLUE uses the first visible GPU, not 'cuda:{device.index}'; set "
+            f"CUDA_VISIBLE_DEVICES={device.index} and device: auto"
+        )
+
+
+def _make(run: Run, store: Store) -> None:
+    start, data = time.time(), run.data
+    train = _subset(data, run.recipe, run.seed)
+    if run.device.type == "cpu":
+        keep_freed_memory()
+    with one_thread(), global_randomness_kept(), quiet(), tempfile.TemporaryDirectory(prefix="fairkd-glue-") as scratch:
+        model, predictions = _trained(run, train, scratch)
+    scores = {split: score(data.task, frame.label, frame.prediction) for split, frame in predictions.items()}
+    record = {"kind": "glue", **run.spec, "scores": scores, "train_examples": len(train)}
+    about = {"data_source": data.source, "seconds": round(time.time() - start, 2), **environment(run.device)}
+    with store.write(run.key, record | about) as new:
+        for split, frame in predictions.items():
+            frame.to_parquet(new / f"predictions-{split}.parquet")
+        if run.keep_weights:
+            model.save_pretrained(new)
+            run.encoder.tokenizer.save_pretrained(new)
+
+
+def _trained(run: Run, train: Any, scratch: str) -> tuple[Any, dict[str, pd.DataFrame]]:
+    """The fine-tuned model, and its predictions by development split."""
+    from fairkd.glue.trainer import GlueTrainer, arguments, tokenised
+
+    task, tokenizer, purpose = run.data.task, run.encoder.tokenizer, f"fine-tune {run.data.task.config}"
+    torch.manual_seed(derive(run.seed, purpose, 0))  # of the head, which transformers initialises
+    model = classifier(run.encoder, task)
+    model.base_model.embeddings.requires_grad_(not run.recipe.freeze_embeddings)
+    if run.recipe.dropout is not None:
+        for module in model.modules():
+            if isinstance(module, torch.nn.Dropout):
+                module.p = run.recipe.dropout
+    settings = arguments(run.recipe, derive(run.seed, purpose, 1) % 2**32, run.device, scratch)
+    rows = partial(tokenised, task=task, tokenizer=tokenizer, max_length=run.recipe.max_length)
+    trainer = GlueTrainer(model, rows(train), tokenizer, settings)
+    trainer.train()
+    outputs = {split: trainer.outputs(rows(examples)) for split, examples in run.data.dev.items()}
+    return model, {split: _predictions(task, found, run.data.dev[split]["label"]) for split, found in outputs.items()}
+
+
+def _subset(data: TaskData, recipe: GlueRecipe, seed: int) -> Any:
+    wanted, there = recipe.train_examples, len(data.train)
+    if wanted is None or wanted >= there:
+        return data.train
+    order = numpy_generator(seed, f"examples of {data.task.config}").permutation(there)
+    return data.train.select(order[:wanted])
+
+
+def _predictions(task: Task, outputs: np.ndarray, labels: Any) -> pd.DataFrame:
+    """Labels and predictions of a development split: class ids, or numbers for a regression."""
+    if not np.isfinite(outputs).all():
+        raise DivergedError(f"{task.name}: the fine-tuned model's outputs are not finite")
+    found = outputs.argmax(axis=1) if task.labels else outputs[:, 0].astype(np.float64)
+    return pd.DataFrame({"label": np.asarray(labels), "prediction": found})

@@ -1,0 +1,88 @@
+"""Many small fine-tuning runs side by side: on the CPU a process each, with one thread, as many as there are cores.
+
+A small model in small batches does not keep several threads busy, but it keeps one. A run always has one thread, so it
+has the same bits alone and beside others. On a GPU runs follow one another in this process.
+
+A task's examples are written to disk once, and every process maps them from there: what is sent with a run is a path.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import tempfile
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from fairkd.engine.processes import cores, die_with_parent
+from fairkd.engine.store import Store
+from fairkd.glue.data import TaskData
+from fairkd.glue.finetune import Run, finetune
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+MOST = 8
+"""Processes at most: each holds a model and PyTorch."""
+
+
+class Workers:
+    """A context in which runs are started, and waited for one by one; its processes begin with the first run.
+
+    Args:
+        store: where finished runs lie.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._pool: ProcessPoolExecutor | None = None
+        self._scratch: tempfile.TemporaryDirectory[str] | None = None
+        self._on_disk: dict[tuple[str, str], TaskData] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+        self._on_disk.clear()
+        if self._scratch is not None:
+            self._scratch.cleanup()
+
+    def start(self, run: Run) -> Callable[[], Path]:
+        """Starts a run, unless the store has it; the returned function waits for its folder, or raises its error."""
+        found = self._store.find(run.key)
+        if found is not None:
+            return lambda: found
+        if run.device.type != "cpu":
+            return partial(finetune, run, self._store)
+        if self._pool is None:
+            # Not a fork: PyTorch's threads do not survive one.
+            context = multiprocessing.get_context("spawn")
+            self._pool = ProcessPoolExecutor(min(MOST, cores()), mp_context=context, initializer=die_with_parent)
+        return self._pool.submit(finetune, replace(run, data=self._mapped(run.data)), self._store).result
+
+    def _mapped(self, data: TaskData) -> TaskData:
+        """The same examples, mapped from files; such a data set is pickled as their paths."""
+        place = data.task.config, data.digest
+        if place not in self._on_disk:
+            self._scratch = self._scratch or tempfile.TemporaryDirectory(prefix="fairkd-glue-data-")
+            folder = Path(self._scratch.name) / str(len(self._on_disk))
+            splits = {split: _mapped(rows, folder / split) for split, rows in {"train": data.train, **data.dev}.items()}
+            self._on_disk[place] = replace(data, train=splits.pop("train"), dev=splits)
+        return self._on_disk[place]
+
+
+def _mapped(rows: Dataset, folder: Path) -> Dataset:
+    from datasets import Dataset
+    from datasets.arrow_writer import ArrowWriter
+
+    folder.mkdir(parents=True)
+    path = str(folder / "rows.arrow")
+    with ArrowWriter(path=path, features=rows.features) as writer:
+        writer.write_table(rows.with_format("arrow")[:])
+        writer.finalize()
+    return Dataset.from_file(path)

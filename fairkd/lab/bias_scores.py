@@ -1,0 +1,135 @@
+"""SEAT of a profile's students and teachers as tidy tables, over seeds and resampled words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from fairkd.arms import Arm, capacity_arms
+from fairkd.bias import comparisons
+from fairkd.bias.effects import Effects
+from fairkd.claims import bias as claims
+from fairkd.lab.materials import Materials
+from fairkd.profile import Profile
+from fairkd.teachers.checkpoints import Teacher
+
+TEACHER = "teacher"
+"""What the column "arm" says in the teacher's rows."""
+
+
+class Scores:
+    """Scores of students that have been trained: measured when asked for, cached in the store."""
+
+    profile: Profile
+    materials: Materials
+
+    def seat(self, arms: Sequence[Arm]) -> pd.DataFrame:
+        """Effect sizes: a row an arm, seed, pooling and test; the teacher's rows have arm "teacher", seed 0.
+
+        Columns: arm, layers, seed, pooling, test, effect_size, p_value, ci_low, ci_high (95 % over stimulus words).
+        """
+        columns = ["arm", "layers", "seed", "pooling", "test", "effect_size", "p_value", "ci_low", "ci_high"]
+        frames = [
+            self.materials.measure(model)[0].assign(arm=name, layers=layers, seed=seed)
+            for name, layers, seed, model in self._measured(arms)
+        ]
+        return pd.concat(frames, ignore_index=True)[columns]
+
+    def tests(self, arms: Sequence[Arm]) -> pd.DataFrame:
+        """The six tests over all seeds, see :func:`fairkd.bias.comparisons.tests`; a row an arm, pooling and test."""
+        return self._by_pooling(arms, comparisons.tests)
+
+    def averages(self, arms: Sequence[Arm]) -> pd.DataFrame:
+        """Average SEAT, see :func:`fairkd.bias.comparisons.averages`; a row an arm and pooling."""
+        return self._by_pooling(arms, comparisons.averages)
+
+    def correlation(self, arms: Sequence[Arm]) -> pd.DataFrame:
+        """Pearson's r of Figure 1, see :func:`fairkd.bias.comparisons.with_depth`; a row a pooling."""
+        return self._by_pooling(arms, comparisons.with_depth, teacher=False)
+
+    def differences(self, arms: Sequence[Arm], *, baseline: str) -> pd.DataFrame:
+        """Average SEAT of each arm minus the baseline's, see :func:`fairkd.bias.comparisons.differences`.
+
+        Raises:
+            InputError: ``baseline`` is none of the arms.
+        """
+        return self._by_pooling(
+            arms, lambda effects, _: comparisons.differences(effects, baseline=baseline), teacher=False
+        )
+
+    def behind_the_lowest(self, arms: Sequence[Arm]) -> pd.DataFrame:
+        """How far each arm is from the lowest, see :func:`fairkd.bias.comparisons.behind_the_lowest`."""
+        return self._by_pooling(arms, lambda effects, _: comparisons.behind_the_lowest(effects), teacher=False)
+
+    def claims(self, arms: Sequence[Arm]) -> pd.DataFrame:
+        """The paper's claims that these arms and their teacher can speak to, judged; a row a claim and pooling."""
+        depths = {arm.name: arm.layers for arm in capacity_arms(self.profile.depths) if arm in arms}
+
+        def judged(effects: dict[str, Effects], _: dict[str, int]) -> pd.DataFrame:
+            verdicts = claims.judge(effects, layers=depths)
+            return verdicts[verdicts.verdict != "not run"]
+
+        return self._by_pooling(arms, judged)
+
+    def teachers(self) -> pd.DataFrame:
+        """Average SEAT of the teacher, and of the debiased one if an arm has it; a row a teacher and pooling."""
+        materials = self.materials
+        found = {"original": materials.teacher}
+        if any(arm.teacher == "debiased" for arm in self.profile.all_arms()):
+            found["debiased"] = materials.debiased
+        layers = dict.fromkeys(found, int(materials.teacher.record["layers"]))
+        frames = [
+            comparisons.averages({name: self._effects([t], pooling) for name, t in found.items()}, layers)
+            for pooling in self.profile.seat_poolings
+        ]
+        poolings = self.profile.seat_poolings
+        return pd.concat([f.assign(pooling=p) for f, p in zip(frames, poolings, strict=True)], ignore_index=True)
+
+    def effects(self, arms: Sequence[Arm], pooling: str, *, teacher: bool = True) -> dict[str, Effects]:
+        """Effect sizes and replicates by arm, the teacher first."""
+        models = {arm.name: [self.materials.student(arm, seed) for seed in self.profile.seeds] for arm in arms}
+        found = {name: self._effects(folders, pooling) for name, folders in models.items()}
+        return {TEACHER: self._effects([self.materials.teacher], pooling)} | found if teacher else found
+
+    def _by_pooling(
+        self,
+        arms: Sequence[Arm],
+        make: Callable[[dict[str, Effects], dict[str, int]], pd.DataFrame],
+        *,
+        teacher: bool = True,
+    ) -> pd.DataFrame:
+        layers = {TEACHER: int(self.materials.teacher.record["layers"])} | {arm.name: arm.layers for arm in arms}
+        frames = [
+            make(self.effects(arms, pooling, teacher=teacher), layers).assign(pooling=pooling)
+            for pooling in self.profile.seat_poolings
+        ]
+        return pd.concat(frames, ignore_index=True)
+
+    def _effects(self, models: Sequence[Path | Teacher], pooling: str) -> Effects:
+        measured = [self.materials.measure(model) for model in models]
+        d = np.stack([table.loc[table["pooling"] == pooling, "effect_size"].to_numpy() for table, _ in measured])
+        return Effects(d, np.stack([replicates[pooling] for _, replicates in measured]))
+
+    def _measured(self, arms: Sequence[Arm], *, teacher: bool = True) -> list[tuple[str, int, int, Path | Teacher]]:
+        """(arm, layers, seed, folder or teacher) of everything that is measured."""
+        original = self.materials.teacher
+        first = [(TEACHER, int(original.record["layers"]), 0, original)] if teacher else []
+        return [*first] + [
+            (arm.name, arm.layers, seed, self.materials.student(arm, seed))
+            for arm in arms
+            for seed in self.profile.seeds
+        ]
+
+    def metrics(self, arms: Sequence[Arm]) -> pd.DataFrame:
+        """Training metrics: a row an arm, seed and step.
+
+        Columns: arm, layers, seed, step, learning_rate, grad_norm, loss, its terms, tokens_per_second.
+        """
+        frames = [
+            pd.read_parquet(Path(str(folder)) / "metrics.parquet").assign(arm=name, layers=layers, seed=seed)
+            for name, layers, seed, folder in self._measured(arms, teacher=False)
+        ]
+        return pd.concat(frames, ignore_index=True)

@@ -1,0 +1,204 @@
+"""The fine-tuning runs of a profile's students: from the store, or made when asked for.
+
+A task that fails (its data cannot be used, or a run diverges) does not stop the others: it is remembered with its
+reason, its scores are nan, and the notebook's last cell says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from fairkd.arms import Arm
+from fairkd.engine.loading import first_line, load_tokenizer
+from fairkd.engine.store import Store
+from fairkd.errors import InputError
+from fairkd.glue.baselines import bag_of_words, majority
+from fairkd.glue.classifiers import Encoder, open_encoder
+from fairkd.glue.data import TaskData, load, suite
+from fairkd.glue.finetune import GlueRecipe, Run, check_device
+from fairkd.glue.quality import Quality, over_runs, resample
+from fairkd.glue.tasks import Task, find_tasks
+from fairkd.glue.workers import Workers
+from fairkd.lab.materials import Materials
+from fairkd.profile import Profile
+from fairkd.rng import numpy_generator
+
+UNTRAINED = "untrained"
+"""The baseline of random weights, in the shape of the first student."""
+Runs = list[dict[str, pd.DataFrame]]
+"""Of one model on one task: a run a fine-tuning seed, each with the predictions on every development split."""
+
+
+def glue_recipe(profile: Profile) -> GlueRecipe:
+    """The fine-tuning recipe of a profile."""
+    return GlueRecipe(**{name: getattr(profile, f"glue_{name}") for name in GlueRecipe.__dataclass_fields__})
+
+
+class GlueRuns:
+    """Predictions of fine-tuned students, by arm and task.
+
+    Args:
+        materials: of the profile.
+        train_examples: instead of the profile's ``glue_train_examples`` (a point of a learning curve).
+
+    Raises:
+        InputError: the profile has no ``glue_source``, or a device that fine-tuning cannot use.
+    """
+
+    def __init__(self, materials: Materials, *, train_examples: int | None = None) -> None:
+        profile = materials.profile
+        if profile.glue_source is None:
+            raise InputError(f"glue_source: profile {profile.profile!r} has none; allowed: mini, hub:REPO or a folder")
+        check_device(materials.device)
+        self.materials, self.profile, self.source = materials, profile, profile.glue_source
+        self.recipe = glue_recipe(profile)
+        if train_examples is not None:
+            self.recipe = replace(self.recipe, train_examples=train_examples)
+        self.failures: dict[tuple[str, str], str] = {}
+        self._models: dict[str, list[Encoder]] = {}  # by arm, one a distillation seed
+        self._quality: dict[str, Quality] = {}
+        self._tokenizers: dict[frozenset[tuple[str, str]], Any] = {}  # by the digests of their files
+
+    @property
+    def suite(self) -> str:
+        """What the tasks are called: "GLUE" or "mini-GLUE (synthetic)"."""
+        return suite(self.source)
+
+    @cached_property
+    def tasks(self) -> list[Task]:
+        """The profile's tasks, in the order of Table 3."""
+        return find_tasks(self.profile.glue_tasks)
+
+    @cached_property
+    def data(self) -> dict[str, TaskData]:
+        """Data of each task, checked; without those that cannot be used, which :attr:`failures` names."""
+        found = {}
+        for task in self.tasks:
+            try:
+                found[task.name] = load(task, self.source, folder=self.profile.path(self.source))
+            except Exception as error:  # whatever is wrong with this task's files, the others may be in order
+                self.failures["", task.name] = first_line(error)
+        if not found:
+            raise InputError("; ".join(self.failures.values()))
+        return found
+
+    def run(self, arms: Sequence[Arm], *, untrained: Arm | None = None) -> None:
+        """Fine-tunes what the store lacks of these arms, each once in the life of this object.
+
+        Args:
+            arms: whose students are fine-tuned.
+            untrained: so is a model (:data:`UNTRAINED`) that has this arm's shape and random weights.
+
+        Raises:
+            InputError: a student is not in the store, or no task can be used.
+        """
+        new = [arm for arm in arms if arm.name not in self._models]
+        models = {arm.name: [self._encoder(arm, seed) for seed in self.profile.seeds] for arm in new}
+        if untrained is not None and UNTRAINED not in self._models:
+            models[UNTRAINED] = [self._encoder(untrained, self.profile.seeds[0], pretrained=False)]
+        self._run(models)
+
+    def _run(self, models: dict[str, list[Encoder]]) -> None:
+        places = [(arm, task) for task in self.data for arm in models]
+        shown = self.materials.progress and bool(places)
+        with Workers(self.materials.store) as workers:
+            waiting = {
+                (arm, task): [workers.start(run) for own in self._runs(models[arm], task) for run in own]
+                for arm, task in places
+            }
+            for place, own in tqdm(waiting.items(), desc=f"fine-tuning on {self.suite}", disable=not shown):
+                try:
+                    for result in own:
+                        result()
+                except Exception as error:  # this task is lost for this arm, and nothing else is
+                    self.failures[place] = first_line(error)
+        self._models |= models
+
+    def _runs(self, encoders: Sequence[Encoder], task: str) -> list[list[Run]]:
+        """By encoder, then by fine-tuning seed."""
+        data, device, keep = self.data[task], self.materials.device, self.profile.glue_keep_weights
+        return [
+            [Run(encoder, data, self.recipe, seed, device, keep) for seed in self.profile.glue_seeds]
+            for encoder in encoders
+        ]
+
+    def failure(self, arm: str, task: str) -> str:
+        """Why a task has no score; "" if it has."""
+        return self.failures.get((arm, task), self.failures.get(("", task), ""))
+
+    def predictions(self, arm: str, task: str) -> list[Runs]:
+        """Of a model that has been run: by distillation seed, fine-tuning seed and split; none where it failed."""
+        if self.failure(arm, task):
+            return []
+        store, data = self.materials.store, self.data[task]
+        return [
+            [_predictions(store.root / run.key, data) for run in own] for own in self._runs(self._models[arm], task)
+        ]
+
+    def quality(self, arms: Sequence[str]) -> dict[str, Quality]:
+        """Scores with replicates over examples, by arm, of models that have been run."""
+        for arm in arms:
+            if arm not in self._quality:
+                self._quality[arm] = self._scored({task.name: self.predictions(arm, task.name) for task in self.tasks})
+        return {arm: self._quality[arm] for arm in arms}
+
+    def baselines(self) -> dict[str, Quality]:
+        """Majority class and bag of words."""
+        found = {}
+        for name, make in (("majority", majority), ("bag-of-words", bag_of_words)):
+            runs = {task: [[self._cached(name, make, data)]] for task, data in self.data.items()}
+            found[name] = self._scored({task.name: runs.get(task.name, []) for task in self.tasks})
+        return found
+
+    def _encoder(self, arm: Arm, seed: int, *, pretrained: bool = True) -> Encoder:
+        folder = self.materials.student(arm, seed)
+        manifest = Store.manifest(folder)
+        files = frozenset(place for place in manifest["files"].items() if "token" in place[0])
+        if files not in self._tokenizers:  # students of one teacher have the same
+            self._tokenizers[files] = load_tokenizer(str(folder))
+        digest = manifest["weights_digest"] if pretrained else None
+        return open_encoder(folder, tokenizer=self._tokenizers[files], digest=digest, pretrained=pretrained)
+
+    def _cached(self, name: str, make: Callable[[TaskData], dict[str, pd.DataFrame]], data: TaskData) -> Any:
+        key = Store.key("glue baseline", {"version": 1, "name": name, "data": data.digest})
+        store = self.materials.store
+
+        def fill() -> None:
+            with store.write(key, {"kind": "glue baseline", "name": name, "task": data.task.config}) as new:
+                for split, frame in make(data).items():
+                    frame.to_parquet(new / f"predictions-{split}.parquet")
+
+        return _predictions(store.once(key, fill), data)
+
+    def _scored(self, runs: dict[str, list[Runs]]) -> Quality:
+        """Of one arm: headline scores by seed and task, the mean over fine-tuning runs; nan where a task failed."""
+        seeds = max([len(own) for own in runs.values() if own], default=1)  # 1 for a baseline, and where all failed
+        scores = np.full((seeds, len(runs)), np.nan)
+        replicates = np.full((seeds, self.profile.seat_bootstrap, len(runs)), np.nan)
+        for column, task in enumerate(self.tasks):
+            if not runs[task.name]:
+                continue
+            frames = [[run[task.dev[0]] for run in own] for own in runs[task.name]]
+            labels = frames[0][0].label.to_numpy()
+            weights = self._weights(task, len(labels))
+            for seed, own in enumerate(frames):
+                found = np.stack([frame.prediction.to_numpy() for frame in own])
+                scores[seed, column], replicates[seed, :, column] = over_runs(task, labels, found, weights)
+        return Quality(scores, replicates)
+
+    def _weights(self, task: Task, examples: int) -> np.ndarray:
+        """How often each example counts in each replicate: the same for all models."""
+        generator = numpy_generator(0, f"glue examples {task.config}")
+        return resample(examples, self.profile.seat_bootstrap, generator)
+
+
+def _predictions(folder: Path, data: TaskData) -> dict[str, pd.DataFrame]:
+    return {split: pd.read_parquet(folder / f"predictions-{split}.parquet") for split in data.dev}

@@ -1,0 +1,280 @@
+"""Corpus, teacher, students and scores of a profile: from the store, or made when asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from fairkd import seat
+from fairkd.arms import Arm
+from fairkd.bias.encoding import load_encoder
+from fairkd.debias import DebiasRecipe, debias, debias_key
+from fairkd.distill import check_arms, distill, student_key
+from fairkd.engine.recipe import Recipe
+from fairkd.engine.store import Store
+from fairkd.errors import DivergedError, InputError
+from fairkd.gender import Pair, PairTable, count, load_pairs
+from fairkd.profile import Profile
+from fairkd.teachers import checkpoints as teachers
+from fairkd.teachers.adapt import adaptation_recipe, needs_adaptation, prepare, teacher_key
+from fairkd.teachers.wordlists import load as load_words
+from fairkd.text import corpus as corpora
+from fairkd.text.sources import is_path
+
+SEAT_CACHE = 2
+"""Part of the key of every stored measurement; raised when a change of the code changes its numbers."""
+
+
+def resolve_device(name: str) -> torch.device:
+    """The device of a profile: "auto" is the first GPU, else the CPU.
+
+    Raises:
+        InputError: CUDA, or that GPU, is not there.
+    """
+    count = torch.cuda.device_count()
+    if name == "auto":
+        return torch.device("cuda", 0) if count else torch.device("cpu")
+    device = torch.device(name)
+    if device.type == "cuda" and (device.index or 0) >= count:
+        raise InputError(f"device: {name!r} is not available; there are {count} CUDA devices, allowed is 'cpu'")
+    return torch.device("cuda", device.index or 0) if device.type == "cuda" else device
+
+
+def recipe_of(profile: Profile) -> Recipe:
+    """The training recipe of a profile."""
+    same = {name: getattr(profile, name) for name in Recipe.__dataclass_fields__ if name != "loss_weights"}
+    return Recipe(**same, loss_weights=profile.weights)
+
+
+class Materials:
+    """Corpus and teacher of a profile, loaded or made at first use."""
+
+    def __init__(self, profile: Profile, *, progress: bool = True) -> None:
+        self.profile, self.progress = profile, progress
+        self.store = profile.store()
+        self.device = resolve_device(profile.device)
+        self.recipe = recipe_of(profile)
+        self._measured: dict[str, tuple[pd.DataFrame, dict[str, np.ndarray]]] = {}
+        self.adaptation = adaptation_recipe(
+            self.recipe,
+            steps=profile.adapt_steps,
+            batch_size=profile.adapt_batch_size,
+            learning_rate=profile.adapt_learning_rate,
+        )
+
+    @property
+    def sources(self) -> list[str]:
+        """The corpus sources, with paths made absolute."""
+        return [str(self.profile.path(s)) if is_path(s) else s for s in self.profile.corpus]
+
+    @cached_property
+    def checkpoint(self) -> teachers.Checkpoint:
+        """The teacher's checkpoint before any training."""
+        profile = self.profile
+        if profile.teacher != "scratch":
+            checkpoint = teachers.load(profile.teacher, folder=profile.path(profile.teacher))
+            longest = checkpoint.model.config.max_position_embeddings
+            if profile.max_length > longest:
+                raise InputError(
+                    f"max_length: {profile.max_length}, but teacher {profile.teacher!r} reads {longest} tokens at most"
+                )
+            return checkpoint
+        texts = [t for source in self.sources for t in corpora.documents(source, column=profile.corpus_column)]
+        tokenizer = teachers.small_tokenizer(texts)
+        model = teachers.from_scratch(
+            tokenizer,
+            layers=profile.teacher_layers or 1,
+            hidden=profile.teacher_hidden or 16,
+            max_length=profile.max_length,
+            initializer_range=profile.initializer_range,
+            seed=0,
+            dropout=profile.dropout,
+        )
+        return teachers.Checkpoint(model, tokenizer, has_mlm_head=False, source="scratch")
+
+    @property
+    def corpus_options(self) -> dict[str, Any]:
+        """What :func:`fairkd.text.corpus.build` takes from the profile."""
+        profile = self.profile
+        return {
+            "column": profile.corpus_column,
+            "fraction": profile.corpus_fraction,
+            "seed": profile.corpus_seed,
+            "heldout_fraction": profile.heldout_fraction,
+            "max_length": profile.max_length,
+        }
+
+    @cached_property
+    def corpus(self) -> corpora.Corpus:
+        """The tokenised corpus."""
+        tokenizer = self.checkpoint.tokenizer
+        return corpora.build(self.sources, tokenizer, store=self.store, progress=self.progress, **self.corpus_options)
+
+    @cached_property
+    def teacher(self) -> teachers.Teacher:
+        """The teacher, adapted if the profile or its checkpoint asks for it."""
+        return prepare(
+            self.checkpoint,
+            self.corpus,
+            adapt=self.profile.adapt,
+            recipe=self.adaptation,
+            store=self.store,
+            device=self.device,
+            progress=self.progress,
+        )
+
+    @cached_property
+    def pair_list(self) -> list[Pair]:
+        """The gender words that the profile names, before a vocabulary has seen them."""
+        return load_pairs(self.profile.gender_pairs, self.profile.path(self.profile.gender_pairs))
+
+    @cached_property
+    def pairs(self) -> PairTable:
+        """The gender words in the teacher's vocabulary."""
+        return PairTable(self.pair_list, self.checkpoint.tokenizer)
+
+    @cached_property
+    def pair_counts(self) -> pd.DataFrame:
+        """How often the gender words occur in the training text, see :func:`fairkd.gender.count`; cached."""
+        words = [[pair.female, pair.male] for pair in self.pair_list]  # as they are shown
+        key = Store.key("pairs", {"corpus": self.corpus.digest, "pairs": self.pairs.content, "words": words})
+
+        def make() -> None:
+            with self.store.write(key, {"kind": "pairs", "corpus_digest": self.corpus.digest}) as new:
+                count(self.corpus.train, self.pairs).to_parquet(new / "counts.parquet")
+
+        return pd.read_parquet(self.store.once(key, make) / "counts.parquet")
+
+    @cached_property
+    def debias_options(self) -> dict[str, Any]:
+        """What :func:`fairkd.debias.debias_key` takes from the profile."""
+        profile = self.profile
+        names = ("layers", "target", "alpha", "beta", "learning_rate", "batch_size", "epochs", "sequences")
+        values = {name: getattr(profile, f"debias_{name}") for name in (*names, "square_of_mean")}
+        return {
+            "words": load_words(profile.debias_words, profile.path(profile.debias_words)),
+            "recipe": DebiasRecipe(**values),
+            "masks": self.adaptation,
+            "device": self.device,
+        }
+
+    @cached_property
+    def debiased(self) -> teachers.Teacher:
+        """The teacher after debiasing."""
+        return debias(self.teacher, self.corpus, **self.debias_options, store=self.store, progress=self.progress)
+
+    def is_debiased(self) -> bool:
+        """Whether the debiased teacher need not be made."""
+        key = debias_key(self.teacher, self.corpus, **self.debias_options)
+        return "debiased" in self.__dict__ or self.store.find(key) is not None
+
+    def check(self, arms: Sequence[Arm]) -> None:
+        """Raises InputError for arms that cannot be trained, before corpus and teacher are made."""
+        check_arms(arms, self.checkpoint.model, self.recipe)
+        if any(arm.levels for arm in arms):
+            _ = self.pairs
+        if any(arm.teacher == "debiased" for arm in arms):
+            _ = self.debias_options
+
+    def look_up(self) -> str:
+        """Takes corpus and teacher from the store if it has them, making nothing; returns "" or what is missing."""
+        if {"corpus", "teacher"} <= self.__dict__.keys():
+            return ""
+        profile = self.profile
+        if not teachers.is_here(profile.teacher, profile.path(profile.teacher)):
+            return "teacher not downloaded yet"
+        checkpoint = self.checkpoint
+        corpus = corpora.find(self.sources, checkpoint.tokenizer, store=self.store, **self.corpus_options)
+        if corpus is None:
+            return "corpus not tokenised yet"
+        adapted = needs_adaptation(checkpoint, profile.adapt)
+        if (
+            self.store.find(teacher_key(checkpoint, corpus, self.adaptation, adapted=adapted, device=self.device))
+            is None
+        ):
+            return "teacher not prepared yet"
+        self.corpus = corpus
+        _ = self.teacher  # loads what is there
+        return ""
+
+    def student_key(self, arm: Arm, seed: int) -> str:
+        """Key of a student in the store."""
+        return student_key(
+            arm,
+            teacher=self.debiased if arm.teacher == "debiased" else self.teacher,
+            corpus=self.corpus,
+            recipe=self.recipe,
+            seed=seed,
+            device=self.device,
+            pairs=self.pairs if arm.levels else None,
+        )
+
+    def student(self, arm: Arm, seed: int) -> Path:
+        """Folder of a finished student; raises InputError if it has not been trained."""
+        folder = self.store.find(self.student_key(arm, seed))
+        if folder is None:
+            raise InputError(
+                f"arm {arm.name!r}, seed {seed}: not in the store; it has not been trained, or its training failed"
+            )
+        return folder
+
+    def train(self, arms: Sequence[Arm]) -> None:
+        """Trains the arms that the store lacks, one pass over the corpus a seed."""
+        self.check(arms)
+        diverged = []
+        for seed in self.profile.seeds:
+            try:
+                self._train(arms, seed)
+            except DivergedError as error:  # the other seeds are trained all the same
+                diverged.append(str(error))
+        if diverged:
+            raise DivergedError(" ".join(diverged))
+
+    def _train(self, arms: Sequence[Arm], seed: int) -> None:
+        distill(
+            arms,
+            teacher=self.teacher,
+            corpus=self.corpus,
+            recipe=self.recipe,
+            seed=seed,
+            store=self.store,
+            device=self.device,
+            debiased=self.debiased if any(arm.teacher == "debiased" for arm in arms) else None,
+            pairs=self.pairs if any(arm.levels for arm in arms) else None,
+            parameters=self.profile.values(),
+            progress=self.progress,
+        )
+
+    def measure(self, model: Path | teachers.Teacher) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
+        """SEAT of a student's folder or of a teacher: table, and replicates (B, 6) by pooling; cached."""
+        profile = self.profile
+        weights = Store.manifest(model)["weights_digest"] if isinstance(model, Path) else model.digest
+        options = {"n_samples": profile.seat_permutations, "n_bootstrap": profile.seat_bootstrap, "seed": 0}
+        spec = {"version": SEAT_CACHE, "weights": weights, "poolings": list(profile.seat_poolings), **options}
+        spec["tokenizer"] = self.teacher.tokenizer_digest
+        key = Store.key("seat", spec)
+        if key in self._measured:  # every table of a notebook asks for the same students
+            return self._measured[key]
+        found = self.store.once(key, lambda: self._measure(key, spec, model, options))
+        replicates = {str(p): np.load(found / f"{p}.npy", allow_pickle=False) for p in profile.seat_poolings}
+        self._measured[key] = pd.read_parquet(found / "table.parquet"), replicates
+        return self._measured[key]
+
+    def _measure(self, key: str, spec: dict[str, Any], model: Path | teachers.Teacher, options: dict[str, Any]) -> None:
+        encoder = load_encoder(model) if isinstance(model, Path) else (model.model, model.tokenizer)
+        measured = seat.measure_each(*encoder, self.profile.seat_poolings, **options, device=self.device)
+        with self.store.write(key, {"kind": "seat", **spec}) as new:
+            pd.concat([m.table for m in measured.values()], ignore_index=True).to_parquet(new / "table.parquet")
+            for pooling, m in measured.items():
+                np.save(new / f"{pooling}.npy", m.replicates, allow_pickle=False)
+
+
+def train_profile(profile: Profile) -> None:
+    """Trains every arm of a profile that the store lacks, one pass a seed."""
+    Materials(profile).train(profile.all_arms())

@@ -1,0 +1,309 @@
+"""The command line ``fairkd``: reproduce, train, run, export, seat, glue, plan, status.
+
+Wrong input is a sentence on standard error and exit status 2; a failed notebook is exit status 1. What is slow to
+import is imported by the command that needs it.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from contextlib import suppress
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+import yaml
+
+from fairkd.errors import DivergedError, InputError
+from fairkd.profile import Profile
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from rich.table import Table
+
+app = typer.Typer(
+    help="Why does knowledge distillation amplify gender bias, and how do we stop it?",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+ProfileName = Annotated[
+    str, typer.Argument(metavar="PROFILE", help="Name of a file in papermill_params/, or a path to one.")
+]
+
+
+@app.command()
+def reproduce(profile: ProfileName = "quick") -> None:
+    """Train what is missing, run every notebook, write the HTML report. Finished work is not repeated."""
+    from fairkd.run import runner
+
+    _stop_children_on_termination()
+    outcomes = runner.reproduce(Profile.load(profile))
+    if any(outcome.state == "failed" for outcome in outcomes):
+        raise typer.Exit(1)
+
+
+@app.command()
+def train(profile: ProfileName = "quick") -> None:
+    """Train every student of a profile that the store lacks."""
+    checked = Profile.load(profile)
+    from fairkd.lab.materials import train_profile
+
+    train_profile(checked)
+
+
+@app.command()
+def run(
+    notebook: Annotated[str, typer.Argument(help="For example 01_capacity.")],
+    profile: Annotated[str, typer.Option(help="As for reproduce.")] = "quick",
+    parameters: Annotated[
+        list[str] | None,
+        typer.Option("-p", metavar="NAME VALUE", help="Change one parameter, as in -p seeds '[0, 1]'; repeatable."),
+    ] = None,
+    force: Annotated[bool, typer.Option(help="Run it even if it is done.")] = False,
+) -> None:
+    """Run one notebook through papermill. Unknown parameters are errors."""
+    from fairkd.run import runner
+
+    _stop_children_on_termination()
+    outcome = runner.run(notebook, with_parameters(Profile.load(profile), parameters or []), force=force)
+    print(f"{outcome.notebook}: {outcome.state}{f': {outcome.detail}' if outcome.detail else ''}")
+    if outcome.state == "failed":
+        raise typer.Exit(1)
+    print(outcome.page)
+
+
+@app.command()
+def export(
+    what: Annotated[
+        str,
+        typer.Argument(
+            metavar="NOTEBOOK_OR_PROFILE",
+            help="An executed .ipynb file; a profile, for its report; or a notebook's name, as in 01_capacity.",
+        ),
+    ],
+    to: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Where to write; beside the notebook without it.")
+    ] = None,
+    profile: Annotated[str, typer.Option(help="Whose run, where a notebook's name is given.")] = "quick",
+) -> None:
+    """Write a notebook as one HTML page that needs no kernel and no network."""
+    from fairkd.show.pages.export import locate, write_html
+
+    notebook, page = locate(what, profile=profile)
+    print(write_html(notebook, to or page))
+
+
+@app.command()
+def seat(
+    model: Annotated[str, typer.Argument(help="Hub id or folder of a BERT-like encoder, or 'embedded'.")],
+    tokenizer: Annotated[str | None, typer.Option(help="Where the tokenizer is, if not with the model.")] = None,
+    pooling: Annotated[list[str] | None, typer.Option(help="mean, cls or first_token; repeatable.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+) -> None:
+    """Measure the six SEAT tests on any encoder. Positive effect sizes are stereotypical."""
+    from fairkd.seat import run as measure
+
+    table = measure(model, tokenizer=tokenizer, poolings=pooling or ["mean"])
+    if as_json:
+        print(json.dumps(_records(table), indent=1))
+    else:
+        _print_seat(table, model)
+
+
+@app.command()
+def glue(
+    model: Annotated[str, typer.Argument(help="Hub id or folder of a BERT-like encoder, or 'embedded'.")],
+    source: Annotated[str, typer.Option(help="mini (synthetic), hub:nyu-mll/glue, or a folder with GLUE.")] = "mini",
+    task: Annotated[list[str] | None, typer.Option(help="For example RTE; repeatable. All without it.")] = None,
+    seed: Annotated[list[int] | None, typer.Option(help="A fine-tuning run each; repeatable.")] = None,
+    learning_rate: Annotated[float, typer.Option(help="Falls to zero in a line.")] = 2e-5,
+    epochs: Annotated[int, typer.Option(min=1, help="Passes over the training examples.")] = 3,
+    batch_size: Annotated[int, typer.Option(min=1, help="Examples a batch.")] = 32,
+    max_length: Annotated[int, typer.Option(min=8, help="Longest example, in tokens.")] = 128,
+    store: Annotated[str, typer.Option(help="Folder of finished work.")] = "runs/store",
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+) -> None:
+    """Fine-tune any encoder on the tasks of GLUE and print its development scores."""
+    from fairkd.engine.store import Store
+    from fairkd.glue.evaluate import evaluate
+    from fairkd.glue.finetune import GlueRecipe
+    from fairkd.lab.materials import resolve_device
+    from fairkd.profile import project_root
+
+    recipe = GlueRecipe(max_length, batch_size, learning_rate, epochs)
+    where = Store(project_root() / store)
+    options: dict[str, Any] = {"seeds": seed or [0], "store": where, "device": resolve_device("auto")}
+    table, failures = evaluate(model, source, task or ["all"], recipe, **options)
+    if as_json:
+        print(json.dumps({"scores": _records(table), "failures": failures}, indent=1))
+    else:
+        _print_glue(table, model, source)
+    for name, why in failures.items():
+        print(f"fairkd: {name}: {why}", file=sys.stderr)
+    if failures:
+        raise typer.Exit(1)
+
+
+@app.command()
+def plan(profile: ProfileName = "quick") -> None:
+    """What a profile's training costs (FLOPs, memory, time on this machine) and what the store has; starts nothing."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from fairkd.lab.plan import cost
+
+    checked = Profile.load(profile)
+    table = Table(title=f"{checked.profile}: estimates", title_justify="left", show_header=False)
+    for what, value in cost(checked):
+        table.add_row(what, value)
+    console = Console()
+    console.print(table)
+    console.print(_students(checked))
+
+
+@app.command()
+def status(profile: ProfileName = "quick") -> None:
+    """Show what is done, running, failed or stale."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from fairkd.run import runner
+
+    checked = Profile.load(profile)
+    table = Table(title=f"{checked.profile}: {checked.output_dir}", title_justify="left")
+    for name in ("notebook", "state", "finished (UTC)", "seconds", "why"):
+        table.add_column(name, justify="right" if name == "seconds" else "left")
+    for row in runner.status(checked).to_dict("records"):
+        seconds = row["seconds"]
+        shown = "" if seconds is None or seconds != seconds else f"{seconds:.0f}"
+        cells = (row["notebook"], row["state"], row["finished"].replace("+00:00", ""), shown, row["detail"])
+        table.add_row(*map(_plain, cells))
+    console = Console()
+    console.print(table)
+    console.print(_students(checked))
+
+
+def _students(profile: Profile) -> Table:
+    """The profile's students: state and folder of each."""
+    from rich.table import Table
+
+    from fairkd.lab.plan import plan
+
+    table = Table(title=f"students in {profile.store().root}", title_justify="left")
+    for name in ("student", "layers", "losses", "seed", "state", "folder"):
+        table.add_column(name, no_wrap=name == "folder")
+    for row in plan(profile).itertuples():
+        table.add_row(*(_plain(str(cell)) for cell in (row.arm, row.layers, row.losses, row.seed, row.state, row.key)))
+    return table
+
+
+def with_parameters(profile: Profile, settings: list[str]) -> Profile:
+    """A profile with single values changed.
+
+    Args:
+        profile: the values to begin with.
+        settings: "name=value"; the value is read as YAML, so that ``[0, 1]`` is a list and ``2`` a number.
+
+    Raises:
+        InputError: a setting is not of that form, or names no parameter, or its value is not allowed.
+    """
+    changes: dict[str, Any] = {}
+    for setting in settings:
+        name, equals, text = setting.partition("=")
+        if not equals:
+            raise InputError(f"-p {setting}: give a name and a value, as in -p seeds '[0, 1]'")
+        try:
+            value = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise InputError(f"-p {setting!r}: the value is not YAML: {error}") from error
+        if isinstance(value, str):
+            with suppress(ValueError):  # YAML reads 5e-4 as text, papermill's -p as a number, and so do we
+                value = float(value)
+        changes[name.strip()] = value
+    return profile.changed(**changes) if changes else profile
+
+
+def join_pairs(arguments: list[str]) -> list[str]:
+    """Makes "-p NAME VALUE", as papermill has it, into "-p NAME=VALUE".
+
+    typer has no repeatable option of two values.
+    """
+    joined, rest = [], list(arguments)
+    while rest:
+        joined.append(rest.pop(0))
+        if joined[-1] == "-p" and len(rest) >= 2 and "=" not in rest[0]:
+            joined.append(f"{rest.pop(0)}={rest.pop(0)}")
+    return joined
+
+
+def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows as JSON values; JSON has no nan, so that what is missing becomes null."""
+    rows: list[dict[str, Any]] = json.loads(table.to_json(orient="records", double_precision=15))
+    return rows
+
+
+def _print_seat(table: pd.DataFrame, model: str) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from fairkd.wording import interval, number
+
+    for pooling, rows in table.groupby("pooling", sort=False):
+        shown = Table(title=f"SEAT of {_plain(model)}, {pooling} pooling", title_justify="left")
+        for name in ("test", "effect size d", "95 % interval", "p"):
+            shown.add_column(name, justify="left" if name == "test" else "right")
+        for row in rows.to_dict("records"):
+            d, span = number(row["effect_size"]), interval(row["ci_low"], row["ci_high"])
+            shown.add_row(row["test"], d, _plain(span), f"{row['p_value']:.2g}")
+        shown.add_section()
+        shown.add_row("mean |d|", number(rows.effect_size.abs().mean()))
+        shown.add_row("mean signed d", number(rows.effect_size.mean()))
+        Console().print(shown)
+
+
+def _print_glue(table: pd.DataFrame, model: str, source: str) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from fairkd.glue.data import suite
+    from fairkd.wording import number
+
+    shown = Table(title=f"{suite(source)} of {_plain(model)}, development set", title_justify="left")
+    for name in ("task", "split", "metric", "value"):
+        shown.add_column(name, justify="right" if name == "value" else "left")
+    for row in table.groupby(["task", "split", "metric"], sort=False, as_index=False).value.mean().itertuples():
+        percent = row.metric == "headline"
+        name = "headline (%)" if percent else str(row.metric)
+        shown.add_row(str(row.task), str(row.split), name, number(row.value, 1 if percent else 3))
+    Console().print(shown)
+
+
+def _plain(text: str) -> str:
+    """Text in which rich must not see markup."""
+    from rich.markup import escape
+
+    return escape(text)
+
+
+def _stop_children_on_termination() -> None:
+    """SIGTERM becomes an exception, so that a notebook's process is stopped too and its state is recorded."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    try:
+        app(join_pairs(sys.argv[1:]))
+    except InputError as error:
+        print(f"fairkd: {error}", file=sys.stderr)
+        sys.exit(2)
+    except (DivergedError, OSError) as error:  # OSError: disk full, no permission, …
+        print(f"fairkd: {error}", file=sys.stderr)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,295 @@
+"""Running notebooks: one process each through papermill, and a status file that is written last.
+
+papermill alone cannot say that a notebook succeeded: after its kernel was killed every cell says "completed". So a
+notebook counts as done only when papermill's process ended with 0 *and* the notebook's own last cell wrote its
+manifest with the token of this very run; then the page is exported, and the status file comes last of all. Whatever
+is interrupted before that is not done. Finished work is recognised by its identity, a hash of all that determines
+the result, and by the digests of its files, and is not repeated.
+
+Two runners cannot run the same notebook of a profile at once: the second stops with a message that says who does.
+
+Folder of a profile (``runs_dir/<profile>/``)::
+
+    01_capacity.ipynb  01_capacity.html      executed notebook and its page
+    01_capacity.failed.ipynb  …failed.log    what a failed run left (.running.* while one is at work)
+    01_capacity.plan.ipynb  …plan.html       a run with prepare_only, which counts for nothing
+    report.html                              the page of 05_report
+    results/                                 tables (parquet) and a manifest a notebook, written by the notebooks
+    status/                                  a file a finished notebook, written by this module; locks
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from fairkd.engine.processes import die_with_parent
+from fairkd.engine.store import file_digest, write_json
+from fairkd.profile import Profile, project_root
+from fairkd.run.ledger import (
+    REPORT,
+    Files,
+    here,
+    hold,
+    identity,
+    is_done,
+    moment,
+    notebook_path,
+    notebooks,
+    read_json,
+    state,
+    status,
+)
+
+__all__ = ["REPORT", "Outcome", "notebook_path", "notebooks", "reproduce", "run", "status"]
+
+TOKEN, NO_TRAINING = "FAIRKD_RUN_TOKEN", "FAIRKD_NO_TRAINING"
+_KERNEL_START_SECONDS = 180
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one notebook.
+
+    Attributes:
+        state: "done" (run now), "skipped" (done before), "failed", or "planned" (prepare_only).
+        detail: why it failed; else "".
+        seconds: wall time of the run, 0 if skipped.
+        page: its HTML, None if it failed before its end.
+    """
+
+    notebook: str
+    state: Literal["done", "skipped", "failed", "planned"]
+    detail: str
+    seconds: float
+    page: Path | None
+
+
+def run(notebook: str, profile: Profile, *, force: bool = False, may_train: bool = True) -> Outcome:
+    """Runs one notebook with a profile's values, unless it is done already.
+
+    Args:
+        notebook: name, as for :func:`notebook_path`.
+        profile: checked parameters; with ``prepare_only`` the notebook only plans, and nothing counts as done.
+        force: run it again even if it is done.
+        may_train: False after training has failed: a notebook that needs a missing student then fails at once.
+
+    Raises:
+        InputError: no such notebook, or another process is running it for this profile (says which).
+    """
+    source = notebook_path(notebook)
+    files = Files(profile.output_dir, source.stem)
+    with hold(files):
+        if profile.prepare_only:
+            return _plan(source, files, profile)
+        if not force and is_done(files, profile):
+            return Outcome(source.stem, "skipped", "", 0.0, files.of("html"))
+        return _run(source, files, profile, may_train)
+
+
+def reproduce(profile: Profile, *, echo: Callable[[str], None] = print) -> list[Outcome]:
+    """Trains what is missing, runs every notebook in order, and leaves ``report.html``.
+
+    Training is a process of its own. A notebook that fails does not stop those after it: the report says what is
+    missing. With nothing to do it takes seconds.
+
+    Raises:
+        InputError: another process is reproducing this profile.
+    """
+    names = notebooks(profile)
+    for notebook in names:
+        notebook_path(notebook)
+    folder = profile.output_dir
+    with hold(Files(folder, "reproduce")):
+        pending = [n for n in names if state(n, profile)[0] != "done"]
+        trained = True
+        if not profile.prepare_only and any(n != REPORT for n in pending):
+            echo("train: students that the store lacks")
+            code = _train(profile)
+            echo("train: done" if code == 0 else f"train: FAILED (exit status {code}); going on with what there is")
+            trained = code == 0
+        outcomes = []
+        for notebook in names:
+            outcome = run(notebook, profile, may_train=trained)
+            outcomes.append(outcome)
+            echo(f"{notebook}: {_sentence(outcome, folder)}")
+        if (folder / "report.html").exists() and not profile.prepare_only:
+            echo(f"report: {folder / 'report.html'}")
+    return outcomes
+
+
+def _sentence(outcome: Outcome, folder: Path) -> str:
+    if outcome.state == "failed":
+        return f"FAILED: {outcome.detail} (see {folder / outcome.notebook}.failed.log)"
+    return "done before" if outcome.state == "skipped" else f"{outcome.state} in {outcome.seconds:.0f} s"
+
+
+def _run(source: Path, files: Files, profile: Profile, may_train: bool) -> Outcome:
+    who, token, start = identity(files.notebook, profile), secrets.token_hex(16), time.time()
+    # From here on the earlier run no longer counts: its results are about to be replaced.
+    outdated = [files.status, files.manifest, files.record("failed.json"), files.of("html")]
+    for path in (*outdated, *files.folder.glob(f"{files.notebook}.failed.*")):
+        path.unlink(missing_ok=True)
+    if files.notebook == REPORT:
+        (files.folder / "report.html").unlink(missing_ok=True)
+    write_json(files.record("running.json"), here() | {"token": token, "started": moment(start)})
+    try:
+        detail = _papermill(source, files, profile, token, may_train) or _unfinished(files, token)
+        if not detail:
+            os.replace(files.of("running.ipynb"), files.of("ipynb"))
+            detail = _export(files)
+    except BaseException:
+        with suppress(OSError):  # a full disk, say, must not hide what went wrong
+            _keep_failed(files, "stopped")
+        raise
+    seconds = time.time() - start
+    if detail:
+        _keep_failed(files, detail)
+        return Outcome(files.notebook, "failed", detail, seconds, None)
+    if failures := read_json(files.manifest).get("failures"):
+        # It ran to its end and has a page and results, but not all of them: it will be run again.
+        detail = "; ".join(failures)
+        _keep_failed(files, detail)
+        return Outcome(files.notebook, "failed", detail, seconds, files.of("html"))
+    files.of("running.log").unlink(missing_ok=True)
+    record = {"state": "done", "identity": who, "token": token, "started": moment(start), "finished": moment()}
+    digests = {str(path.relative_to(files.folder)): file_digest(path) for path in _products(files)}
+    write_json(files.status, record | {"seconds": round(seconds, 1), "files": digests})
+    files.record("running.json").unlink(missing_ok=True)
+    return Outcome(files.notebook, "done", "", seconds, files.of("html"))
+
+
+def _plan(source: Path, files: Files, profile: Profile) -> Outcome:
+    start = time.time()
+    detail = _papermill(source, files, profile, token="", may_train=False)
+    name = "failed" if detail else "plan"
+    for kind in ("ipynb", "log"):
+        if files.of(f"running.{kind}").exists():
+            os.replace(files.of(f"running.{kind}"), files.of(f"{name}.{kind}"))
+    if detail:
+        return Outcome(files.notebook, "failed", detail, time.time() - start, None)
+    from fairkd.show.pages.export import write_html
+
+    page = write_html(files.of("plan.ipynb"), files.of("plan.html"))
+    return Outcome(files.notebook, "planned", "", time.time() - start, page)
+
+
+def _papermill(source: Path, files: Files, profile: Profile, token: str, may_train: bool) -> str:
+    """Executes the notebook in a process of its own; returns what went wrong, or "" if papermill saw nothing."""
+    with tempfile.TemporaryDirectory(prefix="fairkd-") as folder:
+        _write_kernelspec(Path(folder))
+        parameters = Path(folder) / "parameters.yaml"
+        # YAML, not JSON: YAML 1.1 reads JSON's 5e-06 as text, and safe_dump writes 5.0e-06.
+        parameters.write_text(yaml.safe_dump(profile.values(), allow_unicode=True), encoding="utf-8")
+        paths = os.pathsep.join(filter(None, [folder, os.environ.get("JUPYTER_PATH")]))
+        settings = {"JUPYTER_PATH": paths, TOKEN: token, "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
+        if not may_train:
+            settings[NO_TRAINING] = "1"
+        options = ["-k", "python3", "-l", "python", "--no-progress-bar", "--log-output"]
+        options += ["--start-timeout", str(_KERNEL_START_SECONDS), "--cwd", str(project_root())]
+        files.folder.mkdir(parents=True, exist_ok=True)
+        with files.of("running.log").open("w", encoding="utf-8") as log:
+            code = _call(
+                ["papermill", str(source), str(files.of("running.ipynb")), "-f", str(parameters), *options],
+                environment=settings,
+                log=log,
+            )
+    if code == 0:
+        return ""
+    if code == 138:
+        return "its kernel died"
+    return _cell_error(files.of("running.ipynb")) or f"papermill ended with status {code}: {_last_line(files)}"
+
+
+def _last_line(files: Files) -> str:
+    lines = files.of("running.log").read_text(encoding="utf-8", errors="replace").split("\n")
+    return next((line.strip() for line in reversed(lines) if line.strip()), "its log is empty")
+
+
+def _write_kernelspec(folder: Path) -> None:
+    """A kernel "python3" that is this interpreter: an installed one of that name may be another Python."""
+    spec = folder / "kernels" / "python3"
+    spec.mkdir(parents=True)
+    argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    text = json.dumps({"argv": argv, "display_name": "Python 3 (ipykernel)", "language": "python"})
+    (spec / "kernel.json").write_text(text, encoding="utf-8")
+
+
+def _train(profile: Profile) -> int:
+    copy = profile.output_dir / "profile.yaml"
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    copy.write_text(yaml.safe_dump(profile.values(), sort_keys=False, allow_unicode=True), encoding="utf-8")
+    return _call(["fairkd", "train", str(copy)])
+
+
+def _call(module: list[str], *, environment: dict[str, str] | None = None, log: Any = None) -> int:
+    """Runs ``python -m …`` in the project's root; returns its exit status (a signal counts as negative)."""
+    return subprocess.run(
+        [sys.executable, "-m", *module],
+        cwd=project_root(),
+        env=os.environ | (environment or {}),
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=subprocess.STDOUT if log else None,
+        preexec_fn=die_with_parent,
+        check=False,
+    ).returncode
+
+
+def _unfinished(files: Files, token: str) -> str:
+    """Why the run cannot count as finished although papermill ended with 0; "" if it can."""
+    if not files.manifest.exists():
+        return "it ended without its last cell's manifest: its kernel died, or a cell stopped it"
+    found = read_json(files.manifest).get("token")
+    return "" if found == token else f"{files.manifest.name} is from another run"
+
+
+def _export(files: Files) -> str:
+    from fairkd.show.pages.export import write_html
+
+    try:
+        write_html(files.of("ipynb"), files.of("html"))
+        if files.notebook == REPORT:
+            shutil.copyfile(files.of("html"), files.folder / "report.html")
+    except Exception as error:  # any failure of the export is a failed run, with its reason
+        return f"HTML export: {type(error).__name__}: {error}"
+    return ""
+
+
+def _keep_failed(files: Files, detail: str) -> None:
+    for kind in ("ipynb", "log"):
+        if files.of(f"running.{kind}").exists():
+            os.replace(files.of(f"running.{kind}"), files.of(f"failed.{kind}"))
+    write_json(files.record("failed.json"), {"detail": detail, "at": moment()})
+    files.record("running.json").unlink(missing_ok=True)
+
+
+def _products(files: Files) -> Iterator[Path]:
+    yield from (files.of("ipynb"), files.of("html"), files.manifest)
+    for name in read_json(files.manifest).get("saved", {}):
+        yield files.folder / "results" / name
+    if files.notebook == REPORT:
+        yield files.folder / "report.html"
+
+
+def _cell_error(notebook: Path) -> str:
+    """The error that ended a notebook and the line that its cell begins with."""
+    for cell in read_json(notebook).get("cells", []):
+        for output in cell.get("outputs", []):
+            if output.get("output_type") == "error":
+                begins = "".join(cell.get("source", [])).split("\n")[0]
+                return f"{output.get('ename')}: {output.get('evalue')} (in the cell '{begins[:60]}')"
+    return ""

@@ -1,0 +1,38 @@
+"""Figures: one visual language for notebooks and report.
+
+Ours is filled, the paper's printed value is hollow beside it, the teacher is a dashed line; an interval goes with
+every estimate. Marks differ in shape and lightness as well as colour, so that they stay apart in greyscale and for
+colour-blind readers. Functions take tidy frames and return the Figure, whose label is its alternative text.
+"""
+
+from fairkd.show.figures.explore import compare_effects, projections, seat_lambda
+from fairkd.show.figures.glue import bias_quality, glue_tasks, learning
+from fairkd.show.figures.mitigation import differences, mixup, planted
+from fairkd.show.figures.seat import ablation, capacity, per_test
+from fairkd.show.figures.style import COLOURS, DPI, OURS, PAPER, TEACHER, show, subscripts, theme
+from fairkd.show.figures.teaching import pairs, training
+
+__all__ = [
+    "COLOURS",
+    "DPI",
+    "OURS",
+    "PAPER",
+    "TEACHER",
+    "ablation",
+    "bias_quality",
+    "capacity",
+    "compare_effects",
+    "differences",
+    "glue_tasks",
+    "learning",
+    "mixup",
+    "pairs",
+    "per_test",
+    "planted",
+    "projections",
+    "seat_lambda",
+    "show",
+    "subscripts",
+    "theme",
+    "training",
+]

@@ -1,0 +1,119 @@
+"""Two encoders side by side: effect sizes, and sentences on the gender direction; and SEAT against λ."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from fairkd.bias.stimuli import TESTS
+from fairkd.show.figures.style import COLOURS, OURS, shared_legend, theme, zero
+from fairkd.show.tables.markup import records
+from fairkd.wording import interval, number
+
+LOOKS = ((OURS, "o"), (COLOURS[3], "s"), (COLOURS[2], "^"))
+"""Colour and mark of each model."""
+SPREAD = 0.3
+"""Half the height of a row over which its sentences are spread, so that equal ones do not cover each other."""
+
+
+def compare_effects(effects: pd.DataFrame) -> Figure:
+    """The six tests of each model with their intervals, a row a test.
+
+    Args:
+        effects: model, test, effect_size, ci_low, ci_high; at most three models.
+    """
+    models = list(effects.model.drop_duplicates())
+    heights = np.arange(len(TESTS))
+    with theme():
+        figure = Figure(figsize=(6.4, 4.2), layout="constrained")
+        axis = figure.subplots()
+        zero(axis, upright=True)
+        for number_of, (model, (colour, mark)) in enumerate(zip(models, LOOKS, strict=False)):
+            rows = effects[effects.model == model].set_index("test").loc[list(TESTS)]
+            at = heights + 0.22 * (number_of - (len(models) - 1) / 2)
+            axis.hlines(at, rows.ci_low, rows.ci_high, color=colour, linewidth=1.2)
+            axis.plot(rows.effect_size, at, mark, color=colour, markersize=5.5, label=model)
+        axis.set_yticks(heights, TESTS)
+        axis.invert_yaxis()
+        axis.set_xlabel("effect size d")
+        shared_legend(figure, [axis])
+        texts = [
+            f"{model}: "
+            + ", ".join(
+                f"{r.test} {number(r.effect_size, 2)} {interval(r.ci_low, r.ci_high)}"
+                for r in records(effects[effects.model == model])
+            )
+            for model in models
+        ]
+        figure.set_label(f"Effect sizes of each test with 95 % intervals. {'; '.join(texts)}")
+    return figure
+
+
+def projections(frame: pd.DataFrame, *, test: str) -> Figure:
+    """Each sentence of a test on the gender direction of its encoder: a panel a model, a row a set of sentences.
+
+    Args:
+        frame: model, group, gendered, projection, a row a sentence.
+        test: its name, for the title.
+    """
+    models = list(frame.model.drop_duplicates())
+    groups = list(frame.group.drop_duplicates())
+    with theme():
+        figure = Figure(figsize=(3.9 * max(len(models), 1) + 0.8, 3.2), layout="constrained")
+        axes = np.atleast_1d(figure.subplots(1, len(models), sharex=True, sharey=True))
+        for axis, model in zip(axes, models, strict=True):
+            zero(axis, upright=True)
+            for row, group in enumerate(groups):
+                own = frame[(frame.model == model) & (frame.group == group)]
+                colour, mark = LOOKS[0] if own.gendered.all() else LOOKS[1]
+                spread = SPREAD * (np.arange(len(own)) * 0.618 % 1 * 2 - 1)  # even, and the same every time
+                axis.plot(own.projection, row + spread, mark, color=colour, markersize=3.2, alpha=0.6)
+                middle = own.projection.mean()
+                axis.plot([middle] * 2, [row - 0.4, row + 0.4], "-", color="#222222", linewidth=2)
+            axis.set_title(model)
+            axis.set_yticks(range(len(groups)), groups)
+            axis.set_xlabel("cosine with the gender direction (right: male)")
+        axes[0].invert_yaxis()
+        figure.suptitle(f"Sentences of {test}", x=0.01, ha="left", fontsize=10.5)
+        figure.set_label(f"Sentences of test {test} on the gender direction, mean by set. {_means(frame)}")
+    return figure
+
+
+def _means(frame: pd.DataFrame) -> str:
+    means = frame.groupby(["model", "group"], sort=False).projection.mean()
+    return "; ".join(
+        f"{model}: {', '.join(f'{group} {number(value, 2)}' for group, value in means[model].items())}"
+        for model in frame.model.drop_duplicates()
+    )
+
+
+def seat_lambda(curve: pd.DataFrame, *, test: str, weighed: str, lam: float | None = None) -> Figure:
+    """Effect size against λ with its interval over words; the point at ``lam`` marked.
+
+    Args:
+        curve: lam, effect_size, ci_low, ci_high.
+        test: its name.
+        weighed: what λ weighs, for the axis.
+        lam: a value of the column; None marks nothing.
+    """
+    with theme():
+        figure = Figure(figsize=(5.4, 3.4), layout="constrained")
+        axis = figure.subplots()
+        zero(axis, upright=False)
+        axis.fill_between(curve.lam, curve.ci_low, curve.ci_high, color=OURS, alpha=0.2, linewidth=0, label="95 %")
+        axis.plot(curve.lam, curve.effect_size, color=OURS, linewidth=1.6, label="effect size")
+        here = "" if lam is None else _mark(axis, curve, lam)
+        axis.set(xlabel=f"λ, weight of {weighed}", ylabel="effect size d", xlim=(0, 1))
+        axis.set_title(f"{test} with gender words mixed")
+        shared_legend(figure, [axis])
+        ends = [f"λ {r.lam:g}: {number(r.effect_size, 2)}" for r in records(curve.iloc[[0, len(curve) // 2, -1]])]
+        figure.set_label(f"Effect size of {test} against λ, weight of {weighed}: {', '.join(ends)}{here}")
+    return figure
+
+
+def _mark(axis: Axes, curve: pd.DataFrame, lam: float) -> str:
+    row = curve.iloc[(curve.lam - lam).abs().argmin()]
+    axis.plot([row.lam], [row.effect_size], "o", color=OURS, markersize=7)
+    return f"; marked: λ {row.lam:g}, d {number(float(row.effect_size), 2)}"

@@ -1,0 +1,135 @@
+"""Figure 1 and Table 1 as pictures: average SEAT against layers, the six tests, and the loss terms."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from fairkd.bias.stimuli import TESTS
+from fairkd.names import TEST_TITLES, arm_title
+from fairkd.show.figures.style import forest, hollow, points, shared_legend, subscripts, teacher_line, theme, zero
+from fairkd.show.tables.markup import records
+from fairkd.wording import interval, number
+
+
+def capacity(averages: pd.DataFrame, correlation: pd.DataFrame, *, printed_r: float) -> Figure:
+    """Figure 1: average SEAT (mean |d|) against layers, a panel a pooling, the teacher as reference.
+
+    Args:
+        averages: arm, layers, pooling, average, low, high; the teacher is the arm "teacher".
+        correlation: pooling, r, low, high, covers (what the interval of r is over).
+        printed_r: the paper's correlation, named beside ours.
+    """
+    poolings = list(averages.pooling.drop_duplicates())
+    with theme():
+        figure = Figure(figsize=(4.2 * len(poolings) if len(poolings) > 1 else 6.4, 3.9), layout="constrained")
+        axes = np.atleast_1d(figure.subplots(1, len(poolings), sharey=True))
+        notes = []
+        for axis, pooling in zip(axes, poolings, strict=True):
+            rows = averages[averages.pooling == pooling]
+            students = rows[rows.arm != "teacher"].sort_values("layers")
+            teacher_line(axis, rows[rows.arm == "teacher"], "average", "low", "high")
+            points(axis, students.layers, students.average, students.low, students.high, label="students")
+            note = _correlation_note(correlation[correlation.pooling == pooling], printed_r)
+            axis.set_title(f"{pooling} pooling\n{note}")
+            axis.set_xlabel("layers of the student")
+            axis.set_xticks(sorted(set(students.layers)))
+            notes.append(f"{pooling} pooling: {_series(students)}; {note}".replace(";\n", ", ").replace("\n", " "))
+        axes[0].set_ylabel("average SEAT, mean |d|")
+        figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper right", ncols=2)
+        figure.set_label("Average SEAT effect size against layers of the student. " + ". ".join(notes))
+    return figure
+
+
+def per_test(
+    scores: pd.DataFrame,
+    *,
+    pooling: str,
+    printed: Mapping[str, float] | None = None,
+    printed_layers: int | None = None,
+) -> Figure:
+    """The six tests of Figure 1 one by one: signed effect size against layers.
+
+    Args:
+        scores: arm, layers, pooling, test, effect_size, low, high.
+        pooling: which sentence vectors.
+        printed: test -> the paper's value, drawn hollow at ``printed_layers``.
+        printed_layers: depth of the student that stands for the paper's (half the teacher's).
+    """
+    data = scores[scores.pooling == pooling]
+    with theme():
+        figure = Figure(figsize=(7.6, 4.9), layout="constrained")
+        panels = figure.subplots(2, 3, sharex=True, sharey=True)
+        for axis, test in zip(panels.flat, TESTS, strict=True):
+            rows = data[data.test == test]
+            students = rows[rows.arm != "teacher"].sort_values("layers")
+            zero(axis, upright=False)
+            teacher_line(axis, rows[rows.arm == "teacher"], "effect_size", "low", "high")
+            points(axis, students.layers, students.effect_size, students.low, students.high, label="students")
+            if printed and printed_layers is not None:
+                hollow(axis, [printed_layers], [printed[test]])
+            axis.set_title(f"{test}: {TEST_TITLES[test]}")
+            axis.set_xticks(sorted(set(students.layers)))
+        for axis in panels[1]:
+            axis.set_xlabel("layers of the student")
+        for axis in panels[:, 0]:
+            axis.set_ylabel("effect size d")
+        figure.legend(*panels.flat[0].get_legend_handles_labels(), loc="outside upper right", ncols=3)
+        spans = [f"{test} {_range(data, test)}" for test in TESTS]
+        figure.set_label(f"Effect size against layers for each test, {pooling} pooling; range: " + ", ".join(spans))
+    return figure
+
+
+def ablation(scores: pd.DataFrame, *, pooling: str, printed: Mapping[str, Mapping[str, float]]) -> Figure:
+    """Table 1 as a picture: a panel an arm, a row a test, ours filled and the printed value hollow.
+
+    Args:
+        scores: as for :func:`per_test`.
+        pooling: which sentence vectors.
+        printed: arm -> test -> the paper's value.
+    """
+    data = scores[scores.pooling == pooling]
+    arms = [arm for arm in data.arm.drop_duplicates() if arm != "teacher"]
+    with theme():
+        figure = Figure(figsize=(max(2.3 * len(arms), 4.5) + 0.6, 3.6), layout="constrained")
+        axes = np.atleast_1d(figure.subplots(1, len(arms), sharex=True, sharey=True))
+        heights = np.arange(len(TESTS))
+        for axis, arm in zip(axes, arms, strict=True):
+            rows = data[data.arm == arm].set_index("test").loc[list(TESTS)]
+            zero(axis, upright=True)
+            forest(axis, rows.effect_size, heights - 0.12, rows.low, rows.high)
+            if arm in printed:
+                hollow(axis, [printed[arm][test] for test in TESTS], heights + 0.18)
+            axis.set_title(subscripts(arm_title(arm)))
+            axis.set_yticks(heights, TESTS)
+            axis.set_xlabel("effect size d")
+        axes[0].invert_yaxis()
+        shared_legend(figure, axes)
+        texts = [
+            f"{arm_title(arm)}: "
+            + ", ".join(f"{r.test} {number(r.effect_size, 2)}" for r in records(data[data.arm == arm]))
+            for arm in arms
+        ]
+        figure.set_label(f"Effect sizes of each arm and test, {pooling} pooling, ours. " + "; ".join(texts))
+    return figure
+
+
+def _correlation_note(row: pd.DataFrame, printed_r: float) -> str:
+    printed = f"the paper prints r = {number(printed_r, 2)}"
+    if row.empty or not np.isfinite(row.r.iloc[0]):
+        return f"r is undefined here;\n{printed}"
+    one = row.iloc[0]
+    return f"r = {number(float(one.r), 2)} {interval(one.low, one.high)}\nover {one.covers};\n{printed}"
+
+
+def _series(students: pd.DataFrame) -> str:
+    pairs = zip(students.layers, students.average.to_numpy(dtype=float), strict=True)
+    return ", ".join(f"layers {layers}: {number(average, 2)}" for layers, average in pairs)
+
+
+def _range(data: pd.DataFrame, test: str) -> str:
+    values = data[(data.test == test) & (data.arm != "teacher")].effect_size.to_numpy(dtype=float)
+    return f"{number(values.min(), 2)} to {number(values.max(), 2)}"

@@ -1,0 +1,104 @@
+"""How students were taught: training curves and how often gender words occur."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.figure import Figure
+
+from fairkd.show.figures.style import COLOURS, OURS, subscripts, theme
+from fairkd.show.tables.markup import records
+from fairkd.wording import number
+
+LEFT = 0.7
+"""Where a log scale of counts begins, so that one occurrence has a bar."""
+
+
+def training(metrics: pd.DataFrame) -> Figure:
+    """Loss terms of every arm against steps; several seeds are a line (mean) and a band (their range).
+
+    Args:
+        metrics: arm, seed, step and the columns ce, mlm, cos (nan or absent where an arm has no such term).
+    """
+    terms = [t for t in ("ce", "mlm", "cos") if t in metrics and metrics[t].notna().any()]
+    arms = list(metrics.arm.drop_duplicates())
+    # A step from dark to light is an order that greyscale keeps; dashes tell neighbours apart.
+    palette = dict(zip(arms, sns.color_palette("viridis", len(arms) + 1).as_hex(), strict=False))
+    many = len(arms) > 6
+    columns = 2 if many else max(len(terms), 1)
+    lines = (len(terms) + columns) // columns if many else 1  # with many arms the legend fills a panel of its own
+    with theme():
+        size = (8.6, 3.2 * lines) if many else (2.7 * max(len(terms), 2), 3.6)
+        figure = Figure(figsize=size, layout="constrained")
+        panels = figure.subplots(lines, columns, squeeze=False).flat
+        for axis, term in zip(panels, terms, strict=False):
+            rows = metrics[metrics[term].notna()]
+            sns.lineplot(
+                rows, x="step", y=term, hue="arm", style="arm", hue_order=arms, style_order=arms, palette=palette,
+                errorbar=("pi", 100), ax=axis, linewidth=1.4, dashes=_dashes(len(arms)), legend=term == terms[0],
+                err_kws={"alpha": 0.1 if many else 0.2},
+            )  # fmt: skip
+            axis.set_title(subscripts(f"L_{term}"))
+            axis.set(xlabel="update", ylabel="loss a token" if many or term == terms[0] else "")
+        handles: tuple[Any, Any] = panels[0].get_legend_handles_labels()
+        if panels[0].get_legend() is not None:
+            panels[0].get_legend().remove()
+        if many:
+            for axis in panels[len(terms) :]:
+                axis.axis("off")
+            panels[len(terms)].legend(*handles, loc="upper left", ncols=2, handlelength=2.8)
+        else:
+            figure.legend(*handles, loc="outside upper right", ncols=min(4, len(arms) or 1))
+        last = metrics.sort_values("step").groupby(["arm"], sort=False).tail(1)
+        ends = ", ".join(f"{r.arm} {number(getattr(r, terms[0]), 2)}" for r in records(last)) if terms else "none"
+        name = f"L_{terms[0]}" if terms else "loss"
+        figure.set_label(f"Training losses against updates for {len(arms)} arms; last {name}: {ends}")
+    return figure
+
+
+def _dashes(n: int) -> list[Any]:
+    patterns: list[Any] = ["", (4, 1.5), (1, 1), (3, 1.25, 1.5, 1.25), (5, 1, 1, 1), (2, 2)]
+    return [patterns[i % len(patterns)] for i in range(n)]
+
+
+def pairs(counts: pd.DataFrame) -> Figure:
+    """How often each word of a gender pair occurs: two bars a pair, on a log scale where counts are far apart.
+
+    Args:
+        counts: female, male, n_female, n_male, a row a pair.
+    """
+    numbers = counts[["n_female", "n_male"]].to_numpy()
+    found = numbers[numbers > 0]
+    log = bool(len(found)) and found.max() > 50 * found.min()
+    heights = np.arange(len(counts))
+    with theme():
+        figure = Figure(figsize=(6.6, 1.2 + 0.42 * max(len(counts), 1)), layout="constrained")
+        axis = figure.subplots()
+        # Light and dark with hatching: two bars that stay apart in greyscale.
+        for words, shift, look in (
+            ("female", -0.2, {"color": COLOURS[1], "edgecolor": "#333333", "hatch": "///"}),
+            ("male", 0.2, {"color": OURS, "edgecolor": "#333333"}),
+        ):
+            values = counts[f"n_{words}"]
+            axis.barh(heights + shift, values, height=0.38, label=f"{words} word", linewidth=0.5, **look)
+            for height, value in zip(heights + shift, values, strict=True):  # on a log scale zero has a label, no bar
+                axis.annotate(
+                    f"{value:,}", (max(value, LEFT) if log else value, height), (3, 0), textcoords="offset points",
+                    fontsize=8, va="center",
+                )  # fmt: skip
+        axis.set_yticks(heights, [f"{row.female} / {row.male}" for row in records(counts)])
+        axis.invert_yaxis()
+        if log:
+            axis.set_xscale("log")
+            axis.set_xlim(LEFT, found.max() * 3)
+        else:
+            axis.set_xlim(0, 1.12 * max(int(numbers.max(initial=0)), 1))
+        axis.grid(visible=False, axis="y")
+        axis.set_xlabel(f"occurrences in the training text{', log scale' if log else ''}")
+        figure.legend(*axis.get_legend_handles_labels(), loc="outside upper right", ncols=2)
+        texts = [f"{r.female} {r.n_female:,}, {r.male} {r.n_male:,}" for r in records(counts)]
+        figure.set_label(f"How often the words of each gender pair occur in the training text: {'; '.join(texts)}")
+    return figure

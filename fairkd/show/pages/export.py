@@ -1,0 +1,168 @@
+"""HTML export: an executed notebook becomes one page that needs neither a kernel nor a network.
+
+nbconvert renders the cells (its ``basic`` template, extended by ``templates/fairkd``); this module adds the table of
+contents, boxes in which wide tables scroll, links that save a figure's data, and one style sheet for light, dark, print
+and phones. A page holds one script, ``page.js``, which moves sliders (:mod:`fairkd.show.sliders.explorer`) and sorts
+tables, and no address of another host. Its Content-Security-Policy allows that script alone, by its digest, and no
+request, so that a hostile string in a data set or a model's name stays text even where some output forgot to escape it.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import re
+import tempfile
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from fairkd.errors import InputError, nearest
+from fairkd.profile import Profile, project_root
+from fairkd.run.ledger import REPORT, Files, notebook_path
+from fairkd.show.pages.markup import finish
+
+TEMPLATES = Path(__file__).parent / "templates"
+# No scripts and no widgets: the page shows what is readable without a kernel.
+_PRIORITY = ["text/html", "text/markdown", "image/svg+xml", "image/png", "image/jpeg", "text/latex", "text/plain"]
+_WIDGET = "application/vnd.jupyter.widget-view+json"
+_NO_KERNEL = "A control stands here that computes while it is used. Open the notebook in JupyterLab to use it."
+
+
+def to_html(notebook: Path | str, *, title: str | None = None) -> str:
+    """The page of one notebook file.
+
+    Args:
+        notebook: an ``.ipynb`` file, executed or not.
+        title: of the page; the first heading of the notebook where it is not given.
+
+    Raises:
+        InputError: the file is missing or is not a notebook.
+    """
+    import nbformat
+    from nbconvert import HTMLExporter
+    from traitlets.config import Config
+
+    path = Path(notebook)
+    try:
+        node = nbformat.read(path, as_version=4)
+    except FileNotFoundError:
+        raise InputError(f"no notebook {str(path)!r}") from None
+    except (nbformat.reader.NotJSONError, nbformat.ValidationError, UnicodeDecodeError, AttributeError) as error:
+        raise InputError(f"{str(path)!r} is not a notebook: {error}") from error
+    exporter = HTMLExporter(
+        template_name="fairkd",
+        extra_template_basedirs=[str(TEMPLATES)],
+        embed_images=True,
+        exclude_anchor_links=True,
+        exclude_input_prompt=True,
+        exclude_output_prompt=True,
+        config=Config(
+            {
+                "NbConvertBase": {"display_data_priority": _PRIORITY},
+                "CoalesceStreamsPreprocessor": {"enabled": True},  # a progress bar leaves its last state
+            }
+        ),
+    )
+    _prepare(node, path.stem)
+    script = (TEMPLATES / "fairkd" / "page.js").read_text(encoding="utf-8")
+    page = {
+        "page_title": title or _first_heading(node) or path.stem,
+        "page_style": _style(),
+        "page_script": script,
+        "script_digest": f"sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode('ascii')}",
+        "metadata": {"name": path.stem, "path": str(path.parent)},
+    }
+    html, _ = exporter.from_notebook_node(node, resources=page)
+    return finish(html)
+
+
+def write_html(notebook: Path | str, page: Path | str, *, title: str | None = None) -> Path:
+    """Writes :func:`to_html` of ``notebook`` to ``page``, at once or not at all; returns the page's path."""
+    target = Path(page)
+    text = to_html(notebook, title=title)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}-")
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(text)
+    os.chmod(name, 0o644)  # mkstemp makes files that only their owner can read
+    os.replace(name, target)
+    return target
+
+
+def locate(name: str, *, profile: str = "quick") -> tuple[Path, Path]:
+    """The executed notebook that a user means, and the page that belongs to it.
+
+    Args:
+        name: an ``.ipynb`` file; or a profile (its name or YAML file), for its report; or the name of a notebook, as
+            in "01_capacity", for what ``profile`` made of it.
+        profile: as for :meth:`fairkd.profile.Profile.load`.
+
+    Raises:
+        InputError: it is none of these, or that notebook has not been run; says what there is.
+    """
+    path = Path(name)
+    if path.suffix == ".ipynb" and (path.is_file() or path.parent != Path(".")):
+        if not path.is_file():
+            near = nearest(path.name, [p.name for p in path.parent.glob("*.ipynb")])
+            raise InputError(f"no notebook {name!r}.{near}")
+        return path, path.with_suffix(".html")
+    root = project_root()
+    notebooks = sorted(p.stem for p in (root / "notebooks").glob("*.ipynb"))
+    profiles = sorted(p.stem for p in (root / "papermill_params").glob("*.yaml"))
+    stem = path.name.removesuffix(".ipynb")
+    if stem in notebooks:
+        return _executed(notebook_path(stem).stem, profile)
+    if name in profiles or path.suffix in (".yaml", ".yml"):
+        return _executed(REPORT, name)
+    near = nearest(stem, [*profiles, *notebooks])
+    known = f"no profile ({', '.join(profiles)}) and no notebook ({', '.join(notebooks)})"
+    raise InputError(f"{name!r} is no .ipynb file, {known}.{near}")
+
+
+def _executed(notebook: str, profile: str) -> tuple[Path, Path]:
+    files = Files(Profile.load(profile).output_dir, notebook)
+    if not files.of("ipynb").is_file():
+        raise InputError(
+            f"{notebook} has not finished for profile {profile!r}: there is no {files.of('ipynb')}. "
+            f"Make it with: fairkd run {notebook} --profile {profile}"
+        )
+    return files.of("ipynb"), files.folder / "report.html" if notebook == REPORT else files.of("html")
+
+
+def _prepare(node: Any, stem: str) -> None:
+    """Gives outputs what the template shows: links to their data, a sentence in the place of controls."""
+    from fairkd.show.downloads import csv_link
+
+    number = 0
+    for output in (output for cell in node.cells for output in cell.get("outputs", [])):
+        output.get("metadata", {}).pop("fairkd_link", None)  # ours alone: it becomes markup
+        if output.output_type not in ("display_data", "execute_result"):
+            continue
+        number += "image/png" in output.data
+        carried = output.metadata.get("fairkd", {})
+        if isinstance(carried.get("csv"), str):
+            output.metadata["fairkd_link"] = csv_link(carried["csv"], f"{stem}-figure-{number}.csv")
+        if _WIDGET in output.data and "text/html" not in output.data:
+            output.data = {"text/html": f'<div class="missing" role="note"><p>{escape(_NO_KERNEL)}</p></div>'}
+
+
+def _first_heading(node: Any) -> str | None:
+    for cell in node.cells:
+        if cell.cell_type == "markdown":
+            found = re.search(r"^#\s+(.+)$", cell.source, flags=re.MULTILINE)
+            if found:
+                return found.group(1).strip()
+    return None
+
+
+def _style() -> str:
+    """Our style sheet and the colours of code, for light and dark."""
+    from pygments.formatters import HtmlFormatter
+
+    def code(name: str) -> str:
+        return "\n".join(HtmlFormatter(style=name).get_token_style_defs(".highlight"))
+
+    own = (TEMPLATES / "fairkd" / "style.css").read_text(encoding="utf-8")
+    return f"{own}\n{code('default')}\n@media (prefers-color-scheme: dark) {{\n{code('github-dark')}\n}}\n"

@@ -1,0 +1,42 @@
+"""Tables as HTML: ours beside the printed values, best in bold, intervals in small type, everything escaped.
+
+Functions take tidy frames and return :class:`Html`, which a notebook shows and the report embeds.
+"""
+
+from fairkd.show.tables.baselines import baselines_sentence, glue_baselines
+from fairkd.show.tables.found import debiasing, pairs
+from fairkd.show.tables.glue import (
+    glue_differences,
+    mini_glue_examples,
+    table3,
+    table3_printed,
+)
+from fairkd.show.tables.judged import claims, verdicts
+from fairkd.show.tables.markup import Html, facts, frame, missing, notice, paragraph, subscripts
+from fairkd.show.tables.printed import printed_average, table1, table2
+from fairkd.show.tables.seat import averages, differences
+
+__all__ = [
+    "Html",
+    "averages",
+    "baselines_sentence",
+    "claims",
+    "debiasing",
+    "differences",
+    "facts",
+    "frame",
+    "glue_baselines",
+    "glue_differences",
+    "mini_glue_examples",
+    "missing",
+    "notice",
+    "pairs",
+    "paragraph",
+    "printed_average",
+    "subscripts",
+    "table1",
+    "table2",
+    "table3",
+    "table3_printed",
+    "verdicts",
+]

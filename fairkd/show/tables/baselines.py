@@ -1,0 +1,96 @@
+"""Students beside baselines: what a task of Table 3 gives away to a guess, to its words, and to random weights."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Any
+
+import pandas as pd
+
+from fairkd.names import arm_titles
+from fairkd.show.tables.glue import WHAT_SCORES_ARE, column_title, in_order, task_head
+from fairkd.show.tables.markup import Html, cell, records, subscripts, table, td
+
+BASELINE_TITLES = {"majority": "majority class", "bag-of-words": "bag of words", "untrained": "random weights"}
+CEILING = 95
+"""A task in which students come near this many percent cannot tell them apart."""
+
+
+def glue_baselines(tasks: pd.DataFrame, baselines: pd.DataFrame, *, suite: str, scale: str) -> Html:
+    """Students beside what a task gives away without pretraining, and in how many tasks they lie clearly above it.
+
+    Args:
+        tasks: arm, task, score, low, high.
+        baselines: the same, with "majority", "bag-of-words" or "untrained" for an arm.
+        suite: what the tasks are called.
+        scale: what the numbers are, for the caption.
+    """
+    arms, others = in_order(tasks), list(baselines.arm.drop_duplicates())
+    counts = clearly_above(tasks, baselines)
+    above = {(row.arm, task) for row in records(counts) for task in row.above}
+    cells = pd.concat([tasks, baselines]).set_index(["arm", "task"])
+    rows = []
+    for task in tasks.task.drop_duplicates():
+        row = [task_head(task)]
+        for arm in [*arms, *others]:
+            value: Any = cells.loc[(arm, task)] if (arm, task) in cells.index else None
+            shown = "–" if value is None else cell(value.score, value.low, value.high, 1, 1)
+            row.append(td(shown, best=(arm, task) in above, kind="printed" if arm in others else ""))
+        rows.append(f"<tr>{''.join(row)}</tr>")
+    empty = "<td></td>" * len(others)
+    for kind, name, title in (
+        (' class="total"', "above", "clearly above the baselines"),
+        ("", "below_ceiling", f"below {CEILING}"),
+    ):
+        row = [f"<td>{len(own)} of {n}</td>" for own, n in zip(counts[name], counts.tasks, strict=True)]
+        rows.append(f'<tr{kind}><th scope="row">{title}</th>{"".join(row)}{empty}</tr>')
+    titles = arm_titles(arms) | {arm: BASELINE_TITLES.get(arm, arm) for arm in others}
+    heads = "".join(f'<th scope="col">{column_title(title)}</th>' for title in titles.values())
+    caption = (
+        f"Students and baselines on {suite}, with 95 % intervals. In bold: students whose interval lies above those of "
+        f"all baselines. Baselines: the commonest label; a regression on words; a model of the student's shape that "
+        f"starts from random weights. {WHAT_SCORES_ARE} {scale}"
+    )
+    made = table(caption, f'<tr><th scope="col">task</th>{heads}</tr>', rows, kind="wide")
+    return Html(f"{made.text}<p>{subscripts(escape(baselines_sentence(tasks, baselines, suite=suite)))}</p>")
+
+
+def clearly_above(tasks: pd.DataFrame, baselines: pd.DataFrame) -> pd.DataFrame:
+    """In which tasks a student's interval lies above those of all baselines, and in which its score is below 95.
+
+    Args:
+        tasks: arm, task, score, low, high.
+        baselines: the same; one without a score in a task is left out of that comparison.
+
+    Returns:
+        A row an arm: arm, tasks (how many have a score and a baseline) and the lists above, not_above, below_ceiling.
+    """
+    known = baselines[baselines.score.notna()]
+    bar = known.assign(top=known.high.fillna(known.score)).groupby("task").top.max()
+    rows = []
+    for arm in in_order(tasks):
+        own = tasks[(tasks.arm == arm) & tasks.score.notna() & tasks.task.isin(bar.index)]
+        above = list(own.task[own.low.to_numpy() > bar.loc[own.task].to_numpy()])
+        below = list(own.task[own.score < CEILING])
+        rest = [task for task in own.task if task not in above]
+        rows.append({"arm": arm, "tasks": len(own), "above": above, "not_above": rest, "below_ceiling": below})
+    return pd.DataFrame(rows, columns=["arm", "tasks", "above", "not_above", "below_ceiling"])
+
+
+def baselines_sentence(tasks: pd.DataFrame, baselines: pd.DataFrame, *, suite: str) -> str:
+    """Of each student, in how many tasks it lies clearly above the baselines, and how many scores are below 95."""
+    counts = clearly_above(tasks, baselines)
+    if not counts.tasks.sum():
+        return f"No task of {suite} has both a student's score and a baseline."
+    titles = arm_titles(counts.arm)
+    parts = []
+    for row in records(counts):
+        rest = f" (not {', '.join(row.not_above)})" if row.not_above else ""
+        parts.append(f"{titles[row.arm]} in {len(row.above)} of {row.tasks} tasks{rest}")
+    below, scored = sum(len(own) for own in counts.below_ceiling), int(counts.tasks.sum())
+    high = sorted({task for row in records(counts) for task in {*row.above, *row.not_above} - {*row.below_ceiling}})
+    rest = f"; at or above it in {', '.join(high)}" if high else ""
+    return (
+        f"On {suite}, these students lie clearly above all baselines (interval above intervals): {'; '.join(parts)}. "
+        f"{below} of these {scored} scores are below {CEILING}{rest}."
+    )

@@ -1,0 +1,199 @@
+"""Tables 1 and 2 in the paper's layout, ours beside the printed values."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+from typing import Any
+
+import pandas as pd
+
+from fairkd.bias.stimuli import TESTS
+from fairkd.claims import paper
+from fairkd.names import TABLE2_GROUPS, TEACHER, TEST_TITLES, arm_name, arm_title
+from fairkd.show.tables.glue import glue_row
+from fairkd.show.tables.markup import LEFT, TEXT, Html, cell, small, subscripts, table, td
+from fairkd.wording import number
+
+
+def table1(
+    scores: pd.DataFrame, averages: pd.DataFrame, *, scale: str, pooling: str, glue: pd.DataFrame | None = None
+) -> Html:
+    """Table 1: a column an arm, ours beside the printed values; the row of GLUE where there are such scores.
+
+    The lowest absolute effect size of a row is bold, among ours and among the printed ones. Where the average of
+    the printed cells is not the printed average (to three decimals, beyond rounding), both are shown.
+
+    Args:
+        scores: arm, pooling, test, effect_size, low, high.
+        averages: arm, pooling, average, low, high, signed, signed_low, signed_high.
+        scale: what the numbers are (``Profile.scale``), for the caption.
+        pooling: which sentence vectors to show.
+        glue: average scores in percent: arm, average, low, high, suite, and tasks (how many) where they are not eight.
+            Only the suite "GLUE" has printed values beside it: another one is another test.
+    """
+    ours = scores[scores.pooling == pooling]
+    means = averages[averages.pooling == pooling].set_index("arm")
+    arms = [a for a in ours.arm.drop_duplicates() if a != "teacher"]
+    columns = arms + (["teacher"] if "teacher" in set(ours.arm) else [])
+    cells = ours.set_index(["arm", "test"])
+    rows = []
+    for test in TESTS:
+        values = {arm: cells.loc[(arm, test)] for arm in columns}
+        best = lowest({arm: abs(values[arm].effect_size) for arm in arms})
+        best_printed = lowest({arm: paper.TABLE1[arm][test] for arm in arms if arm in paper.TABLE1})
+        row = [f'<th scope="row">{test}{small(escape(TEST_TITLES[test]))}</th>']
+        for arm in columns:
+            value = values[arm]
+            row.append(td(cell(value.effect_size, value.low, value.high), best=arm in best))
+            if arm in paper.TABLE1:
+                row.append(td(number(paper.TABLE1[arm][test]), best=arm in best_printed, kind="printed"))
+        rows.append(f"<tr>{''.join(row)}</tr>")
+    rows.append(_average_row(means, arms, columns))
+    rows.append(_signed_row(means, columns))
+    more = ""
+    if glue is not None and len(glue):
+        rows.append(glue_row(glue, columns, [arm for arm in columns if arm in paper.TABLE1]))
+        more = f" {glue.suite.iloc[0]} Avg.: the mean score in percent, the highest in bold."
+    caption = (
+        f"Table 1, SEAT: effect sizes d with {pooling} pooling, 95 % intervals in small type, "
+        f"the lowest |d| of a row in bold.{more} {scale}"
+    )
+    return table(caption, _table1_head(columns), rows, kind="wide")
+
+
+def _average_row(means: pd.DataFrame, arms: Sequence[str], columns: Sequence[str]) -> str:
+    best = lowest({arm: means.average[arm] for arm in arms})
+    best_printed = lowest({arm: paper.TABLE1_PRINTED_AVERAGE[arm] for arm in arms if arm in paper.TABLE1})
+    row = [f'<th scope="row">Avg.{small("mean |d|")}</th>']
+    for arm in columns:
+        value: Any = means.loc[arm]
+        row.append(td(cell(value.average, value.low, value.high), best=arm in best))
+        if arm in paper.TABLE1:
+            row.append(td(printed_average(arm), best=arm in best_printed, kind="printed"))
+    return f'<tr class="total">{"".join(row)}</tr>'
+
+
+def _signed_row(means: pd.DataFrame, columns: Sequence[str]) -> str:
+    row = [f'<th scope="row">Avg.{small("mean signed d")}</th>']
+    for arm in columns:
+        value: Any = means.loc[arm]
+        row.append(td(cell(value.signed, value.signed_low, value.signed_high)))
+        if arm in paper.TABLE1:
+            row.append(td("–", kind="printed"))
+    return f"<tr>{''.join(row)}</tr>"
+
+
+def _table1_head(columns: Sequence[str]) -> str:
+    top, below = ['<th scope="col" rowspan="2">SEAT</th>'], []
+    for arm in columns:
+        printed = arm in paper.TABLE1
+        title = subscripts(escape(arm_title(arm)))
+        top.append(f'<th scope="colgroup" colspan="{2 if printed else 1}">{title}</th>')
+        below.append('<th scope="col">ours</th>' + ('<th scope="col">printed</th>' if printed else ""))
+    return f"<tr>{''.join(top)}</tr><tr>{''.join(below)}</tr>"
+
+
+def printed_average(arm: str) -> str:
+    """Table 1's printed average, and that of its own rows where rounding does not explain the difference."""
+    return _both_averages(paper.TABLE1_PRINTED_AVERAGE[arm], paper.TABLE1[arm], "by its rows")
+
+
+def _both_averages(printed: float, cells: Mapping[str, float], words: str) -> str:
+    if paper.follows(printed, cells):
+        return number(printed)
+    return number(printed) + small(f"({number(paper.average(cells))} {words})")
+
+
+def table2(tests: pd.DataFrame, averages: pd.DataFrame, *, scale: str, pooling: str) -> Html:
+    """Table 2: a row an arm, ours with the printed values in the row below it, and our mean signed d.
+
+    The lowest absolute effect size of a column is bold, among our students and among the printed rows shown. Printed
+    averages that do not follow from their own row show both numbers. Arms that were not run are left out; those that
+    the paper does not have, and the teacher, come last.
+
+    Args:
+        tests: arm, seeds, pooling, test, effect_size, low, high.
+        averages: arm, pooling, average, low, high, signed, signed_low, signed_high.
+        scale: what the numbers are (``Profile.scale``), for the caption.
+        pooling: which sentence vectors to show.
+    """
+    ours = tests[tests.pooling == pooling]
+    cells, means = ours.set_index(["arm", "test"]), averages[averages.pooling == pooling].set_index("arm")
+    groups = _groups(ours.arm.drop_duplicates())
+    students = [arm for group in groups.values() for arm in group if arm != "teacher"]
+    printed = [arm for arm in students if arm in paper.TABLE2]
+    best = {test: lowest({arm: abs(cells.effect_size[(arm, test)]) for arm in students}) for test in TESTS}
+    best["Avg."] = lowest({arm: means.average[arm] for arm in students})
+    best_printed = {test: lowest({arm: paper.TABLE2[arm][test] for arm in printed}) for test in TESTS}
+    best_printed["Avg."] = lowest({arm: paper.TABLE2_PRINTED_AVERAGE[arm] for arm in printed})
+    bodies = []
+    for group, titles in groups.items():
+        rows = [f'<tr class="group"><th scope="rowgroup" colspan="{len(TESTS) + 4}" {LEFT}>{escape(group)}</th></tr>']
+        for arm, title in titles.items():
+            both = arm in paper.TABLE2
+            rows.append(_our_row(arm, title, cells.loc[arm], means.loc[arm], best, both=both))
+            if both:
+                rows.append(_printed_row(arm, best_printed))
+        bodies.append(rows)
+    caption = (
+        f"Table 2, SEAT: effect sizes d with {pooling} pooling, 95 % intervals over {covers(ours)} in small type, "
+        f"the lowest |d| of a column in bold, among our students and among the printed rows. {scale}"
+    )
+    return table(caption, _table2_head(), *bodies, kind="wide pairs-of-rows")
+
+
+def covers(data: pd.DataFrame) -> str:
+    """What the intervals of a frame with the column seeds are over; the teacher has one copy whatever the seeds."""
+    seeds = data.loc[data.arm != "teacher", "seeds"].unique().tolist() or [1]
+    if max(seeds) == 1:
+        return "stimulus words (one seed)"
+    return f"stimulus words and {' to '.join(str(n) for n in sorted({min(seeds), max(seeds)}))} seeds"
+
+
+def _groups(shown: Iterable[str]) -> dict[str, dict[str, str]]:
+    """Group -> arm -> title, of these arms, in the order of the paper; those of a profile's own as they come."""
+    found = list(shown)
+    groups = {
+        group: {arm: arm_name(arm).supervision for arm in arms if arm in found} for group, arms in TABLE2_GROUPS.items()
+    }
+    placed = {arm for titles in groups.values() for arm in titles}
+    *_, own = groups.values()
+    own.update({arm: arm_title(arm) for arm in found if arm not in placed and arm != "teacher"})
+    groups["For reference"] = {TEACHER: arm_name(TEACHER).supervision} if "teacher" in found else {}
+    return {group: titles for group, titles in groups.items() if titles}
+
+
+def _table2_head() -> str:
+    tests = [f'<th scope="col">{test}{small(escape(TEST_TITLES[test]))}</th>' for test in TESTS]
+    names = [
+        '<th scope="col" colspan="2">Supervision</th>',
+        *tests,
+        f'<th scope="col">Avg.{small("mean |d|")}</th>',
+    ]
+    return f'<tr>{"".join(names)}<th scope="col">Avg.{small("mean signed d")}</th></tr>'
+
+
+def _our_row(arm: str, title: str, cells: Any, means: Any, best: Mapping[str, set[str]], *, both: bool) -> str:
+    span, kind = (' rowspan="2"', ' class="first"') if both else ("", "")
+    row = [f'<th scope="row"{span} {TEXT}>{subscripts(escape(title))}</th><th scope="row">ours</th>']
+    for test in TESTS:
+        value: Any = cells.loc[test]
+        row.append(td(cell(value.effect_size, value.low, value.high), best=arm in best[test]))
+    row.append(td(cell(means.average, means.low, means.high), best=arm in best["Avg."]))
+    row.append(td(cell(means.signed, means.signed_low, means.signed_high)))
+    return f"<tr{kind}>{''.join(row)}</tr>"
+
+
+def _printed_row(arm: str, best: Mapping[str, set[str]]) -> str:
+    row = ['<th scope="row">printed</th>']
+    row += [td(number(value), best=arm in best[test]) for test, value in paper.TABLE2[arm].items()]
+    both = _both_averages(paper.TABLE2_PRINTED_AVERAGE[arm], paper.TABLE2[arm], "by its row")
+    return f'<tr class="printed">{"".join(row)}{td(both, best=arm in best["Avg."])}{td("–")}</tr>'
+
+
+def lowest(values: Mapping[str, float]) -> set[str]:
+    """Keys of the smallest value as shown, to three decimals; all of them where several are equal."""
+    shown = {key: round(value, 3) for key, value in values.items() if math.isfinite(value)}
+    return {key for key, value in shown.items() if value == min(shown.values())}

@@ -1,0 +1,48 @@
+"""Average SEAT of students and teachers, and differences between them."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from fairkd.names import arm_titles
+from fairkd.show.tables.markup import Html, frame
+from fairkd.wording import p_value
+
+
+def averages(data: pd.DataFrame, *, scale: str) -> Html:
+    """Average SEAT of each student and the teacher, mean |d| and mean signed d with intervals.
+
+    Args:
+        data: arm, layers, seeds, pooling, average, low, high, signed, signed_low, signed_high.
+        scale: what the numbers are (``Profile.scale``), for the caption.
+    """
+    columns = ["arm", "layers", "seeds", "pooling", "average", "low", "high", "signed", "signed_low", "signed_high"]
+    return frame(
+        data.sort_values("pooling", key=lambda names: names != data.pooling.iloc[0], kind="stable")[columns],
+        caption=f"Average SEAT with 95 % intervals. {scale}",
+        titles={"arm": "student", "average": "mean |d|", "signed": "mean signed d"},
+        intervals={"average": ("low", "high"), "signed": ("signed_low", "signed_high")},
+    )
+
+
+def differences(data: pd.DataFrame, *, scale: str) -> Html:
+    """Average SEAT of each student minus that of another, with paired intervals and p-values.
+
+    Args:
+        data: arm, baseline, pooling, difference, low, high, p, p_holm.
+        scale: as for :func:`averages`.
+    """
+    shown = data[["arm", "baseline", "pooling", "difference", "low", "high", "p", "p_holm"]].copy()
+    titles = arm_titles([*data.arm, *data.baseline])
+    for name in ("arm", "baseline"):
+        shown[name] = [titles[arm] for arm in shown[name]]
+    students = int(data.groupby("pooling").size().max()) if len(data) else 0
+    return frame(
+        shown,
+        caption="Differences of average SEAT (mean |d|) with paired 95 % intervals. p is two-sided, for no difference; "
+        f"p (Holm) allows for the number of students in the table, {students} under a pooling. {scale}",
+        titles={"arm": "student", "baseline": "minus", "p_holm": "p (Holm)"},
+        intervals={"difference": ("low", "high")},
+        formats={"p": p_value, "p_holm": p_value},
+        interval_digits=3,  # a difference of two similar students is small: [−0.021, −0.003] does not hold zero
+    )

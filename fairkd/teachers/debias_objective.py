@@ -1,0 +1,234 @@
+"""The objective of context-debias (Kaneko & Bollegala, EACL 2021), by which the teacher of Table 2 is debiased.
+
+The hidden vectors of stereotype words are to become orthogonal to those of gender words, while all vectors of sentences
+about gender stay where they were. Let E_i(w, x) be the vector of word w, the mean of its pieces, at layer i in sequence
+x, and v_i(a) the mean of E_i(a, x) over the occurrences of the attribute word a in the training sequences. Then
+
+    L_debias = mean over stereotype occurrences (t, x), attribute words a and layers i of (v_i(a) · E_i(t, x))²
+    L_reg    = mean over tokens and layers of |E_i(w, x) - E_i(w, x; original teacher)|², in attribute sequences
+
+and alpha L_debias + beta L_reg is minimised. It is the article's objective with means for its sums, so that the
+learning rate does not depend on the length of lists and corpora. (The public program takes the mean over units in L_reg
+too: beside inner products, which are sums over units, that leaves beta next to no weight.)
+Unlike that program we pass the attention mask, take pieces where they stand, use every occurrence of a word, and keep a
+vector for each attribute word, however rare; ``square_of_mean`` is that program's form, for comparison. There is no
+dropout: the objective compares hidden states, and noise would be a floor under L_reg.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fairkd.engine.recipe import Recipe
+from fairkd.engine.training import autocast
+from fairkd.teachers.checkpoints import Teacher
+from fairkd.teachers.occurrences import Batch, Lexicon, Reader, Spans, choose, count
+from fairkd.teachers.wordlists import NAMES, WordLists
+from fairkd.text.corpus import Corpus
+
+EVALUATION_BATCH = 32
+"""Sequences read at once where nothing is learned."""
+
+
+@dataclass(frozen=True)
+class DebiasRecipe:
+    """How a teacher is debiased; the defaults are those of the public program.
+
+    Attributes:
+        layers: hidden states in L_debias: all (embedding output and every layer), first (embedding output), last.
+        target: what becomes orthogonal: each stereotype word, or each token of its sequence.
+        alpha, beta: weights of L_debias and L_reg.
+        batch_size: neutral sequences an update; as many attribute sequences go with them, half female, half male.
+        epochs: passes at most; the best on held-out sequences is kept, and none follows one that is worse.
+        sequences: of each kind at most, held-out ones included; None for all.
+        square_of_mean: the public program's form: one v per gender, inner products averaged over batch and layers
+            before they are squared, and L_reg a mean over units.
+    """
+
+    layers: Literal["all", "first", "last"] = "all"
+    target: Literal["token", "sentence"] = "token"
+    alpha: float = 0.2
+    beta: float = 0.8
+    learning_rate: float = 5e-5
+    batch_size: int = 32
+    epochs: int = 3
+    sequences: int | None = None
+    square_of_mean: bool = False
+
+    def optimisation(self) -> Recipe:
+        """AdamW as in the public program: linear decay without warm-up, clipping at 1, no weight decay."""
+        return Recipe(
+            learning_rate=self.learning_rate,
+            warmup_prop=0.0,
+            weight_decay=0.0,
+            max_grad_norm=1.0,
+            adam_epsilon=1e-8,
+            adam_betas=(0.9, 0.999),
+        )
+
+
+def layer_states(model: Any, batch: Batch, layers: Literal["all", "first", "last"] = "all") -> Sequence[Tensor]:
+    """Hidden states (batch, tokens, hidden) of the chosen layers; the first of all is the embedding output."""
+    states: Sequence[Tensor] = model.base_model(
+        input_ids=batch.input_ids, attention_mask=batch.attention_mask, output_hidden_states=True
+    ).hidden_states
+    return pick(states, layers)
+
+
+def pick(states: Sequence[Tensor], layers: Literal["all", "first", "last"]) -> Sequence[Tensor]:
+    """The states of the chosen layers."""
+    return {"all": states, "first": states[:1], "last": states[-1:]}[layers]
+
+
+def word_vectors(states: Sequence[Tensor], spans: Spans) -> Tensor:
+    """E: means over the pieces of each place, (n, layers, hidden), of states (batch, tokens, hidden)."""
+    pieces = torch.stack([state.flatten(0, 1).index_select(0, spans.at).float() for state in states], dim=1)
+    sums = pieces.new_zeros(len(spans.pieces), *pieces.shape[1:]).index_add(0, spans.span, pieces)
+    return sums / spans.pieces[:, None, None]
+
+
+def debias_loss(vectors: Tensor, directions: Tensor, *, square_of_mean: bool) -> Tensor:
+    """L_debias of vectors E (n, layers, hidden) and directions v (a, layers, hidden).
+
+    ``square_of_mean``: for each v the mean over places and layers is squared, then summed over v.
+    """
+    products = torch.einsum("nlh,alh->nal", vectors, directions)
+    return products.mean((0, 2)).square().sum() if square_of_mean else products.square().mean()
+
+
+def reg_loss(
+    states: Sequence[Tensor], original: Sequence[Tensor], attention_mask: Tensor, *, mean_over_units: bool
+) -> Tensor:
+    """L_reg: mean squared distance over non-pad tokens and layers of states (batch, tokens, hidden).
+
+    ``mean_over_units``: that divided by the number of units, as the public program has it.
+    """
+    pairs = zip(states, original, strict=True)
+    squares = torch.stack([((a.float() - b.float()).square().mean(-1) * attention_mask).sum() for a, b in pairs])
+    units = 1 if mean_over_units else states[0].shape[-1]
+    return units * squares.mean() / attention_mask.sum()
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one update learns from: neutral and attribute sequences, and the directions v (a, layers, hidden)."""
+
+    neutral: Batch
+    attribute: Batch
+    directions: Tensor
+
+
+class Objective:
+    """The objective for one teacher, corpus and choice of words.
+
+    Args:
+        teacher: the original; its model is copied and frozen.
+
+    Attributes:
+        lexicon, chosen, reader: the words, the sequences and how they are read.
+        counts: (words,) occurrences in the training sequences.
+        original: the frozen model.
+
+    Raises:
+        InputError: too few sequences of a kind, or lists that do not fit the tokenizer.
+    """
+
+    def __init__(
+        self, teacher: Teacher, corpus: Corpus, *, words: WordLists, recipe: DebiasRecipe, device: torch.device
+    ) -> None:
+        self.recipe, self.device = recipe, device
+        self.lexicon = Lexicon(words, teacher.tokenizer)
+        self.chosen = choose(corpus.train, self.lexicon, most=recipe.sequences)
+        self.reader = Reader(corpus.train, self.lexicon, pad_id=teacher.tokenizer.pad_token_id, device=device)
+        self.counts = count(self.reader, self.chosen)
+        self.original = copy.deepcopy(teacher.model).to(device).eval().requires_grad_(False)
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """(n,) tokens of each sequence."""
+        return self.reader.sequences.lengths
+
+    def read_neutral(self, rows: np.ndarray) -> Batch:
+        """Neutral sequences by number, with the places that are to become orthogonal to the directions."""
+        return self.reader(rows, **self._neutral)
+
+    def read_attribute(self, rows: np.ndarray) -> Batch:
+        """Attribute sequences by number, with the places of their gender words."""
+        return self.reader(rows, stereotype=False)
+
+    @property
+    def _neutral(self) -> dict[str, bool]:
+        return {"stereotype": True, "whole": self.recipe.target == "sentence"}
+
+    def loss(self, model: Any, step: Step) -> tuple[Tensor, dict[str, Tensor]]:
+        """The weighted sum that is minimised, and both terms without gradients."""
+        terms = self.terms(model, step)
+        total = self.recipe.alpha * terms["debias"] + self.recipe.beta * terms["reg"]
+        return total, {name: term.detach() for name, term in terms.items()}
+
+    def terms(self, model: Any, step: Step) -> dict[str, Tensor]:
+        """L_debias and L_reg of one update."""
+        return {
+            "debias": self.debias_term(model, step.neutral, step.directions),
+            "reg": self.reg_term(model, step.attribute),
+        }
+
+    def debias_term(self, model: Any, neutral: Batch, directions: Tensor) -> Tensor:
+        """L_debias of a batch of neutral sequences, in fp32."""
+        states = layer_states(model, neutral, self.recipe.layers)
+        with torch.autocast(self.device.type, enabled=False):
+            vectors = word_vectors(states, neutral.spans)
+            return debias_loss(vectors, directions, square_of_mean=self.recipe.square_of_mean)
+
+    def reg_term(self, model: Any, attribute: Batch) -> Tensor:
+        """L_reg of a batch of attribute sequences, in fp32."""
+        with torch.no_grad():
+            original = layer_states(self.original, attribute)
+        now, as_published = layer_states(model, attribute), self.recipe.square_of_mean
+        return reg_loss(now, original, attribute.attention_mask, mean_over_units=as_published)
+
+    @torch.no_grad()
+    def directions(self, model: Any) -> Tensor:
+        """v (a, layers, hidden) of a model: a row an attribute word that occurs, or a gender (square_of_mean)."""
+        gendered = (self.lexicon.kind < NAMES.index("stereotype")) & (self.counts > 0)
+        row = self.lexicon.kind if self.recipe.square_of_mean else gendered.long().cumsum(0) - 1
+        rows, row = int(row[gendered].max()) + 1, row.to(self.device)
+        sums, numbers = torch.zeros(0), torch.zeros(rows, device=self.device)
+        attribute = np.concatenate([self.chosen.train["female"], self.chosen.train["male"]])
+        for batch in self.reader.in_order(attribute, EVALUATION_BATCH, stereotype=False):
+            with autocast(self.device):
+                states = layer_states(model, batch, self.recipe.layers)
+            vectors = word_vectors(states, batch.spans)
+            if not len(sums):
+                sums = vectors.new_zeros(rows, *vectors.shape[1:])
+            sums.index_add_(0, row[batch.spans.word], vectors)
+            numbers += torch.bincount(row[batch.spans.word], minlength=rows)
+        return sums / numbers[:, None, None]
+
+    @torch.no_grad()
+    def heldout(self, model: Any, directions: Tensor) -> dict[str, float]:
+        """Both terms and their weighted sum over the held-out sequences, with the directions of the same model."""
+        rows = self.chosen.heldout
+        attribute = np.concatenate([rows["female"], rows["male"]])
+        with autocast(self.device):
+            debias = [
+                (float(self.debias_term(model, batch, directions)), len(batch.spans.pieces))
+                for batch in self.reader.in_order(rows["neutral"], EVALUATION_BATCH, **self._neutral)
+            ]
+            reg = [
+                (float(self.reg_term(model, batch)), int(batch.attention_mask.sum()))
+                for batch in self.reader.in_order(attribute, EVALUATION_BATCH, stereotype=False)
+            ]
+        terms = {"debias": _weighted_mean(debias), "reg": _weighted_mean(reg)}
+        return {**terms, "objective": self.recipe.alpha * terms["debias"] + self.recipe.beta * terms["reg"]}
+
+
+def _weighted_mean(values: list[tuple[float, int]]) -> float:
+    return sum(value * weight for value, weight in values) / sum(weight for _, weight in values)

@@ -1,0 +1,304 @@
+"""The corpus as token sequences: text → documents → pieces → Arrow files, cached in the run store.
+
+Steps, as in DistilBERT's data preparation: each non-empty line of a document is tokenised, cut into pieces of at
+most ``max_length`` tokens with [CLS] and [SEP], and dropped if it has 11 tokens or fewer or if half of it or more is
+[UNK]. Batches hold sequences of similar length. Which documents are sampled and which are held out is decided by a
+seeded hash of their text, so it does not depend on order, machine or the other documents.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from fairkd.engine.store import Store
+from fairkd.errors import InputError
+from fairkd.rng import numpy_generator
+from fairkd.text.sequences import SHORTEST, Sequences, SequenceWriter
+from fairkd.text.sources import check_sources, documents, fingerprint
+
+__all__ = [
+    "Corpus",
+    "Sequences",
+    "batches",
+    "build",
+    "check_sources",
+    "collate",
+    "documents",
+    "find",
+    "load",
+    "tokenizer_digest",
+]
+
+FORMAT = 2
+"""Part of the cache's key: raised when the same text gives other sequences, or other files, than before."""
+LENGTH_EDGES = np.arange(3, 512, 4)
+"""Borders of the length groups from which batches are drawn."""
+SPLITS = ("train", "heldout")
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """A tokenised corpus; see :func:`build`."""
+
+    folder: Path
+    digest: str
+    """SHA-256 of all token ids and sequence borders of both splits."""
+    train: Sequences
+    heldout: Sequences
+    token_counts: np.ndarray
+    """(vocab,) int64, occurrences in ``train``, special tokens included."""
+    manifest: dict[str, Any]
+    """What it was made from and counts of documents, sequences and tokens, in all and for each split."""
+
+
+def build(
+    sources: Sequence[str],
+    tokenizer: Any,
+    *,
+    store: Store,
+    column: str = "text",
+    fraction: float = 1.0,
+    seed: int = 0,
+    heldout_fraction: float = 0.02,
+    max_length: int = 512,
+    progress: bool = True,
+) -> Corpus:
+    """Returns the tokenised corpus, from the store where it was made before from the same files and settings.
+
+    Args:
+        sources: see :mod:`fairkd.text.sources`.
+        tokenizer: a fast tokenizer of transformers, with [PAD], [CLS], [SEP] and [MASK].
+        store: where the corpus is kept.
+        column: text column of JSON lines, Parquet and hub data.
+        fraction: share of documents to use, in (0, 1]. The documents of a smaller share are among those of a larger.
+        seed: of that sample and of the held-out split.
+        heldout_fraction: share of the used documents for the split ``heldout``, in [0, 1); the same document is
+            held out whatever ``fraction`` is.
+        max_length: longest sequence in tokens, [CLS] and [SEP] included; longer lines are cut, nothing is lost.
+        progress: show a progress bar.
+
+    Raises:
+        InputError: a source that cannot be read, a tokenizer that does not fit, a setting out of range, or nothing
+            left after filtering.
+    """
+    _check_settings(fraction, heldout_fraction, max_length)
+    _check_tokenizer(tokenizer)
+    check_sources(sources, column=column)
+    settings = (column, fraction, seed, heldout_fraction, max_length)
+    spec = _spec(sources, tokenizer, *settings)
+    key = Store.key("corpus", spec)
+    if found := store.find(key):
+        return load(found)
+    with store.lock(key):
+        if found := store.find(key):  # another process made it while this one waited
+            return load(found)
+        manifest = {"kind": "corpus", **spec}
+        with store.write(key, manifest) as folder:
+            manifest.update(_write(folder, spec, list(sources), tokenizer, progress))
+    found = store.find(key)
+    assert found is not None
+    return load(found)
+
+
+def find(
+    sources: Sequence[str],
+    tokenizer: Any,
+    *,
+    store: Store,
+    column: str = "text",
+    fraction: float = 1.0,
+    seed: int = 0,
+    heldout_fraction: float = 0.02,
+    max_length: int = 512,
+) -> Corpus | None:
+    """The corpus that :func:`build` would return, if the store has it already; makes nothing."""
+    settings = (column, fraction, seed, heldout_fraction, max_length)
+    folder = store.find(Store.key("corpus", _spec(sources, tokenizer, *settings)))
+    return load(folder) if folder else None
+
+
+def _spec(
+    sources: Sequence[str],
+    tokenizer: Any,
+    column: str,
+    fraction: float,
+    seed: int,
+    heldout_fraction: float,
+    max_length: int,
+) -> dict[str, Any]:
+    """Everything that determines a corpus."""
+    return {
+        "format": FORMAT,
+        "sources": [fingerprint(source) for source in sources],
+        "tokenizer": tokenizer_digest(tokenizer),
+        "column": column,
+        "fraction": fraction,
+        "seed": seed,
+        "heldout_fraction": heldout_fraction,
+        "max_length": max_length,
+    }
+
+
+def load(folder: Path) -> Corpus:
+    """Opens a finished corpus of the store."""
+    manifest = Store.manifest(folder)
+    train, heldout = (Sequences(folder / f"{split}.arrow") for split in SPLITS)
+    counts = np.load(folder / "token_counts.npy", allow_pickle=False)
+    return Corpus(folder, manifest["digest"], train, heldout, counts, manifest)
+
+
+def tokenizer_digest(tokenizer: Any) -> str:
+    """SHA-256 of what a fast tokenizer does to a text, special tokens included.
+
+    Its settings for truncation and padding do not count: they change with every call, and no corpus uses them.
+    """
+    state = json.loads(tokenizer.backend_tokenizer.to_str())
+    state = {name: value for name, value in state.items() if name not in ("truncation", "padding")}
+    special = {name: str(token) for name, token in tokenizer.special_tokens_map.items()}
+    return hashlib.sha256(json.dumps([state, special], sort_keys=True).encode()).hexdigest()
+
+
+def batches(lengths: np.ndarray, batch_size: int, *, seed: int, epoch: int) -> list[np.ndarray]:
+    """One epoch's batches of sequence indices, grouped by length so that little is padded.
+
+    A random stream of all indices fills one buffer a length group; a full buffer becomes a batch. What is left in
+    the buffers at the end is joined, shortest group first, and cut. Every index occurs once; only the last batch may
+    be smaller. The same (seed, epoch) gives the same batches.
+
+    Args:
+        lengths: (n,) tokens of each sequence.
+        batch_size: sequences a batch.
+    """
+    order = numpy_generator(seed, "batches", epoch).permutation(len(lengths))
+    groups = np.searchsorted(LENGTH_EDGES, np.asarray(lengths)[order], side="right")
+    by_group = np.argsort(groups, kind="stable")  # positions in the stream, group by group, each in stream order
+    full: list[np.ndarray] = []
+    rest: list[np.ndarray] = []
+    for positions in np.split(by_group, np.flatnonzero(np.diff(groups[by_group])) + 1):
+        n_full = len(positions) // batch_size * batch_size
+        full.extend(positions[:n_full].reshape(-1, batch_size))
+        rest.append(positions[n_full:])
+    full.sort(key=lambda positions: positions[-1])  # a buffer is emitted when its last index arrives
+    left = np.concatenate(rest)
+    full.extend(left[start : start + batch_size] for start in range(0, len(left), batch_size))
+    return [order[positions] for positions in full]
+
+
+def collate(sequences: Sequence[np.ndarray], pad_id: int, *, length: int = 0) -> tuple[Tensor, Tensor]:
+    """Pads sequences at the end to the longest one, or to ``length`` if that is more.
+
+    Returns:
+        input_ids and attention_mask (1 for tokens, 0 for padding), both (batch, tokens) int64.
+    """
+    longest = max([length, *map(len, sequences)])
+    input_ids = np.full((len(sequences), longest), pad_id, dtype=np.int64)
+    mask = np.zeros((len(sequences), longest), dtype=np.int64)
+    for row, sequence in enumerate(sequences):
+        input_ids[row, : len(sequence)] = sequence
+        mask[row, : len(sequence)] = 1
+    return torch.from_numpy(input_ids), torch.from_numpy(mask)
+
+
+def _check_settings(fraction: float, heldout_fraction: float, max_length: int) -> None:
+    if not 0 < fraction <= 1:
+        raise InputError(f"fraction: {fraction!r} must lie in (0, 1]")
+    if not 0 <= heldout_fraction < 1:
+        raise InputError(f"heldout_fraction: {heldout_fraction!r} must lie in [0, 1)")
+    if max_length < SHORTEST:
+        raise InputError(f"max_length: {max_length!r} must be {SHORTEST} or more; shorter sequences are dropped")
+
+
+def _check_tokenizer(tokenizer: Any) -> None:
+    name = getattr(tokenizer, "name_or_path", "") or type(tokenizer).__name__
+    if not getattr(tokenizer, "is_fast", False):
+        raise InputError(
+            f"the tokenizer {name!r} is not a fast one (it needs a tokenizer.json); load it with AutoTokenizer"
+        )
+    missing = [
+        f"{kind}_token" for kind in ("mask", "cls", "sep", "pad") if getattr(tokenizer, f"{kind}_token_id") is None
+    ]
+    if missing:
+        raise InputError(
+            f"the tokenizer {name!r} has no {', '.join(missing)}; masked language modelling needs a BERT-like "
+            "tokenizer with [MASK], [CLS], [SEP] and [PAD]"
+        )
+
+
+def uniform(text: str, seed: int, purpose: str) -> float:
+    """A number in [0, 1) from SHA-256 of (seed, purpose, text): the same for a text wherever it occurs."""
+    digest = hashlib.sha256(f"{seed}/{purpose}/{text}".encode("utf-8", "surrogatepass")).digest()
+    return int.from_bytes(digest[:8], "big") / 2**64
+
+
+def _write(folder: Path, spec: dict[str, Any], sources: list[str], tokenizer: Any, progress: bool) -> dict[str, Any]:
+    """Fills the folder of a corpus; returns what its manifest says about the result."""
+    started = time.perf_counter()
+    vocabulary = max(tokenizer.get_vocab().values()) + 1  # ids may have gaps
+    options = tokenizer, spec["max_length"], vocabulary
+    writers = [SequenceWriter(folder / f"{split}.arrow", *options) for split in SPLITS]
+    train, heldout = writers
+    read = 0
+    for text in _all_documents(sources, spec["column"], progress):
+        lines = [stripped for line in text.splitlines() if (stripped := line.strip())]
+        if not lines:
+            continue
+        read += 1
+        if uniform(text, spec["seed"], "fraction") < spec["fraction"]:
+            held = uniform(text, spec["seed"], "heldout") < spec["heldout_fraction"]
+            (heldout if held else train).add(lines)
+    digests = [writer.close() for writer in writers]
+    _check_result(read, train.counts, heldout.counts, spec, sources)
+    np.save(folder / "token_counts.npy", train.token_counts, allow_pickle=False)
+    total = train.counts + heldout.counts  # Counter's sum leaves out zeros
+    return {
+        "digest": hashlib.sha256("/".join(digests).encode()).hexdigest(),
+        "documents_read": read,
+        **{name: total[name] for name in ("documents", "sequences", "tokens")},
+        "longest": max(train.counts["longest"], heldout.counts["longest"]),
+        "mean_length": total["tokens"] / total["sequences"],
+        "dropped_short": total["short"],
+        "dropped_unknown": total["unknown"],
+        "splits": {split: dict(writer.counts) for split, writer in zip(SPLITS, writers, strict=True)},
+        "seconds": round(time.perf_counter() - started, 3),
+    }
+
+
+def _all_documents(sources: Iterable[str], column: str, progress: bool) -> Iterator[str]:
+    for source in sources:
+        yield from tqdm(
+            documents(source, column=column),
+            desc=f"Tokenising {source}",
+            unit=" documents",
+            mininterval=1.0,
+            disable=not progress,
+        )
+
+
+def _check_result(
+    read: int, train: Counter[str], heldout: Counter[str], spec: dict[str, Any], sources: list[str]
+) -> None:
+    used = train["documents"] + heldout["documents"]
+    dropped = (
+        f"{used} of {read} documents sampled (fraction {spec['fraction']}); of their sequences "
+        f"{train['short'] + heldout['short']} had fewer than {SHORTEST} tokens and "
+        f"{train['unknown'] + heldout['unknown']} were half or more unknown to the tokenizer"
+    )
+    if not train["sequences"]:
+        raise InputError(f"corpus {sources}: no sequence to train on: {dropped}")
+    if spec["heldout_fraction"] > 0 and not heldout["sequences"]:
+        raise InputError(
+            f"corpus {sources}: no sequence is held out: heldout_fraction {spec['heldout_fraction']} chose "
+            f"{heldout['documents']} of {used} documents; raise it, use more documents or another seed ({dropped})"
+        )

@@ -1,0 +1,61 @@
+"""How numbers are written, wherever they are shown: on the page, in figures, in sentences, on the command line."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """A number with a true minus sign; "–" for what is missing.
+
+    >>> number(-0.0421, 2), number(float("nan"))
+    ('−0.04', '–')
+    """
+    if value is None or not math.isfinite(value):
+        return "–"
+    text = f"{value:.{digits}f}"
+    return text.lstrip("-") if float(text) == 0 else text.replace("-", "−")
+
+
+def interval(low: float, high: float, digits: int = 2) -> str:
+    """An interval as "[low, high]"; empty where there is none.
+
+    >>> interval(-0.2, 0.31)
+    '[−0.20, 0.31]'
+    """
+    if not (math.isfinite(low) and math.isfinite(high)):
+        return ""
+    return f"[{number(low, digits)}, {number(high, digits)}]"
+
+
+def p_value(value: float | None) -> str:
+    """A p-value to three decimals, "< 0.001" below that; "–" for what is missing.
+
+    >>> p_value(0.0004), p_value(0.25)
+    ('< 0.001', '0.250')
+    """
+    if value is not None and value < 0.001:
+        return "< 0.001"
+    return number(value)
+
+
+def with_interval(value: float, low: float, high: float, seeds: int, *, over: str, digits: int = 3) -> str:
+    """A value, its interval and what the interval covers; ``over`` names what is not a seed.
+
+    >>> with_interval(-0.12, -0.2, -0.04, 3, over="stimulus words")
+    '−0.120 [−0.200, −0.040] over stimulus words and 3 seeds'
+    """
+    ends = interval(low, high, digits)
+    covers = f"{over}, with one seed" if seeds == 1 else f"{over} and {seeds} seeds"
+    return f"{number(value, digits)} {ends} over {covers}" if ends else number(value, digits)
+
+
+def listed(names: Sequence[str]) -> str:
+    """A list as a sentence has it.
+
+    >>> listed(["C6", "C7", "C8"])
+    'C6, C7 and C8'
+    """
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last
