@@ -20,6 +20,7 @@ from benchmarks.machine import WARM_UP, give_freed_memory_back, matmul_peak, pea
 from benchmarks.table import Row
 from fairkd.arms import Arm, named_arm
 from fairkd.batches import MaskedBatch, MaskedBatches
+from fairkd.engine.heads import last_hidden
 from fairkd.engine.processes import keep_freed_memory
 from fairkd.engine.recipe import Recipe
 from fairkd.engine.store import Store
@@ -28,7 +29,7 @@ from fairkd.gender import PairTable, appendix_c
 from fairkd.lab.cost import Batch, Shape, step_flops
 from fairkd.mixup import Mixup
 from fairkd.objective import arm_losses, supervise
-from fairkd.students import last_hidden, student_from_teacher
+from fairkd.students import student_from_teacher
 from fairkd.teachers.checkpoints import load
 from fairkd.text import corpus as corpora
 
@@ -178,7 +179,7 @@ def _memory(scene: Scene) -> tuple[int, int]:
     From hidden states to the gradients of hidden states and of the MLM head, L_cos left out.
     """
     from fairkd.engine.fused_losses import Targets, soft_targets, vocabulary_losses
-    from fairkd.students import vocabulary_logits
+    from fairkd.engine.heads import vocabulary_logits
 
     batch, student, recipe = scene.batches[1], scene.student(), scene.recipe
     weights, baseline = recipe.loss_weights, Baseline(scene.teacher, student, scene.arm("full"), recipe, scene.pairs)

@@ -19,7 +19,8 @@ import typer
 from fairkd.lab.materials import Materials
 from fairkd.profile import Profile
 from fairkd.rng import numpy_generator
-from fairkd.show.sliders import GRID, widgets
+from fairkd.show.sliders import widgets
+from fairkd.show.sliders.beta import GRID
 from fairkd.show.sliders.choices import Models
 
 SENTENCE = "the engineer said that he would fix the machine himself."

@@ -23,16 +23,18 @@ from torch import Tensor
 from tqdm import tqdm
 
 from fairkd.batches import MaskedBatch, MaskedBatches
-from fairkd.engine.loading import quiet
+from fairkd.engine.digests import weights_digest
+from fairkd.engine.heads import last_hidden, vocabulary_logits
+from fairkd.engine.loading import load_weights, quiet
 from fairkd.engine.processes import keep_freed_memory
 from fairkd.engine.provenance import environment
 from fairkd.engine.recipe import Recipe
+from fairkd.engine.setup import setup
 from fairkd.engine.store import Store
 from fairkd.engine.training import Learner, precision
 from fairkd.errors import DivergedError, InputError
-from fairkd.students import last_hidden, vocabulary_logits
 from fairkd.teachers.adapt import heldout_batches, log_unigram
-from fairkd.teachers.checkpoints import Teacher, load_weights, weights_digest
+from fairkd.teachers.checkpoints import Teacher
 from fairkd.teachers.debias_objective import DebiasRecipe, Objective, Step
 from fairkd.teachers.occurrences import SEED, epoch_rows, updates_an_epoch
 from fairkd.teachers.wordlists import NAMES, WordLists
@@ -146,6 +148,7 @@ def train(objective: Objective, model: Any, *, progress: bool = True) -> tuple[l
         InputError: the first epoch made the held-out objective worse.
         DivergedError: a loss or gradient became NaN or infinite.
     """
+    setup()
     recipe = objective.recipe
     learner = Learner(
         name="debiasing",

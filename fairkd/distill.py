@@ -18,6 +18,7 @@ import torch
 
 from fairkd.arms import Arm
 from fairkd.batches import MaskedBatches
+from fairkd.engine.digests import weights_digest
 from fairkd.engine.loading import quiet
 from fairkd.engine.provenance import environment, peak_memory_bytes
 from fairkd.engine.recipe import Recipe
@@ -28,7 +29,7 @@ from fairkd.gender import PairTable, appendix_c
 from fairkd.mixup import Mixup
 from fairkd.objective import Supervision, arm_losses, supervise
 from fairkd.students import layer_map, student_from_teacher
-from fairkd.teachers.checkpoints import Teacher, weights_digest
+from fairkd.teachers.checkpoints import Teacher
 from fairkd.text.corpus import Corpus
 
 ENGINE = 3

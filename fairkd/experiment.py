@@ -23,10 +23,9 @@ from fairkd.lab.bias_scores import Scores
 from fairkd.lab.glue_scores import GlueScores
 from fairkd.lab.materials import Materials
 from fairkd.lab.plan import plan
-from fairkd.lab.results import Results
+from fairkd.lab.results import REPORT, Results, controlled
 from fairkd.lab.shell import check_names, skip_the_rest, stop_skipping
 from fairkd.profile import Profile
-from fairkd.run.ledger import REPORT, controlled
 from fairkd.show import tables
 from fairkd.text import corpus as corpora
 

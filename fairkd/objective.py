@@ -16,11 +16,11 @@ from torch import Tensor
 from fairkd.arms import Arm
 from fairkd.batches import MaskedBatch
 from fairkd.engine.fused_losses import SoftTargets, Targets, soft_targets, soften_, vocabulary_losses
+from fairkd.engine.heads import last_hidden, vocabulary_logits
 from fairkd.engine.recipe import Recipe
 from fairkd.engine.training import autocast
 from fairkd.losses import cosine_rows
 from fairkd.mixup import Mixing, exchanged_logits, mixed_embeddings, mixed_hidden, mixed_logits
-from fairkd.students import last_hidden, vocabulary_logits
 
 
 @dataclass(frozen=True)

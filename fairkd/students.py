@@ -9,12 +9,11 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import nn
 from transformers import BertForMaskedLM, DistilBertConfig, DistilBertForMaskedLM
 
-import fairkd.engine.products  # noqa: F401 (chooses what multiplies matrices)
 from fairkd.engine.dropout import use_cheap_dropout
+from fairkd.engine.setup import setup
 from fairkd.errors import InputError
 
 
@@ -68,6 +67,7 @@ def student_from_teacher(
     Raises:
         InputError: see :func:`layer_map`.
     """
+    setup()
     indices = layer_map(n_layers, teacher.config.num_hidden_layers)
     student = DistilBertForMaskedLM(student_config(teacher, n_layers, dropout=dropout))
     source: Any = teacher.bert.embeddings
@@ -103,31 +103,3 @@ def _copy_layer(source: Any, target: Any) -> None:
 
 def _copy(source: nn.Module, target: nn.Module) -> None:
     target.load_state_dict(source.state_dict())
-
-
-def last_hidden(model: Any, input_ids: Tensor, attention_mask: Tensor, embeddings: Tensor | None = None) -> Tensor:
-    """Last hidden states (batch, tokens, hidden) of a BERT or DistilBERT with an MLM head, without its logits.
-
-    ``embeddings`` (batch, tokens, hidden) stand in for the word embeddings of the ids; position and LayerNorm follow.
-    """
-    text = {"input_ids": input_ids} if embeddings is None else {"inputs_embeds": embeddings}
-    hidden: Tensor = model.base_model(**text, attention_mask=attention_mask).last_hidden_state
-    return hidden
-
-
-def vocabulary_logits(model: Any, hidden: Tensor) -> Tensor:
-    """Logits (n, vocab) of the MLM head for hidden states (n, hidden), of a BERT or a DistilBERT."""
-    features, weight, bias = vocabulary_features(model, hidden)
-    return F.linear(features, weight, bias)
-
-
-def vocabulary_features(model: Any, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """What the logits of hidden states (n, hidden) are made of: features (n, hidden) @ weight (vocab, hidden)ᵀ + bias.
-
-    The features are the hidden states after the MLM head's dense layer, activation and LayerNorm.
-    """
-    if isinstance(model, DistilBertForMaskedLM):
-        features = model.vocab_layer_norm(model.activation(model.vocab_transform(hidden)))
-        return features, model.vocab_projector.weight, model.vocab_projector.bias
-    head = model.cls.predictions
-    return head.transform(hidden), head.decoder.weight, head.decoder.bias

@@ -14,8 +14,9 @@ import pytest
 import torch
 from browsing import browser, visit  # noqa: F401  fixtures
 
+from fairkd.engine.digests import weights_digest
 from fairkd.engine.store import Store
-from fairkd.teachers.checkpoints import Teacher, from_scratch, small_tokenizer, weights_digest
+from fairkd.teachers.checkpoints import Teacher, from_scratch, small_tokenizer
 from fairkd.text import corpus as corpora
 
 torch.set_num_threads(1)

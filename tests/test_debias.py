@@ -13,13 +13,14 @@ from transformers import BertTokenizer
 
 from fairkd.batches import MaskedBatches
 from fairkd.debias import compare_predictions, debias, debias_key, train
+from fairkd.engine.digests import weights_digest
 from fairkd.engine.recipe import Recipe
 from fairkd.engine.store import Store
 from fairkd.errors import DivergedError, InputError
 from fairkd.masking import IGNORED
 from fairkd.teachers import occurrences
 from fairkd.teachers.adapt import heldout_batches, heldout_mlm_loss, log_unigram
-from fairkd.teachers.checkpoints import from_scratch, weights_digest
+from fairkd.teachers.checkpoints import from_scratch
 from fairkd.teachers.debias_objective import DebiasRecipe, Objective, Step, debias_loss
 from fairkd.teachers.occurrences import KINDS, Batch, Lexicon, choose, epoch_rows, updates_an_epoch
 from fairkd.teachers.wordlists import NAMES, WordLists

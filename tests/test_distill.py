@@ -12,12 +12,13 @@ from safetensors.torch import load_file
 from fairkd.arms import Arm
 from fairkd.batches import MaskedBatches
 from fairkd.distill import distill, student_key
+from fairkd.engine.heads import last_hidden
 from fairkd.engine.recipe import Recipe
 from fairkd.engine.store import Store
 from fairkd.errors import DivergedError, InputError
 from fairkd.losses import distillation_losses
 from fairkd.objective import Supervision, arm_losses, supervise
-from fairkd.students import last_hidden, student_from_teacher
+from fairkd.students import student_from_teacher
 
 CPU = torch.device("cpu")
 FULL = Arm(name="full", layers=2)

@@ -8,10 +8,9 @@ import pytest
 import torch
 from transformers import BertTokenizer
 
-from fairkd.engine.loading import load_tokenizer
+from fairkd.engine.loading import embedded_folder, load_tokenizer
 from fairkd.errors import InputError
 from fairkd.gender import PAIRS, Pair, PairTable, appendix_c, check_pairs, count, load_pairs, read_pairs, swap
-from fairkd.teachers.checkpoints import embedded_folder
 from fairkd.text import corpus as corpora
 from fairkd.text.words import WholeWords, pieces_of
 

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from fairkd.arms import LEVELS, Arm
 from fairkd.batches import MaskedBatches
 from fairkd.distill import distill, student_key
+from fairkd.engine.heads import last_hidden, vocabulary_logits
 from fairkd.engine.recipe import Recipe
 from fairkd.errors import InputError
 from fairkd.gender import Pair, PairTable, appendix_c, swap
@@ -30,7 +31,7 @@ from fairkd.mixup import (
 )
 from fairkd.objective import arm_losses, supervise
 from fairkd.rng import torch_generator
-from fairkd.students import last_hidden, student_from_teacher, vocabulary_logits
+from fairkd.students import student_from_teacher
 from fairkd.text.corpus import collate
 
 CPU = torch.device("cpu")
@@ -449,7 +450,8 @@ def test_keys_hold_what_mixup_depends_on_and_only_for_arms_that_mix(world, recip
 
 
 def test_students_of_a_debiased_teacher_start_from_it_and_learn_from_it(world, recipe, store):
-    from fairkd.teachers.checkpoints import Teacher, from_scratch, weights_digest
+    from fairkd.engine.digests import weights_digest
+    from fairkd.teachers.checkpoints import Teacher, from_scratch
 
     model = from_scratch(world.tokenizer, layers=3, hidden=32, max_length=64, initializer_range=0.1, seed=1)
     debiased = Teacher(model, world.tokenizer, weights_digest(model), world.teacher.tokenizer_digest, {"layers": 3})

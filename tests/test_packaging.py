@@ -1,9 +1,13 @@
 """One source of truth for versions; nothing imported that is not needed."""
 
+import json
+import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
+import zipfile
 
 import yaml
 from packaging.requirements import Requirement
@@ -49,11 +53,6 @@ def imported_by(*modules: str) -> set[str]:
     return set(done.stdout.split())
 
 
-def test_the_research_core_imports_no_plotting_and_no_runner():
-    loaded = imported_by("fairkd.seat", "fairkd.distill", "fairkd.teachers.adapt", "fairkd.lab.materials")
-    assert not loaded & {"matplotlib", "seaborn", "papermill", "nbconvert"}
-
-
 def test_the_command_line_starts_without_torch():
     assert not imported_by("fairkd.run.cli") & {"torch", "transformers", "datasets", "matplotlib"}
 
@@ -64,3 +63,26 @@ def test_links_and_images_of_the_readme_exist_in_the_repository():
     for target in targets:
         if not target.startswith("http"):
             assert (ROOT / target).is_file(), target
+
+
+def test_the_wheel_alone_holds_every_room_and_measures(tmp_path):
+    """Built, unpacked beside nothing else of fairkd, and run from another folder."""
+    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
+    copy = shutil.copytree(ROOT, tmp_path / "copy", ignore=shutil.ignore_patterns(".*", "runs", "node_modules"))
+    subprocess.run([*pip, "wheel", "--no-deps", "-w", str(tmp_path), str(copy)], check=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    alone = tmp_path / "alone"
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(alone)
+        packed = {name for name in archive.namelist() if name.startswith("fairkd/")}
+    package = ROOT / "fairkd"
+    files = {*package.rglob("*.py"), *(p for p in package.rglob("templates/**/*") if p.is_file()), package / "py.typed"}
+    assert packed == {str(path.relative_to(ROOT)) for path in files}
+    entry = (next(alone.glob("*.dist-info")) / "entry_points.txt").read_text()
+    assert "fairkd = fairkd.run.cli:main" in entry
+    environment = os.environ | {"PYTHONPATH": str(alone)}
+    where = [sys.executable, "-c", "import fairkd; print(fairkd.__file__)"]
+    run = {"cwd": tmp_path, "env": environment, "capture_output": True, "text": True, "check": True}
+    assert subprocess.run(where, **run).stdout.strip() == str(alone / "fairkd" / "__init__.py")
+    measured = subprocess.run([sys.executable, "-m", "fairkd", "seat", "embedded", "--json"], **run).stdout
+    assert [row["test"] for row in json.loads(measured)] == ["C6", "C6b", "C7", "C7b", "C8", "C8b"]

@@ -4,8 +4,9 @@ import pytest
 import torch
 from transformers import AutoModel, AutoModelForMaskedLM, BertConfig, BertForMaskedLM
 
+from fairkd.engine.heads import last_hidden, vocabulary_logits
 from fairkd.errors import InputError
-from fairkd.students import last_hidden, layer_map, student_from_teacher, vocabulary_logits
+from fairkd.students import layer_map, student_from_teacher
 
 
 @pytest.fixture(scope="module")

@@ -17,14 +17,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from fairkd.engine.loading import first_line, load_tokenizer, quiet
+from fairkd.engine.loading import first_line, load_config, load_tokenizer, quiet, resolve
 from fairkd.engine.processes import keep_freed_memory
 from fairkd.engine.products import weights_fixed
+from fairkd.engine.setup import setup
 from fairkd.errors import InputError, nearest
 
 POOLINGS = ("mean", "cls", "first_token")
-
-_ENCODER_HINT = "fairkd measures BERT-like encoders: a folder saved by save_pretrained, or a hub id"
 
 
 def check_pooling(pooling: str) -> str:
@@ -68,6 +67,7 @@ def encode_each(
     Returns:
         pooling -> vectors ``(n, hidden)``.
     """
+    setup()
     names = [check_pooling(name) for name in poolings]
     encoder = getattr(model, "base_model", model)
     training = model.training
@@ -152,46 +152,6 @@ def load_encoder(name_or_path: str | Path, *, tokenizer: str | Path | None = Non
     source = resolve(name_or_path)
     model = _load_model(source)
     return model, load_tokenizer(resolve(tokenizer) if tokenizer is not None else source)
-
-
-def resolve(name_or_path: str | Path) -> str:
-    """A folder that exists, or what looks like a hub id; everything else is an error before any network use."""
-    name = str(name_or_path)
-    if name == "embedded":
-        from fairkd.teachers.checkpoints import embedded_folder
-
-        return str(embedded_folder())
-    path = Path(name).expanduser()
-    if path.is_dir():
-        return str(path)
-    looks_like_path = (
-        isinstance(name_or_path, Path)
-        or name.startswith(("/", ".", "~"))
-        or name.count("/") > 1
-        or (path.parent != Path(".") and path.parent.is_dir())
-    )
-    if path.is_file():
-        raise InputError(f"{name} is a file; {_ENCODER_HINT}")
-    if looks_like_path or not name:
-        folders = [p.name for p in path.parent.iterdir() if p.is_dir()] if path.parent.is_dir() else []
-        raise InputError(f"no folder {name!r}; {_ENCODER_HINT}.{nearest(path.name, folders)}")
-    return name
-
-
-def load_config(source: str) -> Any:
-    """The configuration of a folder or hub id; raises InputError if there is none, or it is an encoder-decoder's."""
-    from transformers import AutoConfig
-
-    with quiet():
-        try:
-            config = AutoConfig.from_pretrained(source, trust_remote_code=False)
-        except Exception as error:  # whatever a foreign file raises: it cannot be loaded
-            raise InputError(f"cannot load an encoder from {source!r}: {first_line(error)}. {_ENCODER_HINT}") from error
-    if getattr(config, "is_encoder_decoder", False):
-        raise InputError(
-            f"{source!r} holds an encoder-decoder ({config.model_type}); {_ENCODER_HINT}, not encoder-decoders"
-        )
-    return config
 
 
 def _load_model(source: str) -> Any:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from fairkd.bias.effects import Estimate
+from fairkd.stats.estimates import Estimate
 
 LEVEL = 0.95
 VERDICTS = ("supported", "contradicted", "inconclusive", "not run")

@@ -67,5 +67,7 @@ def attention(
     return (dropout(scores.softmax(-1), p) @ value).transpose(1, 2).contiguous(), None
 
 
-AttentionInterface.register(ATTENTION, attention)
-AttentionMaskInterface.register(ATTENTION, sdpa_mask)
+def register() -> None:
+    """Makes :func:`attention` known to transformers under the name :data:`ATTENTION`."""
+    AttentionInterface.register(ATTENTION, attention)
+    AttentionMaskInterface.register(ATTENTION, sdpa_mask)

@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from fairkd.students import vocabulary_features
+from fairkd.engine.heads import vocabulary_features
 
 CHUNK = {"cpu": 256, "cuda": 8192}
 """Rows whose logits exist at a time, about: few enough for memory, enough for the matrix products."""

@@ -2,7 +2,7 @@
 
 PyTorch multiplies with Intel's MKL, which gives a processor of another maker kernels of 256 bits, whatever it can do.
 From Zen 5 on, AMD's units have 512 bits, and oneDNN, which is in the same builds of PyTorch, uses them: twice the
-speed (docs/LOG.md). Importing this module there replaces three of PyTorch's operators, for the rest of the process, so
+speed (docs/LOG.md). There :func:`use_fastest` replaces three of PyTorch's operators, for the rest of the process, so
 that all models are covered, forward and backward. Elsewhere it changes nothing.
 """
 
@@ -156,4 +156,3 @@ def _addmm_(total: Tensor, a: Tensor, b: Tensor, *, beta: float = 1, alpha: floa
 
 _operators: torch.library.Library | None = None
 _layouts: dict[int, Tensor] = {}  # of weights that do not change, by their addresses
-use_fastest()

@@ -27,9 +27,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from tqdm import tqdm
 
-import fairkd.engine.products  # noqa: F401 (chooses what multiplies matrices)
 from fairkd.engine.processes import keep_freed_memory
 from fairkd.engine.recipe import Recipe, learning_rate
+from fairkd.engine.setup import setup
 from fairkd.engine.store import flush
 from fairkd.rng import derive
 
@@ -212,6 +212,7 @@ def fit(
         device: of the models.
         progress: label of the progress bar, none if empty.
     """
+    setup()
     if device.type == "cpu":
         keep_freed_memory()
     for learner in learners:

@@ -9,14 +9,12 @@ from typing import Any
 
 import torch
 
-from fairkd.bias.encoding import load_config, resolve
-from fairkd.engine.loading import first_line, load_tokenizer, quiet
+from fairkd.engine.digests import tokenizer_digest, weights_digest
+from fairkd.engine.loading import first_line, load_config, load_tokenizer, quiet, resolve
 from fairkd.engine.store import Store
 from fairkd.errors import InputError
 from fairkd.glue.tasks import Task
 from fairkd.rng import global_randomness_kept
-from fairkd.teachers.checkpoints import weights_digest
-from fairkd.text.corpus import tokenizer_digest
 
 HEADS = {"classifier", "pre_classifier", "pooler", "score"}
 """Modules that a checkpoint may lack: they are new in every fine-tuning."""

@@ -2,7 +2,7 @@
 
 A source is written as
 
-- ``mini``: :mod:`fairkd.glue.mini`, made by rule; it is not GLUE and is never called so;
+- ``mini``: :mod:`fairkd.glue.mini.examples`, made by rule; it is not GLUE and is never called so;
 - ``hub:REPO``: a data set of the Hugging Face hub in the layout of ``nyu-mll/glue`` (``hub`` alone is that one), or a
   local copy of such a repository; no code of it is run;
 - a path to a folder with, for each task, either the hub's Parquet files ``<config>/<split>-*.parquet`` or the classic
@@ -201,7 +201,7 @@ def _where(task: Task, split: str, place: object) -> str:
 def _read_mini(task: Task) -> dict[str, pa.Table]:
     import pyarrow as pa
 
-    from fairkd.glue.mini import examples
+    from fairkd.glue.mini.examples import examples
 
     tables = {split: pa.Table.from_pylist(examples(task.config, split)) for split in _splits(task)}
     return {split: checked(task, _where(task, split, MINI), table) for split, table in tables.items()}

@@ -25,6 +25,7 @@ import torch
 from fairkd.engine.loading import quiet
 from fairkd.engine.processes import keep_freed_memory
 from fairkd.engine.provenance import environment
+from fairkd.engine.setup import setup
 from fairkd.engine.store import Store
 from fairkd.engine.training import precision
 from fairkd.errors import DivergedError, InputError
@@ -116,6 +117,7 @@ def finetune(run: Run, store: Store) -> Path:
         DivergedError: the fine-tuned model gives outputs that are not finite.
     """
     check_device(run.device)
+    setup()
     return store.once(run.key, lambda: _make(run, store))
 
 

@@ -27,11 +27,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from fairkd.bias.effects import Estimate
 from fairkd.errors import InputError, nearest
 from fairkd.glue.tasks import Task
 from fairkd.rng import numpy_generator
 from fairkd.stats import weighted
+from fairkd.stats.estimates import Estimate
 from fairkd.stats.resampling import Floats, holm, resample_seeds
 
 AVERAGE = "Avg."

@@ -17,6 +17,7 @@ from fairkd.bias.encoding import load_encoder
 from fairkd.debias import DebiasRecipe, debias, debias_key
 from fairkd.distill import check_arms, distill, student_key
 from fairkd.engine.recipe import Recipe
+from fairkd.engine.setup import setup
 from fairkd.engine.store import Store
 from fairkd.errors import DivergedError, InputError
 from fairkd.gender import Pair, PairTable, count, load_pairs
@@ -56,6 +57,7 @@ class Materials:
     """Corpus and teacher of a profile, loaded or made at first use."""
 
     def __init__(self, profile: Profile, *, progress: bool = True) -> None:
+        setup()
         self.profile, self.progress = profile, progress
         self.store = profile.store()
         self.device = resolve_device(profile.device)

@@ -9,8 +9,9 @@ from typing import Any
 import pandas as pd
 import torch
 
-from fairkd.bias.encoding import load_config, resolve
 from fairkd.engine.fused_losses import CHUNK
+from fairkd.engine.loading import load_config, resolve
+from fairkd.engine.setup import setup
 from fairkd.engine.store import Store
 from fairkd.engine.training import precision
 from fairkd.lab.cost import BYTES, Batch, Shape, body_flops, head_flops, memory_bytes, step_flops
@@ -119,6 +120,7 @@ def adaptation_flops(teacher: Shape, sequences: int, length: float, mask_prop: f
 
 def matmul_rate(device: torch.device, size: int = 2048) -> float:
     """FLOP/s of a square matrix product in the precision of training; best of three."""
+    setup()
     dtype = torch.bfloat16 if precision(device) == "bf16" else torch.float32
     a = torch.ones(size, size, device=device, dtype=dtype)
     best = math.inf

@@ -13,6 +13,18 @@ import pandas as pd
 from fairkd.engine.store import file_digest, write_json
 from fairkd.profile import Profile
 
+REPORT = "05_report"
+"""The notebook that reads the results of the others."""
+CONTROLLED = "planted"
+"""The profile of the controlled experiment, whose verdicts the reports of other profiles show beside their own."""
+
+
+def controlled(profile: Profile) -> Profile:
+    """The controlled experiment whose products lie beside those of ``profile``: the shipped profile, same folders."""
+    return Profile.load(CONTROLLED).changed(
+        runs_dir=profile.runs_dir, store_dir=profile.store_dir, device=profile.device
+    )
+
 
 class Results:
     """The tables of one notebook of a profile, under ``runs_dir/<profile>/results/``."""

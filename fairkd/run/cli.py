@@ -90,7 +90,8 @@ def export(
     profile: Annotated[str, typer.Option(help="Whose run, where a notebook's name is given.")] = "quick",
 ) -> None:
     """Write a notebook as one HTML page that needs no kernel and no network."""
-    from fairkd.show.pages.export import locate, write_html
+    from fairkd.run.ledger import locate
+    from fairkd.show.pages.export import write_html
 
     notebook, page = locate(what, profile=profile)
     print(write_html(notebook, to or page))

@@ -23,15 +23,13 @@ from filelock import FileLock, Timeout
 import fairkd
 from fairkd.engine.store import file_digest, write_json
 from fairkd.errors import InputError, nearest
+from fairkd.lab.results import REPORT, controlled
 from fairkd.profile import Profile, project_root
 
 if TYPE_CHECKING:
     import pandas as pd
 
 PACKAGE = Path(fairkd.__file__).parent
-REPORT = "05_report"
-PLANTED = "planted"
-"""The profile of the controlled experiment, whose verdicts the reports of other profiles show beside their own."""
 State = Literal["done", "running", "failed", "stale", "not run"]
 
 
@@ -68,11 +66,6 @@ def notebooks(profile: Profile) -> tuple[str, ...]:
     return ("01_capacity", "02_ablation", "03_mixup", *glue, *planted, REPORT)
 
 
-def controlled(profile: Profile) -> Profile:
-    """The controlled experiment whose products lie beside those of ``profile``: the shipped profile, same folders."""
-    return Profile.load(PLANTED).changed(runs_dir=profile.runs_dir, store_dir=profile.store_dir, device=profile.device)
-
-
 def notebook_path(name: str) -> Path:
     """The source of a notebook, given as "01_capacity", with or without folder and suffix.
 
@@ -85,6 +78,46 @@ def notebook_path(name: str) -> Path:
     if stem not in names:
         raise InputError(f"no notebook {name!r} in {folder}: {names} exist.{nearest(stem, names)}")
     return folder / f"{stem}.ipynb"
+
+
+def locate(name: str, *, profile: str = "quick") -> tuple[Path, Path]:
+    """The executed notebook that a user means, and the page that belongs to it.
+
+    Args:
+        name: an ``.ipynb`` file; or a profile (its name or YAML file), for its report; or the name of a notebook, as
+            in "01_capacity", for what ``profile`` made of it.
+        profile: as for :meth:`fairkd.profile.Profile.load`.
+
+    Raises:
+        InputError: it is none of these, or that notebook has not been run; says what there is.
+    """
+    path = Path(name)
+    if path.suffix == ".ipynb" and (path.is_file() or path.parent != Path(".")):
+        if not path.is_file():
+            near = nearest(path.name, [p.name for p in path.parent.glob("*.ipynb")])
+            raise InputError(f"no notebook {name!r}.{near}")
+        return path, path.with_suffix(".html")
+    root = project_root()
+    notebooks = sorted(p.stem for p in (root / "notebooks").glob("*.ipynb"))
+    profiles = sorted(p.stem for p in (root / "papermill_params").glob("*.yaml"))
+    stem = path.name.removesuffix(".ipynb")
+    if stem in notebooks:
+        return _executed(notebook_path(stem).stem, profile)
+    if name in profiles or path.suffix in (".yaml", ".yml"):
+        return _executed(REPORT, name)
+    near = nearest(stem, [*profiles, *notebooks])
+    known = f"no profile ({', '.join(profiles)}) and no notebook ({', '.join(notebooks)})"
+    raise InputError(f"{name!r} is no .ipynb file, {known}.{near}")
+
+
+def _executed(notebook: str, profile: str) -> tuple[Path, Path]:
+    files = Files(Profile.load(profile).output_dir, notebook)
+    if not files.of("ipynb").is_file():
+        raise InputError(
+            f"{notebook} has not finished for profile {profile!r}: there is no {files.of('ipynb')}. "
+            f"Make it with: fairkd run {notebook} --profile {profile}"
+        )
+    return files.of("ipynb"), files.folder / "report.html" if notebook == REPORT else files.of("html")
 
 
 def identity(notebook: str, profile: Profile) -> str:

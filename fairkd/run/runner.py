@@ -38,9 +38,9 @@ import yaml
 
 from fairkd.engine.processes import die_with_parent
 from fairkd.engine.store import file_digest, write_json
+from fairkd.lab.results import REPORT
 from fairkd.profile import Profile, project_root
 from fairkd.run.ledger import (
-    REPORT,
     Files,
     here,
     hold,

@@ -19,18 +19,20 @@ import torch
 from torch import Tensor
 
 from fairkd.batches import MaskedBatch, MaskedBatches
+from fairkd.engine.digests import tokenizer_digest, weights_digest
 from fairkd.engine.dropout import use_cheap_dropout
 from fairkd.engine.fused_losses import Targets, vocabulary_losses
-from fairkd.engine.loading import quiet
+from fairkd.engine.heads import last_hidden, vocabulary_logits
+from fairkd.engine.loading import load_weights, quiet
 from fairkd.engine.provenance import environment
 from fairkd.engine.recipe import Recipe
+from fairkd.engine.setup import setup
 from fairkd.engine.store import Store
 from fairkd.engine.training import Learner, fit, precision
 from fairkd.errors import DivergedError, InputError
 from fairkd.losses import mlm_rows
-from fairkd.students import last_hidden, vocabulary_logits
-from fairkd.teachers.checkpoints import Checkpoint, Teacher, initialise_head, load_weights, weights_digest
-from fairkd.text.corpus import Corpus, collate, tokenizer_digest
+from fairkd.teachers.checkpoints import Checkpoint, Teacher, initialise_head
+from fairkd.text.corpus import Corpus, collate
 
 ADAPTATION = 4
 """Part of every adapted teacher's key; raised when a change of the code changes its weights or its record."""
@@ -86,6 +88,7 @@ def prepare(
         InputError: see :func:`needs_adaptation`.
         DivergedError: the adaptation's loss became NaN or infinite.
     """
+    setup()
     adapted = needs_adaptation(checkpoint, adapt)
     key = teacher_key(checkpoint, corpus, recipe, adapted=adapted, device=device)
     model = copy.deepcopy(checkpoint.model)  # an interrupted adaptation must not change the checkpoint

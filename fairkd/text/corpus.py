@@ -9,7 +9,6 @@ seeded hash of their text, so it does not depend on order, machine or the other 
 from __future__ import annotations
 
 import hashlib
-import json
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -22,6 +21,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from fairkd.engine.digests import tokenizer_digest
 from fairkd.engine.store import Store
 from fairkd.errors import InputError
 from fairkd.rng import numpy_generator
@@ -38,7 +38,6 @@ __all__ = [
     "documents",
     "find",
     "load",
-    "tokenizer_digest",
 ]
 
 FORMAT = 2
@@ -157,17 +156,6 @@ def load(folder: Path) -> Corpus:
     train, heldout = (Sequences(folder / f"{split}.arrow") for split in SPLITS)
     counts = np.load(folder / "token_counts.npy", allow_pickle=False)
     return Corpus(folder, manifest["digest"], train, heldout, counts, manifest)
-
-
-def tokenizer_digest(tokenizer: Any) -> str:
-    """SHA-256 of what a fast tokenizer does to a text, special tokens included.
-
-    Its settings for truncation and padding do not count: they change with every call, and no corpus uses them.
-    """
-    state = json.loads(tokenizer.backend_tokenizer.to_str())
-    state = {name: value for name, value in state.items() if name not in ("truncation", "padding")}
-    special = {name: str(token) for name, token in tokenizer.special_tokens_map.items()}
-    return hashlib.sha256(json.dumps([state, special], sort_keys=True).encode()).hexdigest()
 
 
 def batches(lengths: np.ndarray, batch_size: int, *, seed: int, epoch: int) -> list[np.ndarray]:

@@ -6,8 +6,9 @@ import torch.nn.functional as F
 
 from fairkd.engine import fused_losses as vocabulary
 from fairkd.engine.fused_losses import Targets, soft_targets, soften_, vocabulary_losses
+from fairkd.engine.heads import vocabulary_features, vocabulary_logits
 from fairkd.losses import kl_rows, mlm_rows
-from fairkd.students import student_from_teacher, vocabulary_features, vocabulary_logits
+from fairkd.students import student_from_teacher
 
 N, TAUGHT, LABELLED, TEMPERATURE = 23, 17, 9, 3.0  # rows 14 to 16 have both
 

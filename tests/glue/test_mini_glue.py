@@ -13,7 +13,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
 from fairkd.errors import InputError
-from fairkd.glue import mini as mini_glue
+from fairkd.glue.mini import examples as mini_glue
 from fairkd.glue.mini import scales
 from fairkd.glue.mini.grammar import past
 from fairkd.glue.mini.lexicon import DEV, TRAIN

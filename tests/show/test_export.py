@@ -17,9 +17,10 @@ from fairkd.errors import InputError
 from fairkd.profile import Profile
 from fairkd.run import cli
 from fairkd.run import parameters_cells as notebooks
+from fairkd.run.ledger import locate
 from fairkd.show import figures
 from fairkd.show.downloads import csv_text
-from fairkd.show.pages.export import TEMPLATES, locate, to_html, write_html
+from fairkd.show.pages.export import TEMPLATES, to_html, write_html
 from fairkd.show.sliders.explorer import explorer
 from fairkd.show.tables import frame as table_of
 from fairkd.show.tables.markup import table as raw_table

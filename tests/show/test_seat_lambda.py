@@ -14,7 +14,8 @@ from fairkd.errors import InputError
 from fairkd.gender import Pair, PairTable, appendix_c
 from fairkd.lab.materials import Materials
 from fairkd.profile import Profile
-from fairkd.show.sliders import GRID, seat_lambda
+from fairkd.show.sliders import seat_lambda
+from fairkd.show.sliders.beta import GRID
 from fairkd.show.sliders.choices import TEACHER, Loaded, Models
 from fairkd.show.sliders.compare import effects, projections
 from fairkd.show.sliders.seat_lambda import curve, mixed_words, stored_curve

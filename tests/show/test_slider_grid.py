@@ -8,7 +8,8 @@ from matplotlib import rcParams
 from fairkd.bias.stimuli import TESTS
 from fairkd.gender import PairTable, appendix_c
 from fairkd.show import figures
-from fairkd.show.sliders import GRID, beta, grid
+from fairkd.show.sliders import beta, grid
+from fairkd.show.sliders.beta import GRID
 from fairkd.show.sliders.choices import Loaded
 from fairkd.show.sliders.explorer import explorer
 from fairkd.show.sliders.reading import Reading

@@ -10,7 +10,8 @@ from torch.nn import functional as F
 
 from fairkd.errors import InputError
 from fairkd.gender import Pair, PairTable, appendix_c
-from fairkd.show.sliders import GRID, beta
+from fairkd.show.sliders import beta
+from fairkd.show.sliders.beta import GRID
 from fairkd.show.sliders.choices import Loaded
 from fairkd.show.sliders.reading import READINGS, Reading
 from fairkd.students import student_from_teacher

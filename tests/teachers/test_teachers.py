@@ -11,6 +11,8 @@ from safetensors.torch import load_file, save_file
 from transformers import BertConfig, BertForMaskedLM, BertModel, DistilBertConfig, DistilBertForMaskedLM
 
 from fairkd.batches import MaskedBatches
+from fairkd.engine.digests import weights_digest
+from fairkd.engine.loading import embedded_folder
 from fairkd.engine.recipe import Recipe
 from fairkd.engine.store import Store
 from fairkd.errors import InputError
@@ -26,7 +28,7 @@ from fairkd.teachers.adapt import (
     prepare,
     teacher_key,
 )
-from fairkd.teachers.checkpoints import Checkpoint, embedded_folder, from_scratch, load, small_tokenizer, weights_digest
+from fairkd.teachers.checkpoints import Checkpoint, from_scratch, load, small_tokenizer
 from fairkd.text.corpus import build, collate
 from fairkd.text.sequences import Sequences
 

@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 import torch
 
+from fairkd.engine.digests import tokenizer_digest
 from fairkd.engine.store import Store
 from fairkd.errors import InputError
 from fairkd.rng import numpy_generator
 from fairkd.teachers.checkpoints import small_tokenizer
 from fairkd.text import corpus as module
-from fairkd.text.corpus import Corpus, batches, build, collate, tokenizer_digest
+from fairkd.text.corpus import Corpus, batches, build, collate
 from fairkd.text.sequences import Sequences, SequenceWriter
 from fairkd.text.sources import documents
 

@@ -18,9 +18,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from fairkd.errors import InputError, nearest
-from fairkd.profile import Profile, project_root
-from fairkd.run.ledger import REPORT, Files, notebook_path
+from fairkd.errors import InputError
 from fairkd.show.pages.markup import finish
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -89,46 +87,6 @@ def write_html(notebook: Path | str, page: Path | str, *, title: str | None = No
     os.chmod(name, 0o644)  # mkstemp makes files that only their owner can read
     os.replace(name, target)
     return target
-
-
-def locate(name: str, *, profile: str = "quick") -> tuple[Path, Path]:
-    """The executed notebook that a user means, and the page that belongs to it.
-
-    Args:
-        name: an ``.ipynb`` file; or a profile (its name or YAML file), for its report; or the name of a notebook, as
-            in "01_capacity", for what ``profile`` made of it.
-        profile: as for :meth:`fairkd.profile.Profile.load`.
-
-    Raises:
-        InputError: it is none of these, or that notebook has not been run; says what there is.
-    """
-    path = Path(name)
-    if path.suffix == ".ipynb" and (path.is_file() or path.parent != Path(".")):
-        if not path.is_file():
-            near = nearest(path.name, [p.name for p in path.parent.glob("*.ipynb")])
-            raise InputError(f"no notebook {name!r}.{near}")
-        return path, path.with_suffix(".html")
-    root = project_root()
-    notebooks = sorted(p.stem for p in (root / "notebooks").glob("*.ipynb"))
-    profiles = sorted(p.stem for p in (root / "papermill_params").glob("*.yaml"))
-    stem = path.name.removesuffix(".ipynb")
-    if stem in notebooks:
-        return _executed(notebook_path(stem).stem, profile)
-    if name in profiles or path.suffix in (".yaml", ".yml"):
-        return _executed(REPORT, name)
-    near = nearest(stem, [*profiles, *notebooks])
-    known = f"no profile ({', '.join(profiles)}) and no notebook ({', '.join(notebooks)})"
-    raise InputError(f"{name!r} is no .ipynb file, {known}.{near}")
-
-
-def _executed(notebook: str, profile: str) -> tuple[Path, Path]:
-    files = Files(Profile.load(profile).output_dir, notebook)
-    if not files.of("ipynb").is_file():
-        raise InputError(
-            f"{notebook} has not finished for profile {profile!r}: there is no {files.of('ipynb')}. "
-            f"Make it with: fairkd run {notebook} --profile {profile}"
-        )
-    return files.of("ipynb"), files.folder / "report.html" if notebook == REPORT else files.of("html")
 
 
 def _prepare(node: Any, stem: str) -> None:

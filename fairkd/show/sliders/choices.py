@@ -12,13 +12,13 @@ import pandas as pd
 
 from fairkd import seat
 from fairkd.arms import Arm
-from fairkd.bias.encoding import load_encoder, resolve
-from fairkd.engine.loading import quiet
+from fairkd.bias.encoding import load_encoder
+from fairkd.engine.digests import weights_digest
+from fairkd.engine.loading import quiet, resolve
 from fairkd.engine.store import Store
 from fairkd.errors import InputError, nearest
 from fairkd.gender import PairTable
 from fairkd.lab.materials import Materials
-from fairkd.teachers.checkpoints import weights_digest
 
 TEACHER = "teacher"
 

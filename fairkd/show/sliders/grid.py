@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fairkd.show.sliders import GRID, beta
+from fairkd.show.sliders import beta
+from fairkd.show.sliders.beta import GRID
 from fairkd.show.sliders.reading import Reading, Step
 from fairkd.show.sliders.seat_lambda import WEIGHED, Weighs, check_weighs
 from fairkd.show.tables.markup import records

@@ -21,13 +21,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from fairkd.engine.heads import last_hidden, vocabulary_logits
 from fairkd.errors import InputError, nearest
 from fairkd.gender import PairTable
 from fairkd.mixup import Mixing, Mixup, mix, mixed_embeddings, plan
 from fairkd.rng import torch_generator
-from fairkd.show.sliders import GRID
+from fairkd.show.sliders.beta import GRID
 from fairkd.show.sliders.choices import Loaded
-from fairkd.students import last_hidden, vocabulary_logits
 
 READINGS = ("male", "female", "mixture", "student")
 """Of a word's place: the teacher's with the male word, with the female word, ȳ, and the student's of x̄."""

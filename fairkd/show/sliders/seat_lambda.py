@@ -28,7 +28,7 @@ from fairkd.engine.store import Store
 from fairkd.errors import InputError, nearest
 from fairkd.gender import Occurrences, PairTable
 from fairkd.mixup import mix
-from fairkd.show.sliders import GRID
+from fairkd.show.sliders.beta import GRID
 from fairkd.show.sliders.choices import Loaded
 from fairkd.stats.resampling import percentile_interval
 

@@ -20,7 +20,8 @@ from fairkd.errors import InputError
 from fairkd.names import TEST_TITLES
 from fairkd.seat import TESTS
 from fairkd.show import figures
-from fairkd.show.sliders import GRID, SENTENCE, grid
+from fairkd.show.sliders import grid
+from fairkd.show.sliders.beta import GRID
 from fairkd.show.sliders.choices import TEACHER, Models
 from fairkd.show.sliders.compare import effects, projections
 from fairkd.show.sliders.drawing import Drawing, image
@@ -29,6 +30,8 @@ from fairkd.show.sliders.reading import Reading
 from fairkd.show.sliders.seat_lambda import WEIGHED, mixed_words, stored_curve
 
 FOLDER = "another encoder"
+SENTENCE = "the engineer said that he would fix the machine himself."
+"""What the panel of a sentence begins with."""
 STEP_SECONDS, TYPING_SECONDS = 0.03, 0.5
 """How long a panel waits for the next change before it answers one: of a slider or a list, and of text."""
 _LOOK: dict[str, Any] = {"style": {"description_width": "9em"}, "layout": {"width": "34em", "max_width": "100%"}}
