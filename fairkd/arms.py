@@ -13,11 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from fairkd.errors import InputError, nearest
 
-LOSSES = ("ce", "mlm", "cos")
-"""Section 2: L_ce (the teacher's logits), L_mlm (masked words), L_cos (the teacher's last hidden states)."""
-
-LEVELS = ("x", "y", "h")
-"""Section 5: what mixup mixes, the student's input embeddings, the teacher's logits, its last hidden states."""
+DISTILBERT = ("ce", "mlm", "cos")
+"""The losses of the arm "full" and of Figure 1: what the paper used (:data:`fairkd.losses.LOSSES` is what exists)."""
 
 NAMED: dict[str, dict[str, Any]] = {
     "full": {},
@@ -50,8 +47,8 @@ class Arm(BaseModel):
     Attributes:
         name: unique within a profile; a label only, it does not determine the student.
         layers: transformer layers of the student.
-        losses: the loss terms that train it, a non-empty subset of ("ce", "mlm", "cos").
-        mix: the levels at which gender words are mixed, a non-empty subset of ("x", "y", "h"); None for no mixup.
+        losses: the loss terms that train it, names of :data:`fairkd.losses.LOSSES`; one at least.
+        mix: where gender words are mixed, names of :data:`fairkd.mixup.LEVELS`; None for no mixup.
         teacher: whom it learns from, "original" or "debiased".
     """
 
@@ -59,25 +56,36 @@ class Arm(BaseModel):
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
     layers: int = Field(ge=1)
-    losses: tuple[str, ...] = LOSSES
+    losses: tuple[str, ...] = DISTILBERT
     mix: tuple[str, ...] | None = None
     teacher: Literal["original", "debiased"] = "original"
 
     @field_validator("losses", mode="before")
     @classmethod
     def _known_losses(cls, value: object) -> tuple[str, ...]:
-        return _subset(value, LOSSES, "loss")
+        from fairkd.losses import LOSSES  # here, as torch takes seconds: who only names profiles does without
+
+        return _subset(value, tuple(LOSSES), "loss")
 
     @field_validator("mix", mode="before")
     @classmethod
     def _known_levels(cls, value: object) -> tuple[str, ...] | None:
-        return None if value is None else _subset(value, LEVELS, "mixup level")
+        from fairkd.mixup import LEVELS
+
+        return None if value is None else _subset(value, tuple(LEVELS), "mixup level")
 
     @model_validator(mode="after")
     def _has_an_effect(self) -> Self:
-        for level, loss in (("y", "ce"), ("h", "cos")):
-            if level in self.levels and loss not in self.losses:
-                raise ValueError(f"arm {self.name!r}: mixup level {level!r} changes nothing without the loss {loss!r}")
+        from fairkd.losses import LOSSES, targets_of
+        from fairkd.mixup import LEVELS, mixes
+
+        for level in self.levels:
+            what = LEVELS[level].mixes
+            if mixes(self.levels, what) != level:
+                raise ValueError(f"arm {self.name!r}: of the mixup levels {list(self.levels)} two mix the {what}")
+            if what != "input" and what not in targets_of(self.losses):
+                losses = " or ".join(repr(name) for name, term in LOSSES.items() if term.target == what)
+                raise ValueError(f"arm {self.name!r}: mixup level {level!r} changes nothing without the loss {losses}")
         if self.teacher == "debiased" and not self.needs_teacher:
             raise ValueError(f"arm {self.name!r} has the debiased teacher, but no loss that a teacher takes part in")
         return self
@@ -90,7 +98,9 @@ class Arm(BaseModel):
     @property
     def needs_teacher(self) -> bool:
         """Whether a teacher takes part in its losses."""
-        return "ce" in self.losses or "cos" in self.losses
+        from fairkd.losses import targets_of
+
+        return bool(targets_of(self.losses) - {"labels"})
 
     def content(self) -> dict[str, object]:
         """What determines the student, without the name: equal content is the same student.

@@ -26,7 +26,8 @@ from fairkd.engine.store import Store
 from fairkd.engine.training import Learner, fit, precision
 from fairkd.errors import DivergedError, InputError
 from fairkd.gender import PairTable, appendix_c
-from fairkd.mixup import Mixup
+from fairkd.losses import targets_of
+from fairkd.mixup import LEVELS, Mixup, mixes
 from fairkd.objective import Supervision, arm_losses, supervise
 from fairkd.students import layer_map, student_from_teacher
 from fairkd.teachers.checkpoints import Teacher
@@ -53,7 +54,7 @@ def student_key(
     values = recipe.content()
     values["loss_weights"] = {name: recipe.loss_weights[name] for name in arm.losses}
     unused = {"initializer_range"}  # every weight of a student comes from its teacher
-    if "ce" not in arm.losses:
+    if "logits" not in targets_of(arm.losses):
         unused |= {"temperature", "ce_token_fraction"}
     spec: dict[str, Any] = {
         "engine": ENGINE,
@@ -68,7 +69,7 @@ def student_key(
     if arm.levels:
         assert pairs is not None
         spec["mixup"] = {"alpha": recipe.alpha, "scope": recipe.lambda_scope, "pairs": pairs.content}
-        if arm.levels != ("x",):
+        if any(LEVELS[level].mixes != "input" for level in arm.levels):
             spec["mixup"]["counterpart"] = recipe.counterpart
     return Store.key("student", spec)
 
@@ -138,10 +139,11 @@ def check_arms(arms: Sequence[Arm], teacher: Any, recipe: Recipe) -> None:
             layer_map(arm.layers, depth)
         except InputError as error:
             raise InputError(f"arm {arm.name!r}: {error}") from None
-        if "h" in arm.levels and recipe.counterpart == "vocabulary":
+        if mixes(arm.levels, "hidden") and recipe.counterpart != "pass":
+            possible = " and ".join(name for name, level in LEVELS.items() if level.mixes != "hidden")
             raise InputError(
-                f"counterpart: 'vocabulary' knows no hidden states of the other word, which arm {arm.name!r} mixes "
-                f"({', '.join(arm.levels)}); allowed is 'pass', or arms that mix x and y only"
+                f"counterpart: {recipe.counterpart!r} knows no hidden states of the other word, which arm {arm.name!r} "
+                f"mixes ({', '.join(arm.levels)}); allowed is 'pass', or arms that mix {possible} only"
             )
     if len({arm.name for arm in arms}) != len(arms):
         raise InputError(f"arms: each name may stand once, not {[arm.name for arm in arms]}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 
 class InputError(ValueError):
@@ -15,6 +15,20 @@ class InputError(ValueError):
 
 class DivergedError(RuntimeError):
     """A loss stopped being finite; the message names model, step and term."""
+
+
+def one_of(name: str, allowed: Collection[str], what: str) -> str:
+    """Returns ``name`` if it is allowed.
+
+    Raises:
+        InputError: it is not; says what is, and the nearest.
+
+    >>> one_of("cls", ["mean", "cls"], "pooling")
+    'cls'
+    """
+    if name not in allowed:
+        raise InputError(f"{what}: {name!r} is unknown; allowed are {', '.join(allowed)}.{nearest(name, allowed)}")
+    return name
 
 
 def nearest(name: str, allowed: Iterable[str]) -> str:

@@ -1,10 +1,15 @@
-"""The three losses of DistilBERT (Section 2): L_ce, L_mlm and L_cos.
+"""The losses of a student (Section 2): L_ce, L_mlm and L_cos, and the table of all that there are.
 
-:func:`distillation_losses` is the reference form, on full logits. The training loop uses the row forms below it,
-which compute the same numbers from the positions that matter, so that no logits are formed for the others.
+Which form trains? :func:`distillation_losses` is the reference, on full logits: no training calls it, tests and the
+notebook 00_method do. L_ce and L_mlm are trained in their fused form (:mod:`fairkd.engine.fused_losses`), which never
+holds all logits; a loss of hidden states is trained in the row form that stands in :data:`LOSSES`.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -72,6 +77,47 @@ def mlm_rows(student_logits: Tensor, labels: Tensor) -> Tensor:
 def cosine_rows(student_hidden: Tensor, teacher_hidden: Tensor) -> Tensor:
     """L_cos over rows (n, hidden): mean of one minus the cosine."""
     return 1 - F.cosine_similarity(_precise(student_hidden), _precise(teacher_hidden), dim=-1).mean()
+
+
+@dataclass(frozen=True)
+class LossTerm:
+    """One loss that a student can be trained with.
+
+    Attributes:
+        target: what the student is compared with: the teacher's "logits", its last "hidden" states, or the "labels"
+            of masked words, for which no teacher is needed.
+        rows: its row form, a scalar from n rows of the student and of the target; trains where the target is
+            "hidden": (student (n, hidden), teacher (n, hidden)).
+        weight: in the sum, where neither recipe nor profile names one.
+    """
+
+    target: Literal["logits", "labels", "hidden"]
+    rows: Callable[..., Tensor]
+    weight: float = 1.0
+
+
+LOSSES = {
+    "ce": LossTerm("logits", kl_rows, weight=5.0),
+    "mlm": LossTerm("labels", mlm_rows, weight=2.0),
+    "cos": LossTerm("hidden", cosine_rows, weight=1.0),
+}
+"""What exists, in the order in which terms are summed; what the paper used is :data:`fairkd.arms.DISTILBERT`. A new
+loss of hidden states is a function and a line here: arms may then name it, and weights, keys of the store, training
+curves and their titles have it, while "full" stays what it was."""
+
+NAMED_WEIGHTS = {
+    "distilbert": {"ce": 5.0, "mlm": 2.0, "cos": 1.0},  # the released DistilBERT's
+    "paper-sum": {"ce": 1.0, "mlm": 1.0, "cos": 1.0},  # the plain sum that Section 2 prints
+}
+
+
+def targets_of(losses: Iterable[str]) -> set[str]:
+    """What a student with these losses is compared with; without "logits" and "hidden" it needs no teacher.
+
+    >>> sorted(targets_of(["mlm", "cos"]))
+    ['hidden', 'labels']
+    """
+    return {LOSSES[name].target for name in losses}
 
 
 def _precise(values: Tensor) -> Tensor:

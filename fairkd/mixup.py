@@ -11,6 +11,7 @@ other positions keep (x, y, h), and L_mlm keeps its hard labels.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -18,8 +19,19 @@ import torch
 from scipy.special import betaincinv
 from torch import Tensor
 
-from fairkd.errors import InputError
+from fairkd.errors import InputError, one_of
 from fairkd.gender import Occurrences, PairTable, swap
+
+SCOPES: dict[str, Callable[[Occurrences, int, int], tuple[int, Tensor]]] = {
+    "sequence": lambda words, batch, tokens: (batch, words.at // tokens),
+    "batch": lambda words, batch, tokens: (1, torch.zeros_like(words.at)),
+    "occurrence": lambda words, batch, tokens: (int(words.occurrence.max()) + 1, words.occurrence),
+}
+"""What shares one λ: (pair words, sequences, tokens of a sequence) -> how many λ to draw, and which each piece has."""
+
+COUNTERPARTS = ("pass", "vocabulary")
+"""Where the other word's logits come from: a second pass of the teacher, or the vocabulary of the one pass, with the
+logits of the two words exchanged."""
 
 
 @dataclass(frozen=True)
@@ -29,15 +41,21 @@ class Mixup:
     Attributes:
         pairs: the set D.
         alpha: λ ~ Beta(alpha, alpha).
-        scope: what shares one λ.
-        counterpart: where the other word's logits come from: a second "pass" of the teacher, or the "vocabulary" of
-            the one pass, with the logits of the two words exchanged.
+        scope: what shares one λ, one of :data:`SCOPES`.
+        counterpart: where the other word's logits come from, one of :data:`COUNTERPARTS`.
+
+    Raises:
+        InputError: no such scope or counterpart.
     """
 
     pairs: PairTable
     alpha: float = 0.4
-    scope: Literal["sequence", "batch", "occurrence"] = "sequence"
-    counterpart: Literal["pass", "vocabulary"] = "pass"
+    scope: str = "sequence"
+    counterpart: str = "pass"
+
+    def __post_init__(self) -> None:
+        one_of(self.scope, SCOPES, "lambda_scope")
+        one_of(self.counterpart, COUNTERPARTS, "counterpart")
 
 
 @dataclass(frozen=True)
@@ -89,6 +107,7 @@ def plan(
         return None
     tokens = input_ids.shape[1]
     rows, row_of = torch.unique_consecutive(words.at // tokens, return_inverse=True)
+    number, which = SCOPES[mixup.scope](words, len(input_ids), tokens)
     place = torch.full((input_ids.numel(),), -1).index_copy(0, ce_rows, torch.arange(len(ce_rows)))[words.at]
     ce_of = (place >= 0).nonzero().squeeze(1)
     return Mixing(
@@ -96,22 +115,13 @@ def plan(
         own=corrupted.flatten()[words.at],
         counterpart=words.counterpart,
         male=words.male,
-        lam=_lambda_of(words, mixup, len(input_ids), tokens, generator).float(),
+        lam=draw_lambda(mixup.alpha, number, generator)[which].float(),
         swapped=swap(corrupted, words)[rows],
         swapped_mask=attention_mask[rows],
         swapped_at=row_of * tokens + words.at % tokens,
         ce_at=place[ce_of],
         ce_of=ce_of,
     )
-
-
-def _lambda_of(words: Occurrences, mixup: Mixup, batch: int, tokens: int, generator: torch.Generator) -> Tensor:
-    """λ (n,) of each piece; pieces that share a sequence, the batch or an occurrence share it."""
-    if mixup.scope == "batch":
-        return draw_lambda(mixup.alpha, 1, generator).expand(len(words.at))
-    if mixup.scope == "sequence":
-        return draw_lambda(mixup.alpha, batch, generator)[words.at // tokens]
-    return draw_lambda(mixup.alpha, int(words.occurrence.max()) + 1, generator)[words.occurrence]
 
 
 def draw_lambda(alpha: float, size: int, generator: torch.Generator) -> Tensor:
@@ -167,3 +177,33 @@ def exchanged_logits(own: Tensor, mixing: Mixing) -> Tensor:
     """The other reading without a second pass: logits (m, vocab) with those of the pair's two words exchanged."""
     here, there = (ids[mixing.ce_of][:, None] for ids in (mixing.own, mixing.counterpart))
     return own.scatter(1, here, own.gather(1, there)).scatter(1, there, own.gather(1, here))
+
+
+@dataclass(frozen=True)
+class Level:
+    """A place where an arm can mix.
+
+    Attributes:
+        mixes: the "input" of the student, or the "logits" or last "hidden" states of the teacher.
+        mix: how; :func:`mixed_embeddings`, :func:`mixed_logits` or :func:`mixed_hidden`, or another of that kind.
+    """
+
+    mixes: Literal["input", "logits", "hidden"]
+    mix: Callable[..., Tensor]
+
+
+LEVELS = {
+    "x": Level("input", mixed_embeddings),
+    "y": Level("logits", mixed_logits),
+    "h": Level("hidden", mixed_hidden),
+}
+"""Section 5: x̄, ȳ and h̄ ("output embeddings" of Table 2). An arm names those that it mixes, at most one of a kind."""
+
+
+def mixes(levels: Iterable[str], what: str) -> str | None:
+    """The level among these that mixes the "input", "logits" or "hidden" states; None if none does.
+
+    >>> mixes(("x", "y"), "logits"), mixes(("x", "y"), "hidden")
+    ('y', None)
+    """
+    return next((name for name in levels if LEVELS[name].mixes == what), None)

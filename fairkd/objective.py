@@ -7,7 +7,7 @@ states; all arms share these readings.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -19,8 +19,11 @@ from fairkd.engine.fused_losses import SoftTargets, Targets, soft_targets, softe
 from fairkd.engine.heads import last_hidden, vocabulary_logits
 from fairkd.engine.recipe import Recipe
 from fairkd.engine.training import autocast
-from fairkd.losses import cosine_rows
-from fairkd.mixup import Mixing, exchanged_logits, mixed_embeddings, mixed_hidden, mixed_logits
+from fairkd.losses import LOSSES, targets_of
+from fairkd.mixup import LEVELS, Mixing, exchanged_logits, mixes
+
+MIXED = ("hidden", "logits")
+"""What mixup can mix of a teacher's reading."""
 
 
 @dataclass(frozen=True)
@@ -30,13 +33,13 @@ class Reading:
     Attributes:
         hidden: its last hidden states (batch, tokens, hidden).
         soft: its softened distributions at ``batch.ce_rows``.
-        mixed_hidden, mixed_soft: the same with gender words mixed (Section 5.1).
+        mixed_hidden, mixed_soft: the same with gender words mixed (Section 5.1), by mixup level.
     """
 
     hidden: Tensor | None = None
     soft: SoftTargets | None = None
-    mixed_hidden: Tensor | None = None
-    mixed_soft: SoftTargets | None = None
+    mixed_hidden: Mapping[str, Tensor] = field(default_factory=dict)
+    mixed_soft: Mapping[str, SoftTargets] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -65,34 +68,41 @@ def read(teacher: Any, batch: MaskedBatch, needs: set[str], recipe: Recipe, devi
 
     Args:
         teacher: a BERT with its MLM head, on the device.
-        needs: losses ("ce", "cos") and mixup levels ("y", "h") in use.
+        needs: names of the losses and mixup levels in use.
         recipe: temperature and ``counterpart``.
     """
-    temperature, mixing, other_hidden = recipe.temperature, batch.mixing, None
+    mixing, other_hidden, soft = batch.mixing, None, None
+    hidden_levels, logits_levels = ([n for n in needs & LEVELS.keys() if LEVELS[n].mixes == w] for w in MIXED)
     with autocast(device):
         hidden = last_hidden(teacher, batch.corrupted, batch.attention_mask)
-        soft = soft_targets(teacher, _rows(hidden, batch.ce_rows), temperature) if "ce" in needs else None
-        if mixing is not None and ("h" in needs or ("y" in needs and recipe.counterpart == "pass")):
+        if "logits" in targets_of(needs & LOSSES.keys()):
+            soft = soft_targets(teacher, _rows(hidden, batch.ce_rows), recipe.temperature)
+        if mixing is None:
+            plain = {level: soft for level in logits_levels if soft is not None}
+            return Reading(hidden, soft, dict.fromkeys(hidden_levels, hidden), plain)
+        if hidden_levels or (logits_levels and recipe.counterpart == "pass"):
             other_hidden = last_hidden(teacher, mixing.swapped, mixing.swapped_mask)
-        mixed = mixed_soft = None
-        if mixing is not None and "y" in needs:
-            assert soft is not None
-            mixed = _mixed_logits(teacher, hidden, other_hidden, batch.ce_rows, mixing, recipe.counterpart)
-            mixed_soft = soft.replaced(mixing.ce_at, soften_(mixed, temperature))
-    both = hidden if mixing is None or other_hidden is None else mixed_hidden(hidden, other_hidden, mixing)
-    return Reading(hidden, soft, both, mixed_soft or soft)
+        mixed_soft = {}
+        for level in logits_levels:
+            assert soft is not None  # an arm that mixes logits learns from them
+            own, other = _both_logits(teacher, hidden, other_hidden, batch.ce_rows, mixing)
+            mixed = soften_(LEVELS[level].mix(own, other, mixing), recipe.temperature)
+            mixed_soft[level] = soft.replaced(mixing.ce_at, mixed)
+    mixed_hidden = {level: LEVELS[level].mix(hidden, other_hidden, mixing) for level in hidden_levels}
+    return Reading(hidden, soft, mixed_hidden, mixed_soft)
 
 
-def _mixed_logits(
-    teacher: Any, hidden: Tensor, other_hidden: Tensor | None, ce_rows: Tensor, mixing: Mixing, counterpart: str
-) -> Tensor:
-    """ȳ: logits (m, vocab) at those gender words that L_ce looks at."""
+def _both_logits(
+    teacher: Any, hidden: Tensor, other_hidden: Tensor | None, ce_rows: Tensor, mixing: Mixing
+) -> tuple[Tensor, Tensor]:
+    """The two readings, logits (m, vocab), of those gender words that L_ce looks at.
+
+    Without a second pass (``counterpart`` "vocabulary") the other one has the logits of the two words exchanged.
+    """
     own = _logits(teacher, _rows(hidden, ce_rows.index_select(0, mixing.ce_at)))
-    if counterpart == "vocabulary":
-        return mixed_logits(own, exchanged_logits(own, mixing), mixing)
-    assert other_hidden is not None
-    other = _logits(teacher, _rows(other_hidden, mixing.swapped_at.index_select(0, mixing.ce_of)))
-    return mixed_logits(own, other, mixing)
+    if other_hidden is None:
+        return own, exchanged_logits(own, mixing)
+    return own, _logits(teacher, _rows(other_hidden, mixing.swapped_at.index_select(0, mixing.ce_of)))
 
 
 def _logits(teacher: Any, hidden: Tensor) -> Tensor:
@@ -113,27 +123,30 @@ def arm_losses(
     Without mixup the terms equal :func:`fairkd.losses.distillation_losses`. Logits are formed only where L_ce or L_mlm
     looks, once where both do, and never all at a time (:mod:`fairkd.engine.fused_losses`).
     """
-    batch, losses, weights, levels = supervision.batch, arm.losses, recipe.loss_weights, arm.levels
+    batch, weights, levels = supervision.batch, recipe.loss_weights, arm.levels
     reading = supervision.readings[arm.teacher] if arm.needs_teacher else Reading()
-    mixes_input = "x" in levels and batch.mixing is not None
-    embeddings = mixed_embeddings(student, batch.corrupted, batch.mixing) if mixes_input else None  # type: ignore[arg-type]
+    embeddings, mixed = None, mixes(levels, "input")
+    if mixed is not None and batch.mixing is not None:
+        embeddings = LEVELS[mixed].mix(student, batch.corrupted, batch.mixing)
     hidden = last_hidden(student, batch.corrupted, batch.attention_mask, embeddings)
     terms: dict[str, Tensor] = {}
     total = hidden.new_zeros((), dtype=torch.float32)
-    if "ce" in losses or "mlm" in losses:
+    if targets_of(arm.losses) & {"logits", "labels"}:
+        mixed = mixes(levels, "logits")
         targets = Targets(
-            soft=None if "ce" not in losses else reading.mixed_soft if "y" in levels else reading.soft,
-            labels=batch.labels.flatten().index_select(0, batch.mlm_rows) if "mlm" in losses else None,
+            soft=None if "ce" not in arm.losses else reading.mixed_soft[mixed] if mixed else reading.soft,
+            labels=batch.labels.flatten().index_select(0, batch.mlm_rows) if "mlm" in arm.losses else None,
             temperature=recipe.temperature,
-            ce_weight=weights["ce"],
-            mlm_weight=weights["mlm"],
+            ce_weight=weights.get("ce", 0.0),
+            mlm_weight=weights.get("mlm", 0.0),
         )
         rows = batch.head_rows if targets.labels is not None else batch.ce_rows
         rows = rows if targets.soft is not None else batch.mlm_rows
         total, terms = vocabulary_losses(student, _rows(hidden, rows), targets, chunk=chunk)
-    if "cos" in losses:
-        taught = reading.mixed_hidden if "h" in levels else reading.hidden
+    for name in (name for name in arm.losses if LOSSES[name].target == "hidden"):
+        mixed = mixes(levels, "hidden")
+        taught = reading.mixed_hidden[mixed] if mixed else reading.hidden
         assert taught is not None
-        cos = cosine_rows(_rows(hidden, batch.token_rows), _rows(taught, batch.token_rows))
-        total, terms = total + weights["cos"] * cos, terms | {"cos": cos.detach()}
+        term = LOSSES[name].rows(_rows(hidden, batch.token_rows), _rows(taught, batch.token_rows))
+        total, terms = total + weights[name] * term, terms | {name: term.detach()}
     return total, terms

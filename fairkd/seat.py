@@ -26,7 +26,8 @@ from fairkd.bias.association import (
     permutation_p,
     unit,
 )
-from fairkd.bias.encoding import POOLINGS, check_pooling, encode, encode_each, load_encoder
+from fairkd.bias.encoding import check_pooling, encode, encode_each, load_encoder
+from fairkd.bias.poolings import POOLINGS
 from fairkd.bias.stimuli import LISTS, ROLES, TESTS, stimuli, words
 from fairkd.errors import InputError
 from fairkd.rng import numpy_generator

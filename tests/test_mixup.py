@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 from scipy import stats
 from torch.nn import functional as F
 
-from fairkd.arms import LEVELS, Arm
+from fairkd.arms import Arm
 from fairkd.batches import MaskedBatches
 from fairkd.distill import distill, student_key
 from fairkd.engine.heads import last_hidden, vocabulary_logits
@@ -19,6 +19,7 @@ from fairkd.errors import InputError
 from fairkd.gender import Pair, PairTable, appendix_c, swap
 from fairkd.losses import distillation_losses
 from fairkd.mixup import (
+    LEVELS,
     Mixing,
     Mixup,
     draw_lambda,
@@ -374,7 +375,7 @@ def test_vocabulary_counterpart_in_the_loss(world, recipe, table, student):
             flat[at, own] = weight * here + (1 - weight) * there
             flat[at, other] = weight * there + (1 - weight) * here
         expected = F.softmax(flat[batch.ce_rows] / 2.0, dim=-1)
-    torch.testing.assert_close(supervision.readings["original"].mixed_soft.probs, expected, rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(supervision.readings["original"].mixed_soft["y"].probs, expected, rtol=1e-4, atol=1e-6)
 
 
 # --- in co-distillation ----------------------------------------------------------------------------------------------
@@ -394,7 +395,7 @@ def same(a, b) -> bool:
 
 def test_without_any_pair_word_a_mixing_arm_has_the_bits_of_the_plain_one(world, recipe, store):
     table = PairTable([Pair("xqz", "qxz", "line 1")], world.tokenizer)  # words that the corpus does not hold
-    folders = run([FULL, mixing_arm(LEVELS)], world, recipe, store, pairs=table)
+    folders = run([FULL, mixing_arm(tuple(LEVELS))], world, recipe, store, pairs=table)
     assert folders["full"] != folders["mixup-xyh"]
     assert same(*folders.values())
 
@@ -414,7 +415,7 @@ def test_every_subset_is_an_arm_of_its_own_and_has_the_same_bits_alone_or_beside
 def test_an_interrupted_run_with_mixup_ends_with_the_same_bits(world, recipe, tmp_path, monkeypatch):
     from fairkd.engine.store import Store
 
-    arm = mixing_arm(LEVELS)
+    arm = mixing_arm(tuple(LEVELS))
     whole = run([arm], world, recipe, Store(tmp_path / "whole"))
     original = MaskedBatches.__getitem__
 

@@ -1,8 +1,6 @@
 """Loading an encoder so that only finished weights are ever measured, and turning sentences into vectors.
 
-The paper does not say how it pools. ``mean`` over all tokens of the last layer, [CLS] and [SEP] included, is the
-convention of bias-bench and our headline; ``cls`` is that of May et al.'s text; ``first_token`` that of their
-released code, which adds no special tokens and so reads the first word.
+How tokens become a sentence vector is in :mod:`fairkd.bias.poolings`.
 """
 
 from __future__ import annotations
@@ -17,20 +15,17 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from fairkd.bias.poolings import POOLINGS
 from fairkd.engine.loading import first_line, load_config, load_tokenizer, quiet, resolve
 from fairkd.engine.processes import keep_freed_memory
 from fairkd.engine.products import weights_fixed
 from fairkd.engine.setup import setup
-from fairkd.errors import InputError, nearest
-
-POOLINGS = ("mean", "cls", "first_token")
+from fairkd.errors import InputError, one_of
 
 
 def check_pooling(pooling: str) -> str:
     """Returns ``pooling`` if it is one of ``POOLINGS``, else raises InputError with the nearest name."""
-    if pooling not in POOLINGS:
-        raise InputError(f"unknown pooling {pooling!r}; allowed are {', '.join(POOLINGS)}.{nearest(pooling, POOLINGS)}")
-    return pooling
+    return one_of(pooling, POOLINGS, "pooling")
 
 
 def encode(
@@ -74,7 +69,7 @@ def encode_each(
     model.eval()
     try:
         vectors: dict[str, NDArray[np.float32]] = {}
-        groups = [n for n in names if n != "first_token"], [n for n in names if n == "first_token"]
+        groups = [[n for n in names if POOLINGS[n].special_tokens is special] for special in (True, False)]
         for group in filter(None, groups):
             pieces = _tokenise(encoder, tokenizer, list(sentences), group)
             vectors |= _pool(encoder, pieces, group, batch_size)
@@ -107,18 +102,21 @@ def _pool(
                 batch = torch.tensor([pieces[row] for row in rows], device=device)  # (rows, tokens)
                 hidden = encoder(input_ids=batch, attention_mask=torch.ones_like(batch)).last_hidden_state.float()
                 for name in poolings:
-                    pooled = hidden.mean(dim=1) if name == "mean" else hidden[:, 0]
-                    vectors[name][rows] = pooled.cpu().numpy()
+                    vectors[name][rows] = POOLINGS[name].pool(hidden).cpu().numpy()
     return vectors
 
 
 def _tokenise(encoder: Any, tokenizer: Any, sentences: list[str], poolings: list[str]) -> list[list[int]]:
-    """Token ids of each sentence, checked against the encoder's vocabulary and longest input."""
-    if "cls" in poolings and tokenizer.cls_token_id is None:
-        raise InputError(f"pooling 'cls' needs a tokenizer with a [CLS] token; {type(tokenizer).__name__} has none")
+    """Token ids of each sentence, checked against the encoder's vocabulary and longest input.
+
+    The poolings are of one kind: all with special tokens, or all without.
+    """
+    first = next((name for name in poolings if POOLINGS[name].needs_cls), None)
+    if first is not None and tokenizer.cls_token_id is None:
+        raise InputError(f"pooling {first!r} needs a tokenizer with a [CLS] token; {type(tokenizer).__name__} has none")
     if not sentences:
         return []
-    pieces: list[list[int]] = tokenizer(sentences, add_special_tokens="first_token" not in poolings)["input_ids"]
+    pieces: list[list[int]] = tokenizer(sentences, add_special_tokens=POOLINGS[poolings[0]].special_tokens)["input_ids"]
     known = encoder.get_input_embeddings().num_embeddings
     longest = getattr(encoder.config, "max_position_embeddings", None) or max(map(len, pieces))
     for sentence, ids in zip(sentences, pieces, strict=True):

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from functools import cache
 
-from fairkd.engine import dropout, products
-
 
 @cache
 def setup() -> None:
@@ -14,5 +12,7 @@ def setup() -> None:
     Whatever trains, fine-tunes or measures calls it first; from the second call on it does nothing, so that a choice
     made in between (:func:`fairkd.engine.products.use_pytorch`) stays.
     """
+    from fairkd.engine import dropout, products  # here, as transformers takes seconds
+
     products.use_fastest()
     dropout.register()

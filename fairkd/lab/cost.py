@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from fairkd.arms import Arm
+from fairkd.losses import targets_of
+from fairkd.mixup import LEVELS, mixes
 
 BYTES = 4
 """Of a weight, gradient, moment or activation in fp32."""
@@ -77,8 +79,9 @@ def head_flops(shape: Shape, rows: float) -> float:
 
 def student_flops(shape: Shape, arm: Arm, batch: Batch) -> float:
     """Forward and backward pass of one arm's student on one batch."""
+    targets = targets_of(arm.losses)
     rows = {(True, True): batch.head_rows, (True, False): batch.ce_rows, (False, True): batch.mlm_rows}
-    looked_at = rows.get(("ce" in arm.losses, "mlm" in arm.losses), 0.0)
+    looked_at = rows.get(("logits" in targets, "labels" in targets), 0.0)
     return 3 * (body_flops(shape, batch.tokens, batch.length) + head_flops(shape, looked_at))
 
 
@@ -87,8 +90,9 @@ def teacher_flops(shape: Shape, arms: Iterable[Arm], batch: Batch) -> float:
     arms = [arm for arm in arms if arm.needs_teacher]
     if not arms:
         return 0.0
-    again = batch.swapped if any({"y", "h"} & set(arm.levels) for arm in arms) else 0.0
-    rows = batch.ce_rows if any("ce" in arm.losses for arm in arms) else 0.0
+    mixed = {LEVELS[level].mixes for arm in arms for level in arm.levels}
+    again = batch.swapped if mixed - {"input"} else 0.0
+    rows = batch.ce_rows if any("logits" in targets_of(arm.losses) for arm in arms) else 0.0
     return (1 + again) * body_flops(shape, batch.tokens, batch.length) + head_flops(shape, rows)
 
 
@@ -125,8 +129,9 @@ def memory_bytes(teacher: Shape, arms: Iterable[Arm], batch: Batch, *, chunk: in
     students = [teacher.at_depth(arm.layers) for arm in arms]
     kept = sum(3 * shape.parameters for shape in students)
     teachers = len({arm.teacher for arm in arms if arm.needs_teacher}) * teacher.parameters
-    mixes = any("y" in arm.levels for arm in arms)
-    soft = (2 if mixes else 1) * batch.ce_rows * teacher.vocab if any("ce" in arm.losses for arm in arms) else 0
+    taught = any("logits" in targets_of(arm.losses) for arm in arms)
+    readings = 1 + len({mixes(arm.levels, "logits") for arm in arms} - {None})
+    soft = readings * batch.ce_rows * teacher.vocab if taught else 0
     deepest = max(students, key=lambda shape: shape.layers)
     loss = 2 * chunk * teacher.vocab
     passing = deepest.parameters + loss

@@ -9,6 +9,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
+from fairkd.losses import LOSSES
 from fairkd.show.figures.style import COLOURS, OURS, subscripts, theme
 from fairkd.show.tables.markup import records
 from fairkd.wording import number
@@ -21,9 +22,10 @@ def training(metrics: pd.DataFrame) -> Figure:
     """Loss terms of every arm against steps; several seeds are a line (mean) and a band (their range).
 
     Args:
-        metrics: arm, seed, step and the columns ce, mlm, cos (nan or absent where an arm has no such term).
+        metrics: arm, seed, step and a column a loss of :data:`fairkd.losses.LOSSES` (nan or absent where an arm has
+            no such term).
     """
-    terms = [t for t in ("ce", "mlm", "cos") if t in metrics and metrics[t].notna().any()]
+    terms = [term for term in LOSSES if term in metrics and metrics[term].notna().any()]
     arms = list(metrics.arm.drop_duplicates())
     # A step from dark to light is an order that greyscale keeps; dashes tell neighbours apart.
     palette = dict(zip(arms, sns.color_palette("viridis", len(arms) + 1).as_hex(), strict=False))

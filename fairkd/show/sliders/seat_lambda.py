@@ -23,6 +23,7 @@ from torch import Tensor
 
 from fairkd import seat
 from fairkd.bias.association import associations, effect, unit
+from fairkd.bias.poolings import POOLINGS
 from fairkd.bias.stimuli import stimuli
 from fairkd.engine.store import Store
 from fairkd.errors import InputError, nearest
@@ -140,8 +141,9 @@ def _encode_mixed(
 ) -> dict[str, Floats]:
     """Vectors (grid, hidden) of the sentences that have a pair word; sentences of equal length share a batch."""
     by_length: dict[int, list[tuple[str, Tensor, Occurrences]]] = defaultdict(list)
+    special_tokens = POOLINGS[pooling].special_tokens
     for sentence in sentences:
-        ids = torch.tensor([loaded.tokenizer(sentence, add_special_tokens=pooling != "first_token")["input_ids"]])
+        ids = torch.tensor([loaded.tokenizer(sentence, add_special_tokens=special_tokens)["input_ids"]])
         words = pairs.find(ids)
         if len(words.at):
             by_length[ids.shape[1]].append((sentence, ids, words))
@@ -175,7 +177,7 @@ def _pooled(model: Any, embeddings: Tensor, pooling: str, *, batch_size: int = 2
     for part in embeddings.split(batch_size):
         mask = torch.ones(part.shape[:2], dtype=torch.long, device=part.device)
         hidden = encoder(inputs_embeds=part, attention_mask=mask).last_hidden_state
-        found.append(hidden.mean(1) if pooling == "mean" else hidden[:, 0])
+        found.append(POOLINGS[pooling].pool(hidden))
     model.train(training)
     result: Floats = torch.cat(found).double().cpu().numpy()
     return result
