@@ -63,12 +63,12 @@ class Baseline:
         out = self.student(**text, attention_mask=mask, output_hidden_states=True)
         loss = self.vocabulary_loss(out.logits, teacher_logits, batch)
         if "cos" in self.arm.losses:
-            loss = loss + self.recipe.loss_weights["cos"] * self._cosine(out.hidden_states[-1], teacher_hidden, mask)
+            loss = loss + self.recipe.weights["cos"] * self._cosine(out.hidden_states[-1], teacher_hidden, mask)
         return loss
 
     def vocabulary_loss(self, student_logits: Tensor, teacher_logits: Tensor, batch: MaskedBatch) -> Tensor:
         """Weighted L_ce + L_mlm from all logits (batch, tokens, vocab)."""
-        weights, temperature, vocab = self.recipe.loss_weights, self.recipe.temperature, student_logits.size(-1)
+        weights, temperature, vocab = self.recipe.weights, self.recipe.temperature, student_logits.size(-1)
         selected = batch.attention_mask.bool().unsqueeze(-1).expand_as(student_logits)
         student_rows = torch.masked_select(student_logits, selected).view(-1, vocab)
         teacher_rows = torch.masked_select(teacher_logits, selected).view(-1, vocab)

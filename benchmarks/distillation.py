@@ -182,7 +182,7 @@ def _memory(scene: Scene) -> tuple[int, int]:
     from fairkd.engine.heads import vocabulary_logits
 
     batch, student, recipe = scene.batches[1], scene.student(), scene.recipe
-    weights, baseline = recipe.loss_weights, Baseline(scene.teacher, student, scene.arm("full"), recipe, scene.pairs)
+    weights, baseline = recipe.weights, Baseline(scene.teacher, student, scene.arm("full"), recipe, scene.pairs)
     with torch.no_grad():
         taught, found = (last_hidden(m, batch.corrupted, batch.attention_mask) for m in (scene.teacher, student))
     found.requires_grad_()

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
 from fairkd.arms import named_arm
+from fairkd.batches import Setting
 from fairkd.distill import distill
 from fairkd.engine.recipe import Recipe
 from fairkd.engine.store import Store
@@ -31,9 +33,9 @@ def main(path: str, folder: str, steps: int) -> None:
     assert corpus is not None
     recipe = Recipe(batch_size=16, max_steps=steps, ce_token_fraction=0.15)
     adaptation = adaptation_recipe(recipe, steps=1, batch_size=16, learning_rate=1e-4)
-    teacher = prepare(checkpoint, corpus, recipe=adaptation, adapt="auto", store=store, device=cpu, progress=False)
-    arms = [named_arm("full", student_layers=2)]
-    distill(arms, teacher=teacher, corpus=corpus, recipe=recipe, seed=0, store=store, device=cpu, progress=False)
+    setting = Setting(corpus, recipe, 0, store, cpu)
+    teacher = prepare(checkpoint, replace(setting, recipe=adaptation), adapt="auto", progress=False)
+    distill([named_arm("full", student_layers=2)], setting, teacher=teacher, progress=False)
     facts = dict(line.split(":") for line in Path("/proc/self/status").read_text().splitlines())
     print(json.dumps({"peak": int(facts["VmHWM"].split()[0]), "sequences": len(corpus.train)}))
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from fairkd.engine.recipe import Recipe
+from fairkd.engine.store import Store
 from fairkd.losses import token_rows
 from fairkd.masking import IGNORED, mask_tokens, sampling_weights
 from fairkd.mixup import Mixing, Mixup, plan
@@ -29,6 +30,7 @@ class MaskedBatch:
         ce_rows, mlm_rows: the first and the last of these.
         tokens: number of non-pad tokens.
         mixing: where gender words are mixed; None if nothing is.
+        counterpart: where the other word's logits come from, one of :data:`fairkd.mixup.COUNTERPARTS`.
     """
 
     input_ids: Tensor
@@ -41,6 +43,26 @@ class MaskedBatch:
     mlm_rows: Tensor
     tokens: int
     mixing: Mixing | None = None
+    counterpart: str = "pass"
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What all models of one pass over the corpus share.
+
+    Attributes:
+        corpus: what is read, tokenised with the teacher's tokenizer.
+        recipe: how every model is trained.
+        seed: of every draw: batch order, masks, dropout, λ.
+        store: where finished models and checkpoints lie.
+        device: CPU or CUDA.
+    """
+
+    corpus: Corpus
+    recipe: Recipe
+    seed: int
+    store: Store
+    device: torch.device
 
 
 class MaskedBatches:
@@ -118,6 +140,7 @@ class MaskedBatches:
         return MaskedBatch(
             **{name: self._place(t) for name, t in tensors.items()},
             tokens=len(tensors["token_rows"]),
+            counterpart="pass" if self.mixup is None else self.mixup.counterpart,
             mixing=None if mixing is None else Mixing(**{name: self._place(t) for name, t in vars(mixing).items()}),
         )
 

@@ -22,57 +22,45 @@ import torch.nn.functional as F
 from torch import Tensor
 from tqdm import tqdm
 
-from fairkd.batches import MaskedBatch, MaskedBatches
+from fairkd.batches import MaskedBatch, MaskedBatches, Setting
 from fairkd.engine.digests import weights_digest
 from fairkd.engine.heads import last_hidden, vocabulary_logits
 from fairkd.engine.loading import load_weights, quiet
 from fairkd.engine.processes import keep_freed_memory
 from fairkd.engine.provenance import environment
-from fairkd.engine.recipe import Recipe
 from fairkd.engine.setup import setup
-from fairkd.engine.store import Store
+from fairkd.engine.store import REVISIONS, Store
 from fairkd.engine.training import Learner, precision
 from fairkd.errors import DivergedError, InputError
 from fairkd.teachers.adapt import heldout_batches, log_unigram
 from fairkd.teachers.checkpoints import Teacher
-from fairkd.teachers.debias_objective import DebiasRecipe, Objective, Step
+from fairkd.teachers.debias_objective import Objective, Step
+from fairkd.teachers.debias_recipe import DebiasRecipe
 from fairkd.teachers.occurrences import SEED, epoch_rows, updates_an_epoch
 from fairkd.teachers.wordlists import NAMES, WordLists
 from fairkd.text.corpus import Corpus
 
 __all__ = ["DebiasRecipe", "debias", "debias_key"]
 
-DEBIASING = 2
-"""Part of every debiased teacher's key; raised when a change of the code changes its weights or its record."""
 
-
-def debias_key(
-    teacher: Teacher, corpus: Corpus, *, words: WordLists, recipe: DebiasRecipe, masks: Recipe, device: torch.device
-) -> str:
+def debias_key(teacher: Teacher, setting: Setting, *, words: WordLists, recipe: DebiasRecipe) -> str:
     """Key of a debiased teacher in the store: all that determines its weights and its record."""
+    masks = setting.recipe
     spec = {
-        "debiasing": DEBIASING,
+        "debiasing": REVISIONS["debiased teacher"],
         "teacher": teacher.digest,
         "tokenizer": teacher.tokenizer_digest,
-        "corpus": corpus.digest,
+        "corpus": setting.corpus.digest,
         "words": asdict(words),
         "recipe": asdict(recipe),
         "masks": [masks.mlm_mask_prop, masks.word_mask, masks.word_keep, masks.mlm_smoothing],
-        "precision": precision(device),
+        "precision": precision(setting.device),
     }
     return Store.key("debiased teacher", spec)
 
 
 def debias(
-    teacher: Teacher,
-    corpus: Corpus,
-    *,
-    words: WordLists,
-    recipe: DebiasRecipe,
-    masks: Recipe,
-    store: Store,
-    device: torch.device,
-    progress: bool = True,
+    teacher: Teacher, setting: Setting, *, words: WordLists, recipe: DebiasRecipe, progress: bool = True
 ) -> Teacher:
     """The teacher after debiasing, from the store where it was made before; the given teacher is left as it is.
 
@@ -81,24 +69,26 @@ def debias(
     token. There are no checkpoints: an interrupted debiasing starts again and ends with the same bits.
 
     Args:
-        masks: masking of the held-out MLM loss.
+        teacher: the original.
+        setting: corpus, store and device; of its recipe, which is not that of debiasing, the masks of the held-out
+            MLM loss.
+        words: female, male and stereotype words.
+        recipe: how it is debiased.
+        progress: show a progress bar.
 
     Raises:
         InputError: too few sequences of a kind, word lists that do not fit the tokenizer, or a learning rate at which
             the first epoch makes the held-out objective worse.
         DivergedError: a loss became NaN or infinite.
     """
-    key = debias_key(teacher, corpus, words=words, recipe=recipe, masks=masks, device=device)
+    key = debias_key(teacher, setting, words=words, recipe=recipe)
     model = copy.deepcopy(teacher.model).eval()
-    folder = store.find(key)
-    if folder is None:
-        with store.lock(key):
-            folder = store.find(key)
-            if folder is None:
-                objective = Objective(teacher, corpus, words=words, recipe=recipe, device=device)
-                _make(key, objective, model.to(device), teacher, corpus, words=words, masks=masks, store=store,
-                      progress=progress)  # fmt: skip
-                folder = store.root / key
+
+    def make() -> None:
+        objective = Objective(teacher, setting.corpus, words=words, recipe=recipe, device=setting.device)
+        _make(key, objective, model.to(setting.device), teacher, setting, words=words, progress=progress)
+
+    folder = setting.store.once(key, make)
     load_weights(model.cpu(), folder / "model.safetensors")
     manifest = Store.manifest(folder)
     return Teacher(
@@ -115,23 +105,21 @@ def _make(
     objective: Objective,
     model: Any,
     teacher: Teacher,
-    corpus: Corpus,
+    setting: Setting,
     *,
     words: WordLists,
-    masks: Recipe,
-    store: Store,
     progress: bool,
 ) -> None:
-    device = objective.device
+    corpus, device = setting.corpus, setting.device
     if device.type == "cpu":
         keep_freed_memory()
     history, metrics = train(objective, model, progress=progress)
-    batches = MaskedBatches(corpus, teacher.tokenizer, masks, SEED, device)
+    batches = MaskedBatches(corpus, teacher.tokenizer, setting.recipe, SEED, device)
     record = _facts(objective, words, history, len(metrics))
     record |= compare_predictions(objective.original, model, corpus, batches)
     model.cpu()
     manifest = {"kind": "debiased teacher", "weights_digest": weights_digest(model), "corpus_digest": corpus.digest}
-    with store.write(key, {**manifest, "record": record, **environment(device)}) as folder:
+    with setting.store.write(key, {**manifest, "record": record, **environment(device)}) as folder:
         with quiet():
             model.save_pretrained(folder)
         teacher.tokenizer.save_pretrained(folder)

@@ -27,7 +27,7 @@ def one_of(name: str, allowed: Collection[str], what: str) -> str:
     'cls'
     """
     if name not in allowed:
-        raise InputError(f"{what}: {name!r} is unknown; allowed are {', '.join(allowed)}.{nearest(name, allowed)}")
+        raise InputError(f"{what} {name!r} is unknown; allowed are {', '.join(allowed)}.{nearest(name, allowed)}")
     return name
 
 

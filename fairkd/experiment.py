@@ -12,6 +12,7 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from fairkd.arms import Arm, capacity_arms
@@ -19,10 +20,10 @@ from fairkd.engine.provenance import environment
 from fairkd.errors import InputError, nearest
 from fairkd.glue.data import check_source
 from fairkd.glue.tasks import find_tasks
-from fairkd.lab.bias_scores import Scores
-from fairkd.lab.glue_scores import GlueScores
+from fairkd.lab.bias import Bias
 from fairkd.lab.materials import Materials
 from fairkd.lab.plan import plan
+from fairkd.lab.quality import Quality
 from fairkd.lab.results import REPORT, Results, controlled
 from fairkd.lab.shell import check_names, skip_the_rest, stop_skipping
 from fairkd.profile import Profile
@@ -33,12 +34,20 @@ SWEEP_SEEDS = 3
 """Students a planted strength in :meth:`Experiment.planted`: words, not seeds, make its intervals wide."""
 
 
-class Experiment(Scores, GlueScores):
-    """What a notebook works with; see the module docstring. Made by :meth:`begin`."""
+class Experiment:
+    """What a notebook works with; see the module docstring. Made by :meth:`begin`.
+
+    Attributes:
+        profile: its parameters.
+        materials: corpus, teacher and students.
+        bias: SEAT of students and teacher.
+        quality: GLUE scores of students.
+    """
 
     def __init__(self, notebook: str, profile: Profile) -> None:
         self.notebook, self.profile = notebook, profile
         self.materials = Materials(profile)
+        self.bias, self.quality = Bias(self.materials), Quality(self.materials)
         self._results = Results(notebook, profile)
         self._warnings: list[str] = []
 
@@ -59,11 +68,11 @@ class Experiment(Scores, GlueScores):
         if not parameters.get("_fairkd_begun"):  # later runs see the notebook's own variables too
             check_names(parameters)
             parameters["_fairkd_begun"] = True
-        profile = Profile.check({name: parameters[name] for name in Profile.model_fields if name in parameters})
-        corpora.check_sources(Materials(profile).sources, column=profile.corpus_column)
-        if profile.glue_source is not None:
-            tasks = find_tasks(profile.glue_tasks)
-            check_source(profile.glue_source, tasks, folder=profile.path(profile.glue_source))
+        profile = Profile.check({name: parameters[name] for name in Profile.parameters() if name in parameters})
+        corpora.check_sources(Materials(profile).sources, column=profile.corpus.column)
+        if profile.glue.source is not None:
+            tasks = find_tasks(profile.glue.tasks)
+            check_source(profile.glue.source, tasks, folder=profile.path(profile.glue.source))
         experiment = cls(notebook, profile)
         print(experiment.identity())
         if profile.prepare_only:
@@ -74,12 +83,13 @@ class Experiment(Scores, GlueScores):
 
     def identity(self) -> str:
         """Profile, seeds, device and versions in a few lines of text."""
-        profile, about = self.profile, environment(self.materials.device)
+        profile, device = self.profile, self.materials.device
+        about = environment(device)
         versions = ", ".join(f"{name} {version}" for name, version in about["versions"].items())
         return "\n".join(
             [
-                f"{self.notebook} · profile {profile.profile!r} · seeds {list(profile.seeds)}",
-                f"teacher {profile.teacher!r} · corpus {list(profile.corpus)} · device {self.materials.device}",
+                f"{self.notebook} · profile {profile.name!r} · seeds {list(profile.seeds)}",
+                f"teacher {profile.teacher.source!r} · corpus {list(profile.corpus.sources)} · device {device}",
                 f"{versions} · commit {about['git_commit']}",
             ]
         )
@@ -99,13 +109,13 @@ class Experiment(Scores, GlueScores):
             "ablation": [arm for arm in table if arm not in mitigated],
             "mixup": full + mitigated,
             "planted": full,
-            "glue": self.glue_arms(),
+            "glue": self.quality.arms(),
             "all": profile.all_arms(),
         }
         if group not in groups:
             raise InputError(f"arms {group!r}: allowed are {list(groups)}.{nearest(group, groups)}")
         if not groups[group]:
-            raise InputError(f"profile {profile.profile!r} has no arm for {group!r}; it has {[a.name for a in table]}")
+            raise InputError(f"profile {profile.name!r} has no arm for {group!r}; it has {[a.name for a in table]}")
         return groups[group]
 
     def train(self, arms: Sequence[Arm]) -> None:
@@ -129,42 +139,58 @@ class Experiment(Scores, GlueScores):
         masks and uniform numbers behind λ.
 
         Args:
-            parameter: a key of the profile, such as "alpha" or "gender_pairs".
-            values: of that key, one after the other.
+            parameter: a flat name of the profile's parameters, such as "alpha" or "gender_pairs".
+            values: of that parameter, one after the other.
             arm: name of one arm of the profile.
 
         Returns:
-            As :meth:`averages`, with the column ``value``: the teacher and the arm for each value and pooling.
+            As :meth:`fairkd.lab.bias.Bias.averages`, with the columns ``value`` (as given; a list as text) and
+            ``step`` (which of the values, from 0): the teacher and the arm for each value and pooling.
 
         Raises:
             InputError: no such parameter, value or arm.
         """
         profiles = [self.profile.changed(**{parameter: value}) for value in values]  # all checked before any work
         frames = []
-        for value, profile in zip(values, profiles, strict=True):
+        for step, (value, profile) in enumerate(zip(values, profiles, strict=True)):
             other = Experiment(self.notebook, profile)
             chosen = [one for one in other.arms("all") if one.name == arm]
             if not chosen:
                 names = [one.name for one in other.arms("all")]
                 raise InputError(f"arm {arm!r} is not in the profile; it has {names}.{nearest(arm, names)}")
             other.train(chosen)
-            frames.append(other.averages(chosen).assign(value=str(value) if isinstance(value, list) else value))
+            shown = str(value) if isinstance(value, list) else value
+            frames.append(other.bias.averages(chosen).assign(value=shown, step=step))
         return pd.concat(frames, ignore_index=True)
 
     def planted(self) -> pd.DataFrame:
         """Average SEAT of the teacher and of the arm "full" against the planted strength (profile ``planted``).
 
-        As :meth:`averages`, with the column ``strength``; students of the first few seeds only.
+        As :meth:`fairkd.lab.bias.Bias.averages`, with the column ``strength``; students of the first few seeds only.
         """
         profile = self.profile
         if not profile.planted_strengths:
             raise InputError(
-                f"profile {profile.profile!r} has no planted_strengths; the profile 'planted' has, and its corpus"
+                f"profile {profile.name!r} has no planted_strengths; the profile 'planted' has, and its corpus"
             )
         few = Experiment(self.notebook, profile.changed(seeds=list(profile.seeds[:SWEEP_SEEDS])))
-        sources = {f"planted:{strength:g}": strength for strength in profile.planted_strengths}
-        frame = few.sweep("corpus", [[source] for source in sources], arm="full")
-        return frame.assign(strength=[sources[value[2:-2]] for value in frame.value]).drop(columns="value")
+        strengths = np.array(profile.planted_strengths)
+        frame = few.sweep("corpus", [[f"planted:{strength:g}"] for strength in strengths], arm="full")
+        return frame.assign(strength=strengths[frame.step]).drop(columns=["value", "step"])
+
+    def metrics(self, arms: Sequence[Arm]) -> pd.DataFrame:
+        """Training metrics: a row an arm, seed and step.
+
+        Columns: arm, layers, seed, step, learning_rate, grad_norm, loss, its terms, tokens_per_second.
+        """
+        frames = [
+            pd.read_parquet(self.materials.student(arm, seed) / "metrics.parquet").assign(
+                arm=arm.name, layers=arm.layers, seed=seed
+            )
+            for arm in arms
+            for seed in self.profile.seeds
+        ]
+        return pd.concat(frames, ignore_index=True)
 
     def facts(self) -> dict[str, Any]:
         """What the numbers rest on: corpus, teacher, recipe and environment, as plain values; makes nothing.
@@ -172,15 +198,15 @@ class Experiment(Scores, GlueScores):
         "corpus" and "teacher" are missing where the store does not have them.
         """
         materials = self.materials
-        about: dict[str, Any] = {"profile": self.profile.profile, "seeds": list(self.profile.seeds)}
-        if not materials.look_up():
+        about: dict[str, Any] = {"profile": self.profile.name, "seeds": list(self.profile.seeds)}
+        if not materials.missing():
             manifest = materials.corpus.manifest
             names = ("documents", "sequences", "tokens", "longest", "mean_length", "digest")
-            about["corpus"] = {"sources": list(self.profile.corpus), **{name: manifest[name] for name in names}}
+            about["corpus"] = {"sources": list(self.profile.corpus.sources), **{name: manifest[name] for name in names}}
             about["teacher"] = {**materials.teacher.record, "digest": materials.teacher.digest}
-            batches = -(-len(materials.corpus.train) // self.profile.batch_size)
-            about["updates"] = materials.recipe.updates(batches)
-        about |= self.glue_facts()
+            batches = -(-len(materials.corpus.train) // self.profile.recipe.batch_size)
+            about["updates"] = self.profile.recipe.updates(batches)
+        about |= self.quality.facts()
         if self._warnings:
             about["warnings"] = self._warnings
         return about | environment(materials.device)
@@ -216,7 +242,7 @@ class Experiment(Scores, GlueScores):
 
     def sample(self, *, documents: int) -> pd.DataFrame:
         """The first documents of the corpus, a row each."""
-        texts = corpora.documents(self.materials.sources[0], column=self.profile.corpus_column)
+        texts = corpora.documents(self.materials.sources[0], column=self.profile.corpus.column)
         return pd.DataFrame({"text": list(itertools.islice(texts, documents))})
 
     def save(self, name: str, frame: pd.DataFrame) -> None:
@@ -225,7 +251,7 @@ class Experiment(Scores, GlueScores):
 
     def finish(self) -> dict[str, Any]:
         """Writes the notebook's manifest, the last thing it does, and returns it."""
-        return self._results.finish(self.facts(), failures=self.glue_failures())
+        return self._results.finish(self.facts(), failures=self.quality.failures())
 
     def results(self, notebook: str) -> dict[str, pd.DataFrame] | None:
         """Tables by name of another notebook of this profile, see :meth:`fairkd.lab.results.Results.read`."""

@@ -69,7 +69,7 @@ def read(teacher: Any, batch: MaskedBatch, needs: set[str], recipe: Recipe, devi
     Args:
         teacher: a BERT with its MLM head, on the device.
         needs: names of the losses and mixup levels in use.
-        recipe: temperature and ``counterpart``.
+        recipe: its temperature.
     """
     mixing, other_hidden, soft = batch.mixing, None, None
     hidden_levels, logits_levels = ([n for n in needs & LEVELS.keys() if LEVELS[n].mixes == w] for w in MIXED)
@@ -80,7 +80,7 @@ def read(teacher: Any, batch: MaskedBatch, needs: set[str], recipe: Recipe, devi
         if mixing is None:
             plain = {level: soft for level in logits_levels if soft is not None}
             return Reading(hidden, soft, dict.fromkeys(hidden_levels, hidden), plain)
-        if hidden_levels or (logits_levels and recipe.counterpart == "pass"):
+        if hidden_levels or (logits_levels and batch.counterpart == "pass"):
             other_hidden = last_hidden(teacher, mixing.swapped, mixing.swapped_mask)
         mixed_soft = {}
         for level in logits_levels:
@@ -123,7 +123,7 @@ def arm_losses(
     Without mixup the terms equal :func:`fairkd.losses.distillation_losses`. Logits are formed only where L_ce or L_mlm
     looks, once where both do, and never all at a time (:mod:`fairkd.engine.fused_losses`).
     """
-    batch, weights, levels = supervision.batch, recipe.loss_weights, arm.levels
+    batch, weights, levels = supervision.batch, recipe.weights, arm.levels
     reading = supervision.readings[arm.teacher] if arm.needs_teacher else Reading()
     embeddings, mixed = None, mixes(levels, "input")
     if mixed is not None and batch.mixing is not None:

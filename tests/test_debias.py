@@ -11,7 +11,7 @@ import pytest
 import torch
 from transformers import BertTokenizer
 
-from fairkd.batches import MaskedBatches
+from fairkd.batches import MaskedBatches, Setting
 from fairkd.debias import compare_predictions, debias, debias_key, train
 from fairkd.engine.digests import weights_digest
 from fairkd.engine.recipe import Recipe
@@ -21,7 +21,8 @@ from fairkd.masking import IGNORED
 from fairkd.teachers import occurrences
 from fairkd.teachers.adapt import heldout_batches, heldout_mlm_loss, log_unigram
 from fairkd.teachers.checkpoints import from_scratch
-from fairkd.teachers.debias_objective import DebiasRecipe, Objective, Step, debias_loss
+from fairkd.teachers.debias_objective import Objective, Step, debias_loss
+from fairkd.teachers.debias_recipe import DebiasRecipe
 from fairkd.teachers.occurrences import KINDS, Batch, Lexicon, choose, epoch_rows, updates_an_epoch
 from fairkd.teachers.wordlists import NAMES, WordLists
 from fairkd.text.corpus import collate
@@ -356,8 +357,8 @@ def test_an_epoch_uses_no_sequence_twice_and_half_female_half_male_ones(world):
 
 
 def debiased(world, store, **options):
-    given = {"words": PLAIN, "recipe": FAST, "masks": MASKS, "store": store, "device": CPU, "progress": False}
-    return debias(world.teacher, world.corpus, **(given | options))
+    given = {"words": PLAIN, "recipe": FAST, "progress": False}
+    return debias(world.teacher, Setting(world.corpus, MASKS, 0, store, CPU), **(given | options))
 
 
 @pytest.fixture(scope="module")
@@ -443,9 +444,7 @@ def test_a_second_call_does_no_work(world, result, monkeypatch):
     again = debiased(world, result.store)
     assert (again.digest, again.record) == (result.teacher.digest, result.teacher.record)
     assert weights_digest(again.model) == again.digest
-    key = debias_key(
-        world.teacher, world.corpus, words=PLAIN, recipe=FAST, masks=MASKS, device=CPU
-    )  # fmt: skip
+    key = debias_key(world.teacher, Setting(world.corpus, MASKS, 0, result.store, CPU), words=PLAIN, recipe=FAST)
     folder = result.store.find(key)
     assert len(pd.read_parquet(folder / "metrics.parquet")) == again.record["debias"]["updates"]
 
@@ -514,7 +513,7 @@ def test_too_small_a_corpus_is_refused_before_training(world, store):
 def test_the_key_sees_all_that_the_result_depends_on(world):
     def key(device=CPU, words=WORDS, masks=MASKS, teacher=world.teacher, corpus=world.corpus, **changes):
         recipe = dataclasses.replace(FAST, **changes)
-        return debias_key(teacher, corpus, words=words, recipe=recipe, masks=masks, device=device)
+        return debias_key(teacher, Setting(corpus, masks, 0, world.store, device), words=words, recipe=recipe)
 
     others = [
         key(torch.device("cuda", 0)),

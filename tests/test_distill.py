@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file
 
 from fairkd.arms import Arm
-from fairkd.batches import MaskedBatches
+from fairkd.batches import MaskedBatches, Setting
 from fairkd.distill import distill, student_key
 from fairkd.engine.heads import last_hidden
 from fairkd.engine.recipe import Recipe
@@ -39,10 +39,7 @@ def recipe(world) -> Recipe:
 
 
 def run(arms, world, recipe, store, seed=0):
-    return distill(
-        arms, teacher=world.teacher, corpus=world.corpus, recipe=recipe, seed=seed, store=store, device=CPU,
-        progress=False,
-    )  # fmt: skip
+    return distill(arms, Setting(world.corpus, recipe, seed, store, CPU), teacher=world.teacher, progress=False)
 
 
 def weights(folder):
@@ -114,10 +111,7 @@ def test_a_stopped_run_ends_with_the_same_bits(world, recipe, tmp_path, monkeypa
     monkeypatch.setattr(MaskedBatches, "__getitem__", stops)
     with pytest.raises(Stopped):
         run([FULL, NO_CE], world, recipe, store)
-    assert (
-        store.find(student_key(FULL, teacher=world.teacher, corpus=world.corpus, recipe=recipe, seed=0, device=CPU))
-        is None
-    )
+    assert store.find(student_key(FULL, Setting(world.corpus, recipe, 0, store, CPU), teacher=world.teacher)) is None
     asked.clear()
     monkeypatch.setattr(MaskedBatches, "__getitem__", lambda self, n: (asked.append(n), original(self, n))[1])
     resumed = run([FULL, NO_CE], world, recipe, store)
@@ -158,7 +152,7 @@ def test_a_killed_process_is_resumed_with_the_same_bits(world, recipe, tmp_path)
 def test_an_arm_that_joins_later_has_the_same_bits_as_from_the_start(world, recipe, tmp_path):
     """One arm stands at a checkpoint, the other begins: the pass starts at the later arm's first batch."""
     store = Store(tmp_path / "joined")
-    key = student_key(FULL, teacher=world.teacher, corpus=world.corpus, recipe=recipe, seed=0, device=CPU)
+    key = student_key(FULL, Setting(world.corpus, recipe, 0, store, CPU), teacher=world.teacher)
     _interrupt(run, [FULL], world, recipe, store)
     assert [p.name for p in store.unfinished(key).iterdir()] == ["step-000000002"]
     both = run([NO_CE, FULL], world, recipe, store)
@@ -192,7 +186,7 @@ def test_finished_arms_are_loaded_not_trained(world, recipe, store, monkeypatch)
 
 def test_a_students_key_holds_what_determines_it_and_nothing_else(world, recipe):
     def key(arm=FULL, teacher=world.teacher, corpus=world.corpus, recipe=recipe, seed=0, device=CPU):
-        return student_key(arm, teacher=teacher, corpus=corpus, recipe=recipe, seed=seed, device=device)
+        return student_key(arm, Setting(corpus, recipe, seed, world.store, device), teacher=teacher)
 
     def with_(**changes):
         return dataclasses.replace(recipe, **changes)
@@ -213,7 +207,7 @@ def test_a_students_key_holds_what_determines_it_and_nothing_else(world, recipe)
     for change in (
         {"temperature": 1.0},
         {"ce_token_fraction": 1.0},
-        {"loss_weights": recipe.loss_weights | {"ce": 9.0}},
+        {"loss_weights": recipe.weights | {"ce": 9.0}},
     ):
         assert key(arm=NO_CE, recipe=with_(**change)) == key(arm=NO_CE)
 
@@ -282,10 +276,7 @@ def test_divergence_names_arm_step_and_term_and_the_other_arm_is_finished(world,
     monkeypatch.setattr("fairkd.distill.arm_losses", broken)
     with pytest.raises(DivergedError, match=r"no-cos: ce is not finite at step 1"):
         run([FULL, NO_COS], world, recipe, store)
-    keys = [
-        student_key(a, teacher=world.teacher, corpus=world.corpus, recipe=recipe, seed=0, device=CPU)
-        for a in (FULL, NO_COS)
-    ]
+    keys = [student_key(a, Setting(world.corpus, recipe, 0, store, CPU), teacher=world.teacher) for a in (FULL, NO_COS)]
     assert store.find(keys[0]) is not None
     assert store.find(keys[1]) is None
 

@@ -10,9 +10,8 @@ import torch
 from scipy import stats as scipy_stats
 
 from fairkd import InputError, Profile
-from fairkd.engine.recipe import Recipe
 from fairkd.experiment import Experiment
-from fairkd.lab.materials import Materials, recipe_of, resolve_device, train_profile
+from fairkd.lab.materials import Materials, resolve_device, train_profile
 from fairkd.lab.plan import plan
 from fairkd.lab.shell import skipped
 from fairkd.seat import TESTS, evaluate, load_encoder
@@ -36,17 +35,9 @@ def experiment(trained) -> Experiment:
     return Experiment("01_capacity", trained)
 
 
-def test_the_recipe_takes_every_value_from_the_profile(trained):
-    recipe = recipe_of(trained)
-    assert recipe.loss_weights == {"ce": 5.0, "mlm": 2.0, "cos": 1.0}
-    for name in Recipe.__dataclass_fields__:
-        if name != "loss_weights":
-            assert getattr(recipe, name) == getattr(trained, name), name
-
-
 def test_scores_are_those_of_a_plainly_loaded_student(trained, experiment):
     arms = experiment.arms("capacity")
-    scores = experiment.seat(arms)
+    scores = experiment.bias.scores(arms)
     assert len(scores) == (1 + 3 * 2) * 2 * 6  # teacher, 3 depths x 2 seeds; 2 poolings; 6 tests
     folder = experiment.materials.student(arms[1], 1)
     plain = evaluate(*load_encoder(folder), "cls", n_samples=500, n_bootstrap=100)
@@ -58,7 +49,7 @@ def test_scores_are_those_of_a_plainly_loaded_student(trained, experiment):
 
 def test_tests_are_means_over_seeds_with_one_seed_as_the_student_itself(trained, experiment):
     arms = experiment.arms("capacity")
-    tests, scores = experiment.tests(arms), experiment.seat(arms)
+    tests, scores = experiment.bias.tests(arms), experiment.bias.scores(arms)
     assert len(tests) == 4 * 2 * 6
     for row in tests.itertuples():
         own = scores[(scores["arm"] == row.arm) & (scores["pooling"] == row.pooling) & (scores["test"] == row.test)]
@@ -74,7 +65,7 @@ def test_tests_are_means_over_seeds_with_one_seed_as_the_student_itself(trained,
 
 def test_averages_are_means_over_tests_then_seeds(experiment):
     arms = experiment.arms("capacity")
-    scores, averages = experiment.seat(arms), experiment.averages(arms)
+    scores, averages = experiment.bias.scores(arms), experiment.bias.averages(arms)
     for row in averages.itertuples():
         chosen = scores[(scores["arm"] == row.arm) & (scores["pooling"] == row.pooling)]
         assert len(chosen) == 6 * row.seeds
@@ -90,8 +81,8 @@ def test_averages_are_means_over_tests_then_seeds(experiment):
 def test_differences_are_paired(experiment):
     """Against the literal resampling: the same words and the same seeds for both arms."""
     arms = experiment.arms("ablation")
-    found = experiment.differences(arms, baseline="full").set_index(["arm", "pooling"])
-    averages = experiment.averages(arms).set_index(["arm", "pooling"])
+    found = experiment.bias.differences(arms, baseline="full").set_index(["arm", "pooling"])
+    averages = experiment.bias.averages(arms).set_index(["arm", "pooling"])
     by_name = {arm.name: arm for arm in arms}
     from fairkd.rng import numpy_generator
     from fairkd.stats.resampling import bias_aware_interval, resample_seeds, widened
@@ -102,7 +93,7 @@ def test_differences_are_paired(experiment):
         tables = [
             experiment.materials.measure(experiment.materials.student(by_name[name], s))[1]["mean"] for s in (0, 1)
         ]
-        own = experiment.seat([by_name[name]]).query("arm != 'teacher' and pooling == 'mean'")
+        own = experiment.bias.scores([by_name[name]]).query("arm != 'teacher' and pooling == 'mean'")
         by_seed[name] = own.groupby("seed").effect_size.apply(lambda d: d.abs().mean()).to_numpy()
         draws[name] = [np.mean([np.abs(tables[s][b]).mean() for s in picks[b]]) for b in range(100)]
     draw = np.array(draws["no-ce"]) - np.array(draws["full"])
@@ -113,13 +104,13 @@ def test_differences_are_paired(experiment):
     assert row["difference"] == pytest.approx(expected, rel=1e-9)
     assert (row["low"], row["high"]) == pytest.approx((low, high), rel=1e-9)
     with pytest.raises(InputError, match=r"baseline 'ful' is not among .*Did you mean 'full'"):
-        experiment.differences(arms, baseline="ful")
+        experiment.bias.differences(arms, baseline="ful")
 
 
 def test_correlation_is_pearsons_r_of_layers_and_averages(experiment):
     arms = experiment.arms("capacity")
-    averages = experiment.averages(arms).query("arm != 'teacher'")
-    for row in experiment.correlation(arms).itertuples():
+    averages = experiment.bias.averages(arms).query("arm != 'teacher'")
+    for row in experiment.bias.correlation(arms).itertuples():
         chosen = averages[averages["pooling"] == row.pooling]
         assert row.r == pytest.approx(scipy_stats.pearsonr(chosen["layers"], chosen["average"]).statistic, rel=1e-9)
         assert -1 <= row.low <= row.high <= 1
@@ -319,7 +310,7 @@ def test_arms_of_table_2_are_the_original_student_and_what_is_mitigated(experime
 
 
 def test_teachers_are_measured_before_and_after_debiasing(experiment):
-    table = experiment.teachers()
+    table = experiment.bias.teachers()
     assert table.groupby("pooling", sort=False).arm.apply(list).tolist() == [["original", "debiased"]] * 2
     before, after = table.query("pooling == 'mean'").average
     assert before != after
@@ -332,23 +323,23 @@ def test_teachers_are_measured_before_and_after_debiasing(experiment):
 
 
 def test_claims_are_those_that_the_arms_can_speak_to(experiment):
-    judged = {group: experiment.claims(experiment.arms(group)) for group in ("capacity", "ablation", "mixup")}
+    judged = {group: experiment.bias.claims(experiment.arms(group)) for group in ("capacity", "ablation", "mixup")}
     assert {group: sorted(set(table.claim)) for group, table in judged.items()} == {
         "capacity": [1],
         "ablation": [0, 2],
         "mixup": [0, 4, 5, 6, 7],
     }
     assert all(table.groupby("pooling").claim.apply(tuple).nunique() == 1 for table in judged.values())
-    full = experiment.averages(experiment.arms("mixup")).query("pooling == 'mean'").set_index("arm").average
+    full = experiment.bias.averages(experiment.arms("mixup")).query("pooling == 'mean'").set_index("arm").average
     row = judged["mixup"].query("pooling == 'mean' and claim == 4").iloc[0]
     assert row.estimate == pytest.approx(full["mixup-xy"] - full["full"])
 
 
 def test_sweep_trains_one_arm_with_each_value(experiment):
-    table = experiment.sweep("alpha", [experiment.profile.alpha, 5.0])
+    table = experiment.sweep("alpha", [experiment.profile.mixup.alpha, 5.0])
     assert sorted(set(table.value)) == [0.4, 5.0]
     own = table.query("arm == 'mixup-xy' and pooling == 'mean'").set_index("value").average
-    known = experiment.averages(experiment.arms("mixup")).query("arm == 'mixup-xy' and pooling == 'mean'").average
+    known = experiment.bias.averages(experiment.arms("mixup")).query("arm == 'mixup-xy' and pooling == 'mean'").average
     assert own[0.4] == pytest.approx(known.item())
     assert own[5.0] != own[0.4]
     with pytest.raises(InputError, match=r"alpha: -1.* greater than 0"):

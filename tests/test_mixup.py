@@ -11,7 +11,7 @@ from scipy import stats
 from torch.nn import functional as F
 
 from fairkd.arms import Arm
-from fairkd.batches import MaskedBatches
+from fairkd.batches import MaskedBatches, Setting
 from fairkd.distill import distill, student_key
 from fairkd.engine.heads import last_hidden, vocabulary_logits
 from fairkd.engine.recipe import Recipe
@@ -344,7 +344,7 @@ def test_the_second_reading_is_made_once_over_the_rows_that_need_it(world, recip
 
     def reads(*arms, counterpart="pass"):
         shapes.clear(), heads.clear()
-        supervise({"original": teacher}, batch, arms, dataclasses.replace(recipe, counterpart=counterpart), CPU)
+        supervise({"original": teacher}, dataclasses.replace(batch, counterpart=counterpart), arms, recipe, CPU)
         return list(shapes), list(heads)
 
     whole, some = tuple(batch.corrupted.shape), tuple(batch.mixing.swapped.shape)
@@ -359,7 +359,7 @@ def test_the_second_reading_is_made_once_over_the_rows_that_need_it(world, recip
 
 
 def test_vocabulary_counterpart_in_the_loss(world, recipe, table, student):
-    recipe = dataclasses.replace(recipe, counterpart="vocabulary", ce_token_fraction=1.0)
+    recipe = dataclasses.replace(recipe, ce_token_fraction=1.0)
     batch = batch_of(world, recipe, table, counterpart="vocabulary")
     arm = mixing_arm(("y",))
     supervision = supervise({"original": world.teacher.model}, batch, [arm], recipe, CPU)
@@ -382,10 +382,8 @@ def test_vocabulary_counterpart_in_the_loss(world, recipe, table, student):
 
 
 def run(arms, world, recipe, store, seed=0, **options):
-    return distill(
-        arms, teacher=world.teacher, corpus=world.corpus, recipe=recipe, seed=seed, store=store, device=CPU,
-        progress=False, **options,
-    )  # fmt: skip
+    setting = Setting(world.corpus, recipe, seed, store, CPU)
+    return distill(arms, setting, teacher=world.teacher, progress=False, **options)
 
 
 def same(a, b) -> bool:
@@ -395,7 +393,7 @@ def same(a, b) -> bool:
 
 def test_without_any_pair_word_a_mixing_arm_has_the_bits_of_the_plain_one(world, recipe, store):
     table = PairTable([Pair("xqz", "qxz", "line 1")], world.tokenizer)  # words that the corpus does not hold
-    folders = run([FULL, mixing_arm(tuple(LEVELS))], world, recipe, store, pairs=table)
+    folders = run([FULL, mixing_arm(tuple(LEVELS))], world, recipe, store, mixup=Mixup(table))
     assert folders["full"] != folders["mixup-xyh"]
     assert same(*folders.values())
 
@@ -436,12 +434,10 @@ def test_keys_hold_what_mixup_depends_on_and_only_for_arms_that_mix(world, recip
     other = PairTable(appendix_c()[:3], world.tokenizer)
 
     def key(arm, pairs=table, **changes):
-        changed = dataclasses.replace(recipe, **changes)
-        return student_key(
-            arm, teacher=world.teacher, corpus=world.corpus, recipe=changed, seed=0, device=CPU, pairs=pairs
-        )
+        mixup = Mixup(pairs, **changes) if pairs else None
+        return student_key(arm, Setting(world.corpus, recipe, 0, world.store, CPU), teacher=world.teacher, mixup=mixup)
 
-    changes = [{}, {"alpha": 1.0}, {"lambda_scope": "batch"}, {"counterpart": "vocabulary"}, {"pairs": other}]
+    changes = [{}, {"alpha": 1.0}, {"scope": "batch"}, {"counterpart": "vocabulary"}, {"pairs": other}]
     xy, x = mixing_arm(("x", "y")), mixing_arm(("x",))
     assert len({key(xy, **change) for change in changes}) == len(changes)
     assert len({key(FULL, **change) for change in changes}) == 1
@@ -458,9 +454,7 @@ def test_students_of_a_debiased_teacher_start_from_it_and_learn_from_it(world, r
     debiased = Teacher(model, world.tokenizer, weights_digest(model), world.teacher.tokenizer_digest, {"layers": 3})
     arm = Arm(name="debiased-teacher", layers=2, teacher="debiased")
     folders = run([FULL, arm], world, recipe, store, debiased=debiased)
-    swapped_roles = distill(
-        [FULL], teacher=debiased, corpus=world.corpus, recipe=recipe, seed=0, store=store, device=CPU, progress=False
-    )
+    swapped_roles = distill([FULL], Setting(world.corpus, recipe, 0, store, CPU), teacher=debiased, progress=False)
     assert same(folders["debiased-teacher"], swapped_roles["full"])
     assert not same(folders["debiased-teacher"], folders["full"])
     with pytest.raises(InputError, match="no debiased teacher was given"):
@@ -484,6 +478,6 @@ def test_arms_that_make_no_sense_are_refused(fields, message):
 
 
 def test_hidden_states_cannot_be_mixed_from_the_vocabulary(world, recipe, store):
-    recipe = dataclasses.replace(recipe, counterpart="vocabulary")
+    mixup = Mixup(PairTable(appendix_c(), world.tokenizer), counterpart="vocabulary")
     with pytest.raises(InputError, match=r"counterpart: 'vocabulary' knows no hidden states.*'mixup-h'.*allowed is"):
-        run([mixing_arm(("h",))], world, recipe, store)
+        run([mixing_arm(("h",))], world, recipe, store, mixup=mixup)

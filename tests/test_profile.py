@@ -8,7 +8,7 @@ import yaml
 from fairkd import InputError, Profile
 from fairkd.arms import NAMED
 from fairkd.claims import paper
-from fairkd.profile import PARAMETERS, project_root
+from fairkd.profile import PARAMETERS, SECTIONS, project_root
 from fairkd.run.parameters_cells import parameters_cell
 
 NAMES = ("tiny", "quick", "planted", "small", "paper")
@@ -16,7 +16,7 @@ NAMES = ("tiny", "quick", "planted", "small", "paper")
 
 @pytest.mark.parametrize("name", NAMES)
 def test_shipped_profiles_are_valid_and_named_after_their_files(name):
-    assert Profile.load(name).profile == name
+    assert Profile.load(name).name == name
 
 
 def test_every_shipped_profile_is_tested():
@@ -64,11 +64,11 @@ def changed(**values):
         ({"seeds": 3}, ["seeds: 3 must be a list such as [0, 1]"]),
         ({"seeds": [True]}, ["seeds.0: True"]),
         ({"word_keep": 0.2}, ["word_mask + word_keep + word_rand must be 1, not 1.1"]),
-        ({"loss_weights": "paper"}, ["loss_weights: 'paper'", "Did you mean 'paper-sum'?"]),
+        ({"loss_weights": "paper"}, ["loss_weights 'paper' is unknown", "Did you mean 'paper-sum'?"]),
         ({"loss_weights": {"ce": 1.0}}, ["loss_weights: ['mlm', 'cos'] missing"]),
         ({"adapt": "never"}, ["teacher 'scratch' has no trained MLM head"]),
         ({"teacher_hidden": None}, ["teacher 'scratch' needs teacher_layers and teacher_hidden"]),
-        ({"seat_poolings": ["men"]}, ["seat_poolings.0: 'men'", "Did you mean 'mean'?"]),
+        ({"seat_poolings": ["men"]}, ["seat_poolings.0: pooling 'men' is unknown", "Did you mean 'mean'?"]),
         ({"device": "gpu"}, ["device: 'gpu' must match"]),
         ({"adam_betas": [0.9, 1.0]}, ["adam_betas: [0.9, 1.0] must lie in [0, 1)"]),
         ({"depths": [0]}, ["depths: [0] must be 1 or more"]),
@@ -128,13 +128,13 @@ def test_paths_that_do_not_exist_are_named_with_the_nearest(tmp_path: Path):
 
 def test_lists_and_mappings_may_come_as_text_as_papermill_passes_them():
     assert changed(seeds="[3, 4]").seeds == (3, 4)
-    weights = changed(loss_weights="{ce: 1.0, mlm: 0.5, cos: 0.0}").weights
+    weights = changed(loss_weights="{ce: 1.0, mlm: 0.5, cos: 0.0}").recipe.weights
     assert weights == {"ce": 1.0, "mlm": 0.5, "cos": 0.0}
 
 
 def test_named_loss_weights():
-    assert changed(loss_weights="distilbert").weights == {"ce": 5.0, "mlm": 2.0, "cos": 1.0}
-    assert changed(loss_weights="paper-sum").weights == {"ce": 1.0, "mlm": 1.0, "cos": 1.0}
+    assert changed(loss_weights="distilbert").recipe.weights == {"ce": 5.0, "mlm": 2.0, "cos": 1.0}
+    assert changed(loss_weights="paper-sum").recipe.weights == {"ce": 1.0, "mlm": 1.0, "cos": 1.0}
 
 
 def test_groups_of_arms_are_those_of_the_papers_tables_and_each_arm_stands_once():
@@ -181,3 +181,24 @@ def test_broken_lists_and_arms_without_any_weight_are_refused():
         changed(seeds="[0, 1")
     with pytest.raises(InputError, match=r"arm 'mlm-only' learns from \['mlm'\], all of weight 0"):
         changed(loss_weights={"ce": 1.0, "mlm": 0.0, "cos": 1.0})
+
+
+def test_every_flat_name_stands_for_one_value_of_one_group():
+    profile = changed()
+    values = profile.values()
+    assert list(values) == list(Profile.parameters())
+    groups = {"": profile, **{name: getattr(profile, name) for name in SECTIONS}}
+    found = {}
+    for own in groups.values():
+        for name, field in type(own).__pydantic_fields__.items():
+            if name not in SECTIONS:
+                found.setdefault(str(field.validation_alias or name), []).append(getattr(own, name))
+    assert {name: len(own) for name, own in found.items()} == dict.fromkeys(values, 1)
+    for name, own in found.items():
+        plain = list(own[0]) if isinstance(own[0], tuple) else own[0]
+        assert plain == values[name], name
+    assert (profile.recipe.batch_size, profile.glue_recipe.batch_size) == (
+        values["batch_size"],
+        values["glue_batch_size"],
+    )
+    assert profile.teacher.source == "scratch" == values["teacher"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +13,16 @@ def similar_path(path: Path) -> str:
     return nearest(path.name, [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else [])
 
 
-def explain(problem: Any, allowed_keys: Iterable[str]) -> str:
+def explain(problem: Any) -> str:
     """One line for one problem: key, value, what is allowed, the nearest valid name."""
     unions = ("str", "Arm")  # pydantic names the branch of a union that it tried; that is no part of the key
     key = ".".join(str(part) for part in problem["loc"] if "[" not in str(part) and part not in unions)
     kind, value = problem["type"], problem["input"]
     name = str(problem["loc"][0]) if problem["loc"] else ""
     if kind == "extra_forbidden":
-        hint = nearest(name, allowed_keys) if len(problem["loc"]) == 1 else ""
-        return f"{key}: no such parameter (value {value!r}).{hint}"
+        return f"{key}: no such key (value {value!r})"
     if kind == "missing":
-        return f"{key}: missing; a profile names every parameter"
+        return f"{key}: missing"
     if kind == "value_error":
         message = str(problem["ctx"]["error"])
         return f"{key}: {message}" if key and not message.startswith(name) else message

@@ -3,53 +3,113 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from dataclasses import asdict
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BeforeValidator, ConfigDict, Field
+from pydantic.dataclasses import dataclass
+
+from fairkd.errors import one_of
+
+SETTINGS = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, populate_by_name=True)
+"""Of every group of a profile's parameters: what is not known or of another type is an error."""
 
 
-@dataclass(frozen=True)
+def parameter(description: str, *, name: str | None = None, default: Any = ..., **limits: Any) -> Any:
+    """A parameter of a profile: a field of a frozen class of settings.
+
+    Args:
+        description: what it is and its unit, for the parameters cell of a notebook.
+        name: what files and notebooks call it, where that is not the field's own name.
+        default: of the class; a profile's file must name every parameter all the same.
+        limits: as for :func:`pydantic.Field`, such as ``gt=0``.
+    """
+    return Field(default, validation_alias=name, serialization_alias=name, description=description, **limits)
+
+
+def read_list(value: Any) -> Any:
+    """Lists become tuples; text such as "[0, 1]" (papermill's -p passes it so) is read as the list it shows."""
+    value = _read(value, "[")
+    return tuple(value) if isinstance(value, list) else value
+
+
+def read_mapping(value: Any) -> Any:
+    """Text such as "{ce: 1.0}" is read as the mapping it shows."""
+    return _read(value, "{")
+
+
+def _read(value: Any, bracket: str) -> Any:
+    if not isinstance(value, str) or not value.strip().startswith(bracket):
+        return value
+    try:
+        return yaml.safe_load(value)
+    except yaml.YAMLError:
+        raise ValueError(f"{value!r} is not a complete list or mapping") from None
+
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(ge=1)]
+Pair = Annotated[tuple[float, float], BeforeValidator(read_list)]
+Weights = Annotated[str | dict[str, Annotated[float, Field(ge=0)]], BeforeValidator(read_mapping)]
+Adapt = Literal["auto", "always", "never"]
+"""Whether a teacher's MLM training is continued on the corpus; auto: if it has no MLM head."""
+
+
+@dataclass(frozen=True, kw_only=True, config=SETTINGS)
 class Recipe:
     """How a model is trained. Names and defaults are those of Appendix D; what the paper leaves out follows it.
 
-    Attributes:
-        loss_weights: weight of each loss term; the paper prints a plain sum, DistilBERT was trained with 5, 2, 1.
-        n_epoch: passes over the corpus; ``max_steps`` (updates) stops earlier.
-        batch_size: sequences a batch; ``gradient_accumulation_steps`` batches make an update.
-        ce_token_fraction: share of the tokens, drawn at random, over which L_ce is taken.
-        alpha, lambda_scope, counterpart: of mixup, see :class:`fairkd.mixup.Mixup`; arms that do not mix ignore them.
-        checkpoint_every: updates between checkpoints; does not change the result.
+    ``gradient_accumulation_steps`` batches make an update; ``max_steps`` (updates) stops before ``n_epoch`` does.
+    ``checkpoint_every`` does not change the result.
     """
 
-    temperature: float = 2.0
-    mlm_mask_prop: float = 0.15
-    word_mask: float = 0.8
-    word_keep: float = 0.1
-    word_rand: float = 0.1
-    mlm_smoothing: float = 0.7
-    n_epoch: int = 3
-    batch_size: int = 8
-    warmup_prop: float = 0.05
-    weight_decay: float = 0.0
-    learning_rate: float = 5e-4
-    max_grad_norm: float = 5.0
-    adam_epsilon: float = 1e-6
-    initializer_range: float = 0.02
-    loss_weights: dict[str, float] = field(default_factory=lambda: {"ce": 5.0, "mlm": 2.0, "cos": 1.0})
-    max_steps: int | None = None
-    gradient_accumulation_steps: int = 1
-    adam_betas: tuple[float, float] = (0.9, 0.98)
-    dropout: float = 0.1
-    freeze_positions: bool = True
-    ce_token_fraction: float = 1.0
-    alpha: float = 0.4
-    lambda_scope: Literal["sequence", "batch", "occurrence"] = "sequence"
-    counterpart: Literal["pass", "vocabulary"] = "pass"
-    checkpoint_every: int = 500
+    loss_weights: Weights = parameter(
+        "distilbert (5, 2, 1), paper-sum (1, 1, 1) or {ce, mlm, cos}", default="distilbert"
+    )
+    temperature: Positive = parameter("softens both distributions in L_ce", default=2.0)
+    mlm_mask_prop: Annotated[float, Field(gt=0, lt=1)] = parameter("share of tokens to predict", default=0.15)
+    word_mask: Share = parameter("share of those shown as [MASK]", default=0.8)
+    word_keep: Share = parameter("share of those left as they are", default=0.1)
+    word_rand: Share = parameter("share of those replaced by a random token", default=0.1)
+    mlm_smoothing: float = parameter("exponent: rare tokens are predicted more often", default=0.7, ge=0)
+    n_epoch: Count = parameter("passes over the corpus", default=3)
+    max_steps: Count | None = parameter("updates at most; None: n_epoch decides", default=None)
+    batch_size: Count = parameter("sequences a batch", default=8)
+    gradient_accumulation_steps: Count = parameter("batches an update", default=1)
+    warmup_prop: Share = parameter("share of updates with rising learning rate", default=0.05)
+    weight_decay: float = parameter("AdamW, not on biases and LayerNorm", default=0.0, ge=0)
+    learning_rate: Positive = parameter("peak learning rate of the students", default=5e-4)
+    max_grad_norm: Positive = parameter("global norm to which gradients are clipped", default=5.0)
+    adam_epsilon: Positive = parameter("AdamW epsilon", default=1e-6)
+    adam_betas: Pair = parameter("AdamW betas", default=(0.9, 0.98))
+    initializer_range: Positive = parameter("standard deviation of weights that start random", default=0.02)
+    dropout: float = parameter("dropout of students, and of a scratch teacher", default=0.1, ge=0, lt=1)
+    freeze_positions: bool = parameter("keep the teacher's position embeddings fixed", default=True)
+    ce_token_fraction: float = parameter("random share of tokens in L_ce; 1 is all", default=1.0, gt=0, le=1)
+    checkpoint_every: Count = parameter("updates between checkpoints", default=500)
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """Weight of each loss by name; a loss that a named weighting does not have gets its own default.
+
+        Raises:
+            InputError: no such named weighting.
+
+        >>> Recipe(loss_weights="paper-sum").weights["ce"]
+        1.0
+        """
+        from fairkd.losses import LOSSES, NAMED_WEIGHTS  # here, as torch takes seconds
+
+        if not isinstance(self.loss_weights, str):
+            return dict(self.loss_weights)
+        one_of(self.loss_weights, NAMED_WEIGHTS, "loss_weights")
+        return {name: term.weight for name, term in LOSSES.items()} | NAMED_WEIGHTS[self.loss_weights]
 
     def content(self) -> dict[str, Any]:
         """The values that determine the result of a training without mixup."""
-        without = ("checkpoint_every", "alpha", "lambda_scope", "counterpart")
-        return {name: value for name, value in asdict(self).items() if name not in without}
+        return {name: value for name, value in asdict(self).items() if name != "checkpoint_every"}
 
     def updates(self, n_batches: int) -> int:
         """Updates of a run over a corpus of ``n_batches`` batches an epoch; at least one."""

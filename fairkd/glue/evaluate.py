@@ -13,7 +13,8 @@ from fairkd.engine.store import Store
 from fairkd.errors import InputError
 from fairkd.glue.classifiers import open_encoder
 from fairkd.glue.data import check_source, load
-from fairkd.glue.finetune import GlueRecipe, Run, check_device
+from fairkd.glue.finetune import Run, check_device
+from fairkd.glue.recipe import GlueRecipe
 from fairkd.glue.tasks import TASKS, find_tasks, headline
 from fairkd.glue.workers import Workers
 

@@ -26,42 +26,14 @@ from fairkd.engine.loading import quiet
 from fairkd.engine.processes import keep_freed_memory
 from fairkd.engine.provenance import environment
 from fairkd.engine.setup import setup
-from fairkd.engine.store import Store
+from fairkd.engine.store import REVISIONS, Store
 from fairkd.engine.training import precision
 from fairkd.errors import DivergedError, InputError
 from fairkd.glue.classifiers import Encoder, classifier
 from fairkd.glue.data import TaskData
+from fairkd.glue.recipe import GlueRecipe
 from fairkd.glue.tasks import Task, score
 from fairkd.rng import derive, global_randomness_kept, numpy_generator
-
-ENGINE = 2
-"""Part of every run's key; raised when a change of the code changes its predictions."""
-
-
-@dataclass(frozen=True)
-class GlueRecipe:
-    """How a task is learned; the defaults are the paper's (Section 5.3) and those of transformers' GLUE example.
-
-    Attributes:
-        max_length: longest sequence in tokens, pairs cut from the longer text.
-        batch_size: examples a batch.
-        learning_rate: at the first update; it falls to zero in a line.
-        epochs: passes over the training examples.
-        train_examples: so many of them, chosen by a seeded permutation (a prefix of it, so that sizes are nested);
-            None for all.
-        freeze_embeddings: keep the embeddings as they are. Words that occur in no training example then stay where
-            the encoder learned to read them, and a step of a small model is much cheaper.
-        dropout: of every layer and the head; None for what the encoder was trained with. Small models in few updates
-            learn more without.
-    """
-
-    max_length: int = 128
-    batch_size: int = 32
-    learning_rate: float = 2e-5
-    epochs: int = 3
-    train_examples: int | None = None
-    freeze_embeddings: bool = False
-    dropout: float | None = None
 
 
 @dataclass(frozen=True)
@@ -88,7 +60,7 @@ class Run:
     def spec(self) -> dict[str, Any]:
         """All that determines the entry of the store, and is part of its manifest."""
         return {
-            "engine": ENGINE,
+            "engine": REVISIONS["glue"],
             "encoder": self.encoder.digest,
             "pretrained": self.encoder.pretrained,
             "tokenizer": self.encoder.tokenizer_digest,

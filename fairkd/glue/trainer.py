@@ -99,7 +99,7 @@ def arguments(recipe: Any, seed: int, device: torch.device, scratch: str) -> Tra
     """The settings of one run, the usual ones of GLUE.
 
     Args:
-        recipe: a :class:`fairkd.glue.finetune.GlueRecipe`.
+        recipe: a :class:`fairkd.glue.recipe.GlueRecipe`.
         seed: of the order of examples and of dropout.
         device: CPU or the first CUDA device.
         scratch: a folder for what ``Trainer`` may want to write.

@@ -18,17 +18,16 @@ from tqdm import tqdm
 
 from fairkd.arms import Arm
 from fairkd.engine.loading import first_line, load_tokenizer
-from fairkd.engine.store import Store
+from fairkd.engine.store import REVISIONS, Store
 from fairkd.errors import InputError
 from fairkd.glue.baselines import bag_of_words, majority
 from fairkd.glue.classifiers import Encoder, open_encoder
 from fairkd.glue.data import TaskData, load, suite
-from fairkd.glue.finetune import GlueRecipe, Run, check_device
+from fairkd.glue.finetune import Run, check_device
 from fairkd.glue.quality import Quality, over_runs, resample
 from fairkd.glue.tasks import Task, find_tasks
 from fairkd.glue.workers import Workers
 from fairkd.lab.materials import Materials
-from fairkd.profile import Profile
 from fairkd.rng import numpy_generator
 
 UNTRAINED = "untrained"
@@ -37,17 +36,12 @@ Runs = list[dict[str, pd.DataFrame]]
 """Of one model on one task: a run a fine-tuning seed, each with the predictions on every development split."""
 
 
-def glue_recipe(profile: Profile) -> GlueRecipe:
-    """The fine-tuning recipe of a profile."""
-    return GlueRecipe(**{name: getattr(profile, f"glue_{name}") for name in GlueRecipe.__dataclass_fields__})
-
-
 class GlueRuns:
     """Predictions of fine-tuned students, by arm and task.
 
     Args:
         materials: of the profile.
-        train_examples: instead of the profile's ``glue_train_examples`` (a point of a learning curve).
+        train_examples: instead of the profile's (a point of a learning curve).
 
     Raises:
         InputError: the profile has no ``glue_source``, or a device that fine-tuning cannot use.
@@ -55,11 +49,11 @@ class GlueRuns:
 
     def __init__(self, materials: Materials, *, train_examples: int | None = None) -> None:
         profile = materials.profile
-        if profile.glue_source is None:
-            raise InputError(f"glue_source: profile {profile.profile!r} has none; allowed: mini, hub:REPO or a folder")
+        if profile.glue.source is None:
+            raise InputError(f"glue_source: profile {profile.name!r} has none; allowed: mini, hub:REPO or a folder")
         check_device(materials.device)
-        self.materials, self.profile, self.source = materials, profile, profile.glue_source
-        self.recipe = glue_recipe(profile)
+        self.materials, self.profile, self.source = materials, profile, profile.glue.source
+        self.recipe = profile.glue_recipe
         if train_examples is not None:
             self.recipe = replace(self.recipe, train_examples=train_examples)
         self.failures: dict[tuple[str, str], str] = {}
@@ -75,7 +69,7 @@ class GlueRuns:
     @cached_property
     def tasks(self) -> list[Task]:
         """The profile's tasks, in the order of Table 3."""
-        return find_tasks(self.profile.glue_tasks)
+        return find_tasks(self.profile.glue.tasks)
 
     @cached_property
     def data(self) -> dict[str, TaskData]:
@@ -124,9 +118,9 @@ class GlueRuns:
 
     def _runs(self, encoders: Sequence[Encoder], task: str) -> list[list[Run]]:
         """By encoder, then by fine-tuning seed."""
-        data, device, keep = self.data[task], self.materials.device, self.profile.glue_keep_weights
+        data, device, keep = self.data[task], self.materials.device, self.profile.glue.keep_weights
         return [
-            [Run(encoder, data, self.recipe, seed, device, keep) for seed in self.profile.glue_seeds]
+            [Run(encoder, data, self.recipe, seed, device, keep) for seed in self.profile.glue.seeds]
             for encoder in encoders
         ]
 
@@ -168,7 +162,7 @@ class GlueRuns:
         return open_encoder(folder, tokenizer=self._tokenizers[files], digest=digest, pretrained=pretrained)
 
     def _cached(self, name: str, make: Callable[[TaskData], dict[str, pd.DataFrame]], data: TaskData) -> Any:
-        key = Store.key("glue baseline", {"version": 1, "name": name, "data": data.digest})
+        key = Store.key("glue baseline", {"version": REVISIONS["glue baseline"], "name": name, "data": data.digest})
         store = self.materials.store
 
         def fill() -> None:
@@ -182,7 +176,7 @@ class GlueRuns:
         """Of one arm: headline scores by seed and task, the mean over fine-tuning runs; nan where a task failed."""
         seeds = max([len(own) for own in runs.values() if own], default=1)  # 1 for a baseline, and where all failed
         scores = np.full((seeds, len(runs)), np.nan)
-        replicates = np.full((seeds, self.profile.seat_bootstrap, len(runs)), np.nan)
+        replicates = np.full((seeds, self.profile.seat.bootstrap, len(runs)), np.nan)
         for column, task in enumerate(self.tasks):
             if not runs[task.name]:
                 continue
@@ -197,7 +191,7 @@ class GlueRuns:
     def _weights(self, task: Task, examples: int) -> np.ndarray:
         """How often each example counts in each replicate: the same for all models."""
         generator = numpy_generator(0, f"glue examples {task.config}")
-        return resample(examples, self.profile.seat_bootstrap, generator)
+        return resample(examples, self.profile.seat.bootstrap, generator)
 
 
 def _predictions(folder: Path, data: TaskData) -> dict[str, pd.DataFrame]:

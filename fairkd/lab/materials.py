@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -13,23 +14,22 @@ import torch
 
 from fairkd import seat
 from fairkd.arms import Arm
+from fairkd.batches import Setting
 from fairkd.bias.encoding import load_encoder
-from fairkd.debias import DebiasRecipe, debias, debias_key
+from fairkd.debias import debias, debias_key
 from fairkd.distill import check_arms, distill, student_key
-from fairkd.engine.recipe import Recipe
 from fairkd.engine.setup import setup
-from fairkd.engine.store import Store
+from fairkd.engine.store import REVISIONS, Store
 from fairkd.errors import DivergedError, InputError
 from fairkd.gender import Pair, PairTable, count, load_pairs
+from fairkd.mixup import Mixup
 from fairkd.profile import Profile
 from fairkd.teachers import checkpoints as teachers
-from fairkd.teachers.adapt import adaptation_recipe, needs_adaptation, prepare, teacher_key
+from fairkd.teachers.adapt import SEED, adaptation_recipe, needs_adaptation, prepare, teacher_key
+from fairkd.teachers.wordlists import WordLists
 from fairkd.teachers.wordlists import load as load_words
 from fairkd.text import corpus as corpora
 from fairkd.text.sources import is_path
-
-SEAT_CACHE = 2
-"""Part of the key of every stored measurement; raised when a change of the code changes its numbers."""
 
 
 def resolve_device(name: str) -> torch.device:
@@ -47,12 +47,6 @@ def resolve_device(name: str) -> torch.device:
     return torch.device("cuda", device.index or 0) if device.type == "cuda" else device
 
 
-def recipe_of(profile: Profile) -> Recipe:
-    """The training recipe of a profile."""
-    same = {name: getattr(profile, name) for name in Recipe.__dataclass_fields__ if name != "loss_weights"}
-    return Recipe(**same, loss_weights=profile.weights)
-
-
 class Materials:
     """Corpus and teacher of a profile, loaded or made at first use."""
 
@@ -61,55 +55,55 @@ class Materials:
         self.profile, self.progress = profile, progress
         self.store = profile.store()
         self.device = resolve_device(profile.device)
-        self.recipe = recipe_of(profile)
         self._measured: dict[str, tuple[pd.DataFrame, dict[str, np.ndarray]]] = {}
+        teacher = profile.teacher
         self.adaptation = adaptation_recipe(
-            self.recipe,
-            steps=profile.adapt_steps,
-            batch_size=profile.adapt_batch_size,
-            learning_rate=profile.adapt_learning_rate,
+            profile.recipe,
+            steps=teacher.adapt_steps,
+            batch_size=teacher.adapt_batch_size,
+            learning_rate=teacher.adapt_learning_rate,
         )
 
     @property
     def sources(self) -> list[str]:
         """The corpus sources, with paths made absolute."""
-        return [str(self.profile.path(s)) if is_path(s) else s for s in self.profile.corpus]
+        return [str(self.profile.path(s)) if is_path(s) else s for s in self.profile.corpus.sources]
 
     @cached_property
     def checkpoint(self) -> teachers.Checkpoint:
         """The teacher's checkpoint before any training."""
-        profile = self.profile
-        if profile.teacher != "scratch":
-            checkpoint = teachers.load(profile.teacher, folder=profile.path(profile.teacher))
+        profile, teacher, corpus = self.profile, self.profile.teacher, self.profile.corpus
+        if teacher.source != "scratch":
+            checkpoint = teachers.load(teacher.source, folder=profile.path(teacher.source))
             longest = checkpoint.model.config.max_position_embeddings
-            if profile.max_length > longest:
+            if corpus.max_length > longest:
                 raise InputError(
-                    f"max_length: {profile.max_length}, but teacher {profile.teacher!r} reads {longest} tokens at most"
+                    f"max_length: {corpus.max_length}, but teacher {teacher.source!r} reads {longest} tokens at most"
                 )
             return checkpoint
-        texts = [t for source in self.sources for t in corpora.documents(source, column=profile.corpus_column)]
+        texts = [text for source in self.sources for text in corpora.documents(source, column=corpus.column)]
         tokenizer = teachers.small_tokenizer(texts)
         model = teachers.from_scratch(
             tokenizer,
-            layers=profile.teacher_layers or 1,
-            hidden=profile.teacher_hidden or 16,
-            max_length=profile.max_length,
-            initializer_range=profile.initializer_range,
+            layers=teacher.layers or 1,
+            hidden=teacher.hidden or 16,
+            max_length=corpus.max_length,
+            initializer_range=profile.recipe.initializer_range,
             seed=0,
-            dropout=profile.dropout,
+            dropout=profile.recipe.dropout,
         )
         return teachers.Checkpoint(model, tokenizer, has_mlm_head=False, source="scratch")
 
     @property
     def corpus_options(self) -> dict[str, Any]:
         """What :func:`fairkd.text.corpus.build` takes from the profile."""
-        profile = self.profile
+        corpus = self.profile.corpus
         return {
-            "column": profile.corpus_column,
-            "fraction": profile.corpus_fraction,
-            "seed": profile.corpus_seed,
-            "heldout_fraction": profile.heldout_fraction,
-            "max_length": profile.max_length,
+            "column": corpus.column,
+            "fraction": corpus.fraction,
+            "seed": corpus.seed,
+            "heldout_fraction": corpus.heldout_fraction,
+            "max_length": corpus.max_length,
         }
 
     @cached_property
@@ -118,23 +112,25 @@ class Materials:
         tokenizer = self.checkpoint.tokenizer
         return corpora.build(self.sources, tokenizer, store=self.store, progress=self.progress, **self.corpus_options)
 
+    def setting(self, seed: int) -> Setting:
+        """What the students of one seed share."""
+        return Setting(self.corpus, self.profile.recipe, seed, self.store, self.device)
+
+    @property
+    def teacher_setting(self) -> Setting:
+        """As :meth:`setting`, for the teacher, which is one and the same for all seeds of the students."""
+        return replace(self.setting(SEED), recipe=self.adaptation)
+
     @cached_property
     def teacher(self) -> teachers.Teacher:
         """The teacher, adapted if the profile or its checkpoint asks for it."""
-        return prepare(
-            self.checkpoint,
-            self.corpus,
-            adapt=self.profile.adapt,
-            recipe=self.adaptation,
-            store=self.store,
-            device=self.device,
-            progress=self.progress,
-        )
+        adapt = self.profile.teacher.adapt
+        return prepare(self.checkpoint, self.teacher_setting, adapt=adapt, progress=self.progress)
 
     @cached_property
     def pair_list(self) -> list[Pair]:
         """The gender words that the profile names, before a vocabulary has seen them."""
-        return load_pairs(self.profile.gender_pairs, self.profile.path(self.profile.gender_pairs))
+        return load_pairs(self.profile.mixup.pairs, self.profile.path(self.profile.mixup.pairs))
 
     @cached_property
     def pairs(self) -> PairTable:
@@ -154,68 +150,67 @@ class Materials:
         return pd.read_parquet(self.store.once(key, make) / "counts.parquet")
 
     @cached_property
-    def debias_options(self) -> dict[str, Any]:
-        """What :func:`fairkd.debias.debias_key` takes from the profile."""
-        profile = self.profile
-        names = ("layers", "target", "alpha", "beta", "learning_rate", "batch_size", "epochs", "sequences")
-        values = {name: getattr(profile, f"debias_{name}") for name in (*names, "square_of_mean")}
-        return {
-            "words": load_words(profile.debias_words, profile.path(profile.debias_words)),
-            "recipe": DebiasRecipe(**values),
-            "masks": self.adaptation,
-            "device": self.device,
-        }
+    def mixup(self) -> Mixup:
+        """How the arms that mix do it."""
+        settings = self.profile.mixup
+        return Mixup(self.pairs, alpha=settings.alpha, scope=settings.scope, counterpart=settings.counterpart)
+
+    @cached_property
+    def debias_words(self) -> WordLists:
+        """The word lists of debiasing."""
+        return load_words(self.profile.debias_words, self.profile.path(self.profile.debias_words))
 
     @cached_property
     def debiased(self) -> teachers.Teacher:
         """The teacher after debiasing."""
-        return debias(self.teacher, self.corpus, **self.debias_options, store=self.store, progress=self.progress)
+        return debias(
+            self.teacher,
+            self.teacher_setting,
+            words=self.debias_words,
+            recipe=self.profile.debias,
+            progress=self.progress,
+        )
 
     def is_debiased(self) -> bool:
         """Whether the debiased teacher need not be made."""
-        key = debias_key(self.teacher, self.corpus, **self.debias_options)
-        return "debiased" in self.__dict__ or self.store.find(key) is not None
+        if "debiased" in self.__dict__:
+            return True
+        words, recipe = self.debias_words, self.profile.debias
+        return self.store.find(debias_key(self.teacher, self.teacher_setting, words=words, recipe=recipe)) is not None
 
     def check(self, arms: Sequence[Arm]) -> None:
         """Raises InputError for arms that cannot be trained, before corpus and teacher are made."""
-        check_arms(arms, self.checkpoint.model, self.recipe)
+        check_arms(arms, self.checkpoint.model, self.profile.mixup.counterpart)
         if any(arm.levels for arm in arms):
             _ = self.pairs
         if any(arm.teacher == "debiased" for arm in arms):
-            _ = self.debias_options
+            _ = self.debias_words
 
-    def look_up(self) -> str:
-        """Takes corpus and teacher from the store if it has them, making nothing; returns "" or what is missing."""
+    def missing(self) -> str:
+        """What the store lacks before a student can be looked for, in words; "" if it has corpus and teacher.
+
+        Takes them from the store if they are there, and makes nothing.
+        """
         if {"corpus", "teacher"} <= self.__dict__.keys():
             return ""
         profile = self.profile
-        if not teachers.is_here(profile.teacher, profile.path(profile.teacher)):
+        if not teachers.is_here(profile.teacher.source, profile.path(profile.teacher.source)):
             return "teacher not downloaded yet"
         checkpoint = self.checkpoint
         corpus = corpora.find(self.sources, checkpoint.tokenizer, store=self.store, **self.corpus_options)
         if corpus is None:
             return "corpus not tokenised yet"
-        adapted = needs_adaptation(checkpoint, profile.adapt)
-        if (
-            self.store.find(teacher_key(checkpoint, corpus, self.adaptation, adapted=adapted, device=self.device))
-            is None
-        ):
-            return "teacher not prepared yet"
         self.corpus = corpus
+        adapted = needs_adaptation(checkpoint, profile.teacher.adapt)
+        if self.store.find(teacher_key(checkpoint, self.teacher_setting, adapted=adapted)) is None:
+            return "teacher not prepared yet"
         _ = self.teacher  # loads what is there
         return ""
 
     def student_key(self, arm: Arm, seed: int) -> str:
         """Key of a student in the store."""
-        return student_key(
-            arm,
-            teacher=self.debiased if arm.teacher == "debiased" else self.teacher,
-            corpus=self.corpus,
-            recipe=self.recipe,
-            seed=seed,
-            device=self.device,
-            pairs=self.pairs if arm.levels else None,
-        )
+        teacher = self.debiased if arm.teacher == "debiased" else self.teacher
+        return student_key(arm, self.setting(seed), teacher=teacher, mixup=self.mixup if arm.levels else None)
 
     def student(self, arm: Arm, seed: int) -> Path:
         """Folder of a finished student; raises InputError if it has not been trained."""
@@ -241,36 +236,32 @@ class Materials:
     def _train(self, arms: Sequence[Arm], seed: int) -> None:
         distill(
             arms,
+            self.setting(seed),
             teacher=self.teacher,
-            corpus=self.corpus,
-            recipe=self.recipe,
-            seed=seed,
-            store=self.store,
-            device=self.device,
             debiased=self.debiased if any(arm.teacher == "debiased" for arm in arms) else None,
-            pairs=self.pairs if any(arm.levels for arm in arms) else None,
+            mixup=self.mixup if any(arm.levels for arm in arms) else None,
             parameters=self.profile.values(),
             progress=self.progress,
         )
 
     def measure(self, model: Path | teachers.Teacher) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
         """SEAT of a student's folder or of a teacher: table, and replicates (B, 6) by pooling; cached."""
-        profile = self.profile
+        seat_of = self.profile.seat
         weights = Store.manifest(model)["weights_digest"] if isinstance(model, Path) else model.digest
-        options = {"n_samples": profile.seat_permutations, "n_bootstrap": profile.seat_bootstrap, "seed": 0}
-        spec = {"version": SEAT_CACHE, "weights": weights, "poolings": list(profile.seat_poolings), **options}
+        options = {"n_samples": seat_of.permutations, "n_bootstrap": seat_of.bootstrap, "seed": 0}
+        spec = {"version": REVISIONS["seat"], "weights": weights, "poolings": list(seat_of.poolings), **options}
         spec["tokenizer"] = self.teacher.tokenizer_digest
         key = Store.key("seat", spec)
         if key in self._measured:  # every table of a notebook asks for the same students
             return self._measured[key]
         found = self.store.once(key, lambda: self._measure(key, spec, model, options))
-        replicates = {str(p): np.load(found / f"{p}.npy", allow_pickle=False) for p in profile.seat_poolings}
+        replicates = {str(p): np.load(found / f"{p}.npy", allow_pickle=False) for p in seat_of.poolings}
         self._measured[key] = pd.read_parquet(found / "table.parquet"), replicates
         return self._measured[key]
 
     def _measure(self, key: str, spec: dict[str, Any], model: Path | teachers.Teacher, options: dict[str, Any]) -> None:
         encoder = load_encoder(model) if isinstance(model, Path) else (model.model, model.tokenizer)
-        measured = seat.measure_each(*encoder, self.profile.seat_poolings, **options, device=self.device)
+        measured = seat.measure_each(*encoder, self.profile.seat.poolings, **options, device=self.device)
         with self.store.write(key, {"kind": "seat", **spec}) as new:
             pd.concat([m.table for m in measured.values()], ignore_index=True).to_parquet(new / "table.parquet")
             for pooling, m in measured.items():

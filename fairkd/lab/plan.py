@@ -36,7 +36,7 @@ def plan(profile: Profile) -> pd.DataFrame:
         InputError: an arm is deeper than the teacher.
     """
     materials = Materials(profile)
-    missing = materials.look_up()
+    missing = materials.missing()
     if "checkpoint" in materials.__dict__:
         materials.check(profile.all_arms())
     rows = []
@@ -73,16 +73,18 @@ def cost(profile: Profile) -> list[tuple[str, str]]:
         InputError: the teacher's configuration cannot be read, or an arm is deeper than the teacher.
     """
     materials = Materials(profile, progress=False)
-    missing = materials.look_up()
-    teacher, recipe = Shape.of(_config(materials)), materials.recipe
+    missing = materials.missing()
+    teacher, recipe = Shape.of(_config(materials)), profile.recipe
     arms = list({str(arm.content()): arm for arm in profile.all_arms()}.values())  # equal content is trained once
     corpus = None if missing else materials.corpus
-    length = float(corpus.train.lengths.mean()) if corpus else float(profile.max_length)
+    length = float(corpus.train.lengths.mean()) if corpus else float(profile.corpus.max_length)
     batches = math.ceil(len(corpus.train) / recipe.batch_size) if corpus else None
     updates = recipe.updates(batches) if batches is not None else recipe.max_steps
     batch = batch_of(recipe, recipe.batch_size, length)
     update = recipe.gradient_accumulation_steps * step_flops(teacher, arms, batch)
-    adapting = profile.adapt_steps * adaptation_flops(teacher, profile.adapt_batch_size, length, recipe.mlm_mask_prop)
+    adapting = profile.teacher.adapt_steps * adaptation_flops(
+        teacher, profile.teacher.adapt_batch_size, length, recipe.mlm_mask_prop
+    )
     peak = matmul_rate(materials.device)
     memory = memory_bytes(teacher, arms, batch, chunk=CHUNK[materials.device.type])
     disk = BYTES * len(profile.seeds) * sum(teacher.at_depth(arm.layers).parameters for arm in arms)
@@ -141,7 +143,7 @@ def _duration(seconds: float) -> str:
 def _config(materials: Materials) -> Any:
     """The teacher's configuration; its weights are not downloaded for it."""
     profile = materials.profile
-    if teachers.is_here(profile.teacher, profile.path(profile.teacher)):
+    if teachers.is_here(profile.teacher.source, profile.path(profile.teacher.source)):
         materials.check(profile.all_arms())
         return materials.checkpoint.model.config
-    return load_config(resolve(profile.teacher))
+    return load_config(resolve(profile.teacher.source))

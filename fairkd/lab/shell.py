@@ -18,9 +18,9 @@ def check_names(parameters: dict[str, Any]) -> None:
         if not name.startswith(("_", "PAPERMILL_")) and name not in shell and isinstance(value, plain)
     ]
     for name in names:
-        if name not in Profile.model_fields:
+        if name not in Profile.parameters():
             raise InputError(
-                f"{name}: no such parameter (value {parameters[name]!r}).{nearest(name, Profile.model_fields)}"
+                f"{name}: no such parameter (value {parameters[name]!r}).{nearest(name, Profile.parameters())}"
             )
 
 

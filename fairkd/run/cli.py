@@ -130,11 +130,11 @@ def glue(
     """Fine-tune any encoder on the tasks of GLUE and print its development scores."""
     from fairkd.engine.store import Store
     from fairkd.glue.evaluate import evaluate
-    from fairkd.glue.finetune import GlueRecipe
+    from fairkd.glue.recipe import GlueRecipe
     from fairkd.lab.materials import resolve_device
     from fairkd.profile import project_root
 
-    recipe = GlueRecipe(max_length, batch_size, learning_rate, epochs)
+    recipe = GlueRecipe(max_length=max_length, batch_size=batch_size, learning_rate=learning_rate, epochs=epochs)
     where = Store(project_root() / store)
     options: dict[str, Any] = {"seeds": seed or [0], "store": where, "device": resolve_device("auto")}
     table, failures = evaluate(model, source, task or ["all"], recipe, **options)
@@ -157,7 +157,7 @@ def plan(profile: ProfileName = "quick") -> None:
     from fairkd.lab.plan import cost
 
     checked = Profile.load(profile)
-    table = Table(title=f"{checked.profile}: estimates", title_justify="left", show_header=False)
+    table = Table(title=f"{checked.name}: estimates", title_justify="left", show_header=False)
     for what, value in cost(checked):
         table.add_row(what, value)
     console = Console()
@@ -174,7 +174,7 @@ def status(profile: ProfileName = "quick") -> None:
     from fairkd.run import runner
 
     checked = Profile.load(profile)
-    table = Table(title=f"{checked.profile}: {checked.output_dir}", title_justify="left")
+    table = Table(title=f"{checked.name}: {checked.output_dir}", title_justify="left")
     for name in ("notebook", "state", "finished (UTC)", "seconds", "why"):
         table.add_column(name, justify="right" if name == "seconds" else "left")
     for row in runner.status(checked).to_dict("records"):

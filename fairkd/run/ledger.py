@@ -62,7 +62,7 @@ class Files:
 def notebooks(profile: Profile) -> tuple[str, ...]:
     """What ``reproduce`` runs, in order; the report is the last and reads the results of the others."""
     planted = ("06_planted",) if profile.planted_strengths else ()
-    glue = ("04_glue",) if profile.glue_source else ()
+    glue = ("04_glue",) if profile.glue.source else ()
     return ("01_capacity", "02_ablation", "03_mixup", *glue, *planted, REPORT)
 
 

@@ -1,6 +1,6 @@
 """Keeps the notebooks' parameters cells equal to the profile: ``python -m fairkd.run.parameters_cells`` rewrites them.
 
-The parameters of a notebook are the fields of :class:`fairkd.Profile`, with the values of the profile that one would
+The parameters of a notebook are those of :class:`fairkd.Profile`, with the values of the profile that one would
 run it with first: ``quick``, or the one in :data:`FIRST`. A test fails where a cell differs; this tool repairs it.
 """
 
@@ -35,10 +35,10 @@ def parameters_cells(notebook: dict[str, Any]) -> list[dict[str, Any]]:
 
 def parameters_cell(profile: str = "quick") -> str:
     """Source of a parameters cell: the values of a profile, each with what it is."""
-    lines = []
+    lines, fields = [], Profile.parameters()
     for name, value in Profile.load(profile).values().items():
         kind = "" if value is None else f": {type(value).__name__}"  # papermill shows it in --help-notebook
-        lines.append(f"{name}{kind} = {_literal(value)}  # {Profile.model_fields[name].description}")
+        lines.append(f"{name}{kind} = {_literal(value)}  # {fields[name].description}")
     return "\n".join(lines)
 
 

@@ -12,50 +12,49 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from fairkd.batches import MaskedBatch, MaskedBatches
+from fairkd.batches import MaskedBatch, MaskedBatches, Setting
 from fairkd.engine.digests import tokenizer_digest, weights_digest
 from fairkd.engine.dropout import use_cheap_dropout
 from fairkd.engine.fused_losses import Targets, vocabulary_losses
 from fairkd.engine.heads import last_hidden, vocabulary_logits
 from fairkd.engine.loading import load_weights, quiet
 from fairkd.engine.provenance import environment
-from fairkd.engine.recipe import Recipe
+from fairkd.engine.recipe import Adapt, Recipe
 from fairkd.engine.setup import setup
-from fairkd.engine.store import Store
+from fairkd.engine.store import REVISIONS, Store
 from fairkd.engine.training import Learner, fit, precision
 from fairkd.errors import DivergedError, InputError
 from fairkd.losses import mlm_rows
 from fairkd.teachers.checkpoints import Checkpoint, Teacher, initialise_head
 from fairkd.text.corpus import Corpus, collate
 
-ADAPTATION = 4
-"""Part of every adapted teacher's key; raised when a change of the code changes its weights or its record."""
 EVALUATED = 64
 """Held-out positions whose logits exist at a time: large tensors of many sizes leave holes in the heap."""
 SEED = 0
 """A teacher is one and the same for all seeds of the students."""
 
 
-def teacher_key(checkpoint: Checkpoint, corpus: Corpus, recipe: Recipe, *, adapted: bool, device: torch.device) -> str:
+def teacher_key(checkpoint: Checkpoint, setting: Setting, *, adapted: bool) -> str:
     """Key of a prepared teacher in the store: all that determines its weights and its record."""
+    recipe = setting.recipe
     spec: dict[str, Any] = {
-        "adaptation": ADAPTATION,
+        "adaptation": REVISIONS["teacher"],
         "weights": weights_digest(checkpoint.model),
         "tokenizer": tokenizer_digest(checkpoint.tokenizer),
-        "corpus": corpus.digest,
+        "corpus": setting.corpus.digest,
         "masks": [recipe.mlm_mask_prop, recipe.word_mask, recipe.word_keep],
-        "recipe": {**recipe.content(), "precision": precision(device)} if adapted else None,
+        "recipe": {**recipe.content(), "precision": precision(setting.device)} if adapted else None,
     }
     return Store.key("teacher", spec)
 
 
-def needs_adaptation(checkpoint: Checkpoint, adapt: Literal["auto", "always", "never"]) -> bool:
+def needs_adaptation(checkpoint: Checkpoint, adapt: Adapt) -> bool:
     """Whether the teacher is to be trained on first.
 
     Raises:
@@ -69,20 +68,17 @@ def needs_adaptation(checkpoint: Checkpoint, adapt: Literal["auto", "always", "n
     return adapt == "always" or not checkpoint.has_mlm_head
 
 
-def prepare(
-    checkpoint: Checkpoint,
-    corpus: Corpus,
-    *,
-    adapt: Literal["auto", "always", "never"],
-    recipe: Recipe,
-    store: Store,
-    device: torch.device,
-    progress: bool = True,
-) -> Teacher:
+def prepare(checkpoint: Checkpoint, setting: Setting, *, adapt: Adapt, progress: bool = True) -> Teacher:
     """The teacher for distillation: the checkpoint, adapted if it must be, with its record; cached in the store.
 
     The record has the held-out MLM loss (nats a token, fixed masks) before and after; equal where nothing was
     adapted.
+
+    Args:
+        checkpoint: left as it is.
+        setting: its recipe is the adaptation's (:func:`adaptation_recipe`), its seed :data:`SEED`.
+        adapt: whether to train, see :func:`needs_adaptation`.
+        progress: show a progress bar.
 
     Raises:
         InputError: see :func:`needs_adaptation`.
@@ -90,18 +86,13 @@ def prepare(
     """
     setup()
     adapted = needs_adaptation(checkpoint, adapt)
-    key = teacher_key(checkpoint, corpus, recipe, adapted=adapted, device=device)
+    key = teacher_key(checkpoint, setting, adapted=adapted)
     model = copy.deepcopy(checkpoint.model)  # an interrupted adaptation must not change the checkpoint
-    folder = store.find(key)
-    if folder is None:
-        with store.lock(key):
-            folder = store.find(key)
-            if folder is None:
-                _make(
-                    key, checkpoint, model, corpus, adapted=adapted, recipe=recipe, store=store, device=device,
-                    progress=progress,
-                )  # fmt: skip
-                folder = store.root / key
+
+    def make() -> None:
+        _make(key, checkpoint, model, setting, adapted=adapted, progress=progress)
+
+    folder = setting.store.once(key, make)
     if adapted:
         load_weights(model, folder / "model.safetensors")
     manifest = Store.manifest(folder)
@@ -114,29 +105,19 @@ def prepare(
     )
 
 
-def _make(
-    key: str,
-    checkpoint: Checkpoint,
-    model: Any,
-    corpus: Corpus,
-    *,
-    adapted: bool,
-    recipe: Recipe,
-    store: Store,
-    device: torch.device,
-    progress: bool,
-) -> None:
+def _make(key: str, checkpoint: Checkpoint, model: Any, setting: Setting, *, adapted: bool, progress: bool) -> None:
+    recipe, corpus, store, device = setting.recipe, setting.corpus, setting.store, setting.device
     if not checkpoint.has_mlm_head:
         initialise_head(
             model,
-            seed=SEED,
+            seed=setting.seed,
             std=recipe.initializer_range,
             decoder_bias=log_unigram(corpus.token_counts, model.config.vocab_size),
         )
     model.to(device)
-    batches = MaskedBatches(corpus, checkpoint.tokenizer, recipe, SEED, device)
+    batches = MaskedBatches(corpus, checkpoint.tokenizer, recipe, setting.seed, device)
     before = heldout_mlm_loss(model, corpus, batches)
-    learner = _adapt(model, batches, recipe, store.unfinished(key), device, progress) if adapted else None
+    learner = _adapt(model, batches, setting, store.unfinished(key), progress) if adapted else None
     after = heldout_mlm_loss(model, corpus, batches) if adapted else before
     model.cpu()
     record = {
@@ -160,9 +141,8 @@ def _make(
     store.clear_unfinished(key)
 
 
-def _adapt(
-    model: Any, batches: MaskedBatches, recipe: Recipe, folder: Path, device: torch.device, progress: bool
-) -> Learner:
+def _adapt(model: Any, batches: MaskedBatches, setting: Setting, folder: Path, progress: bool) -> Learner:
+    recipe = setting.recipe
     use_cheap_dropout(model)
     learner = Learner(name="teacher", model=model.train(), losses=mlm_loss, recipe=recipe, folder=folder)
 
@@ -175,8 +155,8 @@ def _adapt(
         shared,
         total=recipe.updates(len(batches)),
         recipe=recipe,
-        seed=SEED,
-        device=device,
+        seed=setting.seed,
+        device=setting.device,
         progress="teacher" if progress else "",
     )
     if learner.divergence:

@@ -20,15 +20,15 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from fairkd.engine.recipe import Recipe
 from fairkd.engine.training import autocast
 from fairkd.teachers.checkpoints import Teacher
+from fairkd.teachers.debias_recipe import LAYERS, DebiasRecipe
 from fairkd.teachers.occurrences import Batch, Lexicon, Reader, Spans, choose, count
 from fairkd.teachers.wordlists import NAMES, WordLists
 from fairkd.text.corpus import Corpus
@@ -37,54 +37,12 @@ EVALUATION_BATCH = 32
 """Sequences read at once where nothing is learned."""
 
 
-@dataclass(frozen=True)
-class DebiasRecipe:
-    """How a teacher is debiased; the defaults are those of the public program.
-
-    Attributes:
-        layers: hidden states in L_debias: all (embedding output and every layer), first (embedding output), last.
-        target: what becomes orthogonal: each stereotype word, or each token of its sequence.
-        alpha, beta: weights of L_debias and L_reg.
-        batch_size: neutral sequences an update; as many attribute sequences go with them, half female, half male.
-        epochs: passes at most; the best on held-out sequences is kept, and none follows one that is worse.
-        sequences: of each kind at most, held-out ones included; None for all.
-        square_of_mean: the public program's form: one v per gender, inner products averaged over batch and layers
-            before they are squared, and L_reg a mean over units.
-    """
-
-    layers: Literal["all", "first", "last"] = "all"
-    target: Literal["token", "sentence"] = "token"
-    alpha: float = 0.2
-    beta: float = 0.8
-    learning_rate: float = 5e-5
-    batch_size: int = 32
-    epochs: int = 3
-    sequences: int | None = None
-    square_of_mean: bool = False
-
-    def optimisation(self) -> Recipe:
-        """AdamW as in the public program: linear decay without warm-up, clipping at 1, no weight decay."""
-        return Recipe(
-            learning_rate=self.learning_rate,
-            warmup_prop=0.0,
-            weight_decay=0.0,
-            max_grad_norm=1.0,
-            adam_epsilon=1e-8,
-            adam_betas=(0.9, 0.999),
-        )
-
-
-def layer_states(model: Any, batch: Batch, layers: Literal["all", "first", "last"] = "all") -> Sequence[Tensor]:
+def layer_states(model: Any, batch: Batch, layers: str = "all") -> Sequence[Tensor]:
     """Hidden states (batch, tokens, hidden) of the chosen layers; the first of all is the embedding output."""
     states: Sequence[Tensor] = model.base_model(
         input_ids=batch.input_ids, attention_mask=batch.attention_mask, output_hidden_states=True
     ).hidden_states
-    return pick(states, layers)
-
-
-def pick(states: Sequence[Tensor], layers: Literal["all", "first", "last"]) -> Sequence[Tensor]:
-    """The states of the chosen layers."""
-    return {"all": states, "first": states[:1], "last": states[-1:]}[layers]
+    return states[LAYERS[layers]]
 
 
 def word_vectors(states: Sequence[Tensor], spans: Spans) -> Tensor:

@@ -22,7 +22,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from fairkd.engine.digests import tokenizer_digest
-from fairkd.engine.store import Store
+from fairkd.engine.store import REVISIONS, Store
 from fairkd.errors import InputError
 from fairkd.rng import numpy_generator
 from fairkd.text.sequences import SHORTEST, Sequences, SequenceWriter
@@ -40,8 +40,6 @@ __all__ = [
     "load",
 ]
 
-FORMAT = 2
-"""Part of the cache's key: raised when the same text gives other sequences, or other files, than before."""
 LENGTH_EDGES = np.arange(3, 512, 4)
 """Borders of the length groups from which batches are drawn."""
 SPLITS = ("train", "heldout")
@@ -98,17 +96,13 @@ def build(
     settings = (column, fraction, seed, heldout_fraction, max_length)
     spec = _spec(sources, tokenizer, *settings)
     key = Store.key("corpus", spec)
-    if found := store.find(key):
-        return load(found)
-    with store.lock(key):
-        if found := store.find(key):  # another process made it while this one waited
-            return load(found)
+
+    def make() -> None:
         manifest = {"kind": "corpus", **spec}
         with store.write(key, manifest) as folder:
             manifest.update(_write(folder, spec, list(sources), tokenizer, progress))
-    found = store.find(key)
-    assert found is not None
-    return load(found)
+
+    return load(store.once(key, make))
 
 
 def find(
@@ -139,7 +133,7 @@ def _spec(
 ) -> dict[str, Any]:
     """Everything that determines a corpus."""
     return {
-        "format": FORMAT,
+        "format": REVISIONS["corpus"],
         "sources": [fingerprint(source) for source in sources],
         "tokenizer": tokenizer_digest(tokenizer),
         "column": column,

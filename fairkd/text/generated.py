@@ -14,8 +14,6 @@ import numpy as np
 from fairkd.bias.stimuli import LISTS
 from fairkd.rng import numpy_generator
 
-VERSION = 2
-"""Part of every key that stands for this text: raised when the text changes."""
 PARAGRAPHS, NEUTRAL_PARAGRAPHS = 360, 90
 """About people of one gender; without gender."""
 

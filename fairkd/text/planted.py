@@ -33,8 +33,6 @@ from fairkd.bias.stimuli import LISTS, sentences
 from fairkd.errors import InputError
 from fairkd.rng import numpy_generator
 
-VERSION = 1
-"""Of the grammar, part of the corpus's fingerprint: raised when the same strength gives other text than before."""
 DRAWS = 720
 WORDS = 8
 """People and things in a document; one of them stands in a bleached sentence, the others in a list."""

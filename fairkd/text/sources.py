@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import IO, Any
 from xml.etree.ElementTree import ParseError, iterparse
 
-from fairkd.engine.store import file_digest
+from fairkd.engine.store import REVISIONS, file_digest
 from fairkd.errors import InputError, nearest
 from fairkd.text import planted
 
@@ -99,11 +99,9 @@ def fingerprint(source: str) -> dict[str, Any]:
     A hub id stands for itself: what it holds is fixed when it is first read.
     """
     if source == "generated":
-        from fairkd.text.generated import VERSION
-
-        return {"source": source, "version": VERSION}
+        return {"source": source, "version": REVISIONS["generated text"]}
     if source.startswith(planted.PREFIX):
-        return {"source": "planted", "version": planted.VERSION, "strength": planted.strength(source)}
+        return {"source": "planted", "version": REVISIONS["planted text"], "strength": planted.strength(source)}
     if source == "embedded":
         return {"source": source, "sha256": file_digest(embedded_file())}
     if source.startswith("hub:"):

@@ -16,7 +16,8 @@ from fairkd.errors import DivergedError, InputError
 from fairkd.glue.classifiers import Encoder, classifier, open_encoder
 from fairkd.glue.data import TaskData
 from fairkd.glue.evaluate import evaluate
-from fairkd.glue.finetune import GlueRecipe, Run, check_device, finetune
+from fairkd.glue.finetune import Run, check_device, finetune
+from fairkd.glue.recipe import GlueRecipe
 from fairkd.glue.tasks import TASKS, score
 from fairkd.rng import derive, numpy_generator
 from fairkd.students import student_from_teacher

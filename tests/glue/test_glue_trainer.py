@@ -76,7 +76,7 @@ def test_an_epoch_has_every_example_once_in_batches_of_similar_length(examples):
 
 def test_predictions_are_in_the_order_of_the_examples(world, tmp_path):
     from fairkd.glue.classifiers import classifier, open_encoder
-    from fairkd.glue.finetune import GlueRecipe
+    from fairkd.glue.recipe import GlueRecipe
     from fairkd.glue.trainer import GlueTrainer, arguments
 
     student_from_teacher(world.teacher.model, 1).save_pretrained(tmp_path)

@@ -42,64 +42,64 @@ def arms(experiment):
 
 
 def test_eight_tasks_of_a_folder_in_the_hubs_layout_run_end_to_end(experiment, arms):
-    tasks = experiment.glue_tasks(arms)
+    tasks = experiment.quality.tasks(arms)
     assert tasks.task.tolist() == [*TASKS] * 2
     assert (tasks.error == "").all()
     assert tasks.score.notna().all() and (tasks.low <= tasks.high).all()  # noqa: PT018
-    assert experiment.glue_failures() == []
-    assert experiment.glue_is_real
+    assert experiment.quality.failures() == []
+    assert experiment.quality.is_real
 
 
 def test_the_classic_download_gives_the_same_scores_without_another_run(experiment, arms, tmp_path, monkeypatch):
-    before = experiment.glue_tasks(arms)
+    before = experiment.quality.tasks(arms)
     monkeypatch.setattr("fairkd.glue.workers.finetune", lambda *_: pytest.fail("fine-tuned again"))
     other = experiment.profile.changed(glue_source=str(write_tsv(tmp_path / "tsv", rows=ROWS)))
-    pd.testing.assert_frame_equal(Experiment("04_glue", other).glue_tasks(arms), before, check_exact=True)
+    pd.testing.assert_frame_equal(Experiment("04_glue", other).quality.tasks(arms), before, check_exact=True)
 
 
 def test_raw_metrics_are_those_of_the_kept_predictions(experiment, arms):
-    raw = experiment.glue(arms)
+    raw = experiment.quality.scores(arms)
     assert len(raw) == 2 * 2 * 2 * (2 + sum(len(task.metrics) for task in TASKS.values()) - 1)  # MNLI has two splits
-    runs = experiment.glue_runs.predictions("no-ce", "STS-B")[1][0]["validation"]
+    runs = experiment.quality.runs.predictions("no-ce", "STS-B")[1][0]["validation"]
     expected = score(TASKS["STS-B"], runs.label, runs.prediction)
     own = raw.query("arm == 'no-ce' and task == 'STS-B' and seed == 1 and run == 0").set_index("metric").value
     assert own.to_dict() == pytest.approx(expected)
 
 
 def test_a_score_is_the_headline_averaged_over_runs_then_students(experiment, arms):
-    raw, tasks = experiment.glue(arms), experiment.glue_tasks(arms).set_index(["arm", "task"]).score
+    raw, tasks = experiment.quality.scores(arms), experiment.quality.tasks(arms).set_index(["arm", "task"]).score
     for name, task in TASKS.items():
         own = raw[(raw.arm == "full") & (raw.task == name) & (raw.split == task.dev[0])]
         by_run = [headline(task, run.set_index("metric").value) for _, run in own.groupby(["seed", "run"])]
         assert len(by_run) == 4
         assert tasks["full", name] == pytest.approx(np.mean(by_run))
-    averages = experiment.glue_averages(arms).set_index("arm")
+    averages = experiment.quality.averages(arms).set_index("arm")
     assert averages.average["full"] == pytest.approx(tasks["full"].mean())
     assert averages.suite.unique() == ["GLUE"]
 
 
 def test_differences_and_verdicts_are_of_these_arms(experiment, arms):
-    tasks = experiment.glue_tasks(arms).set_index(["arm", "task"]).score
-    rows = experiment.glue_differences(arms, baseline="full").set_index("task")
+    tasks = experiment.quality.tasks(arms).set_index(["arm", "task"]).score
+    rows = experiment.quality.differences(arms, baseline="full").set_index("task")
     assert rows.difference["CoLA"] == pytest.approx(tasks["no-ce", "CoLA"] - tasks["full", "CoLA"])
-    claims = experiment.glue_claims(arms).set_index("claim")
+    claims = experiment.quality.claims(arms).set_index("claim")
     assert claims.verdict.to_dict() == {3: "not run", 8: "not run"}  # no-cos and mixup-xy are not there
 
 
 def test_baselines_know_the_majority_and_the_words(experiment, arms):
-    found = experiment.glue_baselines(arms).set_index(["arm", "task"]).score
+    found = experiment.quality.baselines(arms).set_index(["arm", "task"]).score
     assert {arm for arm, _ in found.index} == {"majority", "bag-of-words", "untrained"}
-    labels = experiment.glue_runs.data["RTE"].dev["validation"]["label"][:]
-    commonest = np.bincount(experiment.glue_runs.data["RTE"].train["label"][:]).argmax()
+    labels = experiment.quality.runs.data["RTE"].dev["validation"]["label"][:]
+    commonest = np.bincount(experiment.quality.runs.data["RTE"].train["label"][:]).argmax()
     assert found["majority", "RTE"] == pytest.approx(100 * np.mean(np.asarray(labels) == commonest))
     assert found["majority", "CoLA"] == found["majority", "STS-B"] == 0
     assert found["bag-of-words", "SST-2"] > 90  # in these files a word marks the label
 
 
 def test_a_learning_curve_is_made_on_request(experiment, arms, profile):
-    assert experiment.glue_learning(arms) is None
+    assert experiment.quality.learning(arms) is None
     options = {"glue_tasks": ["RTE"], "glue_learning_curve": [16, 48], "glue_seeds": [0]}
-    curve = Experiment("04_glue", profile.changed(**options)).glue_learning(arms[:1])
+    curve = Experiment("04_glue", profile.changed(**options)).quality.learning(arms[:1])
     assert curve.train_examples.tolist() == [16, 48]
     assert curve.arm.tolist() == ["full"] * 2
 
@@ -111,13 +111,13 @@ def test_a_task_that_fails_loses_no_other_and_is_named(profile, arms, tmp_path):
         file.unlink()
     save_parquet(folder, task, "validation", [])
     damaged = Experiment("04_glue", profile.changed(glue_source=str(folder)))
-    tasks = damaged.glue_tasks(arms).set_index(["arm", "task"])
+    tasks = damaged.quality.tasks(arms).set_index(["arm", "task"])
     failed = tasks[tasks.error != ""]
     assert [task for _, task in failed.index] == ["RTE", "RTE"]
     assert failed.score.isna().all()
     assert tasks.loc[tasks.error == "", "score"].notna().all()
-    assert damaged.glue_averages(arms).average.isna().all()
-    (line,) = damaged.glue_failures()
+    assert damaged.quality.averages(arms).average.isna().all()
+    (line,) = damaged.quality.failures()
     assert line.startswith("RTE: ")
     assert "empty" in line
     manifest = damaged.finish()
@@ -139,8 +139,8 @@ def test_a_run_that_fails_loses_no_other(profile, arms, monkeypatch):
     real = Workers.start
     monkeypatch.setattr(Workers, "start", start)
     other = Experiment("04_glue", profile)
-    assert other.glue_tasks(arms).query("task != 'CoLA'").score.notna().all()
-    assert other.glue_failures() == ["CoLA, full: out of memory", "CoLA, no-ce: out of memory"]
+    assert other.quality.tasks(arms).query("task != 'CoLA'").score.notna().all()
+    assert other.quality.failures() == ["CoLA, full: out of memory", "CoLA, no-ce: out of memory"]
 
 
 def test_a_run_beside_others_has_the_bits_of_one_alone(profile, arms, experiment, tmp_path):
@@ -150,8 +150,8 @@ def test_a_run_beside_others_has_the_bits_of_one_alone(profile, arms, experiment
     from fairkd.glue.finetune import Run, finetune
 
     torch.set_num_threads(1)
-    experiment.glue_tasks(arms)
-    runs, store = experiment.glue_runs, Store(tmp_path)
+    experiment.quality.tasks(arms)
+    runs, store = experiment.quality.runs, Store(tmp_path)
     encoder, data = runs._encoder(arms[1], 1), runs.data["STS-B"]
     folder = finetune(Run(encoder, data, runs.recipe, 1, torch.device("cpu")), store)
     beside = runs.predictions("no-ce", "STS-B")[1][1]["validation"]
@@ -165,11 +165,11 @@ def test_without_any_usable_task_there_is_an_error(profile, tmp_path, arms):
         file.write_bytes(b"no parquet")
     nothing = profile.changed(glue_source=str(folder), glue_tasks=["RTE"])
     with pytest.raises(InputError, match="RTE"):
-        Experiment("04_glue", nothing).glue_tasks(arms)
+        Experiment("04_glue", nothing).quality.tasks(arms)
 
 
 def test_glue_facts_name_the_data(experiment, arms, profile):
-    experiment.glue_tasks(arms)
+    experiment.quality.tasks(arms)
     about = experiment.facts()["glue"]
     assert about["suite"] == "GLUE"
     assert set(about["data"]) == set(TASKS)
@@ -184,7 +184,7 @@ def test_arms_and_tasks_are_checked_with_the_profile(profile):
     with pytest.raises(InputError, match="glue_source"):
         profile.changed(glue_source="./nowhere")
     with pytest.raises(InputError, match="none; allowed"):
-        Experiment("04_glue", profile.changed(glue_source=None)).glue_tasks([])
+        Experiment("04_glue", profile.changed(glue_source=None)).quality.tasks([])
 
 
 def test_begin_checks_the_folder_before_any_work(profile, tmp_path):

@@ -167,7 +167,7 @@ def test_scores_are_complete_and_averages_follow_from_them(tiny):
     profile = tiny.profile
     scores, averages = tiny.frames["capacity_scores"], tiny.frames["capacity_averages"]
     arms = [f"capacity-{depth}" for depth in profile.depths]
-    assert len(scores) == (len(arms) * len(profile.seeds) + 1) * len(profile.seat_poolings) * len(TESTS)
+    assert len(scores) == (len(arms) * len(profile.seeds) + 1) * len(profile.seat.poolings) * len(TESTS)
     assert set(scores.arm) == {*arms, "teacher"}
     assert np.isfinite(scores[["effect_size", "p_value", "ci_low", "ci_high"]]).all(axis=None)
     assert scores.effect_size.abs().between(0, 2).all()

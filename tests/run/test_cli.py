@@ -115,7 +115,7 @@ def test_parameters_are_read_as_yaml(fairkd, monkeypatch):
 @pytest.mark.parametrize(("states", "status"), [(("done", "skipped"), 0), (("failed", "done"), 1)])
 def test_reproduce_ends_with_1_if_a_notebook_failed(fairkd, monkeypatch, states, status):
     outcomes = [runner.Outcome("n", state, "", 0.0, None) for state in states]
-    monkeypatch.setattr(runner, "reproduce", lambda profile: outcomes if profile.profile == "tiny" else None)
+    monkeypatch.setattr(runner, "reproduce", lambda profile: outcomes if profile.name == "tiny" else None)
     assert fairkd("reproduce", "tiny")[0] == status
 
 

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import BertConfig, BertForMaskedLM, BertModel, DistilBertConfig, DistilBertForMaskedLM
 
-from fairkd.batches import MaskedBatches
+from fairkd.batches import MaskedBatches, Setting
 from fairkd.engine.digests import weights_digest
 from fairkd.engine.loading import embedded_folder
 from fairkd.engine.recipe import Recipe
@@ -212,7 +212,7 @@ def recipe() -> Recipe:
 
 
 def prepared(world, store: Store, checkpoint: Checkpoint, adapt="auto"):
-    return prepare(checkpoint, world.corpus, adapt=adapt, recipe=recipe(), store=store, device=CPU, progress=False)
+    return prepare(checkpoint, Setting(world.corpus, recipe(), 0, store, CPU), adapt=adapt, progress=False)
 
 
 def scratch(world) -> Checkpoint:
@@ -293,7 +293,7 @@ def test_a_teachers_key_ignores_what_only_distillation_reads(world):
     def key(device=CPU, adapted=True, **changes):
         base = dataclasses.replace(Recipe(), **changes)
         recipe = adaptation_recipe(base, steps=5, batch_size=4, learning_rate=1e-3)
-        return teacher_key(checkpoint, world.corpus, recipe, adapted=adapted, device=device)
+        return teacher_key(checkpoint, Setting(world.corpus, recipe, 0, world.store, device), adapted=adapted)
 
     same = [{"temperature": 7.0}, {"dropout": 0.5}, {"ce_token_fraction": 0.5}, {"freeze_positions": False}]
     assert all(key(**change) == key() for change in same)

@@ -10,7 +10,7 @@ import pytest
 
 from fairkd import gender
 from fairkd.bias.stimuli import TESTS, sentences, stimuli
-from fairkd.engine.store import Store
+from fairkd.engine.store import REVISIONS, Store
 from fairkd.errors import InputError
 from fairkd.teachers.checkpoints import small_tokenizer
 from fairkd.text import planted
@@ -197,7 +197,7 @@ def test_source_is_known_by_strength_and_version_of_the_grammar(monkeypatch) -> 
     before = fingerprint("planted:0.3")
     assert before == fingerprint("planted:.30") != fingerprint("planted:-0.3")
     assert fingerprint("planted:0") == fingerprint("planted:-0.0")
-    monkeypatch.setattr(planted, "VERSION", planted.VERSION + 1)
+    monkeypatch.setitem(REVISIONS, "planted text", 99)
     assert fingerprint("planted:0.3") != before
     assert not is_path("planted:0.3")
     check_sources(["planted:-1", "planted:1"])

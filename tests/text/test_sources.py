@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from fairkd.engine.store import REVISIONS
 from fairkd.errors import InputError
 from fairkd.teachers.wordlists import FEMALE, MALE
 from fairkd.text import generated, sources
@@ -174,7 +175,7 @@ def test_generated_corpus_ends_with_paragraphs_without_gender_that_speak_of_all_
 
 def test_generated_corpus_is_known_by_its_version(monkeypatch) -> None:
     before = fingerprint("generated")
-    monkeypatch.setattr(generated, "VERSION", generated.VERSION + 1)
+    monkeypatch.setitem(REVISIONS, "generated text", 99)
     assert fingerprint("generated") != before
 
 

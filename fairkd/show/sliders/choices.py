@@ -128,9 +128,9 @@ class Models:
                 each = seat.measure_each(
                     loaded.model,
                     loaded.tokenizer,
-                    profile.seat_poolings,
-                    n_samples=profile.seat_permutations,
-                    n_bootstrap=profile.seat_bootstrap,
+                    profile.seat.poolings,
+                    n_samples=profile.seat.permutations,
+                    n_bootstrap=profile.seat.bootstrap,
                 )
                 self._measured[name] = pd.concat([m.table for m in each.values()], ignore_index=True)
         return self._measured[name]

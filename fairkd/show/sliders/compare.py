@@ -43,7 +43,7 @@ def effects(models: Models, names: Sequence[str], *, pooling: str) -> pd.DataFra
         InputError: no such model, or a pooling that the profile does not measure.
     """
     columns = ["model", "test", "effect_size", "ci_low", "ci_high", "p_value"]
-    poolings = models.materials.profile.seat_poolings
+    poolings = models.materials.profile.seat.poolings
     if pooling not in poolings:
         raise InputError(f"pooling {pooling!r}: the profile measures {list(poolings)}")
     frames = []

@@ -25,7 +25,7 @@ from fairkd import seat
 from fairkd.bias.association import associations, effect, unit
 from fairkd.bias.poolings import POOLINGS
 from fairkd.bias.stimuli import stimuli
-from fairkd.engine.store import Store
+from fairkd.engine.store import REVISIONS, Store
 from fairkd.errors import InputError, nearest
 from fairkd.gender import Occurrences, PairTable
 from fairkd.mixup import mix
@@ -35,8 +35,6 @@ from fairkd.stats.resampling import percentile_interval
 
 Weighs = Literal["own", "male"]
 WEIGHED = {"own": "the word that stands there", "male": "the male word everywhere"}
-CACHE = 1
-"""Part of the key of every stored curve; raised when a change of the code changes its numbers."""
 Floats = NDArray[np.float64]
 
 
@@ -112,7 +110,12 @@ def stored_curve(
     store: Store, loaded: Loaded, pairs: PairTable, test: str, *, pooling: str = "mean", weighs: Weighs = "own"
 ) -> pd.DataFrame:
     """:func:`curve` on the grid, from the store, or computed once and kept there."""
-    spec = {"version": CACHE, "weights": loaded.digest, "pairs": pairs.content, "grid": list(GRID)}
+    spec = {
+        "version": REVISIONS["seat of mixed stimuli"],
+        "weights": loaded.digest,
+        "pairs": pairs.content,
+        "grid": list(GRID),
+    }
     spec |= {"test": test, "pooling": pooling, "weighs": check_weighs(weighs)}
     spec["pieces"] = [loaded.tokenizer(s)["input_ids"] for part in stimuli(test).values() for s in part]
     key = Store.key("seat of mixed stimuli", spec)

@@ -114,8 +114,9 @@ class Alpha(Panel):
 
     def __init__(self, models: Models, *, draws: int = 1000) -> None:
         self.draws = draws
+        alpha = min(max(models.materials.profile.mixup.alpha, 0.05), 5.0)
         self.alpha = ipywidgets.FloatSlider(
-            min=0.05, max=5.0, step=0.05, value=min(max(models.materials.profile.alpha, 0.05), 5.0), description="α",
+            min=0.05, max=5.0, step=0.05, value=alpha, description="α",
             tooltip="α of Beta(α, α): the smaller, the more often λ is near 0 or 1", **_LOOK,
         )  # fmt: skip
         self.seed = ipywidgets.BoundedIntText(
@@ -173,7 +174,7 @@ class Sentence(Panel):
             teacher=models.load(TEACHER),
             student=models.load(student),
             pairs=models.materials.pairs,
-            temperature=models.materials.profile.temperature,
+            temperature=models.materials.profile.recipe.temperature,
             word=word,
         )
 
@@ -279,7 +280,7 @@ def _tests(value: str) -> Any:
 
 
 def _poolings(models: Models) -> Any:
-    options = list(models.materials.profile.seat_poolings)
+    options = list(models.materials.profile.seat.poolings)
     return ipywidgets.Dropdown(
         options=options, description="pooling", tooltip="how token vectors become a sentence vector", **_LOOK
     )

@@ -12,142 +12,145 @@ from fairkd.arms import Arm
 from fairkd.claims import quality as claims_glue
 from fairkd.glue import quality
 from fairkd.glue.data import MINI, suite
-from fairkd.glue.quality import Quality
 from fairkd.glue.tasks import score
 from fairkd.lab.glue_runs import UNTRAINED, GlueRuns
 from fairkd.lab.materials import Materials
-from fairkd.profile import Profile
+
+RAW = ["arm", "layers", "seed", "run", "task", "split", "metric", "value"]
+"""Columns of :meth:`Quality.scores`."""
+EXAMPLES = ["task", "split", "text", "label"]
+"""Columns of :meth:`Quality.sample`."""
 
 
-class GlueScores:
-    """Scores of fine-tuned students: fine-tuned when asked for, cached in the store.
+class Quality:
+    """GLUE scores of students: fine-tuned when asked for, cached in the store. What a notebook has as ``exp.quality``.
 
     A score is a task's headline in percent: accuracy (MNLI matched, QNLI, SST-2, RTE), Matthews (CoLA), or the mean of
     the task's two metrics (QQP, MRPC, STS-B).
     """
 
-    profile: Profile
-    materials: Materials
+    def __init__(self, materials: Materials) -> None:
+        self.materials, self.profile = materials, materials.profile
 
     @cached_property
-    def glue_runs(self) -> GlueRuns:
+    def runs(self) -> GlueRuns:
         """The fine-tuning runs behind the scores."""
         return GlueRuns(self.materials)
 
     @property
-    def glue_suite(self) -> str:
+    def suite(self) -> str:
         """What the tasks are called: "GLUE" or "mini-GLUE (synthetic)"."""
-        return self.glue_runs.suite
+        return self.runs.suite
 
     @property
-    def glue_is_real(self) -> bool:
+    def is_real(self) -> bool:
         """Whether the tasks are GLUE, so that the paper's numbers may stand beside ours."""
-        return self.glue_runs.source != MINI
+        return self.runs.source != MINI
 
     @property
-    def glue_scale(self) -> str:
+    def scale(self) -> str:
         """What the numbers are: the profile's sentence, and for synthetic tasks that they are no GLUE."""
-        synthetic = f" The tasks are {self.glue_suite}, made by rule: its scores are not GLUE scores."
-        return self.profile.scale + ("" if self.glue_is_real else synthetic)
+        synthetic = f" The tasks are {self.suite}, made by rule: its scores are not GLUE scores."
+        return self.profile.scale + ("" if self.is_real else synthetic)
 
-    def glue_arms(self) -> list[Arm]:
+    def arms(self) -> list[Arm]:
         """The arms that the profile fine-tunes: those of ``glue_arms`` that it has, in that order."""
         arms = {arm.name: arm for arm in self.profile.all_arms()}
-        if "all" in self.profile.glue_arms:
+        if "all" in self.profile.glue.arms:
             return list(arms.values())
-        return [arms[name] for name in self.profile.glue_arms if name in arms]
+        return [arms[name] for name in self.profile.glue.arms if name in arms]
 
-    def glue_row(self, arms: Sequence[Arm]) -> pd.DataFrame | None:
-        """:meth:`glue_averages` of those of the arms that the profile fine-tunes; None without GLUE."""
-        if self.profile.glue_source is None:
+    def row(self, arms: Sequence[Arm]) -> pd.DataFrame | None:
+        """:meth:`averages` of those of the arms that the profile fine-tunes; None without GLUE."""
+        if self.profile.glue.source is None:
             return None
-        return self.glue_averages([arm for arm in self.glue_arms() if arm in arms])
+        return self.averages([arm for arm in self.arms() if arm in arms])
 
-    def glue(self, arms: Sequence[Arm]) -> pd.DataFrame:
-        """Every raw metric: arm, layers, seed, run (fine-tuning seed), task, split, metric, value (a fraction)."""
-        runs, rows = self.glue_runs, []
+    def scores(self, arms: Sequence[Arm]) -> pd.DataFrame:
+        """Every raw metric, in the columns :data:`RAW`: run is the fine-tuning seed, value a fraction."""
+        runs, rows = self.runs, []
         runs.run(arms)
         for arm in arms:
             for task in runs.tasks:
                 for seed, own in zip(self.profile.seeds, runs.predictions(arm.name, task.name), strict=False):
-                    for run, splits in zip(self.profile.glue_seeds, own, strict=True):
+                    for run, splits in zip(self.profile.glue.seeds, own, strict=True):
                         row = {"arm": arm.name, "layers": arm.layers, "seed": seed, "run": run, "task": task.name}
                         for split, frame in splits.items():
                             found = score(task, frame.label, frame.prediction)
                             rows += [row | {"split": split, "metric": name, "value": x} for name, x in found.items()]
-        return pd.DataFrame(rows, columns=["arm", "layers", "seed", "run", "task", "split", "metric", "value"])
+        return pd.DataFrame(rows, columns=RAW)
 
-    def glue_tasks(self, arms: Sequence[Arm]) -> pd.DataFrame:
+    def tasks(self, arms: Sequence[Arm]) -> pd.DataFrame:
         """Headline scores in percent: arm, seeds, task, score, low, high (95 %), error (why there is none, or "")."""
         return self._with_errors(quality.tasks(self._quality(arms), self._task_names()))
 
-    def glue_averages(self, arms: Sequence[Arm]) -> pd.DataFrame:
+    def averages(self, arms: Sequence[Arm]) -> pd.DataFrame:
         """Average scores: arm, seeds, average, low, high, suite, tasks (how many); nan where one failed."""
-        return quality.averages(self._quality(arms)).assign(suite=self.glue_runs.suite, tasks=len(self.glue_runs.tasks))
+        return quality.averages(self._quality(arms)).assign(suite=self.runs.suite, tasks=len(self.runs.tasks))
 
-    def glue_differences(self, arms: Sequence[Arm], *, baseline: str) -> pd.DataFrame:
+    def differences(self, arms: Sequence[Arm], *, baseline: str) -> pd.DataFrame:
         """Paired differences from an arm, a row an arm and task ("Avg." too), see :func:`quality.differences`."""
         return quality.differences(self._quality(arms), self._task_names(), baseline=baseline)
 
-    def glue_baselines(self, arms: Sequence[Arm]) -> pd.DataFrame:
-        """As :meth:`glue_tasks`, of "majority", "bag-of-words" and "untrained" (the first arm's shape).
+    def baselines(self, arms: Sequence[Arm]) -> pd.DataFrame:
+        """As :meth:`tasks`, of "majority", "bag-of-words" and "untrained" (the first arm's shape).
 
         Fine-tunes the arms too, beside the untrained model and in the same processes.
         """
-        runs = self.glue_runs
+        runs = self.runs
         runs.run(arms, untrained=arms[0])
         found = runs.baselines() | runs.quality([UNTRAINED])
         return self._with_errors(quality.tasks(found, self._task_names()))
 
-    def glue_claims(self, arms: Sequence[Arm]) -> pd.DataFrame:
+    def claims(self, arms: Sequence[Arm]) -> pd.DataFrame:
         """Verdicts on the paper's claims about GLUE; they know no pooling, so that column is ""."""
-        return claims_glue.judge_glue(self._quality(arms), suite=self.glue_runs.suite).assign(pooling="")
+        return claims_glue.judge_glue(self._quality(arms), suite=self.runs.suite).assign(pooling="")
 
-    def glue_learning(self, arms: Sequence[Arm]) -> pd.DataFrame | None:
-        """Headline scores against ``glue_learning_curve``, as :meth:`glue_tasks` with train_examples; None without."""
+    def learning(self, arms: Sequence[Arm]) -> pd.DataFrame | None:
+        """Headline scores against ``glue_learning_curve``, as :meth:`tasks` with train_examples; None without."""
         frames = []
-        for size in self.profile.glue_learning_curve or ():
+        for size in self.profile.glue.learning_curve or ():
             runs = GlueRuns(self.materials, train_examples=size)
             runs.run(arms)
             named = {(f"{arm}, {size:,} examples", task): why for (arm, task), why in runs.failures.items() if arm}
-            self.glue_runs.failures |= named
+            self.runs.failures |= named
             found = quality.tasks(runs.quality([arm.name for arm in arms]), self._task_names())
             frames.append(found.assign(train_examples=size))
         return pd.concat(frames, ignore_index=True) if frames else None
 
-    def glue_sample(self, rows: int = 1) -> pd.DataFrame:
+    def sample(self, rows: int = 1) -> pd.DataFrame:
         """The first training examples of each task: task, split, text, label."""
         found = []
-        for task, data in self.glue_runs.data.items():
+        for task, data in self.runs.data.items():
             for row in data.train.select(range(min(rows, len(data.train)))):
                 text = " / ".join(row[column] for column in data.task.columns)
                 label = data.task.labels[row["label"]] if data.task.labels else f"{row['label']:.1f}"
                 found.append({"task": task, "split": "train", "text": text, "label": label})
-        return pd.DataFrame(found, columns=["task", "split", "text", "label"])
+        return pd.DataFrame(found, columns=EXAMPLES)
 
-    def glue_facts(self) -> dict[str, Any]:
+    def facts(self) -> dict[str, Any]:
         """Suite and source of the tasks, and the digests of those that have been read; nothing without GLUE."""
-        source = self.profile.glue_source
+        source = self.profile.glue.source
         if source is None:
             return {}
         about: dict[str, Any] = {"suite": suite(source), "source": source}
-        if "glue_runs" in self.__dict__:
-            about["data"] = {task: data.digest for task, data in self.glue_runs.data.items()}
+        if "runs" in self.__dict__:
+            about["data"] = {task: data.digest for task, data in self.runs.data.items()}
         return {"glue": about}
 
-    def glue_failures(self) -> list[str]:
+    def failures(self) -> list[str]:
         """What failed, a line each; empty where nothing was fine-tuned."""
         if "glue_runs" not in self.__dict__:
             return []
-        return [f"{task}{f', {arm}' if arm else ''}: {why}" for (arm, task), why in self.glue_runs.failures.items()]
+        return [f"{task}{f', {arm}' if arm else ''}: {why}" for (arm, task), why in self.runs.failures.items()]
 
-    def _quality(self, arms: Sequence[Arm]) -> dict[str, Quality]:
-        self.glue_runs.run(arms)
-        return self.glue_runs.quality([arm.name for arm in arms])
+    def _quality(self, arms: Sequence[Arm]) -> dict[str, quality.Quality]:
+        self.runs.run(arms)
+        return self.runs.quality([arm.name for arm in arms])
 
     def _task_names(self) -> list[str]:
-        return [task.name for task in self.glue_runs.tasks]
+        return [task.name for task in self.runs.tasks]
 
     def _with_errors(self, frame: pd.DataFrame) -> pd.DataFrame:
-        reasons = [self.glue_runs.failure(str(arm), str(task)) for arm, task in zip(frame.arm, frame.task, strict=True)]
+        reasons = [self.runs.failure(str(arm), str(task)) for arm, task in zip(frame.arm, frame.task, strict=True)]
         return frame.assign(error=reasons)

@@ -13,30 +13,40 @@ from fairkd.bias import comparisons
 from fairkd.bias.effects import Effects
 from fairkd.claims import bias as claims
 from fairkd.lab.materials import Materials
-from fairkd.profile import Profile
+from fairkd.names import TEACHER
 from fairkd.teachers.checkpoints import Teacher
 
-TEACHER = "teacher"
-"""What the column "arm" says in the teacher's rows."""
+SCORES = ["arm", "layers", "seed", "pooling", "test", "effect_size", "p_value", "ci_low", "ci_high"]
+"""Columns of :meth:`Bias.scores`."""
 
 
-class Scores:
-    """Scores of students that have been trained: measured when asked for, cached in the store."""
+class Bias:
+    """SEAT of students that have been trained: measured when asked for, cached in the store.
 
-    profile: Profile
-    materials: Materials
+    What a notebook has as ``exp.bias``. Every frame has a row a pooling, the headline first; its columns are those of
+    the function of :mod:`fairkd.bias.comparisons` that it names, and ``pooling``.
+    """
 
-    def seat(self, arms: Sequence[Arm]) -> pd.DataFrame:
+    def __init__(self, materials: Materials) -> None:
+        self.materials, self.profile = materials, materials.profile
+
+    def scores(self, arms: Sequence[Arm]) -> pd.DataFrame:
         """Effect sizes: a row an arm, seed, pooling and test; the teacher's rows have arm "teacher", seed 0.
 
-        Columns: arm, layers, seed, pooling, test, effect_size, p_value, ci_low, ci_high (95 % over stimulus words).
+        Columns: :data:`SCORES`; ci_low and ci_high are a 95 % interval over stimulus words.
         """
-        columns = ["arm", "layers", "seed", "pooling", "test", "effect_size", "p_value", "ci_low", "ci_high"]
+        original = self.materials.teacher
+        models: list[tuple[str, int, int, Path | Teacher]] = [(TEACHER, int(original.record["layers"]), 0, original)]
+        models += [
+            (arm.name, arm.layers, seed, self.materials.student(arm, seed))
+            for arm in arms
+            for seed in self.profile.seeds
+        ]
         frames = [
             self.materials.measure(model)[0].assign(arm=name, layers=layers, seed=seed)
-            for name, layers, seed, model in self._measured(arms)
+            for name, layers, seed, model in models
         ]
-        return pd.concat(frames, ignore_index=True)[columns]
+        return pd.concat(frames, ignore_index=True)[SCORES]
 
     def tests(self, arms: Sequence[Arm]) -> pd.DataFrame:
         """The six tests over all seeds, see :func:`fairkd.bias.comparisons.tests`; a row an arm, pooling and test."""
@@ -83,9 +93,9 @@ class Scores:
         layers = dict.fromkeys(found, int(materials.teacher.record["layers"]))
         frames = [
             comparisons.averages({name: self._effects([t], pooling) for name, t in found.items()}, layers)
-            for pooling in self.profile.seat_poolings
+            for pooling in self.profile.seat.poolings
         ]
-        poolings = self.profile.seat_poolings
+        poolings = self.profile.seat.poolings
         return pd.concat([f.assign(pooling=p) for f, p in zip(frames, poolings, strict=True)], ignore_index=True)
 
     def effects(self, arms: Sequence[Arm], pooling: str, *, teacher: bool = True) -> dict[str, Effects]:
@@ -104,7 +114,7 @@ class Scores:
         layers = {TEACHER: int(self.materials.teacher.record["layers"])} | {arm.name: arm.layers for arm in arms}
         frames = [
             make(self.effects(arms, pooling, teacher=teacher), layers).assign(pooling=pooling)
-            for pooling in self.profile.seat_poolings
+            for pooling in self.profile.seat.poolings
         ]
         return pd.concat(frames, ignore_index=True)
 
@@ -112,24 +122,3 @@ class Scores:
         measured = [self.materials.measure(model) for model in models]
         d = np.stack([table.loc[table["pooling"] == pooling, "effect_size"].to_numpy() for table, _ in measured])
         return Effects(d, np.stack([replicates[pooling] for _, replicates in measured]))
-
-    def _measured(self, arms: Sequence[Arm], *, teacher: bool = True) -> list[tuple[str, int, int, Path | Teacher]]:
-        """(arm, layers, seed, folder or teacher) of everything that is measured."""
-        original = self.materials.teacher
-        first = [(TEACHER, int(original.record["layers"]), 0, original)] if teacher else []
-        return [*first] + [
-            (arm.name, arm.layers, seed, self.materials.student(arm, seed))
-            for arm in arms
-            for seed in self.profile.seeds
-        ]
-
-    def metrics(self, arms: Sequence[Arm]) -> pd.DataFrame:
-        """Training metrics: a row an arm, seed and step.
-
-        Columns: arm, layers, seed, step, learning_rate, grad_norm, loss, its terms, tokens_per_second.
-        """
-        frames = [
-            pd.read_parquet(Path(str(folder)) / "metrics.parquet").assign(arm=name, layers=layers, seed=seed)
-            for name, layers, seed, folder in self._measured(arms, teacher=False)
-        ]
-        return pd.concat(frames, ignore_index=True)
