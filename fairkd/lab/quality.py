@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from fairkd.arms import Arm
-from fairkd.claims import quality as claims_glue
+from fairkd.claims.claims import judge_glue
 from fairkd.glue import quality
 from fairkd.glue.data import MINI, suite
 from fairkd.glue.tasks import score
@@ -106,7 +106,7 @@ class Quality:
 
     def claims(self, arms: Sequence[Arm]) -> pd.DataFrame:
         """Verdicts on the paper's claims about GLUE; they know no pooling, so that column is ""."""
-        return claims_glue.judge_glue(self._quality(arms), suite=self.runs.suite).assign(pooling="")
+        return judge_glue(self._quality(arms), suite=self.runs.suite).assign(pooling="")
 
     def learning(self, arms: Sequence[Arm]) -> pd.DataFrame | None:
         """Headline scores against ``glue_learning_curve``, as :meth:`tasks` with train_examples; None without."""

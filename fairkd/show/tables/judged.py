@@ -1,4 +1,4 @@
-"""The paper's claims with their verdicts, as :func:`fairkd.claims.bias.judge` gives them."""
+"""The paper's claims with their verdicts, as :func:`fairkd.claims.claims.judge` gives them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from fairkd.claims.claims import NOTE
 from fairkd.errors import InputError
 from fairkd.show.tables.markup import TEXT, Html, cell, head, records, small, subscripts, table
 from fairkd.wording import number, p_value
@@ -27,8 +28,6 @@ def claims(frame: pd.DataFrame, *, scale: str) -> Html:
     Raises:
         InputError: a claim stands twice under one pooling.
     """
-    from fairkd.claims.bias import NOTE  # that module writes its sentences with this package's numbers
-
     headline, others = _by_claim(frame)
     rows = []
     for row in records(headline):
