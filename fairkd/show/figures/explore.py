@@ -1,4 +1,4 @@
-"""Two encoders side by side: effect sizes, and sentences on the gender direction; and SEAT against λ."""
+"""Two encoders side by side: effect sizes, and sentences on the gender direction."""
 
 from __future__ import annotations
 
