@@ -6,7 +6,6 @@ Every statement is made from a number and its interval; a verdict is given only 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from html import escape
 from typing import Any
 
 import numpy as np
@@ -17,9 +16,10 @@ from fairkd.claims import paper
 from fairkd.claims.quality import GLUE_CLAIMS
 from fairkd.names import arm_title, arm_titles
 from fairkd.profile import Profile
+from fairkd.show.html import Html, render
 from fairkd.show.sentences_glue import glue_sentence
-from fairkd.show.tables import Html, missing, paragraph, subscripts, verdicts
 from fairkd.show.tables import frame as table
+from fairkd.show.tables import missing, paragraph, paragraphs, verdicts
 from fairkd.wording import interval, number
 
 Results = Mapping[str, pd.DataFrame]
@@ -73,8 +73,8 @@ def controlled(profile: Profile, frames: Mapping[str, Results]) -> Html:
         return missing("The controlled experiment", "not run yet. It takes some minutes: fairkd reproduce planted.")
     frame = frames["report"]["report_claims"]
     headline = frame[frame.pooling == frame.pooling.iloc[0]]
-    link = '<p><a href="../planted/report.html">The report of the controlled experiment</a></p>'
-    return Html(f"<p>{escape(claims.summary(headline))} {escape(PLANTED_NOTE)}</p>{verdicts(headline).text}{link}")
+    said = paragraph(f"{claims.summary(headline)} {PLANTED_NOTE}")
+    return said + verdicts(headline) + render("notes.planted_link")
 
 
 def planted(frame: pd.DataFrame) -> Html:
@@ -127,7 +127,7 @@ def summary(
         mixup_sentence(mixup) if mixup else "Table 2 is missing: 03_mixup has not finished.",
         glue_sentence(glue, suite=suite) if glue else no_glue,
     ]
-    return Html("".join(f"<p>{subscripts(escape(text))}</p>" for text in texts))
+    return paragraphs(*texts)
 
 
 def what_was_run(facts: Mapping[str, Any]) -> str:

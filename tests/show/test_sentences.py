@@ -176,7 +176,7 @@ def test_winner_names_the_students_that_may_as_well_be_the_lowest():
     row = {"lowest": "mixup-xy", "pooling": "mean", "difference": 0.1}
     rows = [row | {"arm": "full", "low": -0.1, "high": 0.3}, row | {"arm": "mixup-h", "low": 0.02, "high": 0.2}]
     text = report.winner(pd.DataFrame(rows)).text
-    assert "lowest average is that of &#x27;mixup: logits + input (proposed)&#x27;" in text
+    assert "lowest average is that of &#39;mixup: logits + input (proposed)&#39;" in text
     assert "1 of the 2 others may as well be the lowest: original student." in text
     clear = pd.DataFrame(rows).assign(low=0.01)
     assert "below all 2 others at once" in report.winner(clear).text
