@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from fairkd.claims.bias import NOTE
 from fairkd.errors import InputError
 from fairkd.show.html import Cell, Html, render
 from fairkd.show.tables.plain import records
@@ -24,8 +25,6 @@ def claims(frame: pd.DataFrame, *, scale: str) -> Html:
     Raises:
         InputError: a claim stands twice under one pooling.
     """
-    from fairkd.claims.bias import NOTE  # that module writes its sentences with this package's numbers
-
     headline, others = _by_claim(frame)
     rows = [_findings(row) | _beside(row, others[others.claim == row.claim]) for row in records(headline)]
     caption = f"The paper's claims and what this experiment says, {_headline(frame)}. {NOTE} {scale}"
