@@ -7,7 +7,6 @@ sentences are printed as they are.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from html import escape
 from typing import Any
 
 import numpy as np
@@ -17,8 +16,9 @@ from fairkd.claims import claims, paper
 from fairkd.claims.quality import AverageGlue
 from fairkd.names import TEACHER, arm_title, arm_titles
 from fairkd.profile import Profile
-from fairkd.show.tables import Html, missing, paragraph, subscripts, verdicts
+from fairkd.show.html import Html, render
 from fairkd.show.tables import frame as table
+from fairkd.show.tables import missing, paragraph, paragraphs, verdicts
 from fairkd.show.tables.glue import failures
 from fairkd.wording import interval, number
 
@@ -74,8 +74,8 @@ def controlled(profile: Profile, frames: Mapping[str, Results]) -> Html:
         return missing("The controlled experiment", "not run yet. It takes some minutes: fairkd reproduce planted.")
     frame = frames["report"]["report_claims"]
     headline = frame[frame.pooling == frame.pooling.iloc[0]]
-    link = '<p><a href="../planted/report.html">The report of the controlled experiment</a></p>'
-    return Html(f"<p>{escape(claims.summary(headline))} {escape(PLANTED_NOTE)}</p>{verdicts(headline).text}{link}")
+    said = paragraph(f"{claims.summary(headline)} {PLANTED_NOTE}")
+    return said + verdicts(headline) + render("notes.planted_link")
 
 
 def planted(frame: pd.DataFrame) -> Html:
@@ -132,7 +132,7 @@ def summary(
     ]
     headline = judged[judged.pooling == judged.pooling.iloc[0]]
     texts += [f"Claim {row.claim} ({row.title}), {row.verdict}: {row.sentence}" for row in headline.itertuples()]
-    return Html("".join(f"<p>{subscripts(escape(text))}</p>" for text in texts))
+    return paragraphs(*texts)
 
 
 def what_was_run(facts: Mapping[str, Any]) -> str:

@@ -219,7 +219,7 @@ def test_winner_counts_the_students_whose_distance_to_the_lowest_may_be_zero():
     row = {"lowest": "mixup-xy", "pooling": "mean", "difference": 0.1}
     rows = [row | {"arm": "full", "low": -0.1, "high": 0.3}, row | {"arm": "mixup-h", "low": 0.02, "high": 0.2}]
     text = report.winner(pd.DataFrame(rows)).text
-    assert "lowest average is that of &#x27;mixup: logits + input (proposed)&#x27;" in text
+    assert "lowest average is that of &#39;mixup: logits + input (proposed)&#39;" in text
     assert text.endswith("the 2 others, which hold together with 95 %, 1 holds zero: original student.</p>")
     clear = pd.DataFrame(rows).assign(low=0.01)
     assert report.winner(clear).text.endswith("which hold together with 95 %, none holds zero.</p>")

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from fairkd.bias.stimuli import TESTS
 from fairkd.show.figures.style import COLOURS, OURS, shared_legend, theme, zero
-from fairkd.show.tables.markup import records
+from fairkd.show.tables.plain import records
 from fairkd.wording import interval, number
 
 LOOKS = ((OURS, "o"), (COLOURS[3], "s"), (COLOURS[2], "^"))
