@@ -218,11 +218,11 @@ def test_controlled_experiment_is_shown_where_it_has_been_run():
 def test_winner_counts_the_students_whose_distance_to_the_lowest_may_be_zero():
     row = {"lowest": "mixup-xy", "pooling": "mean", "difference": 0.1}
     rows = [row | {"arm": "full", "low": -0.1, "high": 0.3}, row | {"arm": "mixup-h", "low": 0.02, "high": 0.2}]
-    text = report.winner(pd.DataFrame(rows)).text
+    text = report.winner(pd.DataFrame(rows)).text.rstrip()
     assert "lowest average is that of &#39;mixup: logits + input (proposed)&#39;" in text
     assert text.endswith("the 2 others, which hold together with 95 %, 1 holds zero: original student.</p>")
     clear = pd.DataFrame(rows).assign(low=0.01)
-    assert report.winner(clear).text.endswith("which hold together with 95 %, none holds zero.</p>")
+    assert report.winner(clear).text.rstrip().endswith("which hold together with 95 %, none holds zero.</p>")
     assert "2 hold zero: original student, mixup: " in report.winner(pd.DataFrame(rows).assign(low=-0.1)).text
     assert "one student only" in report.winner(clear.iloc[:0]).text
 
