@@ -1,10 +1,11 @@
 """HTML export: an executed notebook becomes one page that needs neither a kernel nor a network.
 
-nbconvert renders the cells (its ``basic`` template, extended by ``templates/fairkd``), formulas as MathML
+nbconvert renders the cells (its ``basic`` template, extended by ``templates/fairkd``), with formulas as MathML
 (:mod:`fairkd.show.pages.formulas`); this module adds the table of contents, boxes in which wide tables scroll, links
-that save a figure's data, and one style sheet for light, dark, print and phones. A page holds one script, ``page.js``, which moves sliders (:mod:`fairkd.show.sliders.explorer`) and sorts
-tables, and no address of another host. Its Content-Security-Policy allows that script alone, by its digest, and no
-request, so that a hostile string in a data set or a model's name stays text even where some output forgot to escape it.
+that save a figure's data, and one style sheet for light, dark, print and phones. A page holds one script, ``page.js``,
+which moves sliders (:mod:`fairkd.show.sliders.explorer`) and sorts tables, and no address of another host. Its
+Content-Security-Policy allows that script alone, by its digest, and no request, so that a hostile string in a data set
+or a model's name stays text even where some output forgot to escape it.
 """
 
 from __future__ import annotations
