@@ -66,7 +66,7 @@ def test_parameters_cell_is_in_step_with_the_profile(path):
     assert source(cell) == notebooks.parameters_cell(profile), "run: make notebooks"
     values: dict = {}
     exec(source(cell), values)
-    assert {name: values[name] for name in Profile.model_fields} == Profile.load(profile).values()
+    assert {name: values[name] for name in Profile.parameters()} == Profile.load(profile).values()
     assert notebooks.read(path)["cells"][1]["metadata"]["tags"] == ["parameters"]
 
 
@@ -76,8 +76,8 @@ def test_papermill_knows_every_parameter(path):
     from papermill import inspect_notebook
 
     found = inspect_notebook(str(path))
-    assert set(found) == set(Profile.model_fields)
-    for name, field in Profile.model_fields.items():
+    assert set(found) == set(Profile.parameters())
+    for name, field in Profile.parameters().items():
         assert found[name]["help"].strip() == field.description
 
 
@@ -313,7 +313,7 @@ def test_report_leads_to_the_pages_of_the_notebooks(tiny):
 def test_method_ends_each_formula_with_an_equality_that_held(tiny):
     """Its checks are assertions: the page exists only because none failed; they stand there for the reader."""
     soup = BeautifulSoup((tiny.folder / "00_method.html").read_text(), "html.parser")
-    assert len(re.findall(r"^Equal: ", "\n".join(pre.get_text() for pre in soup.select("pre.stdout")), re.M)) == 8
+    assert len(re.findall(r"^Equal: ", "\n".join(pre.get_text() for pre in soup.select("pre.stdout")), re.M)) == 9
     assert all(fold.has_attr("open") for fold in soup.select("details.code") if "assert" in fold.get_text())
 
 

@@ -288,9 +288,9 @@ def test_prepare_only_counts_for_nothing(project, without_kernels):
     runner.run("01_capacity", profile)
     calls.clear()
     outcomes = runner.reproduce(profile.changed(prepare_only=True), echo=lambda _: None)
-    assert [o.state for o in outcomes] == ["planned"] * 5
+    assert [o.state for o in outcomes] == ["planned"] * 6
     assert "train" not in calls
-    assert [ledger.state(n, profile)[0] for n in runner.notebooks(profile)] == ["done", *["not run"] * 4]
+    assert [ledger.state(n, profile)[0] for n in runner.notebooks(profile)] == ["not run", "done", *["not run"] * 4]
     assert (project / "runs/tiny/02_ablation.plan.html").exists()
 
 
