@@ -85,6 +85,22 @@ def distill(
     Raises:
         InputError: an arm is deeper than the teacher, or lacks what it needs (a debiased teacher, a second pass).
         DivergedError: a loss became NaN or infinite; the other arms are finished and stored first.
+
+    One update of two small students, on the teacher and the corpus of a profile; the second time both are there:
+
+    >>> import tempfile
+    >>> from fairkd.lab.materials import Materials
+    >>> from fairkd.profile import Profile
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> tiny = Profile.load("tiny").changed(store_dir=folder.name, adapt_steps=1, max_steps=1, device="cpu")
+    >>> materials = Materials(tiny, progress=False)
+    >>> arms = [Arm(name="full", layers=2), Arm(name="proposed", layers=2, mix=("x", "y"))]
+    >>> students = distill(arms, materials.setting(0), teacher=materials.teacher, progress=False)
+    >>> sorted(students), (students["proposed"] / "model.safetensors").is_file()
+    (['full', 'proposed'], True)
+    >>> students == distill(arms, materials.setting(0), teacher=materials.teacher, progress=False)
+    True
+    >>> folder.cleanup()
     """
     store = setting.store
     teachers = {"original": teacher} | ({"debiased": debiased} if debiased else {})

@@ -1,4 +1,8 @@
-"""Gender word pairs (Appendix C): found as whole words in token ids, exchanged, and counted in a corpus."""
+"""Gender word pairs (Appendix C): found as whole words in token ids, exchanged, and counted in a corpus.
+
+>>> len(PAIRS), PAIRS[2], PAIRS[-1]
+(10, ('she', 'he'), ('Mary', 'John'))
+"""
 
 from __future__ import annotations
 

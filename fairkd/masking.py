@@ -28,6 +28,9 @@ def sampling_weights(token_counts: Tensor | np.ndarray, special_ids: Collection[
 
     Returns:
         (vocab,) float64, not normalised.
+
+    >>> sampling_weights(np.array([1000, 1, 100, 10_000]), special_ids=[0], smoothing=0.5)
+    tensor([0.0000, 1.0000, 0.1000, 0.0100], dtype=torch.float64)
     """
     weights = torch.as_tensor(token_counts).double().clamp(min=1).pow(-smoothing)
     weights[list(special_ids)] = 0.0

@@ -137,7 +137,22 @@ def _measure(
 
 
 def evaluate(model: Any, tokenizer: Any, pooling: str = "mean", **options: Any) -> pd.DataFrame:
-    """``measure(…).table``: a row a test. ``options`` are those of ``measure``."""
+    """``measure(…).table``: a row a test. ``options`` are those of ``measure``.
+
+    The model of this example has random weights, so its scores are left out:
+
+    >>> from transformers import BertConfig, BertModel, BertTokenizer
+    >>> pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"abcdefghijklmnopqrstuvwxyz.'"]
+    >>> pieces += [f"##{letter}" for letter in "abcdefghijklmnopqrstuvwxyz"]
+    >>> tokenizer = BertTokenizer(vocab={piece: number for number, piece in enumerate(pieces)})
+    >>> size = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
+    >>> model = BertModel(BertConfig(vocab_size=len(pieces), **size))
+    >>> table = evaluate(model, tokenizer, "mean", n_samples=100, n_bootstrap=10)
+    >>> table[["test", "pooling", "n_x", "n_y"]].head(2)
+      test pooling  n_x  n_y
+    0   C6    mean   64   64
+    1  C6b    mean   80   80
+    """
     return measure(model, tokenizer, pooling=pooling, **options).table
 
 

@@ -20,10 +20,13 @@ from fairkd.errors import InputError
 def layer_map(n_student: int, n_teacher: int) -> list[int]:
     """Teacher layers that initialise a student's layers: evenly spread, first and last included.
 
-    (6, 12) gives [0, 2, 4, 7, 9, 11], the layers of the released DistilBERT; equal depths give the identity.
+    6 of 12 are the layers of the released DistilBERT; equal depths give the identity.
 
     Raises:
         InputError: the student has no layer, or more than the teacher.
+
+    >>> layer_map(6, 12), layer_map(3, 6), layer_map(4, 4)
+    ([0, 2, 4, 7, 9, 11], [0, 2, 5], [0, 1, 2, 3])
     """
     if not 1 <= n_student <= n_teacher:
         raise InputError(f"a student of {n_student} layers from a teacher of {n_teacher}: allowed are 1 to {n_teacher}")
@@ -66,6 +69,20 @@ def student_from_teacher(
 
     Raises:
         InputError: see :func:`layer_map`.
+
+    >>> from transformers import BertConfig
+    >>> size = {"hidden_size": 32, "num_attention_heads": 2, "intermediate_size": 64}
+    >>> teacher = BertForMaskedLM(BertConfig(vocab_size=100, num_hidden_layers=4, **size)).eval()
+    >>> student = student_from_teacher(teacher, 2)
+    >>> student.config.n_layers, student.config.dim
+    (2, 32)
+
+    As deep as its teacher, it says the same:
+
+    >>> ids = torch.tensor([[2, 17, 42, 3]])
+    >>> same = student_from_teacher(teacher, 4).eval()
+    >>> torch.allclose(same(ids).logits, teacher(ids).logits, atol=1e-5)
+    True
     """
     setup()
     indices = layer_map(n_layers, teacher.config.num_hidden_layers)

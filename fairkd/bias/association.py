@@ -45,6 +45,11 @@ def effect_size(X: ArrayLike, Y: ArrayLike, A: ArrayLike, B: ArrayLike) -> float
     Raises:
         InputError: for sets that are empty, not two-dimensional, of different widths, with a zero or non-finite
             vector; or where all targets have the same s, so that d is undefined.
+
+    >>> male, female = [[3, 1], [2, 1]], [[1, 3], [1, 2]]
+    >>> career, family = [[1, 0]], [[0, 1]]
+    >>> round(effect_size(male, female, career, family), 3), round(effect_size(female, male, career, family), 3)
+    (1.707, -1.707)
     """
     return effect(*associations(X, Y, A, B))
 
@@ -65,6 +70,11 @@ def p_value(X: ArrayLike, Y: ArrayLike, A: ArrayLike, B: ArrayLike, n_samples: i
 
     Raises:
         InputError: as ``effect_size``, for sets X and Y of different sizes, or n_samples < 1.
+
+    Two words a side can be split in six ways; one of them is as extreme:
+
+    >>> round(p_value([[3, 1], [2, 1]], [[1, 3], [1, 2]], [[1, 0]], [[0, 1]]), 4)
+    0.1667
     """
     return permutation_p(*associations(X, Y, A, B), n_samples=n_samples, seed=seed)
 

@@ -50,6 +50,14 @@ def encode(
     Raises:
         InputError: for an unknown pooling, a tokenizer that does not fit the model or lacks [CLS] where it is
             needed, a sentence without tokens or too long, or vectors that are not finite.
+
+    >>> from transformers import BertConfig, BertModel, BertTokenizer
+    >>> pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "this", "is", "a", "man", "woman", "."]
+    >>> tokenizer = BertTokenizer(vocab={piece: number for number, piece in enumerate(pieces)})
+    >>> size = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
+    >>> model = BertModel(BertConfig(vocab_size=len(pieces), **size))
+    >>> encode(model, tokenizer, ["This is a man.", "This is a woman."], "cls").shape
+    (2, 32)
     """
     return encode_each(model, tokenizer, sentences, [pooling], batch_size=batch_size)[pooling]
 

@@ -3,6 +3,9 @@
 Eight words a list, templates by word class, and the published truncation: the original authors once cut the
 longer target set with an unseeded random sample, so the positions it dropped are data (``DROPPED``). The result
 equals the published sets sentence by sentence, in order; the tests check the SHA-256 of all fourteen sets.
+
+>>> TESTS
+('C6', 'C6b', 'C7', 'C7b', 'C8', 'C8b')
 """
 
 from __future__ import annotations
@@ -90,6 +93,9 @@ def stimuli(test: str) -> dict[str, list[str]]:
 
     Raises:
         InputError: for an unknown test.
+
+    >>> {role: sentences[0] for role, sentences in stimuli("C6b").items()}
+    {'X': 'This is a male.', 'Y': 'This is a female.', 'A': 'This is an executive.', 'B': 'This is a home.'}
     """
     return {role: [sentence for _, sentence in pairs] for role, pairs in _pairs(test).items()}
 

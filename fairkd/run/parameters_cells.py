@@ -13,8 +13,9 @@ from typing import Any
 from fairkd.profile import Profile, project_root
 
 TAG = "parameters"
-FIRST = {"06_planted": "planted"}
-"""Notebook -> the only packaged profile whose corpus it can use, where that is not ``quick``."""
+FIRST = {"00_method": "tiny", "06_planted": "planted"}
+"""Notebook -> the profile that it starts with, where that is not ``quick``: 00_method shows formulas, in seconds;
+06_planted can use the corpus of one packaged profile only."""
 
 
 def sources() -> list[Path]:

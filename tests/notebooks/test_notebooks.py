@@ -23,6 +23,7 @@ from fairkd.glue.tasks import TASKS
 from fairkd.profile import Profile, project_root
 from fairkd.run import parameters_cells as notebooks
 from fairkd.run import runner
+from fairkd.show.pages.export import to_html
 
 SOURCES = notebooks.sources()
 each_notebook = pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
@@ -61,11 +62,11 @@ def test_source_is_valid_and_holds_no_outputs(path):
 @each_notebook
 def test_parameters_cell_is_in_step_with_the_profile(path):
     (cell,) = notebooks.parameters_cells(notebooks.read(path))
-    profile = "planted" if path.stem == "06_planted" else "quick"
+    profile = notebooks.FIRST.get(path.stem, "quick")
     assert source(cell) == notebooks.parameters_cell(profile), "run: make notebooks"
     values: dict = {}
     exec(source(cell), values)
-    assert {name: values[name] for name in Profile.model_fields} == Profile.load(profile).values()
+    assert {name: values[name] for name in Profile.parameters()} == Profile.load(profile).values()
     assert notebooks.read(path)["cells"][1]["metadata"]["tags"] == ["parameters"]
 
 
@@ -75,8 +76,8 @@ def test_papermill_knows_every_parameter(path):
     from papermill import inspect_notebook
 
     found = inspect_notebook(str(path))
-    assert set(found) == set(Profile.model_fields)
-    for name, field in Profile.model_fields.items():
+    assert set(found) == set(Profile.parameters())
+    for name, field in Profile.parameters().items():
         assert found[name]["help"].strip() == field.description
 
 
@@ -106,10 +107,14 @@ def test_notebook_begins_and_ends_as_the_house_style_says(path):
 
 @each_notebook
 def test_text_needs_no_network_and_no_mathematics_script(path):
-    """The page loads nothing: no images from hosts, and no formulas that a script would have to draw."""
-    for cell in notebooks.read(path)["cells"]:
-        if cell["cell_type"] == "markdown":
-            assert not re.search(r"!\[|<img|<script|\$[^$]+\$", source(cell))
+    """The page loads nothing: no images from hosts, and no formula is left for a script to draw."""
+    texts = [source(cell) for cell in notebooks.read(path)["cells"] if cell["cell_type"] == "markdown"]
+    assert not any(re.search(r"!\[|<img|<script", text) for text in texts)
+    page = BeautifulSoup(to_html(path), "html.parser")
+    assert not any("$" in cell.get_text() for cell in page.select(".text-cell"))
+    formulas = sum(len(re.findall(r"\$\$.+?\$\$", text, re.DOTALL)) for text in texts)
+    assert len(page.select('math[display="block"]')) == formulas
+    assert (formulas > 10) == (path.stem == "00_method")
 
 
 def test_update_repairs_the_parameters_and_leaves_the_rest(tmp_path):
@@ -249,7 +254,10 @@ def test_page_has_its_figures_described_and_asks_no_host(tiny, name):
     text = (tiny.folder / f"{name}.html").read_text()
     soup = BeautifulSoup(text, "html.parser")
     images = soup.find_all("img")
-    assert len(images) == {"01_capacity": 3, "02_ablation": 2, "03_mixup": 4, "04_glue": 2, "05_report": 8}[name]
+    assert (
+        len(images)
+        == {"00_method": 0, "01_capacity": 3, "02_ablation": 2, "03_mixup": 4, "04_glue": 2, "05_report": 8}[name]
+    )
     assert all(image["src"].startswith("data:") and len(image["alt"]) > 40 for image in images)
     assert not soup.find_all(["link", "iframe"])
     assert len(soup.find_all("script", type=None)) == 1  # the page's own, which its policy names by digest
@@ -265,7 +273,7 @@ def test_page_has_its_figures_described_and_asks_no_host(tiny, name):
 def test_report_tells_the_values_of_the_tables(tiny):
     soup = BeautifulSoup((tiny.folder / "report.html").read_text(), "html.parser")
     text = " ".join(soup.get_text().split())
-    headings = [link.get_text() for link in soup.select("#contents a")]
+    headings = [link.get_text() for link in soup.select('#contents a[href^="#"]')]
     assert headings == [
         "The paper's claims",
         "The same claims where the answer is known",
@@ -293,6 +301,32 @@ def test_report_tells_the_values_of_the_tables(tiny):
     assert f"{own:.3f}" in cells
 
 
+def test_report_leads_to_the_pages_of_the_notebooks(tiny):
+    soup = BeautifulSoup((tiny.folder / "report.html").read_text(), "html.parser")
+    links = soup.select('#contents a:not([href^="#"])')
+    assert [link["href"] for link in links] == [f"{name}.html" for name in TINY if name != runner.REPORT]
+    for link in links:
+        page = BeautifulSoup((tiny.folder / link["href"]).read_text(), "html.parser")
+        assert page.h1.get_text() == link.get_text()
+
+
+def test_method_ends_each_formula_with_an_equality_that_held(tiny):
+    """Its checks are assertions: the page exists only because none failed; they stand there for the reader."""
+    soup = BeautifulSoup((tiny.folder / "00_method.html").read_text(), "html.parser")
+    assert len(re.findall(r"^Equal: ", "\n".join(pre.get_text() for pre in soup.select("pre.stdout")), re.M)) == 9
+    assert all(fold.has_attr("open") for fold in soup.select("details.code") if "assert" in fold.get_text())
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
+def test_method_draws_its_formulas_from_disk_without_network(tiny, visit, width, scheme):
+    tab = visit(tiny.folder / "00_method.html", width=width, scheme=scheme)
+    assert tab.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") == 0
+    fraction = tab.locator("math mfrac").first
+    above, below = (fraction.locator(f"> :nth-child({n})").bounding_box()["y"] for n in (1, 2))
+    assert above < below  # drawn as a fraction, not as a row of letters
+    assert without_data(tab.seen) == []
+
+
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
 def test_report_works_from_disk_without_network_or_kernel(tiny, visit, width, scheme):
     """No request, no message in the console, nothing wider than the page, and every slider changes its picture."""
@@ -314,9 +348,10 @@ def test_report_works_from_disk_without_network_or_kernel(tiny, visit, width, sc
     assert without_data(tab.seen) == []
 
 
+@pytest.mark.parametrize("name", ["report", "00_method"])
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
-def test_axe_finds_no_serious_violation_in_the_report(tiny, visit, width, scheme):
-    assert grave_violations(visit(tiny.folder / "report.html", width=width, scheme=scheme)) == []
+def test_axe_finds_no_serious_violation(tiny, visit, width, scheme, name):
+    assert grave_violations(visit(tiny.folder / f"{name}.html", width=width, scheme=scheme)) == []
 
 
 def test_report_opens_with_the_verdicts_that_the_notebooks_reached(tiny):

@@ -5,6 +5,7 @@ import hashlib
 import io
 import re
 import sys
+from pathlib import Path
 
 import nbformat
 import pandas as pd
@@ -335,3 +336,33 @@ def test_command_writes_the_page_where_it_is_told(run, monkeypatch, capsys, tmp_
         cli.main()
     assert end.value.code == 2
     assert "Did you mean 'quick'?" in capsys.readouterr().err
+
+
+# --- formulas and pages beside -------------------------------------------------------------------------------------
+
+
+def test_formulas_are_drawn_without_a_script_and_what_is_none_stays(tmp_path):
+    text = r"Let $\bar{x} = \lambda x$ be. $$\frac{1}{2}$$ `cost = $5 or $6` and $\begin{matrix$ and \$3."
+    nbformat.write(new_notebook(cells=[new_markdown_cell(text)]), tmp_path / "n.ipynb")
+    soup = BeautifulSoup(to_html(tmp_path / "n.ipynb"), "html.parser")
+    assert [formula["display"] for formula in soup.find_all("math")] == ["inline", "block"]
+    assert [part.get_text() for part in soup.mfrac.find_all("mn")] == ["1", "2"]
+    assert soup.code.get_text() == "cost = $5 or $6"
+    assert r"$\begin{matrix$" in soup.main.get_text()
+    assert "$3." in soup.main.get_text()
+
+
+def test_report_leads_to_finished_pages_beside_it_and_no_other_page_does(run, tmp_path):
+    folder, _ = run
+    write_html(folder / "01_capacity.ipynb", folder / "01_capacity.html")
+    for name in ("02_ablation.html", "01_capacity.plan.html"):  # a page without its notebook; a plan
+        (folder / name).write_text("")
+    nbformat.write(new_notebook(), folder / "01_capacity.plan.ipynb")
+
+    def leads_to(notebook: str, page: Path) -> list[tuple[str, str]]:
+        soup = BeautifulSoup(write_html(folder / notebook, page).read_text(), "html.parser")
+        return [(link["href"], link.get_text()) for link in soup.select("nav a")]
+
+    assert leads_to("05_report.ipynb", folder / "report.html") == [("01_capacity.html", "01_capacity")]
+    assert leads_to("01_capacity.ipynb", folder / "01_capacity.html") == []
+    assert leads_to("05_report.ipynb", tmp_path / "elsewhere.html") == []

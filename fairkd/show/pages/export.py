@@ -1,10 +1,11 @@
 """HTML export: an executed notebook becomes one page that needs neither a kernel nor a network.
 
-nbconvert renders the cells (its ``basic`` template, extended by ``templates/fairkd``); this module adds the table of
-contents, boxes in which wide tables scroll, links that save a figure's data, and one style sheet for light, dark, print
-and phones. A page holds one script, ``page.js``, which moves sliders (:mod:`fairkd.show.sliders.explorer`) and sorts
-tables, and no address of another host. Its Content-Security-Policy allows that script alone, by its digest, and no
-request, so that a hostile string in a data set or a model's name stays text even where some output forgot to escape it.
+nbconvert renders the cells (its ``basic`` template, extended by ``templates/fairkd``), with formulas as MathML
+(:mod:`fairkd.show.pages.formulas`); this module adds the table of contents, boxes in which wide tables scroll, links
+that save a figure's data, and one style sheet for light, dark, print and phones. A page holds one script, ``page.js``,
+which moves sliders (:mod:`fairkd.show.sliders.explorer`) and sorts tables, and no address of another host. Its
+Content-Security-Policy allows that script alone, by its digest, and no request, so that a hostile string in a data set
+or a model's name stays text even where some output forgot to escape it.
 """
 
 from __future__ import annotations
@@ -14,10 +15,12 @@ import hashlib
 import os
 import re
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from fairkd.errors import InputError
+from fairkd.lab.results import REPORT
 from fairkd.show.pages.markup import finish
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -27,27 +30,24 @@ _WIDGET = "application/vnd.jupyter.widget-view+json"
 _NO_KERNEL = "A control stands here that computes while it is used. Open the notebook in JupyterLab to use it."
 
 
-def to_html(notebook: Path | str, *, title: str | None = None) -> str:
+def to_html(notebook: Path | str, *, title: str | None = None, beside: Iterable[Path] = ()) -> str:
     """The page of one notebook file.
 
     Args:
         notebook: an ``.ipynb`` file, executed or not.
         title: of the page; the first heading of the notebook where it is not given.
+        beside: executed notebooks whose pages lie beside this one; its contents lead to them.
 
     Raises:
         InputError: the file is missing or is not a notebook.
     """
-    import nbformat
     from nbconvert import HTMLExporter
     from traitlets.config import Config
 
+    from fairkd.show.pages.formulas import markdown2html
+
     path = Path(notebook)
-    try:
-        node = nbformat.read(path, as_version=4)
-    except FileNotFoundError:
-        raise InputError(f"no notebook {str(path)!r}") from None
-    except (nbformat.reader.NotJSONError, nbformat.ValidationError, UnicodeDecodeError, AttributeError) as error:
-        raise InputError(f"{str(path)!r} is not a notebook: {error}") from error
+    node = _read(path)
     exporter = HTMLExporter(
         template_name="fairkd",
         extra_template_basedirs=[str(TEMPLATES)],
@@ -62,6 +62,7 @@ def to_html(notebook: Path | str, *, title: str | None = None) -> str:
             }
         ),
     )
+    exporter.register_filter("markdown2html", markdown2html)
     _prepare(node, path.stem)
     script = (TEMPLATES / "fairkd" / "page.js").read_text(encoding="utf-8")
     page = {
@@ -72,13 +73,18 @@ def to_html(notebook: Path | str, *, title: str | None = None) -> str:
         "metadata": {"name": path.stem, "path": str(path.parent)},
     }
     html, _ = exporter.from_notebook_node(node, resources=page)
-    return finish(html)
+    return finish(html, pages={f"{other.stem}.html": _first_heading(_read(other)) or other.stem for other in beside})
 
 
 def write_html(notebook: Path | str, page: Path | str, *, title: str | None = None) -> Path:
-    """Writes :func:`to_html` of ``notebook`` to ``page``, at once or not at all; returns the page's path."""
+    """Writes :func:`to_html` of ``notebook`` to ``page``, at once or not at all; returns the page's path.
+
+    The report leads to the pages of the other notebooks that lie beside it.
+    """
     target = Path(page)
-    text = to_html(notebook, title=title)
+    pages = sorted(target.parent.glob("[0-9][0-9]_*.html")) if Path(notebook).stem == REPORT else []
+    others = [page.with_suffix(".ipynb") for page in pages if page.stem != REPORT]
+    text = to_html(notebook, title=title, beside=[path for path in others if path.is_file() and "." not in path.stem])
     target.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}-")
     with os.fdopen(handle, "w", encoding="utf-8") as file:
@@ -86,6 +92,17 @@ def write_html(notebook: Path | str, page: Path | str, *, title: str | None = No
     os.chmod(name, 0o644)  # mkstemp makes files that only their owner can read
     os.replace(name, target)
     return target
+
+
+def _read(path: Path) -> Any:
+    import nbformat
+
+    try:
+        return nbformat.read(path, as_version=4)
+    except FileNotFoundError:
+        raise InputError(f"no notebook {str(path)!r}") from None
+    except (nbformat.reader.NotJSONError, nbformat.ValidationError, UnicodeDecodeError, AttributeError) as error:
+        raise InputError(f"{str(path)!r} is not a notebook: {error}") from error
 
 
 def _prepare(node: Any, stem: str) -> None:

@@ -8,11 +8,15 @@ from __future__ import annotations
 import base64
 import re
 import struct
+from collections.abc import Mapping
 from typing import Any
 
 
-def finish(html: str) -> str:
-    """Adds contents, heading ids, scroll boxes and buttons that sort; drops what could load or run something."""
+def finish(html: str, *, pages: Mapping[str, str] | None = None) -> str:
+    """Adds contents, heading ids, scroll boxes and buttons that sort; drops what could load or run something.
+
+    ``pages``: file in the page's own folder -> its title, for the contents.
+    """
     from bs4 import BeautifulSoup
 
     soup = BeautifulSoup(html, "html.parser")
@@ -34,12 +38,13 @@ def finish(html: str) -> str:
         _box(soup, table, number)
     contents = soup.find(id="contents")
     assert contents is not None
-    entries = _contents(soup, main)
-    if entries.contents:
-        label = soup.new_tag("p")
-        label.string = "Contents"
-        contents.extend([label, entries])
-    else:
+    lists = {"Contents": _contents(main), "Notebooks": pages or {}}
+    for title, targets in lists.items():
+        if targets:
+            label = soup.new_tag("p")
+            label.string = title
+            contents.extend([label, _links(soup, targets)])
+    if not contents.contents:
         contents.decompose()
     return str(soup)
 
@@ -55,18 +60,26 @@ def _disarm(main: Any) -> None:
             del element[name]
 
 
-def _contents(soup: Any, main: Any) -> Any:
-    """Gives headings ids; returns a list of links to those of the second level."""
-    entries = soup.new_tag("ol")
+def _contents(main: Any) -> dict[str, str]:
+    """Gives headings ids; returns those of the second level: address -> text."""
+    entries: dict[str, str] = {}
     taken: set[str] = {"contents", "content"}
     for heading in main.select(".text-cell :is(h1, h2, h3)"):
         heading["id"] = _slug(heading.get_text(), taken)
         if heading.name == "h2":
-            link = soup.new_tag("a", attrs={"href": f"#{heading['id']}"})
-            link.string = heading.get_text().strip()
-            item = soup.new_tag("li")
-            item.append(link)
-            entries.append(item)
+            entries[f"#{heading['id']}"] = heading.get_text().strip()
+    return entries
+
+
+def _links(soup: Any, targets: Mapping[str, str]) -> Any:
+    """A list of links: address -> text."""
+    entries = soup.new_tag("ol")
+    for address, text in targets.items():
+        link = soup.new_tag("a", attrs={"href": address})
+        link.string = text
+        item = soup.new_tag("li")
+        item.append(link)
+        entries.append(item)
     return entries
 
 

@@ -1,0 +1,44 @@
+"""Formulas in the text of a page: TeX becomes MathML, which browsers draw by themselves, with no script and no network.
+
+In JupyterLab the same TeX is drawn by the MathJax that comes with it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jinja2 import pass_context
+from latex2mathml.converter import convert
+from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
+
+
+class Renderer(IPythonRenderer):
+    """nbconvert's renderer of Markdown, but for formulas; TeX that cannot be read stays as it was written."""
+
+    def inline_math(self, body: str) -> str:
+        return _mathml(body, "inline") or super().inline_math(body)
+
+    def block_math(self, body: str) -> str:
+        drawn = _mathml(body, "block")
+        # A span, as it stands in a paragraph: a wide formula scrolls by itself.
+        return f'<span class="formula" tabindex="0">{drawn}</span>' if drawn else super().block_math(body)
+
+
+def _mathml(tex: str, display: str) -> str:
+    try:
+        return str(convert(tex, display=display))
+    except Exception:  # the library raises many kinds
+        return ""
+
+
+@pass_context
+def markdown2html(context: Any, source: str) -> str:
+    """The filter of nbconvert's templates by this name."""
+    renderer = Renderer(
+        escape=False,
+        attachments=context.get("cell", {}).get("attachments", {}),
+        embed_images=True,
+        path=context.get("resources", {}).get("metadata", {}).get("path", ""),
+        exclude_anchor_links=True,
+    )
+    return str(MarkdownWithMath(renderer=renderer).render(source))
