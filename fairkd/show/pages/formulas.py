@@ -11,6 +11,8 @@ from jinja2 import pass_context
 from latex2mathml.converter import convert
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
+from fairkd.show.html import Html, render
+
 
 class Renderer(IPythonRenderer):
     """nbconvert's renderer of Markdown, but for formulas; TeX that cannot be read stays as it was written."""
@@ -20,8 +22,7 @@ class Renderer(IPythonRenderer):
 
     def block_math(self, body: str) -> str:
         drawn = _mathml(body, "block")
-        # A span, as it stands in a paragraph: a wide formula scrolls by itself.
-        return f'<span class="formula" tabindex="0">{drawn}</span>' if drawn else super().block_math(body)
+        return render("notes.formula", mathml=Html(drawn)).text if drawn else super().block_math(body)
 
 
 def _mathml(tex: str, display: str) -> str:
