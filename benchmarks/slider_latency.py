@@ -29,7 +29,7 @@ SENTENCE = "the engineer said that he would fix the machine himself."
 def main(profile: str = "quick", steps: int = 200) -> None:
     """Prints a line a slider."""
     materials = Materials(Profile.load(profile), progress=False)
-    missing = materials.look_up()
+    missing = materials.missing()
     if missing:
         raise SystemExit(f"profile {profile!r}: {missing}; run one of its notebooks first")
     models = Models(materials)

@@ -58,7 +58,7 @@ def test_tests_are_means_over_seeds_with_one_seed_as_the_student_itself(trained,
         assert row.low < row.high
     one = Experiment("01_capacity", trained.changed(seeds=[1]))
     order = ["arm", "pooling", "test"]
-    alone, single = (frame.sort_values(order) for frame in (one.tests(arms), one.seat(arms)))
+    alone, single = (frame.sort_values(order) for frame in (one.bias.tests(arms), one.bias.scores(arms)))
     assert alone["low"].tolist() == pytest.approx(single["ci_low"].tolist())  # over words only, as SEAT gives it
     assert alone["high"].tolist() == pytest.approx(single["ci_high"].tolist())
 
@@ -119,7 +119,7 @@ def test_correlation_is_pearsons_r_of_layers_and_averages(experiment):
 
 def test_with_one_seed_the_interval_covers_stimulus_words_only(trained):
     one = Experiment("01_capacity", trained.changed(seeds=[0]))
-    assert set(one.correlation(one.arms("capacity"))["covers"]) == {"stimulus words"}
+    assert set(one.bias.correlation(one.arms("capacity"))["covers"]) == {"stimulus words"}
 
 
 def test_after_failed_training_a_missing_student_is_an_error_at_once(trained, monkeypatch):
@@ -238,7 +238,8 @@ def test_every_notebook_plans_with_every_profile(notebook, profile, tmp_path, ca
 
 
 def test_prepare_only_lets_only_the_first_cells_run():
-    assert skipped(["exp.train(students)\n"]) == ["print('Not run: prepare_only.')\n"]
+    for other in ("exp.train(students)\n", "print(prepare_only)  # Experiment.begin(\n", "%time exp.begin()\n"):
+        assert skipped([other]) == ["print('Not run: prepare_only.')\n"]
     for kept in ("prepare_only = False  # …\n", "exp = Experiment.begin('x', globals())\n"):
         assert skipped([kept]) == [kept]
 
@@ -319,7 +320,7 @@ def test_teachers_are_measured_before_and_after_debiasing(experiment):
     assert {"heldout_mlm_loss_before", "heldout_mlm_loss_after"} <= record.keys()
     plain = Experiment("03_mixup", experiment.profile.changed(arms=["full"]))
     assert plain.debiasing() is None
-    assert set(plain.teachers().arm) == {"original"}
+    assert set(plain.bias.teachers().arm) == {"original"}
 
 
 def test_claims_are_those_that_the_arms_can_speak_to(experiment):

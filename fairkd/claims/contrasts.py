@@ -1,10 +1,14 @@
-"""A contrast of arms with its interval, the verdict on a claim about it, and the sentence that says why."""
+"""A contrast of arms with its interval, the verdict on a claim about it, and the sentence that says why.
+
+:func:`higher`, :func:`lower` and :func:`lowest` judge by any ruler. A ruler may have judges of its own beside it.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from fairkd.stats.estimates import Estimate
 
@@ -82,6 +86,26 @@ class Contrast:
         return replace(finding, low=self.low, high=self.high, p=math.nan if self.seeds == 1 else p)
 
 
+class Ruler(Protocol):
+    """An average of each arm that claims are about."""
+
+    def lacks(self, arms: Sequence[str]) -> str:
+        """Why these arms cannot be compared; "" if they can."""
+
+    def against(self, arms: Sequence[str]) -> list[Contrast]:
+        """The first arm minus each of the others, with the seeds of the arm that has the fewest of all."""
+
+
+def higher(ruler: Ruler, arms: Sequence[str]) -> Finding:
+    """Judges a claim that the first of two arms lies above the second."""
+    return one_sided(ruler.against(arms)[0], side=1)
+
+
+def lower(ruler: Ruler, arms: Sequence[str]) -> Finding:
+    """Judges a claim that the first of two arms lies below the second."""
+    return one_sided(ruler.against(arms)[0], side=-1)
+
+
 def one_sided(contrast: Contrast, *, side: int) -> Finding:
     """Judges a claim that an estimate lies above zero (side 1) or below (side -1)."""
     if not contrast.defined:
@@ -99,23 +123,24 @@ def one_sided(contrast: Contrast, *, side: int) -> Finding:
     return contrast.finding("supported" if above == (side > 0) else "contradicted", text)
 
 
-def lowest(contrasts: Sequence[Contrast]) -> Finding:
-    """Judges a claim that an arm is the lowest, from its differences to the others, and shows the one that decides.
+def lowest(ruler: Ruler, arms: Sequence[str]) -> Finding:
+    """Judges a claim that the first arm is the lowest, and shows the difference to another that decides.
 
     Supported only if each interval lies below zero: an intersection-union test, which needs no correction.
     Contradicted if any lies above zero, which is the likelier by accident the more there are: those intervals are at
     the level 1 - 0.05 / number (Bonferroni).
     """
+    contrasts = ruler.against(arms)
     undefined = [contrast for contrast in contrasts if not contrast.defined]
     if undefined:
         return undefined[0].finding("inconclusive", UNDEFINED)
     count, below = len(contrasts), sum(contrast.high < 0 for contrast in contrasts)
     strict = {c.what: c.estimate.interval(1 - (1 - LEVEL) / count)[0] for c in contrasts}
-    lower = [contrast for contrast in contrasts if contrast.estimate.value > 0]
-    if lower:
-        shown = max(lower, key=lambda contrast: strict[contrast.what])
-        p = min(1.0, count * min(contrast.p for contrast in lower))
-        found = f"{len(lower)} of the {count} others {'scores' if len(lower) == 1 else 'score'} lower"
+    beaten_by = [contrast for contrast in contrasts if contrast.estimate.value > 0]
+    if beaten_by:
+        shown = max(beaten_by, key=lambda contrast: strict[contrast.what])
+        p = min(1.0, count * min(contrast.p for contrast in beaten_by))
+        found = f"{len(beaten_by)} of the {count} others {'scores' if len(beaten_by) == 1 else 'score'} lower"
     else:
         shown = max(contrasts, key=lambda contrast: contrast.high)
         p = max(contrast.p for contrast in contrasts)

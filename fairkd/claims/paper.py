@@ -1,4 +1,4 @@
-"""What Ahn et al. (2022) printed and claimed, as data, to stand beside what we measure.
+"""What Ahn et al. (2022) printed, as data, to stand beside what we measure.
 
 Arms are named as in the experiments. Table 1: ``full`` is the paper's DistilBERT with all three losses, ``no-cos``
 lacks L_cos, ``no-ce`` lacks L_ce. Table 2: the student of a ``debiased-teacher``, and mixup in output embeddings (h),
@@ -9,9 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
-
-from fairkd.names import ORIGINAL, arm_name
 
 # Table 1, SEAT half: arm -> test -> effect size. ``pandas.DataFrame(TABLE1)`` has the table's layout.
 TABLE1: dict[str, dict[str, float]] = {
@@ -100,100 +97,3 @@ def follows(printed: float, cells: Mapping[str, float], *, digits: int = 3) -> b
     (0.830, by its row 0.826).
     """
     return abs(printed - average(cells)) <= 10.0**-digits + 1e-9
-
-
-@dataclass(frozen=True)
-class Claim:
-    """A claim of the paper.
-
-    Attributes:
-        number: as in the report's table of verdicts.
-        title: a few words.
-        statement: what is claimed, in our words, as something that data can support or contradict.
-        source: where the paper makes it.
-        printed: the numbers that the paper gives for it.
-    """
-
-    number: int
-    title: str
-    statement: str
-    source: str
-    printed: str
-
-
-def _averages(*arms: str, table: Mapping[str, float], digits: int = 3) -> str:
-    """Printed averages in words: "0.738 (proposed), 0.992 (original)"."""
-    brief = {arm: arm_name(arm).brief for arm in arms} | ({"full": ORIGINAL.brief} if "mixup-xy" in table else {})
-    return ", ".join(f"{table[arm]:.{digits}f} ({brief[arm]})" for arm in arms)
-
-
-CLAIMS: tuple[Claim, ...] = (
-    Claim(
-        number=0,
-        title="Distillation amplifies bias",
-        statement="The distilled student has a higher average SEAT than its teacher.",
-        source="Abstract, Section 1",
-        printed="no number: the teacher's SEAT is not reported",
-    ),
-    Claim(
-        number=1,
-        title="Fewer layers, more bias",
-        statement="The fewer layers a student has, the higher its average SEAT: the two correlate negatively.",
-        source="Figure 1, Section 4.2",
-        printed=f"r = {FIGURE1_R:.2f}".replace("-", "−"),
-    ),
-    Claim(
-        number=2,
-        title="Least bias without L_ce",
-        statement="Of the three students of Table 1, the one trained without L_ce has the lowest average SEAT.",
-        source="Table 1, Section 4.3",
-        printed=_averages("no-ce", "no-cos", "full", table=TABLE1_PRINTED_AVERAGE)
-        + f"; by its six values {average(TABLE1['no-ce']):.3f} without L_ce",
-    ),
-    Claim(
-        number=3,
-        title="Lowest GLUE without L_ce",
-        statement="Of the three students of Table 1, the one trained without L_ce has the lowest average on GLUE.",
-        source="Table 1, Section 4.3",
-        printed=_averages("no-ce", "no-cos", "full", table=TABLE1_GLUE_AVERAGE, digits=1),
-    ),
-    Claim(
-        number=4,
-        title="The proposed mixup lowers bias",
-        statement="Mixup of logits and input embeddings lowers the average SEAT of the original distillation.",
-        source="Table 2, Section 5.3",
-        printed=_averages("mixup-xy", "full", table=TABLE2_PRINTED_AVERAGE),
-    ),
-    Claim(
-        number=5,
-        title="The proposed mixup is the best row",
-        statement="Of the seven students of Table 2, the one of the proposed mixup has the lowest average SEAT.",
-        source="Table 2, Section 5.3",
-        printed=_averages("mixup-xy", "mixup-xyh", table=TABLE2_PRINTED_AVERAGE) + " is the next",
-    ),
-    Claim(
-        number=6,
-        title="Better than a debiased teacher",
-        statement="The proposed mixup has a lower average SEAT than the student of a debiased teacher, and a lower "
-        "|d| in at least four of the six tests.",
-        source="Table 2, Section 5.3",
-        printed=_averages("mixup-xy", "debiased-teacher", table=TABLE2_PRINTED_AVERAGE)
-        + "; lower in C6b, C7, C8 and C8b",
-    ),
-    Claim(
-        number=7,
-        title="Mixing output embeddings raises bias",
-        statement="Mixup of the teacher's output embeddings raises the average SEAT of the original distillation.",
-        source="Table 2, Section 5.3",
-        printed=_averages("mixup-h", "full", table=TABLE2_PRINTED_AVERAGE)
-        + "; higher in C7b, C8 and C8b, three of six tests (the text says most)",
-    ),
-    Claim(
-        number=8,
-        title="Mixup keeps GLUE",
-        statement="With the proposed mixup the average on GLUE stays within one point of the original's.",
-        source="Table 3, Section 5.3",
-        printed=_averages("mixup-xy", "full", table=TABLE3_PRINTED_AVERAGE, digits=1)
-        + f"; by the tasks {average(TABLE3['mixup-xy']):.2f} and {average(TABLE3['full']):.2f}",
-    ),
-)

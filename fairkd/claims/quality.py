@@ -1,20 +1,18 @@
-"""Verdicts on the two claims about quality: lowest GLUE without L_ce (Table 1), and mixup keeps GLUE (Table 3).
+"""The average on GLUE as a ruler of claims (Table 3, GLUE row of Table 1), and the judge of "keeps".
 
-Both are about the average over the eight tasks, judged by 95 % intervals over examples and seeds. "Keeps" is not "no
-significant difference", which few seeds and examples always show: it is an interval within one point of zero.
+Averages are over the eight tasks, intervals over examples and seeds. "Keeps" is not "no significant difference", which
+few seeds and examples always show: it is an interval within one point of zero.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
 from fairkd.claims import paper
-from fairkd.claims.bias import with_holm
-from fairkd.claims.contrasts import LEVEL, ONE_SEED, Contrast, Finding, lowest
+from fairkd.claims.contrasts import LEVEL, ONE_SEED, Contrast, Finding
 from fairkd.glue.quality import Quality
 from fairkd.names import arm_words
 from fairkd.stats.equivalence import equivalence
@@ -22,86 +20,76 @@ from fairkd.stats.resampling import difference_p, widened
 from fairkd.wording import interval, listed, number, with_interval
 
 MARGIN = 1.0
-"""The smallest difference of averages that matters, in points; as claim 8 is stated."""
-GLUE = "GLUE"
+"""The smallest difference of averages that matters, in points; as the claim that mixup keeps GLUE is stated."""
 TASKS = len(paper.TABLE3["full"])
-# The arms that a claim compares: the first with the others.
-_COMPARED = {3: ("no-ce", *(arm for arm in paper.TABLE1 if arm != "no-ce")), 8: ("mixup-xy", "full")}
-GLUE_CLAIMS = tuple(_COMPARED)
 
 
-def judge_glue(quality: Mapping[str, Quality], *, suite: str) -> pd.DataFrame:
-    """The verdicts on claims 3 and 8, in the columns of :func:`fairkd.claims.bias.judge`.
+@dataclass(frozen=True)
+class AverageGlue:
+    """Average score of each arm over GLUE's tasks, in percent.
 
-    Claim 3 is judged as the other "lowest" claims. Claim 8 is supported where two one-sided tests at 5 % show that
-    the difference is smaller than ``MARGIN``, contradicted where the 95 % interval lies beyond the margin. p is
-    theirs if the difference is within the margin, else two-sided for "the difference is as large as the margin".
-
-    Args:
-        quality: of each arm by name, on the same tasks and resampled examples. A claim is "not run" where one of its
-            arms is not there, a task of it failed, or there are fewer tasks than in the paper: averages of other
-            tasks are no average on GLUE. Arms that no claim names are ignored.
-        suite: what the tasks are called, "GLUE" or "mini-GLUE (synthetic)". Of any but GLUE the sentences say that
-            the paper's claim is not about it.
+    Attributes:
+        quality: of each arm by name, on the same tasks and resampled examples.
+        suite: what the tasks are called, "GLUE" or "mini-GLUE (synthetic)".
     """
-    stated = [claim for claim in paper.CLAIMS if claim.number in _COMPARED]
-    rows = [asdict(claim) | asdict(_finding(claim.number, quality, suite)) for claim in stated]
-    return with_holm(pd.DataFrame(rows).rename(columns={"number": "claim"}))
+
+    quality: Mapping[str, Quality]
+    suite: str
+
+    def lacks(self, arms: Sequence[str]) -> str:
+        """Why these arms have no average on the suite; "" if all have.
+
+        An arm is missing, a task of it failed, or there are fewer tasks than in the paper: averages of other tasks
+        are no average on GLUE.
+        """
+        missing = [arm_words(arm) for arm in arms if arm not in self.quality]
+        if missing:
+            return f"There is no result on {self.suite} for {listed(missing)}."
+        for arm in arms:
+            scores = self.quality[arm].scores
+            failed = int(np.isnan(scores).any(axis=0).sum())
+            if failed:
+                return (
+                    f"{arm_words(arm)[0].upper()}{arm_words(arm)[1:]} has no average on {self.suite}: {failed} of "
+                    f"{scores.shape[1]} {'task' if scores.shape[1] == 1 else 'tasks'} failed."
+                )
+            if scores.shape[1] != TASKS:
+                return (
+                    f"The claim is about the average over {TASKS} tasks. Of {self.suite}, {scores.shape[1]} were run."
+                )
+        return ""
+
+    def against(self, arms: Sequence[str]) -> list[Contrast]:
+        """Average of the first arm minus that of each other, in points."""
+        seeds = min(self.quality[arm].seeds for arm in arms)
+        return [self._difference(arms[0], rival, seeds) for rival in arms[1:]]
+
+    def _difference(self, arm: str, baseline: str, seeds: int) -> Contrast:
+        ours, theirs = self.quality[arm].average(), self.quality[baseline].average()
+        difference = ours - theirs
+        ends = difference.interval(LEVEL)
+        return Contrast(
+            difference,
+            *ends,
+            difference.p(),
+            seeds,
+            what=f"difference of average on {self.suite} in points, {arm} − {baseline}",
+            found=f"The average on {self.suite} is {number(ours.value, 2)} for {arm_words(arm)} and "
+            f"{number(theirs.value, 2)} for {arm_words(baseline)}, a difference in points of "
+            f"{with_interval(difference.value, *ends, seeds, over='examples', digits=2)}.",
+            above=f"{arm_words(arm)} scores higher than {arm_words(baseline)}",
+            below=f"{arm_words(arm)} scores lower than {arm_words(baseline)}",
+            over="examples",
+        )
 
 
-def _finding(claim: int, quality: Mapping[str, Quality], suite: str) -> Finding:
-    arms = _COMPARED[claim]
-    lacks = _lacks(arms, quality, suite)
-    if lacks:
-        return Finding("not run", lacks)
-    seeds = min(quality[arm].seeds for arm in arms)
-    contrasts = [_difference(quality, arms[0], rival, suite=suite, seeds=seeds) for rival in arms[1:]]
-    found = lowest(contrasts) if claim == 3 else _within_margin(contrasts[0])
-    if suite == GLUE:
-        return found
-    return replace(found, sentence=f"{found.sentence} The paper's claim is about GLUE, not about {suite}.")
+def within_margin(glue: AverageGlue, arms: Sequence[str]) -> Finding:
+    """Judges a claim that two arms differ by less than ``MARGIN``.
 
-
-def _lacks(arms: tuple[str, ...], quality: Mapping[str, Quality], suite: str) -> str:
-    """Why these arms have no average on the suite; "" if all have."""
-    missing = [arm_words(arm) for arm in arms if arm not in quality]
-    if missing:
-        return f"There is no result on {suite} for {listed(missing)}."
-    for arm in arms:
-        scores = quality[arm].scores
-        failed = int(np.isnan(scores).any(axis=0).sum())
-        if failed:
-            return (
-                f"{arm_words(arm)[0].upper()}{arm_words(arm)[1:]} has no average on {suite}: {failed} of "
-                f"{scores.shape[1]} {'task' if scores.shape[1] == 1 else 'tasks'} failed."
-            )
-        if scores.shape[1] != TASKS:
-            return f"The claim is about the average over {TASKS} tasks. Of {suite}, {scores.shape[1]} were run."
-    return ""
-
-
-def _difference(quality: Mapping[str, Quality], arm: str, baseline: str, *, suite: str, seeds: int) -> Contrast:
-    """Average of an arm minus that of another, in points."""
-    ours, theirs = quality[arm].average(), quality[baseline].average()
-    difference = ours - theirs
-    ends = difference.interval(LEVEL)
-    return Contrast(
-        difference,
-        *ends,
-        difference.p(),
-        seeds,
-        what=f"difference of average on {suite} in points, {arm} − {baseline}",
-        found=f"The average on {suite} is {number(ours.value, 2)} for {arm_words(arm)} and "
-        f"{number(theirs.value, 2)} for {arm_words(baseline)}, a difference in points of "
-        f"{with_interval(difference.value, *ends, seeds, over='examples', digits=2)}.",
-        above=f"{arm_words(arm)} scores higher than {arm_words(baseline)}",
-        below=f"{arm_words(arm)} scores lower than {arm_words(baseline)}",
-        over="examples",
-    )
-
-
-def _within_margin(contrast: Contrast) -> Finding:
-    """Judges a claim that an estimate is smaller than the margin in size."""
+    Supported where two one-sided tests at 5 % show it, contradicted where the 95 % interval lies beyond the margin. p
+    is theirs if the difference is within the margin, else two-sided for "the difference is as large as the margin".
+    """
+    contrast = glue.against(arms)[0]
     difference = contrast.estimate
     within = abs(difference.value) < MARGIN
     shown = equivalence(difference.value, widened(difference.replicates, difference.by_seed, 2 * LEVEL - 1), MARGIN)

@@ -11,7 +11,7 @@ import pandas as pd
 from fairkd.arms import Arm, capacity_arms
 from fairkd.bias import comparisons
 from fairkd.bias.effects import Effects
-from fairkd.claims import bias as claims
+from fairkd.claims.claims import judge
 from fairkd.lab.materials import Materials
 from fairkd.names import TEACHER
 from fairkd.teachers.checkpoints import Teacher
@@ -79,7 +79,7 @@ class Bias:
         depths = {arm.name: arm.layers for arm in capacity_arms(self.profile.depths) if arm in arms}
 
         def judged(effects: dict[str, Effects], _: dict[str, int]) -> pd.DataFrame:
-            verdicts = claims.judge(effects, layers=depths)
+            verdicts = judge(effects, layers=depths)
             return verdicts[verdicts.verdict != "not run"]
 
         return self._by_pooling(arms, judged)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
 from typing import Any
 
 import pandas as pd
 
 from fairkd.arms import Arm
-from fairkd.claims import quality as claims_glue
+from fairkd.claims.claims import judge_glue
 from fairkd.glue import quality
 from fairkd.glue.data import MINI, suite
 from fairkd.glue.tasks import score
@@ -31,11 +30,14 @@ class Quality:
 
     def __init__(self, materials: Materials) -> None:
         self.materials, self.profile = materials, materials.profile
+        self._runs: GlueRuns | None = None
 
-    @cached_property
+    @property
     def runs(self) -> GlueRuns:
-        """The fine-tuning runs behind the scores."""
-        return GlueRuns(self.materials)
+        """The fine-tuning runs behind the scores; raises :class:`InputError` for a profile without GLUE."""
+        if self._runs is None:
+            self._runs = GlueRuns(self.materials)
+        return self._runs
 
     @property
     def suite(self) -> str:
@@ -104,7 +106,7 @@ class Quality:
 
     def claims(self, arms: Sequence[Arm]) -> pd.DataFrame:
         """Verdicts on the paper's claims about GLUE; they know no pooling, so that column is ""."""
-        return claims_glue.judge_glue(self._quality(arms), suite=self.runs.suite).assign(pooling="")
+        return judge_glue(self._quality(arms), suite=self.runs.suite).assign(pooling="")
 
     def learning(self, arms: Sequence[Arm]) -> pd.DataFrame | None:
         """Headline scores against ``glue_learning_curve``, as :meth:`tasks` with train_examples; None without."""
@@ -134,15 +136,14 @@ class Quality:
         if source is None:
             return {}
         about: dict[str, Any] = {"suite": suite(source), "source": source}
-        if "runs" in self.__dict__:
-            about["data"] = {task: data.digest for task, data in self.runs.data.items()}
+        if self._runs is not None:
+            about["data"] = {task: data.digest for task, data in self._runs.data.items()}
         return {"glue": about}
 
     def failures(self) -> list[str]:
         """What failed, a line each; empty where nothing was fine-tuned."""
-        if "glue_runs" not in self.__dict__:
-            return []
-        return [f"{task}{f', {arm}' if arm else ''}: {why}" for (arm, task), why in self.runs.failures.items()]
+        found = {} if self._runs is None else self._runs.failures
+        return [f"{task}{f', {arm}' if arm else ''}: {why}" for (arm, task), why in found.items()]
 
     def _quality(self, arms: Sequence[Arm]) -> dict[str, quality.Quality]:
         self.runs.run(arms)

@@ -6,12 +6,13 @@ import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from fairkd.engine.store import file_digest, write_json
 from fairkd.profile import Profile
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 REPORT = "05_report"
 """The notebook that reads the results of the others."""
@@ -67,6 +68,8 @@ class Results:
 
         None unless the notebook finished with the parameters that the profile has now, and its files are intact.
         """
+        import pandas as pd  # here, as it takes half a second: the command line reads names of this file
+
         path = self.folder / f"{self.notebook}.json"
         if not path.is_file():
             return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from typing import Any
 
 from fairkd.errors import InputError, nearest
@@ -25,11 +26,18 @@ def check_names(parameters: dict[str, Any]) -> None:
 
 
 def skipped(lines: list[str]) -> list[str]:
-    """IPython input transformer: cells do nothing, except those that begin anew."""
-    text = "".join(lines)
-    if "Experiment.begin(" in text or "prepare_only" in text:
-        return lines
-    return ["print('Not run: prepare_only.')\n"]
+    """IPython input transformer: cells do nothing, except those that set ``prepare_only`` or begin anew."""
+    return lines if _begins("".join(lines)) else ["print('Not run: prepare_only.')\n"]
+
+
+def _begins(source: str) -> bool:
+    try:
+        nodes = list(ast.walk(ast.parse(source)))
+    except SyntaxError:  # a line magic, or a slip: neither begins anything
+        return False
+    set_here = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    called = {node.func.attr for node in nodes if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)}
+    return "prepare_only" in set_here or "begin" in called
 
 
 def skip_the_rest() -> None:

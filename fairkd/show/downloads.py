@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import base64
-from html import escape
 from typing import Any
 
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
+
+from fairkd.show.html import Html, render
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
@@ -29,9 +30,9 @@ def csv_text(data: pd.DataFrame, *, digits: int | None = None) -> str:
     return text
 
 
-def csv_link(text: str, name: str) -> str:
-    """A link (HTML) that saves ``text`` as the file ``name``; the file is inside the link, nothing is loaded."""
-    return f'<a download="{escape(name)}" href="{data_url(text)}">Data (CSV)</a>'
+def csv_link(text: str, name: str) -> Html:
+    """A link that saves ``text`` as the file ``name``; the file is inside the link, nothing is loaded."""
+    return render("notes.data_link", name=name, address=data_url(text))
 
 
 def data_url(text: str) -> str:

@@ -1,29 +1,29 @@
-"""Sentences of the report, computed from saved tables: what was run, what came out, what that can decide.
+"""Sentences of the report, computed from saved tables: what was run, and what came out.
 
-Every statement is made from a number and its interval; a verdict is given only where the interval allows one.
+They state numbers. What the numbers decide is for the judges of the claims alone (:mod:`fairkd.claims.claims`), whose
+sentences are printed as they are.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from html import escape
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from fairkd.claims import bias as claims
-from fairkd.claims import paper
-from fairkd.claims.quality import GLUE_CLAIMS
-from fairkd.names import arm_title, arm_titles
+from fairkd.claims import claims, paper
+from fairkd.claims.quality import AverageGlue
+from fairkd.names import TEACHER, arm_title, arm_titles
 from fairkd.profile import Profile
-from fairkd.show.sentences_glue import glue_sentence
-from fairkd.show.tables import Html, missing, paragraph, subscripts, verdicts
+from fairkd.show.html import Html, render
 from fairkd.show.tables import frame as table
+from fairkd.show.tables import missing, paragraph, paragraphs, verdicts
+from fairkd.show.tables.glue import failures
 from fairkd.wording import interval, number
 
 Results = Mapping[str, pd.DataFrame]
-
+VALUED = ["average", "low", "high"]
 
 PLANTED_NOTE = (
     "Controlled experiment: text made by rule and small models. It shows whether the measuring works, not what real "
@@ -38,7 +38,7 @@ def not_run(what: str, notebook: str, *, profile: str = "") -> Html:
 
 
 def all_claims(*results: Results | None, poolings: Sequence[str]) -> pd.DataFrame:
-    """The nine claims: a row a claim and pooling, from the notebooks that judged them; "not run" for the others.
+    """Every claim: a row a claim and pooling, from the notebooks that judged them; "not run" for the others.
 
     Claims on GLUE know no pooling and stand with the headline's.
 
@@ -48,11 +48,12 @@ def all_claims(*results: Results | None, poolings: Sequence[str]) -> pd.DataFram
     """
     judged = [frame for one in results if one for name, frame in one.items() if name.endswith("_claims")]
     nothing = claims.judge({}, layers={})
+    on_glue = [claim.number for claim in claims.CLAIMS if claim.ruler is AverageGlue]
     tables = []
     for pooling in poolings:
         headline = pooling == poolings[0]
         own = [frame[frame.pooling.isin([pooling, ""] if headline else [pooling])] for frame in judged]
-        others = nothing if headline else nothing[~nothing.claim.isin(GLUE_CLAIMS)]
+        others = nothing if headline else nothing[~nothing.claim.isin(on_glue)]
         table = pd.concat([*own, others], ignore_index=True).assign(pooling=pooling)
         table = table.drop_duplicates("claim").sort_values("claim", ignore_index=True)
         tables.append(claims.with_holm(table))
@@ -73,8 +74,8 @@ def controlled(profile: Profile, frames: Mapping[str, Results]) -> Html:
         return missing("The controlled experiment", "not run yet. It takes some minutes: fairkd reproduce planted.")
     frame = frames["report"]["report_claims"]
     headline = frame[frame.pooling == frame.pooling.iloc[0]]
-    link = '<p><a href="../planted/report.html">The report of the controlled experiment</a></p>'
-    return Html(f"<p>{escape(claims.summary(headline))} {escape(PLANTED_NOTE)}</p>{verdicts(headline).text}{link}")
+    said = paragraph(f"{claims.summary(headline)} {PLANTED_NOTE}")
+    return said + verdicts(headline) + render("notes.planted_link")
 
 
 def planted(frame: pd.DataFrame) -> Html:
@@ -104,15 +105,17 @@ def planted(frame: pd.DataFrame) -> Html:
 
 def summary(
     facts: Mapping[str, Any],
+    judged: pd.DataFrame,
     capacity: Results | None,
     ablation: Results | None,
     mixup: Results | None,
     glue: Results | None,
 ) -> Html:
-    """What was run and what came out, in one paragraph each.
+    """What was run, what came out in numbers, and what that says of each claim, in one paragraph each.
 
     Args:
         facts: of the experiment: corpus (sources, tokens), teacher (source, layers, hidden), updates, seeds.
+        judged: as from :func:`all_claims`; the headline's are told.
         capacity: tables of 01_capacity by name, None if it did not finish.
         ablation: tables of 02_ablation by name, None if it did not finish.
         mixup: tables of 03_mixup by name, None if it did not finish.
@@ -127,7 +130,9 @@ def summary(
         mixup_sentence(mixup) if mixup else "Table 2 is missing: 03_mixup has not finished.",
         glue_sentence(glue, suite=suite) if glue else no_glue,
     ]
-    return Html("".join(f"<p>{subscripts(escape(text))}</p>" for text in texts))
+    headline = judged[judged.pooling == judged.pooling.iloc[0]]
+    texts += [f"Claim {row.claim} ({row.title}), {row.verdict}: {row.sentence}" for row in headline.itertuples()]
+    return paragraphs(*texts)
 
 
 def what_was_run(facts: Mapping[str, Any]) -> str:
@@ -151,40 +156,28 @@ def what_was_run(facts: Mapping[str, Any]) -> str:
 
 
 def capacity_sentence(results: Results) -> str:
-    """Figure 1 in words, for the headline pooling (the first)."""
+    """Figure 1 in numbers, for the headline pooling (the first)."""
     averages, correlation = results["capacity_averages"], results["capacity_correlation"]
     pooling = averages.pooling.iloc[0]
     rows = averages[averages.pooling == pooling]
-    students = rows[rows.arm != "teacher"].sort_values("average")
+    students = rows[rows.arm != TEACHER].sort_values("average")
     low, high = students.iloc[0], students.iloc[-1]
     text = (
         f"Capacity (Figure 1, {pooling} pooling): the students' average SEAT lies between {number(low.average, 2)} "
         f"({_layers(low.layers)}) and {number(high.average, 2)} ({_layers(high.layers)})"
     )
-    for teacher in rows[rows.arm == "teacher"].itertuples():
-        ends = interval(teacher.low, teacher.high)
-        text += f"; the teacher's is {number(teacher.average, 2)} {ends}"
-    row = correlation[correlation.pooling == pooling].iloc[0]
-    return f"{text}. {correlation_sentence(row.r, row.low, row.high, str(row.covers))}"
-
-
-def correlation_sentence(r: float, low: float, high: float, covers: str) -> str:
-    """Pearson's r of layers and average SEAT, and what its interval can say about the paper's claim."""
-    printed = number(paper.FIGURE1_R, 2)
-    if not (low <= high):
-        return f"The correlation with the number of layers is undefined here; the paper prints r = {printed}."
-    text = f"Its correlation with the number of layers is r = {number(r, 2)} {interval(low, high)} over {covers}; "
-    text += f"the paper prints r = {printed}. "
-    if low <= 0 <= high:
-        return text + "The interval holds zero: this run cannot say whether smaller students are more biased."
-    if high < 0:
-        return text + "The interval lies below zero: in this run smaller students are more biased, as in the paper."
-    return text + "The interval lies above zero: in this run larger students are more biased, against the paper."
+    for row in rows[rows.arm == TEACHER].itertuples():
+        text += f"; the teacher's is {_valued(row.average, row.low, row.high)}"
+    r = correlation[correlation.pooling == pooling].iloc[0]
+    return (
+        f"{text}. Its correlation with the number of layers is r = {_valued(r.r, r.low, r.high)} over {r.covers}; the "
+        f"paper prints r = {number(paper.FIGURE1_R, 2)}."
+    )
 
 
 def ablation_sentence(results: Results) -> str:
-    """Table 1 in words, for the headline pooling: which arm is lowest, here and in print."""
-    averages = results["ablation_averages"]
+    """Table 1 in numbers, for the headline pooling: which arm is lowest, here and in print."""
+    averages, differences = results["ablation_averages"], results.get("ablation_differences")
     pooling = averages.pooling.iloc[0]
     ours = averages[(averages.pooling == pooling) & averages.arm.isin(list(paper.TABLE1))].set_index("arm")
     if ours.empty:
@@ -192,54 +185,49 @@ def ablation_sentence(results: Results) -> str:
     best = str(ours.average.idxmin())
     printed = paper.TABLE1_PRINTED_AVERAGE
     best_printed = min(printed, key=lambda arm: printed[arm])
-    row = ours.loc[best]
     text = (
-        f"Losses (Table 1, {pooling} pooling): the lowest average SEAT is {number(float(row.average), 2)} "
-        f"{interval(float(row.low), float(row.high))} with {arm_title(best)}; in the paper it is "
-        f"{number(printed[best_printed])} with {arm_title(best_printed)} "
+        f"Losses (Table 1, {pooling} pooling): the lowest average SEAT is {_valued(*ours.loc[best, VALUED])} with "
+        f"{arm_title(best)}; in the paper it is {number(printed[best_printed])} with {arm_title(best_printed)} "
         f"({number(paper.average(paper.TABLE1[best_printed]))} by the six values that it prints)."
     )
-    differences = results.get("ablation_differences")
-    return text if differences is None else f"{text} {difference_sentence(differences, pooling)}"
-
-
-def difference_sentence(differences: pd.DataFrame, pooling: str) -> str:
-    """The paper's claim about L_ce: what leaving it out changes, and whether the interval decides."""
-    row = _difference(differences, "no-ce", pooling)
-    if row is None:
-        return ""
-    text = f"Without L_ce the average changes by {number(row.difference, 2)} {interval(row.low, row.high)}: "
-    return text + _decides(
-        row,
-        unclear="this run cannot say whether L_ce adds bias",
-        below="in this run L_ce adds bias, as in the paper",
-        above="in this run L_ce removes bias, against the paper",
-    )
+    change = "" if differences is None else _without_ce(differences[differences.pooling == pooling])
+    return f"{text} {change}." if change else text
 
 
 def mixup_sentence(results: Results) -> str:
-    """Table 2 in words, for the headline pooling: what the proposed mixup changes, and which student is lowest."""
-    averages, differences = results["mixup_averages"], results["mixup_differences"]
+    """Table 2 in numbers, for the headline pooling: which student is lowest."""
+    averages = results["mixup_averages"]
     pooling = averages.pooling.iloc[0]
-    rows = averages[(averages.pooling == pooling) & (averages.arm != "teacher")].set_index("arm")
+    rows = averages[(averages.pooling == pooling) & (averages.arm != TEACHER)].set_index("arm")
     best = str(rows.average.idxmin())
-    title = arm_title(best)
-    text = f"Mitigation (Table 2, {pooling} pooling): "
-    row = _difference(differences, "mixup-xy", pooling)
-    if row is not None:
-        text += f"mixup of logits and input changes the average by {number(row.difference, 2)} "
-        decision = _decides(
-            row,
-            unclear="this run cannot say whether it helps",
-            below="in this run it lowers the average, as in the paper",
-            above="in this run it raises the average, against the paper",
-        )
-        text += f"{interval(row.low, row.high)}: {decision} "
-    return text + f"The lowest of {len(rows)} students is {title} with {number(float(rows.average[best]), 2)}."
+    return (
+        f"Mitigation (Table 2, {pooling} pooling): the lowest average SEAT of {len(rows)} students is "
+        f"{_valued(*rows.loc[best, VALUED])} with {arm_title(best)}."
+    )
+
+
+def glue_sentence(results: Results, *, suite: str) -> str:
+    """Quality in numbers: lowest and highest student, what leaving out L_ce changes, what failed.
+
+    Args:
+        results: of 04_glue by name: glue_tasks, glue_averages, and glue_differences if it is there.
+        suite: what the tasks are called, "GLUE" or another name.
+    """
+    texts, differences = [_range(results["glue_averages"], suite)], results.get("glue_differences")
+    change = "" if differences is None else _without_ce(differences[differences.task == "Avg."], digits=1)
+    if change:
+        printed = number(paper.TABLE1_GLUE_AVERAGE["no-ce"] - paper.TABLE1_GLUE_AVERAGE["full"], 1)
+        texts.append(f"{change} points{f', in the paper by {printed}' if suite == 'GLUE' else ''}.")
+    failed = [what for what, _ in failures(results["glue_tasks"])]
+    if failed:
+        texts.append(f"Failed, so that averages are missing: {'; '.join(failed)}.")
+    if suite != "GLUE":
+        texts.append("These are synthetic tests, not those of the paper, and say nothing about its values.")
+    return " ".join(texts)
 
 
 def winner(frame: pd.DataFrame) -> Html:
-    """Which student is the lowest of a table, and which others may as well be (headline pooling).
+    """Which student is the lowest of a table, and for which others zero lies in the interval (headline pooling).
 
     Args:
         frame: as from :func:`fairkd.bias.comparisons.behind_the_lowest`, with the column ``pooling``.
@@ -248,26 +236,43 @@ def winner(frame: pd.DataFrame) -> Html:
         return paragraph("There is one student only.")
     own = frame[frame.pooling == frame.pooling.iloc[0]]
     titles = arm_titles([*own.lowest, *own.arm])
-    lowest = f"'{titles[own.lowest.iloc[0]]}'"
-    tied = [titles[arm] for arm in own.arm[~(own.low > 0)]]
-    if not tied:
-        return paragraph(f"The lowest average is that of {lowest}, below all {len(own)} others at once (95 %).")
+    near = [titles[arm] for arm in own.arm[~(own.low > 0)]]
+    names = f": {', '.join(near)}" if near else ""
     return paragraph(
-        f"The lowest average is that of {lowest}. With 95 % for all comparisons together, {len(tied)} of the "
-        f"{len(own)} others may as well be the lowest: {', '.join(tied)}."
+        f"The lowest average is that of '{titles[own.lowest.iloc[0]]}'. Of the intervals of its distances to the "
+        f"{len(own)} others, which hold together with 95 %, {len(near) or 'none'} "
+        f"{'hold' if len(near) > 1 else 'holds'} zero{names}."
     )
 
 
-def _difference(differences: pd.DataFrame, arm: str, pooling: str) -> Any:
-    rows = differences[(differences.arm == arm) & (differences.baseline == "full") & (differences.pooling == pooling)]
-    return None if rows.empty else rows.iloc[0]
+def _range(averages: pd.DataFrame, suite: str) -> str:
+    """Between which average scores the students lie."""
+    students = averages[(averages.arm != TEACHER) & averages.average.notna()].sort_values("average", kind="stable")
+    start = f"Quality (Table 3 on {suite}):"
+    if students.empty:
+        return f"{start} no student has an average, because tasks failed."
+    titles = arm_titles(averages.arm)
+    low, high = (
+        f"{_valued(row.average, row.low, row.high, 1)} ({titles[row.arm]})"
+        for row in (students.iloc[0], students.iloc[-1])
+    )
+    if len(students) == 1:
+        return f"{start} the average score is {low} percent."
+    return f"{start} the average scores of {len(students)} students lie between {low} and {high} percent."
 
 
-def _decides(row: Any, *, unclear: str, below: str, above: str) -> str:
-    """Which of three sentences an interval allows."""
-    if not row.low <= row.high:
-        return "the interval is undefined."
-    return f"{unclear if row.low <= 0 <= row.high else below if row.high < 0 else above}."
+def _without_ce(differences: pd.DataFrame, digits: int = 2) -> str:
+    """What leaving out L_ce changes, "" where that was not compared; no claim is about these two students alone."""
+    rows = differences[(differences.arm == "no-ce") & (differences.baseline == "full")]
+    return "".join(
+        f"Without L_ce the average changes by {_valued(row.difference, row.low, row.high, digits)}"
+        for row in rows.head(1).itertuples()
+    )
+
+
+def _valued(value: Any, low: Any, high: Any, digits: int = 2) -> str:
+    """A value and its interval, where there is one."""
+    return f"{number(value, digits)} {interval(low, high, digits)}".strip()
 
 
 def _layers(n: Any) -> str:

@@ -1,7 +1,6 @@
-"""Two tests that say what an interval of a difference leaves open.
+"""Equivalence: whether "no significant effect" may be read as "no effect that matters".
 
-A paired randomisation test over seeds, exact for few of them; and equivalence: whether "no significant effect" may be
-read as "no effect that matters" (what the paper says of mixup and GLUE: Abstract, Table 3).
+That is what the paper says of mixup and GLUE (Abstract, Table 3).
 """
 
 from __future__ import annotations
@@ -14,40 +13,6 @@ from numpy.typing import ArrayLike
 
 from fairkd.errors import InputError
 from fairkd.stats.resampling import bias_corrected
-
-
-def sign_flip_p(differences: ArrayLike, generator: np.random.Generator, n_samples: int = 100_000) -> float:
-    """Paired two-sided randomisation test over seeds: is the mean difference of two arms zero?
-
-    If the two arms are alike, each seed's difference is as likely to have the opposite sign. It speaks of these
-    stimulus words only. The smallest p of n seeds is 2 / 2^n, so fewer than six can never reach 0.05.
-
-    Args:
-        differences: shape ``(n,)``, one of each seed, n > 0.
-        generator: of the sampled sign assignments; not used where all 2^n can be counted.
-        n_samples: all assignments are counted where 2^n is not above it; otherwise so many are sampled.
-
-    Returns:
-        Share of assignments whose |mean| is at least that of the data; (1 + count) / (1 + n_samples) where sampled.
-        nan where a difference is nan.
-
-    Raises:
-        InputError: without differences, for another shape, or n_samples < 1.
-    """
-    array = np.asarray(differences, dtype=np.float64)
-    if array.ndim != 1 or not array.size or n_samples < 1:
-        raise InputError(f"need differences (n,), n > 0, and n_samples > 0, not {array.shape} and {n_samples}")
-    if np.isnan(array).any():
-        return math.nan
-    # Sums that are equal on paper differ by rounding: ties count as at least as large.
-    observed = abs(array.sum()) - 1e-12 * np.abs(array).sum()
-    exact = 2**array.size <= n_samples
-    if exact:
-        flips = np.arange(2**array.size)[:, None] >> np.arange(array.size) & 1
-    else:
-        flips = generator.integers(2, size=(n_samples, array.size), dtype=np.int8)
-    count = int((np.abs((1.0 - 2.0 * flips) @ array) >= observed).sum())
-    return count / len(flips) if exact else (1 + count) / (1 + n_samples)
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,9 @@ import pytest
 
 from fairkd.bias.effects import Effects
 from fairkd.bias.stimuli import TESTS
-from fairkd.claims import bias as claims
-from fairkd.claims import contrasts, paper
+from fairkd.claims import claims, contrasts, paper
+from fairkd.claims.bias import AverageSeat
+from fairkd.claims.quality import AverageGlue
 
 LAYERS = {"capacity-1": 1, "capacity-2": 2, "capacity-4": 4, "capacity-6": 6}
 B = 500
@@ -46,10 +47,26 @@ def holds(row):
 # --- the table ---
 
 
+def test_the_nine_claims_in_order_with_what_the_paper_prints_for_them():
+    assert [claim.number for claim in claims.CLAIMS] == list(range(9))
+    for claim in claims.CLAIMS:
+        assert claim.title
+        assert claim.statement.endswith(".")
+        assert claim.source
+        assert set(claim.arms) <= {*paper.TABLE1, *paper.TABLE2, "teacher"}
+    printed = [claim.printed for claim in claims.CLAIMS]
+    figures = [
+        *("no number", "−0.82", "0.670 0.960 0.992 0.697", "75.2 76.3 76.7", "0.738 0.992", "0.738 0.796"),
+        *("0.738 0.836 C6b C7 C8 C8b", "1.008 0.992", "76.7 76.65 76.69"),
+    ]
+    for text, expected in zip(printed, figures, strict=True):
+        assert all(figure in text for figure in expected.split()), text
+
+
 def test_a_row_a_claim_of_flat_columns_that_survive_parquet(tmp_path):
     table = claims.judge(everything(), layers=LAYERS)
     assert table["claim"].tolist() == list(range(9))
-    assert table["statement"].tolist() == [claim.statement for claim in paper.CLAIMS]
+    assert table["statement"].tolist() == [claim.statement for claim in claims.CLAIMS]
     assert set(table["verdict"]) <= set(contrasts.VERDICTS)
     for name in ("estimate", "low", "high", "p", "p_holm"):
         assert table[name].dtype == float
@@ -80,6 +97,26 @@ def test_arms_that_differ_by_less_than_the_noise_decide_nothing():
     for n in (0, 4, 7):
         assert holds(table.loc[n])
         assert "holds zero" in table.sentence[n]
+
+
+def test_a_new_claim_is_one_entry(monkeypatch):
+    """It is judged by its judge on its arms, stands in the table in the usual columns, and changes no other claim."""
+    words = {"title": "Ours", "statement": "Logits alone do it.", "source": "nowhere", "printed": "nothing"}
+    new = claims.Claim(9, **words, arms=("mixup-y", "full"), ruler=AverageSeat, judge=contrasts.lower)
+    on_glue = claims.Claim(10, **words, arms=("mixup-y", "full"), ruler=AverageGlue, judge=contrasts.lower)
+    before = claims.judge(everything(), layers=LAYERS)
+    monkeypatch.setattr(claims, "CLAIMS", (*claims.CLAIMS, new, on_glue))
+    table = claims.judge(everything(**{"mixup-y": effects(0.4, draw=50)}), layers=LAYERS)
+    same = before.columns.drop("p_holm")  # one more is adjusted for
+    pd.testing.assert_frame_equal(table.loc[:8, same], before[same])
+    row = table.set_index("claim").loc[9]
+    assert (row.verdict, row.seeds, row.title) == ("supported", 10, "Ours")
+    assert row.what == "difference of average SEAT, mixup-y − full"
+    assert row.estimate == pytest.approx(0.4 - everything()["full"].average().value)
+    assert math.isfinite(row.p_holm)
+    assert claims.judge(everything(), layers=LAYERS).verdict.tolist()[9:] == ["not run", "not run"]
+    assert claims.judge_glue({}, suite="GLUE").claim.tolist() == [3, 8, 10]
+    assert "student with logits mixed" in claims.judge_glue({}, suite="GLUE").sentence[2]
 
 
 # --- differences: claims 0, 4, 7 ---

@@ -5,10 +5,10 @@ import math
 import numpy as np
 import pytest
 
-from fairkd.claims import bias as claims
-from fairkd.claims import paper
+from fairkd.claims import claims, paper
+from fairkd.claims.claims import judge_glue
 from fairkd.claims.contrasts import ONE_SEED
-from fairkd.claims.quality import MARGIN, judge_glue
+from fairkd.claims.quality import MARGIN
 from fairkd.glue.quality import Quality
 from fairkd.stats.equivalence import equivalence
 from fairkd.stats.resampling import difference_p, holm, widened
@@ -138,7 +138,7 @@ def test_the_same_student_twice_is_equivalent():
 
 def test_the_margin_is_the_one_of_the_claim():
     assert MARGIN == 1.0
-    assert "within one point" in next(claim.statement for claim in paper.CLAIMS if claim.number == 8)
+    assert "within one point" in next(claim.statement for claim in claims.CLAIMS if claim.number == 8)
 
 
 # --- what cannot be judged ---

@@ -24,7 +24,7 @@ def test_costs_are_those_of_the_model_and_nothing_is_written(profile, tmp_path):
     assert not list(tmp_path.rglob("*.safetensors"))
     assert not list(tmp_path.rglob("*.arrow"))
     materials = Materials(profile)
-    batch = batch_of(materials.recipe, 8, float(profile.corpus.max_length))
+    batch = batch_of(profile.recipe, 8, float(profile.corpus.max_length))
     arms = [Arm(name="a", layers=2), Arm(name="b", layers=3), Arm(name="c", layers=2, losses=("mlm", "cos"))]
     shape = Shape.of(materials.checkpoint.model.config)
     update = step_flops(shape, arms, batch)

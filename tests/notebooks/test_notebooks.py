@@ -363,6 +363,9 @@ def test_report_opens_with_the_verdicts_that_the_notebooks_reached(tiny):
     for row in claims.itertuples():
         assert row.verdict == judged.verdict[row.claim] != "not run"
     soup = BeautifulSoup((tiny.folder / "report.html").read_text(), "html.parser")
+    whole = " ".join(soup.get_text().split())
+    for sentence in claims.sentence:
+        assert whole.count(sentence.replace("L_", "L")) == 2  # in the table, and in the summary as it is
     rows = soup.find("table").find("tbody").find_all("tr")
     assert len(rows) == 9
     for row, claim in zip(rows, claims.itertuples()):

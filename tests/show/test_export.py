@@ -21,10 +21,11 @@ from fairkd.run import parameters_cells as notebooks
 from fairkd.run.ledger import locate
 from fairkd.show import figures
 from fairkd.show.downloads import csv_text
+from fairkd.show.html import Cell, Row
 from fairkd.show.pages.export import TEMPLATES, to_html, write_html
 from fairkd.show.sliders.explorer import explorer
 from fairkd.show.tables import frame as table_of
-from fairkd.show.tables.markup import table as raw_table
+from fairkd.show.tables.plain import table as cells_table
 
 HOSTILE = "<script>alert(1)</script>"
 CSV = "model,d\né,1.5\n"
@@ -214,6 +215,9 @@ def test_what_is_no_notebook_is_named(tmp_path):
 # --- rows that can change places -------------------------------------------------------------------------------------
 
 
+HEAD, ROW = Row([Cell("a", head="col")]), Row([Cell(1)])
+
+
 def exported(tmp_path, *outputs: str) -> BeautifulSoup:
     cells = [new_code_cell("1", outputs=[new_output("display_data", {"text/html": html}) for html in outputs])]
     nbformat.write(new_notebook(cells=cells), tmp_path / "t.ipynb")
@@ -235,16 +239,17 @@ def test_headings_of_plain_tables_are_buttons(tmp_path):
 @pytest.mark.parametrize(
     ("top", "bodies"),
     [
-        ("<tr><th>a</th></tr><tr><th>b</th></tr>", [["<tr><td>1</td></tr>"] * 2]),
-        ("<tr><th>a</th></tr>", [["<tr><td>1</td></tr>"] * 2, ["<tr><td>2</td></tr>"] * 2]),
-        ("<tr><th>a</th><th>b</th></tr>", [['<tr><td colspan="2">1</td></tr>', "<tr><td>1</td><td>2</td></tr>"]]),
-        ("<tr><th>a</th></tr>", [["<tr><td>1</td></tr>", '<tr class="total"><td>2</td></tr>']]),
-        ("<tr><th>a</th></tr>", [["<tr><td>1</td></tr>"]]),
+        ([HEAD, HEAD], [[ROW] * 2]),
+        ([HEAD], [[ROW] * 2, [ROW]]),
+        ([Row([*HEAD.cells] * 2)], [[Row([Cell(1, columns=2)]), Row([Cell(1), Cell(2)])]]),
+        ([HEAD], [[ROW, Row([Cell(2)], kind="total")]]),
+        ([HEAD], [[ROW]]),
     ],
     ids=["two rows of headings", "groups", "spans", "totals", "one row"],
 )
 def test_tables_with_a_structure_are_left_alone(tmp_path, top, bodies):
-    assert not exported(tmp_path, raw_table("c", top, *bodies).text).find_all("button")
+    assert not exported(tmp_path, cells_table("c", top, *bodies).text).find_all("button")
+    assert exported(tmp_path, cells_table("c", [HEAD], [ROW] * 2).text).find_all("button")
 
 
 # --- data as CSV -----------------------------------------------------------------------------------------------------

@@ -126,13 +126,6 @@ def test_the_strips_hold_every_sentence_and_the_mean_of_each_set():
     np.testing.assert_array_equal(figure.axes[0].lines[1].get_ydata(), again.axes[0].lines[1].get_ydata())
 
 
-def test_the_curve_of_seat_marks_the_point_and_says_its_ends(curve):
-    figure = figures.seat_lambda(curve, test="C8", weighed="the male word everywhere", lam=0.25)
-    point = next(line for line in figure.axes[0].lines if line.get_marker() == "o")
-    assert (point.get_xdata()[0], point.get_ydata()[0]) == pytest.approx((0.25, -0.5))
-    assert "λ 0: −1.00, λ 0.5: 0.00, λ 1: 1.00; marked: λ 0.25, d −0.50" in figure.get_label()
-
-
 def test_figures_leave_the_global_settings(effects):
     before = dict(rcParams)
     figures.compare_effects(effects)

@@ -6,8 +6,7 @@ import pytest
 from bs4 import BeautifulSoup
 from frames import ABLATION, MIXUP, averages, counts, differences, scores, verdicts
 
-from fairkd.claims import bias as claims
-from fairkd.claims import paper
+from fairkd.claims import claims, contrasts, paper
 from fairkd.errors import InputError
 from fairkd.names import arm_titles
 from fairkd.show import tables
@@ -336,7 +335,7 @@ def test_claims_caption_says_the_pooling_the_scale_and_what_several_comparisons_
         assert text in caption
 
 
-@pytest.mark.parametrize("word", claims.VERDICTS)
+@pytest.mark.parametrize("word", contrasts.VERDICTS)
 def test_verdict_is_a_word_with_a_mark_of_its_own_that_screen_readers_skip(word):
     row = verdicts((1, "mean", word, -0.1))
     for table in (tables.claims(row, scale=""), tables.verdicts(row)):

@@ -11,6 +11,7 @@ from safetensors.torch import load_file, save_file
 from transformers import BertConfig, BertForMaskedLM, BertModel, DistilBertConfig, DistilBertForMaskedLM
 
 from fairkd.batches import MaskedBatches, Setting
+from fairkd.engine import loading
 from fairkd.engine.digests import weights_digest
 from fairkd.engine.loading import embedded_folder
 from fairkd.engine.recipe import Recipe
@@ -139,13 +140,13 @@ def test_the_embedded_teacher_is_the_known_file_without_a_head():
 
 def test_a_changed_embedded_file_is_refused(monkeypatch):
     embedded_folder()
-    monkeypatch.setattr(teachers, "EMBEDDED_SHA256", "0" * 64)
+    monkeypatch.setattr(loading, "EMBEDDED_SHA256", "0" * 64)
     with pytest.raises(InputError, match=r"has SHA-256 53aa.*expected 0000"):
         embedded_folder()
 
 
 def test_the_absent_package_is_named(monkeypatch):
-    monkeypatch.setattr(teachers, "EMBEDDED_PACKAGE", "no-such-package")
+    monkeypatch.setattr(loading, "EMBEDDED_PACKAGE", "no-such-package")
     with pytest.raises(InputError, match="pip install no-such-package"):
         embedded_folder()
 

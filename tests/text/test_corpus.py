@@ -2,6 +2,7 @@
 
 import bisect
 import hashlib
+import json
 import os
 import random
 from collections import Counter, defaultdict
@@ -96,7 +97,7 @@ def test_record_batches_do_not_change_the_result(tmp_path: Path, monkeypatch) ->
 def test_each_line_of_a_document_is_a_sequence(tmp_path: Path) -> None:
     pair = f"{TEXTS[0]}\n\n   \n  {TEXTS[1]}  \r\n"
     path = tmp_path / "a.jsonl"
-    path.write_text("\n".join(module.json.dumps({"text": text}) for text in (pair, TEXTS[2], "\n")))
+    path.write_text("\n".join(json.dumps({"text": text}) for text in (pair, TEXTS[2], "\n")))
     corpus = make(tmp_path, [str(path)], heldout_fraction=0)
     assert [t.tolist() for t in corpus.train[[0, 1, 2]]] == [TOKENIZER(t)["input_ids"] for t in TEXTS[:3]]
     assert corpus.manifest["documents"] == 2  # the third is empty

@@ -5,7 +5,7 @@ every estimate. Marks differ in shape and lightness as well as colour, so that t
 colour-blind readers. Functions take tidy frames and return the Figure, whose label is its alternative text.
 """
 
-from fairkd.show.figures.explore import compare_effects, projections, seat_lambda
+from fairkd.show.figures.explore import compare_effects, projections
 from fairkd.show.figures.glue import bias_quality, glue_tasks, learning
 from fairkd.show.figures.mitigation import differences, mixup, planted
 from fairkd.show.figures.seat import ablation, capacity, per_test
@@ -30,7 +30,6 @@ __all__ = [
     "per_test",
     "planted",
     "projections",
-    "seat_lambda",
     "show",
     "subscripts",
     "theme",

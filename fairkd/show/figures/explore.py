@@ -1,15 +1,14 @@
-"""Two encoders side by side: effect sizes, and sentences on the gender direction; and SEAT against λ."""
+"""Two encoders side by side: effect sizes, and sentences on the gender direction."""
 
 from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from fairkd.bias.stimuli import TESTS
 from fairkd.show.figures.style import COLOURS, OURS, shared_legend, theme, zero
-from fairkd.show.tables.markup import records
+from fairkd.show.tables.plain import records
 from fairkd.wording import interval, number
 
 LOOKS = ((OURS, "o"), (COLOURS[3], "s"), (COLOURS[2], "^"))
@@ -87,33 +86,3 @@ def _means(frame: pd.DataFrame) -> str:
         f"{model}: {', '.join(f'{group} {number(value, 2)}' for group, value in means[model].items())}"
         for model in frame.model.drop_duplicates()
     )
-
-
-def seat_lambda(curve: pd.DataFrame, *, test: str, weighed: str, lam: float | None = None) -> Figure:
-    """Effect size against λ with its interval over words; the point at ``lam`` marked.
-
-    Args:
-        curve: lam, effect_size, ci_low, ci_high.
-        test: its name.
-        weighed: what λ weighs, for the axis.
-        lam: a value of the column; None marks nothing.
-    """
-    with theme():
-        figure = Figure(figsize=(5.4, 3.4), layout="constrained")
-        axis = figure.subplots()
-        zero(axis, upright=False)
-        axis.fill_between(curve.lam, curve.ci_low, curve.ci_high, color=OURS, alpha=0.2, linewidth=0, label="95 %")
-        axis.plot(curve.lam, curve.effect_size, color=OURS, linewidth=1.6, label="effect size")
-        here = "" if lam is None else _mark(axis, curve, lam)
-        axis.set(xlabel=f"λ, weight of {weighed}", ylabel="effect size d", xlim=(0, 1))
-        axis.set_title(f"{test} with gender words mixed")
-        shared_legend(figure, [axis])
-        ends = [f"λ {r.lam:g}: {number(r.effect_size, 2)}" for r in records(curve.iloc[[0, len(curve) // 2, -1]])]
-        figure.set_label(f"Effect size of {test} against λ, weight of {weighed}: {', '.join(ends)}{here}")
-    return figure
-
-
-def _mark(axis: Axes, curve: pd.DataFrame, lam: float) -> str:
-    row = curve.iloc[(curve.lam - lam).abs().argmin()]
-    axis.plot([row.lam], [row.effect_size], "o", color=OURS, markersize=7)
-    return f"; marked: λ {row.lam:g}, d {number(float(row.effect_size), 2)}"

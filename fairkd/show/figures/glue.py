@@ -16,7 +16,7 @@ from scipy.optimize import isotonic_regression
 from fairkd.names import arm_titles
 from fairkd.show.figures.style import OURS, TEACHER, forest, shared_legend, subscripts, theme
 from fairkd.show.tables.baselines import BASELINE_TITLES
-from fairkd.show.tables.markup import records
+from fairkd.show.tables.plain import records
 from fairkd.wording import interval, number
 
 LIGHT = "#8a8a8a"

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from fairkd.bias.stimuli import TESTS
 from fairkd.names import TEST_TITLES, arm_titles
 from fairkd.show.figures.style import OURS, TEACHER, forest, hollow, shared_legend, subscripts, theme, zero
-from fairkd.show.tables.markup import records
+from fairkd.show.tables.plain import records
 from fairkd.wording import interval, number
 
 

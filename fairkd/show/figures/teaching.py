@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from fairkd.losses import LOSSES
 from fairkd.show.figures.style import COLOURS, OURS, subscripts, theme
-from fairkd.show.tables.markup import records
+from fairkd.show.tables.plain import records
 from fairkd.wording import number
 
 LEFT = 0.7

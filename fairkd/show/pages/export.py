@@ -16,7 +16,6 @@ import os
 import re
 import tempfile
 from collections.abc import Iterable
-from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +108,7 @@ def _read(path: Path) -> Any:
 def _prepare(node: Any, stem: str) -> None:
     """Gives outputs what the template shows: links to their data, a sentence in the place of controls."""
     from fairkd.show.downloads import csv_link
+    from fairkd.show.html import render
 
     number = 0
     for output in (output for cell in node.cells for output in cell.get("outputs", [])):
@@ -118,9 +118,9 @@ def _prepare(node: Any, stem: str) -> None:
         number += "image/png" in output.data
         carried = output.metadata.get("fairkd", {})
         if isinstance(carried.get("csv"), str):
-            output.metadata["fairkd_link"] = csv_link(carried["csv"], f"{stem}-figure-{number}.csv")
+            output.metadata["fairkd_link"] = csv_link(carried["csv"], f"{stem}-figure-{number}.csv").text
         if _WIDGET in output.data and "text/html" not in output.data:
-            output.data = {"text/html": f'<div class="missing" role="note"><p>{escape(_NO_KERNEL)}</p></div>'}
+            output.data = {"text/html": render("notes.missing", why=_NO_KERNEL).text}
 
 
 def _first_heading(node: Any) -> str | None:

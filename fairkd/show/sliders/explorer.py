@@ -24,15 +24,15 @@ import json
 import math
 import re
 from collections.abc import Mapping, Sequence
-from html import escape
 from typing import Any
 
 import pandas as pd
 
 from fairkd.errors import InputError, nearest
-from fairkd.show.downloads import csv_link, csv_text
+from fairkd.show.downloads import csv_text, data_url
+from fairkd.show.html import Cell, Html, Row, render
 from fairkd.show.sliders.shapes import FEW, Shape, as_list, draw
-from fairkd.show.tables.markup import TEXT, Html
+from fairkd.show.tables.plain import heading, table
 from fairkd.wording import number
 
 _KEYS = {
@@ -80,22 +80,21 @@ def explorer(
             raise InputError(f"a range goes from its lower to its upper end, not from {ends[0]} to {ends[1]}")
     picture = draw(frames, x=x, y=y, x_range=x_range, y_range=y_range)
     texts, sentences = [text(value) for value in values], [str(frame.get("sentence", "")) for frame in frames]
-    svg = picture.markup(start, label=f"{title}. {sentences[start]}".strip())
     data = {"title": title, "texts": texts, "sentences": sentences, "shapes": [_plain(own) for own in picture.moving]}
-    slider = (
-        f'<label>{escape(label)} <input type="range" min="0" max="{len(values) - 1}" step="1" value="{start}" '
-        f'aria-valuetext="{escape(texts[start])}" autocomplete="off" disabled></label> '
-        f'<output aria-live="off">{escape(texts[start])}</output>'
-    )
-    longest = escape(max(sentences, key=len))  # its height is kept free, so that the page below stays where it is
-    numbers = csv_text(long_form(label, values, frames), digits=6)
-    below = f'<p class="note">{escape(note)}</p>' if note else ""
-    return Html(
-        f'<figure class="explorer"><figcaption>{escape(title)}</figcaption><div class="control">{slider}</div>{svg}'
-        f'<p class="sentence" data-longest="{longest}"><span aria-live="polite">{escape(sentences[start])}</span></p>'
-        f"{below}<details><summary>Numbers for every value</summary>{_table(title, label, texts, frames)}"
-        f'<p class="data">{csv_link(numbers, f"{_file_name(title)}.csv")}</p></details>'
-        f'<script type="application/json">{_json(data)}</script></figure>'
+    return render(
+        "pictures.explorer",
+        title=title,
+        label=label,
+        texts=texts,
+        sentences=sentences,
+        start=start,
+        longest=max(sentences, key=len),
+        picture=picture.at(start, label=f"{title}. {sentences[start]}".strip()),
+        note=note,
+        table=_table(title, label, texts, frames),
+        file_name=f"{_file_name(title)}.csv",
+        address=data_url(csv_text(long_form(label, values, frames), digits=6)),
+        data=_json(data),
     )
 
 
@@ -123,18 +122,16 @@ def long_form(label: str, values: Sequence[float], frames: Sequence[Frame]) -> p
     return pd.DataFrame(rows, columns=[label, "kind", "name", "at", "value"])
 
 
-def _table(title: str, label: str, texts: Sequence[str], frames: Sequence[Frame]) -> str:
+def _table(title: str, label: str, texts: Sequence[str], frames: Sequence[Frame]) -> Html:
     """A row a value of the slider: what its bars and marks are, and its sentence."""
     named = dict.fromkeys((k, part["name"]) for k in ("bars", "marks") for f in frames for part in f.get(k, []))
     names = [(k, name) for k, name in (*named, ("sentence", "in words")) if any(_said(f, k, name) for f in frames)]
-    heads = "".join(f'<th scope="col" {TEXT}>{escape(str(name))}</th>' for _, name in names)
     rows = []
     for value, frame in zip(texts, frames, strict=True):
-        cells = "".join(f"<td {TEXT}>{escape(_said(frame, kind, name))}</td>" for kind, name in names)
-        rows.append(f'<tr><th scope="row">{escape(value)}</th>{cells}</tr>')
-    head = f'<tr><th scope="col">{escape(label)}</th>{heads}</tr>'
-    caption = f"<caption>{escape(title)}: the numbers for every value</caption>"
-    return f"<table>{caption}<thead>{head}</thead><tbody>{''.join(rows)}</tbody></table>"
+        cells = [Cell(_said(frame, kind, name), kind="text", symbols=False) for kind, name in names]
+        rows.append(Row([Cell(value, head="row"), *cells]))
+    heads = [heading(label), *(heading(str(name), words=True) for _, name in names)]
+    return table(f"{title}: the numbers for every value", [Row(heads)], rows)
 
 
 def _said(frame: Frame, kind: str, name: str) -> str:

@@ -17,7 +17,7 @@ from fairkd.show.sliders import beta
 from fairkd.show.sliders.beta import GRID
 from fairkd.show.sliders.reading import Reading, Step
 from fairkd.show.sliders.seat_lambda import WEIGHED, Weighs, check_weighs
-from fairkd.show.tables.markup import records
+from fairkd.show.tables.plain import records
 from fairkd.wording import interval, number
 
 ALPHAS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.25, 1.5, 2.0, 3.0, 5.0)

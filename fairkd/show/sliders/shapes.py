@@ -9,8 +9,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
 from typing import Any
+
+from fairkd.show.html import Html, render
 
 Shape = tuple[str, tuple[tuple[str, str], ...], str]
 Frame = Mapping[str, Any]
@@ -47,21 +48,15 @@ class Picture:
     fixed: dict[str, list[Shape]]
     moving: list[dict[str, list[Shape]]]
 
-    def markup(self, position: int, *, label: str) -> str:
-        """The picture of one frame as SVG, white behind as behind every figure, in light and dark."""
-        own = self.moving[position]
-        plot = ""
+    def at(self, position: int, *, label: str, style: str = "") -> Html:
+        """The picture of one frame as SVG; ``style`` is for where the page's style sheet does not reach."""
+        axes = None
         if self.axes is not None:
-            plot = (
-                f'<svg x="{LEFT}" y="{self.axes:g}" width="{WIDTH - LEFT - RIGHT}" height="{PLOT}">'
-                f'{_markup(self.fixed["plot"])}<g data-moving="plot">{_markup(own["plot"])}</g></svg>'
-            )
-        return (
-            f'<svg class="drawing" role="img" aria-label="{escape(label)}" viewBox="0 0 {WIDTH} {self.height:g}" '
-            f'width="{WIDTH}" height="{self.height:g}" font-family="system-ui, sans-serif" font-size="12">'
-            f'<rect width="{WIDTH}" height="{self.height:g}" rx="6" fill="#ffffff"/>{_markup(self.fixed["rest"])}'
-            f'{plot}<g data-moving="rest">{_markup(own["rest"])}</g></svg>'
-        )
+            axes = {"x": LEFT, "y": f"{self.axes:g}", "width": WIDTH - LEFT - RIGHT, "height": PLOT}
+        return render(
+            "pictures.picture", label=label, style=style, width=WIDTH, height=f"{self.height:g}", axes=axes,
+            fixed=self.fixed, moving=self.moving[position],
+        )  # fmt: skip
 
 
 def draw(
@@ -294,14 +289,6 @@ def _text(content: str, x: float, y: float, *, anchor: str = "", weight: str = "
     more = {"text-anchor": anchor, "font-weight": weight}
     shown = {name: value for name, value in more.items() if value}
     return _shape("text", content, x=f"{x:.1f}", y=f"{y:.1f}", **shown, **attributes)
-
-
-def _markup(shapes: Sequence[Shape]) -> str:
-    pieces = []
-    for tag, attributes, content in shapes:
-        written = "".join(f' {name}="{escape(value)}"' for name, value in attributes)
-        pieces.append(f"<{tag}{written}>{escape(content)}</{tag}>")
-    return "".join(pieces)
 
 
 def _label(value: float) -> str:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from html import escape
 from typing import Any
 
 import ipywidgets
@@ -20,6 +19,7 @@ from fairkd.errors import InputError
 from fairkd.names import TEST_TITLES
 from fairkd.seat import TESTS
 from fairkd.show import figures
+from fairkd.show.html import Html, render
 from fairkd.show.sliders import grid
 from fairkd.show.sliders.beta import GRID
 from fairkd.show.sliders.choices import TEACHER, Models
@@ -28,6 +28,7 @@ from fairkd.show.sliders.drawing import Drawing, image
 from fairkd.show.sliders.explorer import explorer
 from fairkd.show.sliders.reading import Reading
 from fairkd.show.sliders.seat_lambda import WEIGHED, mixed_words, stored_curve
+from fairkd.show.tables import paragraph
 
 FOLDER = "another encoder"
 SENTENCE = "the engineer said that he would fix the machine himself."
@@ -60,7 +61,7 @@ class Panel(ipywidgets.VBox):
 
     Attributes:
         message: what is wrong, or being done; empty otherwise.
-        shown: the pictures, HTML.
+        shown: the pictures.
     """
 
     def __init__(self, *controls: Any) -> None:
@@ -72,8 +73,8 @@ class Panel(ipywidgets.VBox):
                 part.observe(slow if isinstance(part, ipywidgets.Text) else quick, "value")
         self.refresh()
 
-    def show(self) -> str:
-        """The pictures for what the controls say, HTML; raises InputError for what cannot be used."""
+    def show(self) -> Html:
+        """The pictures for what the controls say; raises InputError for what cannot be used."""
         raise NotImplementedError
 
     def pages(self) -> list[dict[str, Any]]:
@@ -92,20 +93,19 @@ class Panel(ipywidgets.VBox):
             self.say(f"{type(error).__name__}: {error}", wrong=True)
             raise
         else:
-            self.shown.value = shown
+            self.shown.value = shown.text
             self.say("")
 
     def say(self, text: str, *, wrong: bool = False) -> None:
         """Writes the message, which screen readers say."""
-        role, colour = ("alert", "var(--jp-error-color1, #b00020)") if wrong else ("status", "inherit")
-        self.message.value = f'<p role="{role}" style="color:{colour}">{escape(text)}</p>' if text else ""
+        self.message.value = render("notes.message", text=text, wrong=wrong).text if text else ""
 
     def _repr_mimebundle_(self, **options: Any) -> dict[str, Any]:
         bundle: dict[str, Any] = super()._repr_mimebundle_(**options)
         try:
             page = "".join(explorer(**page).text for page in self.pages())
         except InputError as error:
-            page = f"<p>{escape(str(error))}</p>"
+            page = paragraph(str(error)).text
         return bundle | {"text/html": page or self.shown.value}
 
 
@@ -124,7 +124,7 @@ class Alpha(Panel):
         )
         super().__init__(self.alpha, self.seed)
 
-    def show(self) -> str:
+    def show(self) -> Html:
         frame = grid.alpha_frame(round(self.alpha.value, 4), draws=self.draws, seed=self.seed.value)
         return Drawing({"title": "The law of λ", "values": [0.0], "frames": [frame], **grid.ALPHA_AXES}).at(0.0)
 
@@ -148,9 +148,8 @@ class Sentence(Panel):
         self._made: dict[tuple[str, str, int], list[Drawing]] = {}
         super().__init__(self.student, self.text, self.word, self.lam)
 
-    def show(self) -> str:
-        both = "".join(drawing.at(self.lam.value) for drawing in self.drawings())
-        return f'<div style="display:flex;flex-wrap:wrap;gap:1rem">{both}</div>'
+    def show(self) -> Html:
+        return render("pictures.side_by_side", drawings=[drawing.at(self.lam.value) for drawing in self.drawings()])
 
     def drawings(self) -> list[Drawing]:
         """The two pictures at all λ, made once a student, sentence and word."""
@@ -198,7 +197,7 @@ class Seat(Panel):
         self._made: dict[tuple[str, ...], Drawing] = {}
         super().__init__(self.model, self.test, self.pooling, self.weighs, self.lam)
 
-    def show(self) -> str:
+    def show(self) -> Html:
         return self.drawing().at(self.lam.value)
 
     def drawing(self) -> Drawing:
@@ -227,10 +226,10 @@ class Comparison(Panel):
         self.models = models
         self.first, self.second = ModelChoice(models, "first model", first), ModelChoice(models, "second model", second)
         self.test, self.pooling = _tests(test), _poolings(models)
-        self._made: dict[tuple[str, ...], str] = {}
+        self._made: dict[tuple[str, ...], Html] = {}
         super().__init__(self.first, self.second, self.test, self.pooling)
 
-    def show(self) -> str:
+    def show(self) -> Html:
         names = list(dict.fromkeys((self.first.name, self.second.name)))
         key = (*names, self.test.value, self.pooling.value)
         if key not in self._made:

@@ -1,8 +1,9 @@
-"""Tables as HTML: ours beside the printed values, best in bold, intervals in small type, everything escaped.
+"""Tables as HTML: ours beside the printed values, best in bold, intervals in small type, all text escaped.
 
 Functions take tidy frames and return :class:`Html`, which a notebook shows and the report embeds.
 """
 
+from fairkd.show.html import Html
 from fairkd.show.tables.baselines import baselines_sentence, glue_baselines
 from fairkd.show.tables.found import debiasing, pairs
 from fairkd.show.tables.glue import (
@@ -12,8 +13,8 @@ from fairkd.show.tables.glue import (
     table3_printed,
 )
 from fairkd.show.tables.judged import claims, verdicts
-from fairkd.show.tables.markup import Html, facts, frame, missing, notice, paragraph, subscripts
-from fairkd.show.tables.printed import printed_average, table1, table2
+from fairkd.show.tables.plain import facts, frame, missing, notice, paragraph, paragraphs
+from fairkd.show.tables.printed import table1, table2
 from fairkd.show.tables.seat import averages, differences
 
 __all__ = [
@@ -32,8 +33,7 @@ __all__ = [
     "notice",
     "pairs",
     "paragraph",
-    "printed_average",
-    "subscripts",
+    "paragraphs",
     "table1",
     "table2",
     "table3",

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from html import escape
 from typing import Any
 
 import pandas as pd
 
 from fairkd.names import arm_titles
-from fairkd.show.tables.glue import WHAT_SCORES_ARE, column_title, in_order, task_head
-from fairkd.show.tables.markup import Html, cell, records, subscripts, table, td
+from fairkd.show.html import Cell, Html, Row
+from fairkd.show.tables.glue import WHAT_SCORES_ARE, column_title, in_order, score, task_head
+from fairkd.show.tables.plain import paragraphs, records, table
 
 BASELINE_TITLES = {"majority": "majority class", "bag-of-words": "bag of words", "untrained": "random weights"}
 CEILING = 95
@@ -34,25 +34,25 @@ def glue_baselines(tasks: pd.DataFrame, baselines: pd.DataFrame, *, suite: str, 
         row = [task_head(task)]
         for arm in [*arms, *others]:
             value: Any = cells.loc[(arm, task)] if (arm, task) in cells.index else None
-            shown = "–" if value is None else cell(value.score, value.low, value.high, 1, 1)
-            row.append(td(shown, best=(arm, task) in above, kind="printed" if arm in others else ""))
-        rows.append(f"<tr>{''.join(row)}</tr>")
-    empty = "<td></td>" * len(others)
+            kind = "printed" if arm in others else ""
+            row.append(score(value, "score", best=(arm, task) in above, kind=kind))
+        rows.append(Row(row))
+    empty = [Cell("")] * len(others)
     for kind, name, title in (
-        (' class="total"', "above", "clearly above the baselines"),
+        ("total", "above", "clearly above the baselines"),
         ("", "below_ceiling", f"below {CEILING}"),
     ):
-        row = [f"<td>{len(own)} of {n}</td>" for own, n in zip(counts[name], counts.tasks, strict=True)]
-        rows.append(f'<tr{kind}><th scope="row">{title}</th>{"".join(row)}{empty}</tr>')
+        row = [Cell(f"{len(own)} of {n}") for own, n in zip(counts[name], counts.tasks, strict=True)]
+        rows.append(Row([Cell(title, head="row"), *row, *empty], kind))
     titles = arm_titles(arms) | {arm: BASELINE_TITLES.get(arm, arm) for arm in others}
-    heads = "".join(f'<th scope="col">{column_title(title)}</th>' for title in titles.values())
+    heads = [Cell(column_title(title), head="col") for title in titles.values()]
     caption = (
         f"Students and baselines on {suite}, with 95 % intervals. In bold: students whose interval lies above those of "
         f"all baselines. Baselines: the commonest label; a regression on words; a model of the student's shape that "
         f"starts from random weights. {WHAT_SCORES_ARE} {scale}"
     )
-    made = table(caption, f'<tr><th scope="col">task</th>{heads}</tr>', rows, kind="wide")
-    return Html(f"{made.text}<p>{subscripts(escape(baselines_sentence(tasks, baselines, suite=suite)))}</p>")
+    made = table(caption, [Row([Cell("task", head="col"), *heads])], rows, kind="wide")
+    return made + paragraphs(baselines_sentence(tasks, baselines, suite=suite))
 
 
 def clearly_above(tasks: pd.DataFrame, baselines: pd.DataFrame) -> pd.DataFrame:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from html import escape
 from typing import Any
 
 import pandas as pd
 
-from fairkd.show.tables.markup import TEXT, Html, facts, frame, head, missing, notice, records, small, table
+from fairkd.show.html import Cell, Html, Row
+from fairkd.show.tables.plain import facts, frame, heading, missing, notice, records, table
 from fairkd.wording import number
 
 
@@ -22,31 +22,27 @@ def pairs(counts: pd.DataFrame, *, documents: int, sequences: int) -> Html:
     """
     rows = []
     for row in records(counts):
-        cells = [f"{n:,}" for n in (row.n_female, row.n_male, row.positions)]
+        cells = [Cell(f"{n:,}") for n in (row.n_female, row.n_male, row.positions)]
         cells += [_share(row.sequences, sequences), _share(row.documents, documents)]
-        rows.append(_pair_row(f"{row.female} / {row.male}", cells))
-    totals = [f"{counts[name].sum():,}" for name in ("n_female", "n_male", "positions")]
-    rows.append(_pair_row("all pairs", [*totals, "–", "–"], kind=' class="total"'))
+        rows.append(Row([Cell(f"{row.female} / {row.male}", kind="text", head="row"), *cells]))
+    totals = [Cell(f"{counts[name].sum():,}") for name in ("n_female", "n_male", "positions")]
+    rows.append(Row([Cell("all pairs", kind="text", head="row"), *totals, Cell("–"), Cell("–")], kind="total"))
     names = ("female", "male", "word pieces", "sequences", "documents")
-    heads = head("pair", words=True) + "".join(head(name) for name in names)
+    heads = [heading("pair", words=True), *map(heading, names)]
     caption = (
         "How often the gender words occur in the training text, before masking: occurrences of the female and of the "
         f"male word, word pieces of both, and in how many of {sequences:,} sequences and {documents:,} documents. "
         "A sequence may hold several pairs, so these two have no sum."
     )
-    made = table(caption, f"<tr>{heads}</tr>", rows)
+    made = table(caption, [Row(heads)], rows)
     if counts.positions.sum():
         return made
     warning = notice("No word of any pair occurs in this corpus: there is nothing to mix, and mixup changes nothing.")
-    return Html(warning.text + made.text)
+    return warning + made
 
 
-def _pair_row(title: str, cells: list[str], kind: str = "") -> str:
-    return f'<tr{kind}><th scope="row" {TEXT}>{escape(title)}</th>{"".join(f"<td>{c}</td>" for c in cells)}</tr>'
-
-
-def _share(part: int, whole: int) -> str:
-    return f"{part:,}" + (small(f"{number(100 * part / whole, 1)} %") if whole else "")
+def _share(part: int, whole: int) -> Cell:
+    return Cell(f"{part:,}", below=(f"{number(100 * part / whole, 1)} %",) if whole else ())
 
 
 def debiasing(record: Mapping[str, Any] | None, teachers: pd.DataFrame, *, scale: str) -> Html:
@@ -70,7 +66,7 @@ def debiasing(record: Mapping[str, Any] | None, teachers: pd.DataFrame, *, scale
         intervals={"average": ("low", "high"), "signed": ("signed_low", "signed_high")},
     )
     done = facts(_labelled(record), caption="How the teacher was debiased, and what became of its predictions")
-    return Html(done.text + before_after.text)
+    return done + before_after
 
 
 def _labelled(record: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from html import escape
 from typing import Any
 
 import pandas as pd
 
 from fairkd.claims import paper
 from fairkd.names import arm_titles
-from fairkd.show.tables.markup import TEXT, Html, cell, frame, missing, records, small, subscripts, table, td
+from fairkd.show.html import Cell, Html, Row
+from fairkd.show.tables.plain import frame, missing, records, table
 from fairkd.wording import number, p_value
 
 METRICS = {
@@ -58,17 +58,19 @@ def table3(tasks: pd.DataFrame, averages: pd.DataFrame, *, suite: str, real: boo
         values = {arm: paper.TABLE3[arm][task] for arm in printed if task in paper.TABLE3[arm]}
         row = [task_head(task)]
         for arm in arms:
-            row.append(_score(own[arm], best=arm in best) if arm in own else td("–"))
+            row.append(_score(own[arm], best=arm in best) if arm in own else Cell(None))
             if arm in printed:
-                row.append(td(number(values.get(arm), 1), best=arm in highest(values), kind="printed"))
-        rows.append(f"<tr>{''.join(row)}</tr>")
+                row.append(_printed(values.get(arm), best=arm in highest(values)))
+        rows.append(Row(row))
     rows.append(_average_row(means, arms, printed, names))
     caption = (
         f"Table 3 on {suite}: 95 % intervals over {covers(tasks)} in small type, the best of a row in bold, among our "
         f"students{' and among the printed ones' if printed else ''}. {WHAT_SCORES_ARE} {_apart(real)}{scale}"
     )
-    made = table(caption, _head("task", arms, printed), rows, kind="wide")
-    return Html(made.text + _failures(tasks))
+    made = table(caption, _head(arms, printed), rows, kind="wide")
+    for what, reason in failures(tasks):
+        made += missing(f"Failed: {what}", reason)
+    return made
 
 
 def table3_printed(suite: str = "") -> Html:
@@ -80,11 +82,11 @@ def table3_printed(suite: str = "") -> Html:
     rows, arms = [], list(paper.TABLE3)
     for task in METRICS:
         values = {arm: paper.TABLE3[arm][task] for arm in arms}
-        cells = [td(number(values[arm], 1), best=arm in highest(values), kind="printed") for arm in arms]
-        rows.append(f'<tr><th scope="row">{task}</th>{"".join(cells)}</tr>')
+        cells = [_printed(values[arm], best=arm in highest(values)) for arm in arms]
+        rows.append(Row([Cell(task, head="row"), *cells]))
     means = paper.TABLE3_PRINTED_AVERAGE
-    cells = [td(number(means[arm], 1), best=arm in highest(means), kind="printed") for arm in arms]
-    rows.append(f'<tr class="total"><th scope="row">Avg.</th>{"".join(cells)}</tr>')
+    cells = [_printed(means[arm], best=arm in highest(means)) for arm in arms]
+    rows.append(Row([Cell("Avg.", head="row"), *cells], kind="total"))
     other = f" with scores on {suite}: those are other tests" if suite else " with scores on other tests"
     words = {"full": "all losses", "no-cos": "without L_cos", "no-ce": "without L_ce"}
     losses = ", ".join(f"{number(paper.TABLE1_GLUE_AVERAGE[arm], 1)} ({text})" for arm, text in words.items())
@@ -92,13 +94,12 @@ def table3_printed(suite: str = "") -> Html:
         f"Printed in the paper's Table 3, on GLUE, in percent; the best of a row in bold. Not comparable{other}. "
         f"The averages in Table 1: {losses}."
     )
-    titles = ("Original Teacher", "Mixup in distillation")
-    heads = "".join(f'<th scope="col">{title}</th>' for title in titles)
-    return table(caption, f'<tr><th scope="col">Task</th>{heads}</tr>', rows, kind="wide")
+    heads = [Cell(title, head="col") for title in ("Task", "Original Teacher", "Mixup in distillation")]
+    return table(caption, [Row(heads)], rows, kind="wide")
 
 
-def glue_row(averages: pd.DataFrame, columns: Sequence[str], printed: Iterable[str]) -> str:
-    """The row "GLUE Avg." of Table 1, HTML.
+def glue_row(averages: pd.DataFrame, columns: Sequence[str], printed: Iterable[str]) -> Row:
+    """The row "GLUE Avg." of Table 1.
 
     Args:
         averages: arm, average, low, high, suite; also tasks (how many the mean is over), if not all eight.
@@ -112,15 +113,12 @@ def glue_row(averages: pd.DataFrame, columns: Sequence[str], printed: Iterable[s
     students = [arm for arm in columns if arm != "teacher" and arm in means.index]
     best = highest({arm: means.average[arm] for arm in students})
     best_printed = highest(paper.TABLE1_GLUE_AVERAGE) if real else set()
-    row = [f'<th scope="row">{escape(suite)} Avg.{small(unit)}</th>']
+    row = [Cell(f"{suite} Avg.", below=(unit,), head="row")]
     for arm in columns:
-        value: Any = means.loc[arm] if arm in means.index else None
-        shown = "–" if value is None else cell(value.average, value.low, value.high, 1, 1)
-        row.append(td(shown, best=arm in best))
+        row.append(score(means.loc[arm] if arm in means.index else None, "average", best=arm in best))
         if arm in printed:
-            value = paper.TABLE1_GLUE_AVERAGE.get(arm) if real else None
-            row.append(td(number(value, 1), best=arm in best_printed, kind="printed"))
-    return f"<tr>{''.join(row)}</tr>"
+            row.append(_printed(paper.TABLE1_GLUE_AVERAGE.get(arm) if real else None, best=arm in best_printed))
+    return Row(row)
 
 
 def glue_differences(data: pd.DataFrame, *, suite: str, scale: str) -> Html:
@@ -137,19 +135,16 @@ def glue_differences(data: pd.DataFrame, *, suite: str, scale: str) -> Html:
     rows = []
     for task in data.task.drop_duplicates():
         row = [task_head(task)]
-        row += [td(_difference(cells.get((arm, baseline, task)))) for arm, baseline in columns]
-        rows.append(f"<tr{_total(task)}>{''.join(row)}</tr>")
-    heads = "".join(
-        f'<th scope="col">{column_title(titles[arm])}{small("minus " + subscripts(escape(titles[other])))}</th>'
-        for arm, other in columns
-    )
+        row += [_difference(cells.get((arm, baseline, task))) for arm, baseline in columns]
+        rows.append(Row(row, kind="total" if task == "Avg." else ""))
+    heads = [Cell(column_title(titles[arm]), below=(f"minus {titles[other]}",), head="col") for arm, other in columns]
     tests = int((data.task != "Avg.").sum())
     caption = (
         f"Differences of scores on {suite}, in percentage points, with paired 95 % intervals; above zero is better. p "
         f"is two-sided, for no difference; Holm's allows for the {len(columns)} in the row Avg., and apart from those "
         f"for the {tests} of single tasks. {scale}"
     )
-    return table(caption, f'<tr><th scope="col">task</th>{heads}</tr>', rows, kind="wide")
+    return table(caption, [Row([Cell("task", head="col"), *heads])], rows, kind="wide")
 
 
 def mini_glue_examples(data: pd.DataFrame, *, suite: str = "mini-GLUE (synthetic)") -> Html:
@@ -193,35 +188,40 @@ def failures(tasks: pd.DataFrame) -> list[tuple[str, str]]:
     ]
 
 
-def _failures(tasks: pd.DataFrame) -> str:
-    return "".join(missing(f"Failed: {what}", reason).text for what, reason in failures(tasks))
-
-
 def in_order(tasks: pd.DataFrame) -> list[str]:
     """The arms as they come, the teacher last."""
     return sorted(tasks.arm.drop_duplicates(), key=lambda arm: arm == "teacher")
 
 
-def _score(value: Any, *, best: bool) -> str:
-    error = value.error if isinstance(value.error, str) else ""
+def score(values: Any, name: str = "score", *, best: bool = False, kind: str = "") -> Cell:
+    """A score in percent with its interval; "–" where there are no values."""
+    if values is None:
+        return Cell(None, best=best, kind=kind)
+    return Cell(getattr(values, name), (values.low, values.high), best, kind, digits=(1, 1))
+
+
+def _score(values: Any, *, best: bool) -> Cell:
+    error = values.error if isinstance(values.error, str) else ""
     if not error:
-        return td(cell(value.score, value.low, value.high, 1, 1), best=best)
+        return score(values, best=best)
     short = error if len(error) <= SHORT else f"{error[:SHORT].rstrip()}…"
-    return f"<td {TEXT}>failed{small(escape(short))}</td>"
+    return Cell("failed", kind="text", below=(short,), symbols=False)
 
 
-def _average_row(means: pd.DataFrame, arms: Sequence[str], printed: Sequence[str], tasks: Sequence[str]) -> str:
+def _printed(value: float | None, *, best: bool, below: tuple[str, ...] = ()) -> Cell:
+    return Cell(value, best=best, kind="printed", digits=(1, 1), below=below)
+
+
+def _average_row(means: pd.DataFrame, arms: Sequence[str], printed: Sequence[str], tasks: Sequence[str]) -> Row:
     best, best_printed = highest(dict(means.average)), highest({arm: _printed_mean(arm, tasks) for arm in printed})
-    some = small(f"of {len(tasks)} tasks") if set(tasks) != set(METRICS) else ""
-    row = [f'<th scope="row">Avg.{some}</th>']
+    some = set(tasks) != set(METRICS)
+    row = [Cell("Avg.", below=(f"of {len(tasks)} tasks",) if some else (), head="row")]
     for arm in arms:
-        value: Any = means.loc[arm] if arm in means.index else None
-        shown = "–" if value is None else cell(value.average, value.low, value.high, 1, 1)
-        row.append(td(shown, best=arm in best))
+        row.append(score(means.loc[arm] if arm in means.index else None, "average", best=arm in best))
         if arm in printed:
-            of_all = small(f"({number(paper.TABLE3_PRINTED_AVERAGE[arm], 1)} of all)") if some else ""
-            row.append(td(number(_printed_mean(arm, tasks), 1) + of_all, best=arm in best_printed, kind="printed"))
-    return f'<tr class="total">{"".join(row)}</tr>'
+            of_all = (f"({number(paper.TABLE3_PRINTED_AVERAGE[arm], 1)} of all)",) if some else ()
+            row.append(_printed(_printed_mean(arm, tasks), best=arm in best_printed, below=of_all))
+    return Row(row, kind="total")
 
 
 def _printed_mean(arm: str, tasks: Sequence[str]) -> float:
@@ -232,40 +232,43 @@ def _printed_mean(arm: str, tasks: Sequence[str]) -> float:
     return paper.average(cells) if cells else math.nan
 
 
-def _head(corner: str, arms: Sequence[str], printed: Sequence[str]) -> str:
+def _head(arms: Sequence[str], printed: Sequence[str]) -> list[Row]:
     titles = arm_titles(arms)
     if not printed:
-        heads = "".join(f'<th scope="col">{column_title(titles[arm])}</th>' for arm in arms)
-        return f'<tr><th scope="col">{corner}</th>{heads}</tr>'
-    top, below = [f'<th scope="col" rowspan="2">{corner}</th>'], []
-    for arm in arms:
-        top.append(f'<th scope="colgroup" colspan="{2 if arm in printed else 1}">{column_title(titles[arm])}</th>')
-        below.append('<th scope="col">ours</th>' + ('<th scope="col">printed</th>' if arm in printed else ""))
-    return f"<tr>{''.join(top)}</tr><tr>{''.join(below)}</tr>"
+        return [Row([Cell("task", head="col"), *(Cell(column_title(titles[arm]), head="col") for arm in arms)])]
+    return two_rows_of_heads("task", [(column_title(titles[arm]), arm in printed) for arm in arms])
 
 
-def task_head(task: str) -> str:
+def two_rows_of_heads(corner: str, titles: Iterable[tuple[str, bool]]) -> list[Row]:
+    """Titles of arms, and below them "ours" and, where the paper has that arm, "printed".
+
+    Args:
+        corner: heading of the first column.
+        titles: of an arm, and whether it has a column of printed values.
+    """
+    top, below = [Cell(corner, head="col", rows=2)], list[Cell]()
+    for title, both in titles:
+        top.append(Cell(title, head="colgroup", columns=2 if both else 1))
+        below += [Cell(name, head="col") for name in (("ours", "printed") if both else ("ours",))]
+    return [Row(top), Row(below)]
+
+
+def task_head(task: str) -> Cell:
     """The head of a task's row, with its metric where it is one of the eight."""
-    metric = small(METRICS[task]) if task in METRICS else ""
-    return f'<th scope="row">{escape(task)}{metric}</th>'
+    return Cell(task, below=(METRICS[task],) if task in METRICS else (), head="row")
 
 
 def column_title(title: str) -> str:
-    """An arm's title, escaped; in two lines where it has two parts, so that a column is narrow."""
-    return subscripts(escape(title)).replace(": ", ":<br>")
+    """An arm's title, in two lines where it has two parts, so that a column is narrow."""
+    return title.replace(": ", ":\n")
 
 
-def _total(task: str) -> str:
-    return ' class="total"' if task == "Avg." else ""
-
-
-def _difference(row: Any) -> str:
+def _difference(row: Any) -> Cell:
     if row is None or not math.isfinite(row.difference):
-        return "–"
+        return Cell(None)
     values = (("p", row.p), ("Holm", row.p_holm))
-    shown = [f"{name} {escape(p_value(value))}" for name, value in values if number(value) != "–"]
-    tests = small(", ".join(shown)) if shown else ""
-    return cell(row.difference, row.low, row.high, 1, 1) + tests
+    shown = ", ".join(f"{name} {p_value(value)}" for name, value in values if number(value) != "–")
+    return Cell(row.difference, (row.low, row.high), digits=(1, 1), below=(shown,))
 
 
 def _apart(real: bool) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from html import escape
 from typing import Any
 
 import pandas as pd
@@ -12,8 +11,9 @@ import pandas as pd
 from fairkd.bias.stimuli import TESTS
 from fairkd.claims import paper
 from fairkd.names import TABLE2_GROUPS, TEACHER, TEST_TITLES, arm_name, arm_title
-from fairkd.show.tables.glue import glue_row
-from fairkd.show.tables.markup import LEFT, TEXT, Html, cell, small, subscripts, table, td
+from fairkd.show.html import Cell, Html, Row
+from fairkd.show.tables.glue import glue_row, two_rows_of_heads
+from fairkd.show.tables.plain import table
 from fairkd.wording import number
 
 
@@ -43,13 +43,13 @@ def table1(
         values = {arm: cells.loc[(arm, test)] for arm in columns}
         best = lowest({arm: abs(values[arm].effect_size) for arm in arms})
         best_printed = lowest({arm: paper.TABLE1[arm][test] for arm in arms if arm in paper.TABLE1})
-        row = [f'<th scope="row">{test}{small(escape(TEST_TITLES[test]))}</th>']
+        row = [Cell(test, below=(TEST_TITLES[test],), head="row")]
         for arm in columns:
             value = values[arm]
-            row.append(td(cell(value.effect_size, value.low, value.high), best=arm in best))
+            row.append(Cell(value.effect_size, (value.low, value.high), arm in best))
             if arm in paper.TABLE1:
-                row.append(td(number(paper.TABLE1[arm][test]), best=arm in best_printed, kind="printed"))
-        rows.append(f"<tr>{''.join(row)}</tr>")
+                row.append(Cell(paper.TABLE1[arm][test], best=arm in best_printed, kind="printed"))
+        rows.append(Row(row))
     rows.append(_average_row(means, arms, columns))
     rows.append(_signed_row(means, columns))
     more = ""
@@ -60,50 +60,37 @@ def table1(
         f"Table 1, SEAT: effect sizes d with {pooling} pooling, 95 % intervals in small type, "
         f"the lowest |d| of a row in bold.{more} {scale}"
     )
-    return table(caption, _table1_head(columns), rows, kind="wide")
+    head = two_rows_of_heads("SEAT", [(arm_title(arm), arm in paper.TABLE1) for arm in columns])
+    return table(caption, head, rows, kind="wide")
 
 
-def _average_row(means: pd.DataFrame, arms: Sequence[str], columns: Sequence[str]) -> str:
+def _average_row(means: pd.DataFrame, arms: Sequence[str], columns: Sequence[str]) -> Row:
     best = lowest({arm: means.average[arm] for arm in arms})
     best_printed = lowest({arm: paper.TABLE1_PRINTED_AVERAGE[arm] for arm in arms if arm in paper.TABLE1})
-    row = [f'<th scope="row">Avg.{small("mean |d|")}</th>']
+    row = [Cell("Avg.", below=("mean |d|",), head="row")]
     for arm in columns:
         value: Any = means.loc[arm]
-        row.append(td(cell(value.average, value.low, value.high), best=arm in best))
+        row.append(Cell(value.average, (value.low, value.high), arm in best))
         if arm in paper.TABLE1:
-            row.append(td(printed_average(arm), best=arm in best_printed, kind="printed"))
-    return f'<tr class="total">{"".join(row)}</tr>'
+            average, own = paper.TABLE1_PRINTED_AVERAGE[arm], paper.TABLE1[arm]
+            row.append(_both_averages(average, own, "by its rows", best=arm in best_printed, kind="printed"))
+    return Row(row, kind="total")
 
 
-def _signed_row(means: pd.DataFrame, columns: Sequence[str]) -> str:
-    row = [f'<th scope="row">Avg.{small("mean signed d")}</th>']
+def _signed_row(means: pd.DataFrame, columns: Sequence[str]) -> Row:
+    row = [Cell("Avg.", below=("mean signed d",), head="row")]
     for arm in columns:
         value: Any = means.loc[arm]
-        row.append(td(cell(value.signed, value.signed_low, value.signed_high)))
+        row.append(Cell(value.signed, (value.signed_low, value.signed_high)))
         if arm in paper.TABLE1:
-            row.append(td("–", kind="printed"))
-    return f"<tr>{''.join(row)}</tr>"
+            row.append(Cell(None, kind="printed"))
+    return Row(row)
 
 
-def _table1_head(columns: Sequence[str]) -> str:
-    top, below = ['<th scope="col" rowspan="2">SEAT</th>'], []
-    for arm in columns:
-        printed = arm in paper.TABLE1
-        title = subscripts(escape(arm_title(arm)))
-        top.append(f'<th scope="colgroup" colspan="{2 if printed else 1}">{title}</th>')
-        below.append('<th scope="col">ours</th>' + ('<th scope="col">printed</th>' if printed else ""))
-    return f"<tr>{''.join(top)}</tr><tr>{''.join(below)}</tr>"
-
-
-def printed_average(arm: str) -> str:
-    """Table 1's printed average, and that of its own rows where rounding does not explain the difference."""
-    return _both_averages(paper.TABLE1_PRINTED_AVERAGE[arm], paper.TABLE1[arm], "by its rows")
-
-
-def _both_averages(printed: float, cells: Mapping[str, float], words: str) -> str:
-    if paper.follows(printed, cells):
-        return number(printed)
-    return number(printed) + small(f"({number(paper.average(cells))} {words})")
+def _both_averages(printed: float, cells: Mapping[str, float], words: str, *, best: bool, kind: str = "") -> Cell:
+    """The printed average, and that of its own cells where rounding does not explain the difference."""
+    own = () if paper.follows(printed, cells) else (f"({number(paper.average(cells))} {words})",)
+    return Cell(printed, best=best, kind=kind, below=own)
 
 
 def table2(tests: pd.DataFrame, averages: pd.DataFrame, *, scale: str, pooling: str) -> Html:
@@ -130,7 +117,7 @@ def table2(tests: pd.DataFrame, averages: pd.DataFrame, *, scale: str, pooling: 
     best_printed["Avg."] = lowest({arm: paper.TABLE2_PRINTED_AVERAGE[arm] for arm in printed})
     bodies = []
     for group, titles in groups.items():
-        rows = [f'<tr class="group"><th scope="rowgroup" colspan="{len(TESTS) + 4}" {LEFT}>{escape(group)}</th></tr>']
+        rows = [Row([Cell(group, head="rowgroup", columns=len(TESTS) + 4)], kind="group")]
         for arm, title in titles.items():
             both = arm in paper.TABLE2
             rows.append(_our_row(arm, title, cells.loc[arm], means.loc[arm], best, both=both))
@@ -141,7 +128,7 @@ def table2(tests: pd.DataFrame, averages: pd.DataFrame, *, scale: str, pooling: 
         f"Table 2, SEAT: effect sizes d with {pooling} pooling, 95 % intervals over {covers(ours)} in small type, "
         f"the lowest |d| of a column in bold, among our students and among the printed rows. {scale}"
     )
-    return table(caption, _table2_head(), *bodies, kind="wide pairs-of-rows")
+    return table(caption, [_table2_head()], *bodies, kind="wide pairs-of-rows")
 
 
 def covers(data: pd.DataFrame) -> str:
@@ -165,32 +152,28 @@ def _groups(shown: Iterable[str]) -> dict[str, dict[str, str]]:
     return {group: titles for group, titles in groups.items() if titles}
 
 
-def _table2_head() -> str:
-    tests = [f'<th scope="col">{test}{small(escape(TEST_TITLES[test]))}</th>' for test in TESTS]
-    names = [
-        '<th scope="col" colspan="2">Supervision</th>',
-        *tests,
-        f'<th scope="col">Avg.{small("mean |d|")}</th>',
-    ]
-    return f'<tr>{"".join(names)}<th scope="col">Avg.{small("mean signed d")}</th></tr>'
+def _table2_head() -> Row:
+    tests = [Cell(test, below=(TEST_TITLES[test],), head="col") for test in TESTS]
+    averages = [Cell("Avg.", below=(which,), head="col") for which in ("mean |d|", "mean signed d")]
+    return Row([Cell("Supervision", head="col", columns=2), *tests, *averages])
 
 
-def _our_row(arm: str, title: str, cells: Any, means: Any, best: Mapping[str, set[str]], *, both: bool) -> str:
-    span, kind = (' rowspan="2"', ' class="first"') if both else ("", "")
-    row = [f'<th scope="row"{span} {TEXT}>{subscripts(escape(title))}</th><th scope="row">ours</th>']
+def _our_row(arm: str, title: str, cells: Any, means: Any, best: Mapping[str, set[str]], *, both: bool) -> Row:
+    row = [Cell(title, kind="text", head="row", rows=2 if both else None), Cell("ours", head="row")]
     for test in TESTS:
         value: Any = cells.loc[test]
-        row.append(td(cell(value.effect_size, value.low, value.high), best=arm in best[test]))
-    row.append(td(cell(means.average, means.low, means.high), best=arm in best["Avg."]))
-    row.append(td(cell(means.signed, means.signed_low, means.signed_high)))
-    return f"<tr{kind}>{''.join(row)}</tr>"
+        row.append(Cell(value.effect_size, (value.low, value.high), arm in best[test]))
+    row.append(Cell(means.average, (means.low, means.high), arm in best["Avg."]))
+    row.append(Cell(means.signed, (means.signed_low, means.signed_high)))
+    return Row(row, kind="first" if both else "")
 
 
-def _printed_row(arm: str, best: Mapping[str, set[str]]) -> str:
-    row = ['<th scope="row">printed</th>']
-    row += [td(number(value), best=arm in best[test]) for test, value in paper.TABLE2[arm].items()]
-    both = _both_averages(paper.TABLE2_PRINTED_AVERAGE[arm], paper.TABLE2[arm], "by its row")
-    return f'<tr class="printed">{"".join(row)}{td(both, best=arm in best["Avg."])}{td("–")}</tr>'
+def _printed_row(arm: str, best: Mapping[str, set[str]]) -> Row:
+    row = [Cell("printed", head="row")]
+    row += [Cell(value, best=arm in best[test]) for test, value in paper.TABLE2[arm].items()]
+    average, own = paper.TABLE2_PRINTED_AVERAGE[arm], paper.TABLE2[arm]
+    row.append(_both_averages(average, own, "by its row", best=arm in best["Avg."]))
+    return Row([*row, Cell(None)], kind="printed")
 
 
 def lowest(values: Mapping[str, float]) -> set[str]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pandas as pd
 
 from fairkd.names import arm_titles
-from fairkd.show.tables.markup import Html, frame
+from fairkd.show.html import Html
+from fairkd.show.tables.plain import frame
 from fairkd.wording import p_value
 
 

@@ -1,0 +1,236 @@
+"""The claims of the paper, each with its arms, its ruler and its judge, and their verdicts.
+
+A claim is judged by a 95 % interval over stimulus words (or examples) and seeds: supported where the interval lies on
+the claimed side of zero, contradicted where it lies on the other, else inconclusive. With one seed the interval covers
+words only. It cannot tell what a recipe does from chance in training, so the verdict is then inconclusive whatever the
+numbers.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from fairkd.bias.effects import Effects
+from fairkd.claims import paper
+from fairkd.claims.bias import AverageSeat, falls_with_layers, lower_in_tests
+from fairkd.claims.contrasts import VERDICTS, Finding, Ruler, higher, lower, lowest
+from fairkd.claims.quality import AverageGlue, within_margin
+from fairkd.glue.quality import Quality
+from fairkd.names import ORIGINAL, TEACHER, arm_name
+from fairkd.stats.resampling import holm
+from fairkd.wording import listed
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A claim of the paper.
+
+    Attributes:
+        number: as in the report's table of verdicts.
+        title: a few words.
+        statement: what is claimed, in our words, as something that data can support or contradict.
+        source: where the paper makes it.
+        printed: the numbers that the paper gives for it.
+        arms: that it compares, the first with the others; none if it is about the students of Figure 1.
+        ruler: what it is measured by.
+        judge: takes the ruler and the arms, all of which the ruler has.
+    """
+
+    number: int
+    title: str
+    statement: str
+    source: str
+    printed: str
+    arms: tuple[str, ...]
+    ruler: type[AverageSeat] | type[AverageGlue]
+    judge: Callable[[Any, Sequence[str]], Finding]
+
+    def stated(self) -> dict[str, Any]:
+        """The claim as the columns claim (its number), title, statement, source, printed."""
+        words = {"title": self.title, "statement": self.statement, "source": self.source, "printed": self.printed}
+        return {"claim": self.number} | words
+
+
+def _averages(*arms: str, table: Mapping[str, float], digits: int = 3) -> str:
+    """Printed averages in words: "0.738 (proposed), 0.992 (original)"."""
+    brief = {arm: arm_name(arm).brief for arm in arms} | ({"full": ORIGINAL.brief} if "mixup-xy" in table else {})
+    return ", ".join(f"{table[arm]:.{digits}f} ({brief[arm]})" for arm in arms)
+
+
+def _first(arm: str, table: Iterable[str]) -> tuple[str, ...]:
+    """The arms of a table with this one at the front."""
+    return arm, *(other for other in table if other != arm)
+
+
+CLAIMS: tuple[Claim, ...] = (
+    Claim(
+        number=0,
+        title="Distillation amplifies bias",
+        statement="The distilled student has a higher average SEAT than its teacher.",
+        source="Abstract, Section 1",
+        printed="no number: the teacher's SEAT is not reported",
+        arms=("full", TEACHER),
+        ruler=AverageSeat,
+        judge=higher,
+    ),
+    Claim(
+        number=1,
+        title="Fewer layers, more bias",
+        statement="The fewer layers a student has, the higher its average SEAT: the two correlate negatively.",
+        source="Figure 1, Section 4.2",
+        printed=f"r = {paper.FIGURE1_R:.2f}".replace("-", "−"),
+        arms=(),
+        ruler=AverageSeat,
+        judge=falls_with_layers,
+    ),
+    Claim(
+        number=2,
+        title="Least bias without L_ce",
+        statement="Of the three students of Table 1, the one trained without L_ce has the lowest average SEAT.",
+        source="Table 1, Section 4.3",
+        printed=_averages("no-ce", "no-cos", "full", table=paper.TABLE1_PRINTED_AVERAGE)
+        + f"; by its six values {paper.average(paper.TABLE1['no-ce']):.3f} without L_ce",
+        arms=_first("no-ce", paper.TABLE1),
+        ruler=AverageSeat,
+        judge=lowest,
+    ),
+    Claim(
+        number=3,
+        title="Lowest GLUE without L_ce",
+        statement="Of the three students of Table 1, the one trained without L_ce has the lowest average on GLUE.",
+        source="Table 1, Section 4.3",
+        printed=_averages("no-ce", "no-cos", "full", table=paper.TABLE1_GLUE_AVERAGE, digits=1),
+        arms=_first("no-ce", paper.TABLE1),
+        ruler=AverageGlue,
+        judge=lowest,
+    ),
+    Claim(
+        number=4,
+        title="The proposed mixup lowers bias",
+        statement="Mixup of logits and input embeddings lowers the average SEAT of the original distillation.",
+        source="Table 2, Section 5.3",
+        printed=_averages("mixup-xy", "full", table=paper.TABLE2_PRINTED_AVERAGE),
+        arms=("mixup-xy", "full"),
+        ruler=AverageSeat,
+        judge=lower,
+    ),
+    Claim(
+        number=5,
+        title="The proposed mixup is the best row",
+        statement="Of the seven students of Table 2, the one of the proposed mixup has the lowest average SEAT.",
+        source="Table 2, Section 5.3",
+        printed=_averages("mixup-xy", "mixup-xyh", table=paper.TABLE2_PRINTED_AVERAGE) + " is the next",
+        arms=_first("mixup-xy", paper.TABLE2),
+        ruler=AverageSeat,
+        judge=lowest,
+    ),
+    Claim(
+        number=6,
+        title="Better than a debiased teacher",
+        statement="The proposed mixup has a lower average SEAT than the student of a debiased teacher, and a lower "
+        "|d| in at least four of the six tests.",
+        source="Table 2, Section 5.3",
+        printed=_averages("mixup-xy", "debiased-teacher", table=paper.TABLE2_PRINTED_AVERAGE)
+        + "; lower in C6b, C7, C8 and C8b",
+        arms=("mixup-xy", "debiased-teacher"),
+        ruler=AverageSeat,
+        judge=lower_in_tests,
+    ),
+    Claim(
+        number=7,
+        title="Mixing output embeddings raises bias",
+        statement="Mixup of the teacher's output embeddings raises the average SEAT of the original distillation.",
+        source="Table 2, Section 5.3",
+        printed=_averages("mixup-h", "full", table=paper.TABLE2_PRINTED_AVERAGE)
+        + "; higher in C7b, C8 and C8b, three of six tests (the text says most)",
+        arms=("mixup-h", "full"),
+        ruler=AverageSeat,
+        judge=higher,
+    ),
+    Claim(
+        number=8,
+        title="Mixup keeps GLUE",
+        statement="With the proposed mixup the average on GLUE stays within one point of the original's.",
+        source="Table 3, Section 5.3",
+        printed=_averages("mixup-xy", "full", table=paper.TABLE3_PRINTED_AVERAGE, digits=1)
+        + f"; by the tasks {paper.average(paper.TABLE3['mixup-xy']):.2f} and {paper.average(paper.TABLE3['full']):.2f}",
+        arms=("mixup-xy", "full"),
+        ruler=AverageGlue,
+        judge=within_margin,
+    ),
+)
+
+NOTE = (
+    "Each claim is judged by its own 95 % interval. With several claims, the chance that at least one of them is "
+    "decided by accident is larger than 5 %; p (Holm) is adjusted for all claims that have a p-value. Intervals and "
+    "p-values come from a bootstrap over stimulus words and seeds (claims "
+    f"{listed([str(claim.number) for claim in CLAIMS if claim.ruler is AverageGlue])}: over examples and seeds). One "
+    "seed gives no p-value."
+)
+
+
+def judge(effects: Mapping[str, Effects], *, layers: Mapping[str, int]) -> pd.DataFrame:
+    """The verdict on each claim of the paper by average SEAT: a row a claim, plain strings and numbers.
+
+    Args:
+        effects: of each arm by name, "teacher" among them, all under one pooling and the same resampled words. A
+            claim whose arms are not all there is "not run", and so are those on GLUE; arms that no claim names are
+            ignored.
+        layers: the arms of Figure 1 and how many layers each has.
+
+    Returns:
+        Columns: claim (number), title, statement, source, printed, verdict (one of ``VERDICTS``), sentence, what
+        (the estimate is), estimate, low, high (its 95 % interval), p, seeds, p_holm. p is two-sided. Of ``lowest`` it
+        is the largest over the rivals or, where rivals are lower, the smallest of those times the number of rivals.
+        Of ``lower_in_tests`` it is of the average alone.
+    """
+    return _verdicts(CLAIMS, AverageSeat(effects, layers))
+
+
+def judge_glue(quality: Mapping[str, Quality], *, suite: str) -> pd.DataFrame:
+    """The verdicts on the claims about GLUE, in the columns of :func:`judge`.
+
+    Args:
+        quality: of each arm by name, on the same tasks and resampled examples. A claim is "not run" where its arms
+            have no average over all tasks of the paper; arms that no claim names are ignored.
+        suite: what the tasks are called, "GLUE" or "mini-GLUE (synthetic)". Of any but GLUE the sentences say that
+            the paper's claim is not about it.
+    """
+    table = _verdicts([claim for claim in CLAIMS if claim.ruler is AverageGlue], AverageGlue(quality, suite))
+    if suite != "GLUE":
+        table.loc[table.verdict != "not run", "sentence"] += f" The paper's claim is about GLUE, not about {suite}."
+    return table
+
+
+def with_holm(verdicts: pd.DataFrame) -> pd.DataFrame:
+    """The table with p_holm (made anew): p adjusted over its rows that have one, which must be of one pooling."""
+    p, table = verdicts["p"].to_numpy(dtype=float), verdicts.assign(p_holm=math.nan)
+    judged = np.isfinite(p)
+    if judged.any():
+        table.loc[judged, "p_holm"] = holm(p[judged])
+    return table
+
+
+def summary(verdicts: pd.DataFrame) -> str:
+    """Counts them: "Of 9 claims, 2 are supported, 1 contradicted, 4 inconclusive, 2 not run."."""
+    counts = [int((verdicts["verdict"] == verdict).sum()) for verdict in VERDICTS]
+    words = [f"{count or 'none'} {verdict}" for count, verdict in zip(counts, VERDICTS, strict=True)]
+    words[0] = f"{counts[0] or 'none'} {'are' if counts[0] > 1 else 'is'} supported"
+    return f"Of {len(verdicts)} claims, {', '.join(words)}."
+
+
+def _verdicts(claims: Iterable[Claim], ruler: Ruler) -> pd.DataFrame:
+    return with_holm(pd.DataFrame([claim.stated() | asdict(_finding(claim, ruler)) for claim in claims]))
+
+
+def _finding(claim: Claim, ruler: Ruler) -> Finding:
+    if not isinstance(ruler, claim.ruler):
+        return Finding("not run", "The students were not evaluated on GLUE.")
+    lacks = ruler.lacks(claim.arms)
+    return Finding("not run", lacks) if lacks else claim.judge(ruler, claim.arms)

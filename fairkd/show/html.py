@@ -1,0 +1,102 @@
+"""HTML in one place: every tag stands in ``templates/``, which Jinja2 fills, and here is the data that fills tables.
+
+Jinja2 escapes every text that it puts into a template, so that a hostile string in a data set or a model's name stays
+text. Only :class:`Html`, which a template made, goes in as it is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from fairkd.wording import interval, number
+
+TEMPLATES = Environment(
+    loader=FileSystemLoader(Path(__file__).parent / "templates"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+# Pieces that are by turns plain and the index of a symbol: "L_ce is" -> ["L", "ce", " is"].
+TEMPLATES.filters["symbols"] = re.compile(r"(?<=\bL)_([a-z]+)").split
+
+
+@dataclass(frozen=True, repr=False)
+class Html:
+    """A piece of HTML that notebooks show and the report embeds, as :func:`render` makes it; pieces can be added."""
+
+    text: str
+
+    def __add__(self, other: Html) -> Html:
+        return Html(self.text + other.text)
+
+    def __html__(self) -> str:
+        """What Jinja2 asks for, so that a piece within a piece is not escaped again."""
+        return self.text
+
+    def _repr_html_(self) -> str:
+        return render("notes.in_jupyter", piece=self).text
+
+    def __repr__(self) -> str:
+        return f"<Html, {len(self.text)} characters>"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell of a table, or a heading: data, no markup.
+
+    Attributes:
+        value: a number, or text; a number that is missing is shown as "–".
+        interval: its ends, shown in small type below the value where both are finite.
+        best: whether the value is the best of its row or column, in bold.
+        kind: "" for numbers, "text" for words, "printed" for the paper's values.
+        digits: decimals of the value, and of the ends of its interval.
+        below: further lines in small type.
+        head: what the cell is the heading of: "row", "rowgroup", "col", "colgroup"; "" for none.
+        columns: how many columns it spans, where that is said.
+        rows: how many rows it spans, where that is said.
+        symbols: whether "L_ce" is set as a symbol.
+    """
+
+    value: float | str | None
+    interval: tuple[float, float] | None = None
+    best: bool = False
+    kind: str = ""
+    digits: tuple[int, int] = (3, 2)
+    below: tuple[str, ...] = ()
+    head: str = ""
+    columns: int | None = None
+    rows: int | None = None
+    symbols: bool = True
+
+    @property
+    def shown(self) -> list[str]:
+        """The value as text, line by line: the heading of a column may have two."""
+        text = self.value if isinstance(self.value, str) else number(self.value, self.digits[0])
+        return text.split("\n") if self.head.startswith("col") else [text]
+
+    @property
+    def small(self) -> list[str]:
+        """The lines below the value: its interval, and what else there is."""
+        ends = interval(*self.interval, self.digits[1]) if self.interval else ""
+        return [line for line in (ends, *self.below) if line]
+
+
+@dataclass(frozen=True)
+class Row:
+    """Cells side by side; ``kind`` is the row's class for the style sheet: "total", "group", "first", "printed"."""
+
+    cells: Sequence[Cell]
+    kind: str = ""
+
+
+def render(piece: str, /, **values: Any) -> Html:
+    """What a macro of a template writes: "notes.missing" is ``missing`` in ``templates/notes.html.j2``."""
+    template, macro = piece.split(".")
+    return Html(str(getattr(TEMPLATES.get_template(f"{template}.html.j2").module, macro)(**values)))
