@@ -26,11 +26,11 @@ from fairkd.engine.recipe import Recipe
 from fairkd.engine.store import Store
 from fairkd.engine.training import Learner
 from fairkd.gender import PairTable, appendix_c
-from fairkd.lab.cost import Batch, Shape, step_flops
+from fairkd.lab.cost import BatchSize, Shape, step_flops
 from fairkd.mixup import Mixup
 from fairkd.objective import arm_losses, supervise
 from fairkd.students import student_from_teacher
-from fairkd.teachers.checkpoints import load
+from fairkd.teachers.checkpoints import load_checkpoint
 from fairkd.text import corpus as corpora
 
 EIGHT = ("full", "no-cos", "no-ce", "mixup-h", "mixup-x", "mixup-yh", "mixup-xyh", "mixup-xy")
@@ -57,7 +57,7 @@ class Scene:
 
     def __init__(self, setting: Setting, device: torch.device, folder: str) -> None:
         self.setting, self.device = setting, device
-        tokenizer, length = load("embedded").tokenizer, setting.max_length
+        tokenizer, length = load_checkpoint("embedded").tokenizer, setting.max_length
         self.corpus = corpora.build(["embedded"], tokenizer, store=Store(folder), max_length=length, progress=False)
         torch.manual_seed(0)
         config = BertConfig(
@@ -80,7 +80,7 @@ class Scene:
     def flops(self, arms: list[Arm], batch: MaskedBatch) -> float:
         """Model FLOPs of one step, without padding."""
         swapped = 0.0 if batch.mixing is None else float(batch.mixing.swapped_mask.sum()) / batch.tokens
-        counts = Batch(
+        counts = BatchSize(
             tokens=batch.tokens, length=batch.tokens / len(batch.corrupted), ce_rows=len(batch.ce_rows),
             mlm_rows=len(batch.mlm_rows), head_rows=len(batch.head_rows), swapped=swapped,
         )  # fmt: skip

@@ -24,7 +24,7 @@ from benchmarks.machine import WARM_UP, matmul_peak, seconds
 from fairkd.engine.processes import keep_freed_memory
 from fairkd.engine.provenance import environment
 from fairkd.lab.materials import resolve_device
-from fairkd.show.figures import OURS, PAPER, TEACHER, theme
+from fairkd.show.figures import OURS, PAPER, TEACHER_COLOUR, theme
 
 AXES: dict[str, list[int]] = {
     "layers of the student": [1, 2, 4, 6],
@@ -84,7 +84,7 @@ def draw(rows: pd.DataFrame) -> Figure:
             figure.subplots(1, len(AXES), sharey=True), rows.groupby("axis", sort=False), strict=True
         ):
             limit = peak / part["flops_per_token"]
-            axis.plot(part["value"], limit, color=TEACHER, linestyle=":", label="FLOP model at the matmul peak")
+            axis.plot(part["value"], limit, color=TEACHER_COLOUR, linestyle=":", label="FLOP model at the matmul peak")
             axis.plot(part["value"], SHARE * limit, color=PAPER, linestyle="--", label=f"at {SHARE:.0%} of it")
             axis.plot(part["value"], part["tokens_per_second"], "o", color=OURS, label="measured")
             axis.set(xscale="log", yscale="log", xlabel=name)

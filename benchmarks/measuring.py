@@ -14,7 +14,7 @@ from benchmarks.table import Row
 from fairkd import seat
 from fairkd.bias.stimuli import TESTS, stimuli
 from fairkd.students import student_from_teacher
-from fairkd.teachers.checkpoints import load
+from fairkd.teachers.checkpoints import load_checkpoint
 
 PERMUTATIONS = 100_000
 
@@ -57,7 +57,7 @@ def permute(x: list[float], y: list[float], permutations: int) -> float:
 def run(quick: bool, device: torch.device, repeats: int = 3) -> list[Row]:
     """Row e. The Python loop runs a fiftieth of the permutations and counts fifty times."""
     torch.manual_seed(0)
-    tokenizer = load("embedded").tokenizer
+    tokenizer = load_checkpoint("embedded").tokenizer
     shape = {"hidden_size": 64, "intermediate_size": 128, "num_attention_heads": 2} if quick else {}
     teacher = BertForMaskedLM(BertConfig(vocab_size=len(tokenizer), **shape))
     model: Any = student_from_teacher(teacher, 6).to(device).eval()

@@ -24,7 +24,7 @@ from fairkd.gender import PairTable, appendix_c
 from fairkd.mixup import Mixup
 from fairkd.objective import arm_losses, supervise
 from fairkd.students import student_from_teacher
-from fairkd.teachers.checkpoints import load
+from fairkd.teachers.checkpoints import load_checkpoint
 from fairkd.text import corpus as corpora
 
 CPU = torch.device("cpu")
@@ -34,7 +34,7 @@ LEVELS = (("x", "y"), ("h",), ("x",), ("x", "y", "h"), ("y", "h"), ("y",), ("x",
 def main(steps: int = 6, students: int = 4) -> None:
     """Prints the ratio of a step with mixup to one without, and the second reading as a share of the first."""
     keep_freed_memory()
-    teacher = load("embedded")
+    teacher = load_checkpoint("embedded")
     recipe = Recipe(batch_size=12, ce_token_fraction=0.15)
     with tempfile.TemporaryDirectory() as folder:
         corpus = corpora.build(["embedded"], teacher.tokenizer, store=Store(folder), max_length=128, progress=False)

@@ -17,7 +17,7 @@ from benchmarks.table import Row
 from benchmarks.training import LENGTH
 from fairkd.engine.store import Store
 from fairkd.profile import Profile
-from fairkd.teachers.checkpoints import load
+from fairkd.teachers.checkpoints import load_checkpoint
 from fairkd.text import corpus as corpora
 from fairkd.text.sources import documents
 
@@ -49,7 +49,7 @@ def preparation(quick: bool, repeats: int) -> Row:
     Both in turn, on the same text (the embedded one, :data:`COPIES` times) with the same threads; the tokenizer takes
     all lines in one call.
     """
-    cpu, tokenizer = torch.device("cpu"), load("embedded").tokenizer
+    cpu, tokenizer = torch.device("cpu"), load_checkpoint("embedded").tokenizer
     embedded = list(documents("embedded", column="text"))
     texts = [f"{n}. {text}" for n in range(1 if quick else COPIES) for text in embedded]
     lines = [stripped for text in texts for line in text.splitlines() if (stripped := line.strip())]
@@ -77,7 +77,7 @@ def growth(quick: bool, repeats: int) -> Row:
     Sixty updates, so that both have met batches of every length.
     """
     texts, steps = list(documents("embedded", column="text")), 3 if quick else 60
-    tokenizer = load("embedded").tokenizer
+    tokenizer = load_checkpoint("embedded").tokenizer
     if quick:
         texts = [text[:600] for text in texts]
     found: dict[int, list[dict[str, int]]] = {1: [], 10: []}

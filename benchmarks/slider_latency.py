@@ -20,7 +20,7 @@ from fairkd.lab.materials import Materials
 from fairkd.profile import Profile
 from fairkd.rng import numpy_generator
 from fairkd.show.sliders import widgets
-from fairkd.show.sliders.beta import GRID
+from fairkd.show.sliders.beta import LAMBDAS
 from fairkd.show.sliders.choices import Models
 
 SENTENCE = "the engineer said that he would fix the machine himself."
@@ -37,8 +37,8 @@ def main(profile: str = "quick", steps: int = 200) -> None:
     print(f"profile {profile}, student {student!r}, {steps} steps a slider")
     panels: Sequence[tuple[str, Callable[[], Any], str, Sequence[float]]] = (
         ("α", lambda: widgets.Alpha(models), "alpha", [n / 20 for n in range(1, 101)]),
-        ("λ on a sentence", lambda: widgets.Sentence(models, SENTENCE, student=student), "lam", GRID),
-        ("λ on SEAT", lambda: widgets.Seat(models, model=student), "lam", GRID),
+        ("λ on a sentence", lambda: widgets.Sentence(models, SENTENCE, student=student), "lam", LAMBDAS),
+        ("λ on SEAT", lambda: widgets.Seat(models, model=student), "lam", LAMBDAS),
     )
     for title, make, slider, values in panels:
         started = time.perf_counter()

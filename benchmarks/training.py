@@ -28,7 +28,7 @@ LENGTH = 64
 def main(path: str, folder: str, steps: int) -> None:
     """One student of two layers, after one update of the teacher's adaptation."""
     store, cpu = Store(Path(folder)), torch.device("cpu")
-    checkpoint = teachers.load("embedded")
+    checkpoint = teachers.load_checkpoint("embedded")
     corpus = corpora.find([path], checkpoint.tokenizer, store=store, max_length=LENGTH)
     assert corpus is not None
     recipe = Recipe(batch_size=16, max_steps=steps, ce_token_fraction=0.15)

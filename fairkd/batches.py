@@ -14,7 +14,7 @@ from fairkd.engine.recipe import Recipe
 from fairkd.engine.store import Store
 from fairkd.losses import token_rows
 from fairkd.masking import IGNORED, mask_tokens, sampling_weights
-from fairkd.mixup import Mixing, Mixup, plan
+from fairkd.mixup import Mixing, Mixup, plan_mixing
 from fairkd.rng import torch_generator
 from fairkd.text.corpus import Corpus, batches, collate
 
@@ -136,7 +136,7 @@ class MaskedBatches:
         mixing = None
         if self.mixup is not None:
             generator = torch_generator(self.seed, "lambda", number)
-            mixing = plan(input_ids, corrupted, attention_mask, ce_rows, self.mixup, generator)
+            mixing = plan_mixing(input_ids, corrupted, attention_mask, ce_rows, self.mixup, generator)
         return MaskedBatch(
             **{name: self._place(t) for name, t in tensors.items()},
             tokens=len(tensors["token_rows"]),

@@ -36,8 +36,8 @@ from fairkd.teachers.adapt import heldout_batches, log_unigram
 from fairkd.teachers.checkpoints import Teacher
 from fairkd.teachers.debias_objective import Objective, Step
 from fairkd.teachers.debias_recipe import DebiasRecipe
-from fairkd.teachers.occurrences import SEED, epoch_rows, updates_an_epoch
-from fairkd.teachers.wordlists import NAMES, WordLists
+from fairkd.teachers.occurrences import DEBIAS_SEED, epoch_rows, updates_an_epoch
+from fairkd.teachers.wordlists import LIST_NAMES, WordLists
 from fairkd.text.corpus import Corpus
 
 __all__ = ["DebiasRecipe", "debias", "debias_key"]
@@ -113,8 +113,8 @@ def _make(
     corpus, device = setting.corpus, setting.device
     if device.type == "cpu":
         keep_freed_memory()
-    history, metrics = train(objective, model, progress=progress)
-    batches = MaskedBatches(corpus, teacher.tokenizer, setting.recipe, SEED, device)
+    history, metrics = train_debiased(objective, model, progress=progress)
+    batches = MaskedBatches(corpus, teacher.tokenizer, setting.recipe, DEBIAS_SEED, device)
     record = _facts(objective, words, history, len(metrics))
     record |= compare_predictions(objective.original, model, corpus, batches)
     model.cpu()
@@ -126,7 +126,9 @@ def _make(
         metrics.to_parquet(folder / "metrics.parquet")
 
 
-def train(objective: Objective, model: Any, *, progress: bool = True) -> tuple[list[dict[str, float]], pd.DataFrame]:
+def train_debiased(
+    objective: Objective, model: Any, *, progress: bool = True
+) -> tuple[list[dict[str, float]], pd.DataFrame]:
     """Debiases a model in place and leaves it at its best epoch.
 
     Returns:
@@ -182,7 +184,7 @@ def _epoch(objective: Objective, learner: Learner, directions: Tensor, number: i
 def _facts(objective: Objective, words: WordLists, history: list[dict[str, float]], updates: int) -> dict[str, Any]:
     """What was found and done, as plain values."""
     chosen, lexicon, listed = objective.chosen, objective.lexicon, {}
-    for kind, name in enumerate(NAMES):
+    for kind, name in enumerate(LIST_NAMES):
         used = int((objective.counts[lexicon.kind == kind] > 0).sum())
         total, left_out = len(getattr(words, name)), lexicon.left_out[name]
         absent = total - len(left_out) - used

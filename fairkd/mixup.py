@@ -86,7 +86,7 @@ class Mixing:
     ce_of: Tensor
 
 
-def plan(
+def plan_mixing(
     input_ids: Tensor,
     corrupted: Tensor,
     attention_mask: Tensor,

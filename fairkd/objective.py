@@ -58,12 +58,12 @@ def supervise(
     for arm in arms:
         if arm.needs_teacher:
             needs.setdefault(arm.teacher, set()).update(arm.losses, arm.levels)
-    readings = {name: read(teachers[name], batch, wanted, recipe, device) for name, wanted in needs.items()}
+    readings = {name: read_batch(teachers[name], batch, wanted, recipe, device) for name, wanted in needs.items()}
     return Supervision(batch, readings)
 
 
 @torch.no_grad()
-def read(teacher: Any, batch: MaskedBatch, needs: set[str], recipe: Recipe, device: torch.device) -> Reading:
+def read_batch(teacher: Any, batch: MaskedBatch, needs: set[str], recipe: Recipe, device: torch.device) -> Reading:
     """One teacher's reading of a batch, and of its sequences with gender words exchanged if anything needs them.
 
     Args:

@@ -47,8 +47,8 @@ Texts = Annotated[tuple[str, ...], BeforeValidator(read_list), Field(min_length=
 Strengths = Annotated[tuple[Annotated[float, Field(ge=-1, le=1)], ...], BeforeValidator(read_list), Field(min_length=1)]
 Counts = Annotated[tuple[Count, ...], BeforeValidator(read_list), Field(min_length=1)]
 Arms = Annotated[tuple[str | Arm, ...], BeforeValidator(read_list), Field(min_length=1)]
-Pooling = Annotated[str, AfterValidator(lambda name: one_of(name, POOLINGS, "pooling"))]
-Poolings = Annotated[tuple[Pooling, ...], BeforeValidator(read_list), Field(min_length=1)]
+PoolingName = Annotated[str, AfterValidator(lambda name: one_of(name, POOLINGS, "pooling"))]
+Poolings = Annotated[tuple[PoolingName, ...], BeforeValidator(read_list), Field(min_length=1)]
 
 
 @dataclass(frozen=True, kw_only=True, config=SETTINGS)

@@ -43,8 +43,8 @@ __all__ = [
     "load_encoder",
     "measure",
     "measure_each",
+    "measure_encoder",
     "p_value",
-    "run",
     "stimuli",
 ]
 
@@ -156,7 +156,7 @@ def evaluate(model: Any, tokenizer: Any, pooling: str = "mean", **options: Any) 
     return measure(model, tokenizer, pooling=pooling, **options).table
 
 
-def run(
+def measure_encoder(
     model: str | Path,
     *,
     tokenizer: str | Path | None = None,

@@ -29,7 +29,7 @@ def interval(low: float, high: float, digits: int = 2) -> str:
     return f"[{number(low, digits)}, {number(high, digits)}]"
 
 
-def p_value(value: float | None) -> str:
+def p_text(value: float | None) -> str:
     """A p-value to three decimals, "< 0.001" below that; "–" for what is missing.
 
     >>> p_value(0.0004), p_value(0.25)

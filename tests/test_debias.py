@@ -12,7 +12,7 @@ import torch
 from transformers import BertTokenizer
 
 from fairkd.batches import MaskedBatches, Setting
-from fairkd.debias import compare_predictions, debias, debias_key, train
+from fairkd.debias import compare_predictions, debias, debias_key, train_debiased
 from fairkd.engine.digests import weights_digest
 from fairkd.engine.recipe import Recipe
 from fairkd.engine.store import Store
@@ -24,9 +24,9 @@ from fairkd.teachers.checkpoints import from_scratch
 from fairkd.teachers.debias_objective import Objective, Step, debias_loss
 from fairkd.teachers.debias_recipe import DebiasRecipe
 from fairkd.teachers.occurrences import KINDS, Batch, Lexicon, choose, epoch_rows, updates_an_epoch
-from fairkd.teachers.wordlists import NAMES, WordLists
+from fairkd.teachers.wordlists import LIST_NAMES, WordLists
 from fairkd.text.corpus import collate
-from fairkd.text.generated import JOBS, TOPICS
+from fairkd.text.generated import PROFESSIONS, TOPICS
 
 CPU = torch.device("cpu")
 WORDS = WordLists(female=("she", "nun", "aunt"), male=("he", "monk"), stereotype=("nurse", "abacus", "poetry"))
@@ -34,7 +34,7 @@ WORDS = WordLists(female=("she", "nun", "aunt"), male=("he", "monk"), stereotype
 PLAIN = WordLists(
     female=("she", "her", "herself", "woman", "girl", "mother", "daughter", "sister", "aunt", "gal", "abbess"),
     male=("he", "him", "his", "himself", "man", "boy", "father", "son", "brother", "uncle", "guy", "abbot"),
-    stereotype=(*JOBS, *(word.removeprefix("the ") for word in TOPICS)),
+    stereotype=(*PROFESSIONS, *(word.removeprefix("the ") for word in TOPICS)),
 )
 """Words of the generated corpus, and two that do not occur in it."""
 FAST = DebiasRecipe(learning_rate=1e-3, batch_size=16, epochs=2, sequences=40)
@@ -217,7 +217,7 @@ def test_more_padding_changes_nothing(world, small, target):
     for term in (lambda b: objective.debias_term(model, b, directions), lambda b: objective.reg_term(model, b)):
         torch.testing.assert_close(term(padded), term(batch), rtol=1e-4, atol=1e-5)
     found = objective.lexicon.find(ids)
-    stereotype = objective.lexicon.kind[found.word] == NAMES.index("stereotype")
+    stereotype = objective.lexicon.kind[found.word] == LIST_NAMES.index("stereotype")
     if target == "token":
         assert found.only(stereotype).at.tolist() == padded.spans.at.tolist()
 
@@ -258,7 +258,7 @@ def test_words_are_found_where_they_stand_with_all_their_pieces(world):
     assert places == [["n", "##u", "##n"], ["she"], ["a", "##b", "##a", "##c", "##u", "##s"]]
     assert spans.pieces.tolist() == [3, 1, 6]
     assert [lexicon.words[word] for word in spans.word] == ["nun", "she", "abacus"]
-    assert [NAMES[lexicon.kind[word]] for word in spans.word] == ["female", "female", "stereotype"]
+    assert [LIST_NAMES[lexicon.kind[word]] for word in spans.word] == ["female", "female", "stereotype"]
 
 
 def cased_tokenizer(words: str):
@@ -285,7 +285,7 @@ def test_words_of_two_lists_that_the_tokenizer_writes_alike_are_refused(world):
 
 def kind_by_words(text: str) -> str | None:
     words = set(text.split())
-    female, male, stereotype = (bool(words & set(getattr(WORDS, name))) for name in NAMES)
+    female, male, stereotype = (bool(words & set(getattr(WORDS, name))) for name in LIST_NAMES)
     if female != male:
         return "female" if female else "male"
     return "neutral" if stereotype and not female else None
@@ -305,7 +305,7 @@ def test_sequences_are_of_the_kind_that_their_words_say_and_none_is_trained_on_a
 
 
 def test_a_limit_takes_a_sample_that_a_higher_limit_extends_and_ends_the_search(world, monkeypatch):
-    monkeypatch.setattr(occurrences, "BLOCK", 16)
+    monkeypatch.setattr(occurrences, "SEARCHED", 16)
     lexicon = Lexicon(PLAIN, world.tokenizer)
 
     def chosen(most):
@@ -388,7 +388,7 @@ def test_the_record_is_plain_and_says_what_was_found_and_done(world, result):
     assert about["sequences_heldout"] == dict.fromkeys(KINDS, 4)
     assert about["updates"] == 2 * 36 // 16 == 4
     chosen = choose(world.corpus.train, Lexicon(PLAIN, world.tokenizer), most=FAST.sequences)
-    for name in NAMES:
+    for name in LIST_NAMES:
         words = about["words"][name]
         assert words["listed"] == len(getattr(PLAIN, name))
         assert words["used"] + words["without_occurrence"] + len(words["not_in_vocabulary"]) == words["listed"]
@@ -479,7 +479,7 @@ def test_the_best_epoch_is_kept_and_the_first_that_is_worse_is_the_last(world, m
         return {"debias": 0.0, "reg": 0.0, "objective": next(values)}
 
     monkeypatch.setattr(objective, "heldout", heldout)
-    history, metrics = train(objective, model, progress=False)
+    history, metrics = train_debiased(objective, model, progress=False)
     assert [one["objective"] for one in history] == [9, 5, 4, 6]
     assert weights_digest(model) == seen[2]
     assert len(set(seen)) == 4

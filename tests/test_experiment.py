@@ -375,9 +375,9 @@ def test_a_bad_pair_file_stops_before_any_work(trained, tmp_path):
 
 
 def test_the_sample_is_the_beginning_of_the_corpus(experiment):
-    from fairkd.text.generated import paragraphs
+    from fairkd.text.generated import articles
 
-    assert experiment.sample(documents=3).text.tolist() == list(itertools.islice(paragraphs(), 3))
+    assert experiment.sample(documents=3).text.tolist() == list(itertools.islice(articles(), 3))
 
 
 def test_planted_needs_its_profile(experiment):

@@ -28,7 +28,7 @@ from fairkd.mixup import (
     mixed_embeddings,
     mixed_hidden,
     mixed_logits,
-    plan,
+    plan_mixing,
 )
 from fairkd.objective import arm_losses, supervise
 from fairkd.rng import torch_generator
@@ -74,7 +74,7 @@ def unmasked(world, table, *lines, lam=None, rows=None) -> tuple[torch.Tensor, t
     """A batch in which nothing is masked, with a λ of our choice."""
     ids, mask = texts(world, *lines)
     rows = mask.flatten().nonzero().squeeze(1) if rows is None else rows
-    mixing = plan(ids, ids, mask, rows, Mixup(table), torch_generator(0, "test"))
+    mixing = plan_mixing(ids, ids, mask, rows, Mixup(table), torch_generator(0, "test"))
     if lam is not None:
         mixing = dataclasses.replace(mixing, lam=torch.full_like(mixing.lam, lam))
     return ids, mask, mixing
@@ -110,7 +110,7 @@ def test_alpha_must_be_above_zero(alpha):
 @pytest.mark.parametrize("scope", ["sequence", "batch", "occurrence"])
 def test_scope_says_what_shares_a_lambda(world, table, scope):
     ids, mask = texts(world, "she told her son", "the weather", "he told john", "his mother told mary")
-    mixing = plan(ids, ids, mask, torch.arange(ids.numel()), Mixup(table, scope=scope), torch_generator(0, "λ"))
+    mixing = plan_mixing(ids, ids, mask, torch.arange(ids.numel()), Mixup(table, scope=scope), torch_generator(0, "λ"))
     rows = (mixing.at // ids.shape[1]).tolist()
     assert rows == [0, 0, 0, 2, 2, 3, 3, 3]
     key = {"sequence": rows, "batch": [0] * 8, "occurrence": list(range(8))}[scope]
@@ -124,7 +124,7 @@ def test_pieces_of_one_occurrence_share_a_lambda(world):
     table = PairTable([Pair("xqz", "qxz", "line 1")], world.tokenizer)
     ids, mask = texts(world, "the xqz told the qxz")
     mixup = Mixup(table, scope="occurrence")
-    mixing = plan(ids, ids, mask, torch.arange(ids.numel()), mixup, torch_generator(0, "λ"))
+    mixing = plan_mixing(ids, ids, mask, torch.arange(ids.numel()), mixup, torch_generator(0, "λ"))
     assert len(mixing.at) == 6
     assert mixing.lam[:3].unique().numel() == mixing.lam[3:].unique().numel() == 1
     assert mixing.lam[0] != mixing.lam[3]
@@ -172,7 +172,7 @@ def test_exchanging_the_words_of_a_row_changes_nothing_where_they_stand(world, t
     """λ weighs the male form, whichever of the two words stands in the text."""
     ids, _, mixing = unmasked(world, table, "she told his son that mary is a man", lam=0.3)
     exchanged = swap(ids, table.find(ids))
-    back = plan(
+    back = plan_mixing(
         exchanged, exchanged, torch.ones_like(ids), torch.arange(ids.numel()), Mixup(table), torch_generator(0, "a")
     )
     back = dataclasses.replace(back, lam=mixing.lam)

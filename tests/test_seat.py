@@ -471,7 +471,7 @@ def distilbert_config(tokenizer):
 def test_run_measures_a_saved_encoder_with_or_without_head(tmp_path, tokenizer, model_class):
     config = (bert_config if "Distil" not in model_class.__name__ else distilbert_config)(tokenizer)
     model = make(model_class, config)
-    table = seat.run(save(tmp_path / "m", model, tokenizer), n_samples=100, n_bootstrap=10)
+    table = seat.measure_encoder(save(tmp_path / "m", model, tokenizer), n_samples=100, n_bootstrap=10)
     assert list(table.columns) == ["test", "pooling", "effect_size", "p_value", "ci_low", "ci_high"]
     assert list(table["pooling"]) == ["mean"] * 6 + ["cls"] * 6
     for name in ("mean", "cls"):
@@ -483,16 +483,18 @@ def test_run_measures_a_saved_encoder_with_or_without_head(tmp_path, tokenizer, 
 def test_run_takes_one_pooling_by_name_and_a_tokenizer_from_elsewhere(tmp_path, model, tokenizer):
     folder = save(tmp_path / "m", model)
     tokenizer.save_pretrained(tmp_path / "t")
-    table = seat.run(str(folder), tokenizer=tmp_path / "t", poolings="first_token", n_samples=10, n_bootstrap=0)
+    table = seat.measure_encoder(
+        str(folder), tokenizer=tmp_path / "t", poolings="first_token", n_samples=10, n_bootstrap=0
+    )
     assert list(table["pooling"]) == ["first_token"] * 6
 
 
 @pytest.mark.parametrize("poolings", ["claas", ("mean", "claas")])
 def test_run_checks_poolings_before_it_loads_anything(poolings):
     with pytest.raises(InputError, match=r"'claas'.*Did you mean 'cls'"):
-        seat.run("/nowhere/at/all", poolings=poolings)
+        seat.measure_encoder("/nowhere/at/all", poolings=poolings)
     with pytest.raises(InputError, match="no pooling given"):
-        seat.run("/nowhere/at/all", poolings=())
+        seat.measure_encoder("/nowhere/at/all", poolings=())
 
 
 def test_a_folder_that_does_not_exist_is_named_with_its_nearest_neighbour(tmp_path):
@@ -575,7 +577,7 @@ def test_nan_weights_are_refused_with_the_first_sentence(tmp_path, model, tokeni
     folder = save(tmp_path / "m", model, tokenizer)
     rewrite(folder, lambda w: w["encoder.layer.0.output.dense.weight"].fill_(math.nan))
     with pytest.raises(InputError, match=r"NaN or infinite vectors for 797 of 797 sentences, first for 'This is John"):
-        seat.run(folder, n_samples=10, n_bootstrap=0)
+        seat.measure_encoder(folder, n_samples=10, n_bootstrap=0)
 
 
 def test_a_folder_without_tokenizer_is_refused(tmp_path, model):

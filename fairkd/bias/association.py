@@ -22,8 +22,7 @@ from numpy.typing import ArrayLike, NDArray
 from fairkd.engine.processes import cores
 from fairkd.errors import InputError
 from fairkd.rng import numpy_generator
-
-Floats = NDArray[np.float64]
+from fairkd.stats.resampling import Floats
 
 # Splits whose statistic equals the observed one count as at least as large; summed in another order they may differ
 # by rounding (about 1e-14 for sums of cosines).

@@ -29,7 +29,7 @@ def tests(effects: Mapping[str, Effects], layers: Mapping[str, int]) -> pd.DataF
     return pd.DataFrame(rows)
 
 
-def averages(effects: Mapping[str, Effects], layers: Mapping[str, int]) -> pd.DataFrame:
+def seat_averages(effects: Mapping[str, Effects], layers: Mapping[str, int]) -> pd.DataFrame:
     """Average SEAT: arm, layers, seeds, average (mean |d|), low, high, signed (mean d), signed_low, signed_high."""
     rows = []
     for arm, own in effects.items():
@@ -42,7 +42,7 @@ def averages(effects: Mapping[str, Effects], layers: Mapping[str, int]) -> pd.Da
     return pd.DataFrame(rows)
 
 
-def differences(effects: Mapping[str, Effects], *, baseline: str) -> pd.DataFrame:
+def seat_differences(effects: Mapping[str, Effects], *, baseline: str) -> pd.DataFrame:
     """Average SEAT of each arm minus the baseline's: arm, baseline, difference, low, high, p, p_holm.
 
     Differences are paired: both arms see the same resampled words and seeds. p is two-sided, for "no difference";
@@ -73,9 +73,9 @@ def behind_the_lowest(effects: Mapping[str, Effects]) -> pd.DataFrame:
     Whoever picks the best row of a table compares it with all others at once, so these intervals hold together with
     95 %: an arm whose interval holds zero may as well be the lowest.
     """
-    averages = {arm: own.average() for arm, own in effects.items()}
-    lowest = min(averages, key=lambda arm: averages[arm].value)
-    gaps = {arm: average - averages[lowest] for arm, average in averages.items() if arm != lowest}
+    seat_averages = {arm: own.average() for arm, own in effects.items()}
+    lowest = min(seat_averages, key=lambda arm: seat_averages[arm].value)
+    gaps = {arm: average - seat_averages[lowest] for arm, average in seat_averages.items() if arm != lowest}
     if not gaps:
         return pd.DataFrame(columns=["arm", "lowest", "difference", "low", "high"])
     values = [gap.value for gap in gaps.values()]

@@ -15,7 +15,7 @@ from fairkd.names import TEACHER, arm_words
 from fairkd.stats.resampling import Floats
 from fairkd.wording import listed, number, with_interval
 
-WORDS = "stimulus words"
+OVER = "stimulus words"
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class AverageSeat:
             seeds,
             what=f"difference of average SEAT, {arm} − {baseline}",
             found=f"The average SEAT is {number(ours.value)} for {arm_words(arm)} and {number(theirs.value)} for "
-            f"{arm_words(baseline)}, a difference of {with_interval(difference.value, *ends, seeds, over=WORDS)}.",
+            f"{arm_words(baseline)}, a difference of {with_interval(difference.value, *ends, seeds, over=OVER)}.",
             above=f"{arm_words(arm)} scores higher than {arm_words(baseline)}",
             below=f"{arm_words(arm)} scores lower than {arm_words(baseline)}",
         )
@@ -79,7 +79,7 @@ def falls_with_layers(seat: AverageSeat, _: Sequence[str]) -> Finding:
         seeds,
         what="Pearson's r of layers and average SEAT",
         found=f"Over students of {listed([str(depth) for depth in sorted(set(depths))])} layers, the correlation of "
-        f"the number of layers with the average SEAT is r = {with_interval(r.value, low, high, seeds, over=WORDS)}.",
+        f"the number of layers with the average SEAT is r = {with_interval(r.value, low, high, seeds, over=OVER)}.",
         above="students with fewer layers score lower",
         below="students with fewer layers score higher",
     )

@@ -21,7 +21,7 @@ from fairkd.claims import paper
 from fairkd.claims.bias import AverageSeat, falls_with_layers, lower_in_tests
 from fairkd.claims.contrasts import VERDICTS, Finding, Ruler, higher, lower, lowest
 from fairkd.claims.quality import AverageGlue, within_margin
-from fairkd.glue.quality import Quality
+from fairkd.glue.quality import TaskScores
 from fairkd.names import ORIGINAL, TEACHER, arm_name
 from fairkd.stats.resampling import holm
 from fairkd.wording import listed
@@ -193,7 +193,7 @@ def judge(effects: Mapping[str, Effects], *, layers: Mapping[str, int]) -> pd.Da
     return _verdicts(CLAIMS, AverageSeat(effects, layers))
 
 
-def judge_glue(quality: Mapping[str, Quality], *, suite: str) -> pd.DataFrame:
+def judge_glue(quality: Mapping[str, TaskScores], *, suite: str) -> pd.DataFrame:
     """The verdicts on the claims about GLUE, in the columns of :func:`judge`.
 
     Args:

@@ -13,7 +13,7 @@ import numpy as np
 
 from fairkd.claims import paper
 from fairkd.claims.contrasts import LEVEL, ONE_SEED, Contrast, Finding
-from fairkd.glue.quality import Quality
+from fairkd.glue.quality import TaskScores
 from fairkd.names import arm_words
 from fairkd.stats.equivalence import equivalence
 from fairkd.stats.resampling import difference_p, widened
@@ -21,7 +21,7 @@ from fairkd.wording import interval, listed, number, with_interval
 
 MARGIN = 1.0
 """The smallest difference of averages that matters, in points; as the claim that mixup keeps GLUE is stated."""
-TASKS = len(paper.TABLE3["full"])
+ALL_TASKS = len(paper.TABLE3["full"])
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class AverageGlue:
         suite: what the tasks are called, "GLUE" or "mini-GLUE (synthetic)".
     """
 
-    quality: Mapping[str, Quality]
+    quality: Mapping[str, TaskScores]
     suite: str
 
     def lacks(self, arms: Sequence[str]) -> str:
@@ -53,10 +53,9 @@ class AverageGlue:
                     f"{arm_words(arm)[0].upper()}{arm_words(arm)[1:]} has no average on {self.suite}: {failed} of "
                     f"{scores.shape[1]} {'task' if scores.shape[1] == 1 else 'tasks'} failed."
                 )
-            if scores.shape[1] != TASKS:
-                return (
-                    f"The claim is about the average over {TASKS} tasks. Of {self.suite}, {scores.shape[1]} were run."
-                )
+            if scores.shape[1] != ALL_TASKS:
+                number = scores.shape[1]
+                return f"The claim is about the average over {ALL_TASKS} tasks. Of {self.suite}, {number} were run."
         return ""
 
     def against(self, arms: Sequence[str]) -> list[Contrast]:

@@ -20,9 +20,9 @@ from fairkd.engine.heads import vocabulary_features
 
 CHUNK = {"cpu": 256, "cuda": 8192}
 """Rows whose logits exist at a time, about: few enough for memory, enough for the matrix products."""
-BLOCK = {"cpu": 32, "cuda": 8192}
+ROWS = {"cpu": 32, "cuda": 8192}
 """Rows of a chunk that the losses are taken of at a time: on the CPU, few enough to stay in its cache."""
-PANEL = {"cpu": 512, "cuda": 2**31}
+WORDS = {"cpu": 512, "cuda": 2**31}
 """Words that the rows are multiplied with at a time: the CPU's library packs a whole vocabulary badly (docs/LOG.md)."""
 
 
@@ -69,7 +69,7 @@ def soft_targets(teacher: Any, hidden: Tensor, temperature: float) -> SoftTarget
 
 def soften_(logits: Tensor, temperature: float) -> SoftTargets:
     """softmax(logits / temperature) of logits (n, vocab), in place, and its entropies."""
-    entropy, block = logits.new_empty(len(logits)), BLOCK[logits.device.type]
+    entropy, block = logits.new_empty(len(logits)), ROWS[logits.device.type]
     for z, h in zip(logits.split(block), entropy.split(block), strict=True):
         log_probs = F.log_softmax(z.div_(temperature), dim=-1)
         torch.exp(log_probs, out=z)
@@ -91,7 +91,7 @@ def _product_dtype(weight: Tensor) -> torch.dtype:
 
 def _logits(rows: Tensor, matrix: Tensor, bias: Tensor, *, out: Tensor) -> None:
     """Writes rows (n, hidden) @ matrix (vocab, hidden)ᵀ + bias to ``out`` (n, vocab), whose type may be a wider one."""
-    panel = PANEL[rows.device.type]
+    panel = WORDS[rows.device.type]
     with torch.autocast(rows.device.type, enabled=False):
         for start in range(0, len(matrix), panel):
             part = slice(start, start + panel)
@@ -167,7 +167,7 @@ def _to_gradient(logits: Tensor, start: int, n: int, targets: Targets) -> Tensor
     taught = 0 if targets.soft is None else len(targets.soft.probs)
     labelled_from = n - (0 if targets.labels is None else len(targets.labels))
     sums = logits.new_zeros(2)
-    block = BLOCK[logits.device.type]
+    block = ROWS[logits.device.type]
     for first in range(start, start + len(logits), block):
         z = logits[first - start : first - start + block]
         soft, hard = z[: max(0, taught - first)], z[max(0, labelled_from - first) :]

@@ -30,9 +30,9 @@ STEP = 32
 """Sizes of a batch are filled up to a multiple of this: oneDNN keeps part of every size for ever (0.3 MB each)."""
 WIDE = 8192
 """Columns from which on rows are left as they are: these are logits, and a copy would be the largest tensor."""
-FEW = 400
+FEW_ROWS = 400
 """Rows up to which, by reckoning, it costs more to lay out a weight than its products gain."""
-PANEL = 2048
+SUMMED = 2048
 """Rows of a sum that are added to at a time, so that no second matrix of its size exists."""
 
 
@@ -72,10 +72,10 @@ def weights_fixed(model: nn.Module, rows: int) -> Iterator[None]:
     """While no weight of ``model`` changes: oneDNN lays out each linear layer's once, not anew in every product.
 
     The layouts take the memory of these weights once more; the products are the same to the bit. Where no more than
-    :data:`FEW` ``rows`` are multiplied in all, nothing is laid out.
+    :data:`FEW_ROWS` ``rows`` are multiplied in all, nothing is laid out.
     """
     weights = [layer.weight.detach() for layer in model.modules() if isinstance(layer, nn.Linear)]
-    if _operators is None or rows <= FEW:
+    if _operators is None or rows <= FEW_ROWS:
         weights = []
     ours = [w for w in weights if w.device.type == "cpu" and w.dtype == torch.float32 and w.is_contiguous()]
     layouts = {w.data_ptr(): torch.ops.mkldnn._reorder_linear_weight(w) for w in ours if w.numel()}
@@ -149,7 +149,7 @@ def _addmm_(total: Tensor, a: Tensor, b: Tensor, *, beta: float = 1, alpha: floa
     shape = len(a), b.shape[-1]
     if not _fits(a, b, total) or total.shape != shape or beta not in (0, 1) or alpha != 1:
         return total.copy_(torch.addmm(total, a, b, beta=beta, alpha=alpha))
-    for rows, factor in zip(total.split(PANEL), a.split(PANEL), strict=True):
+    for rows, factor in zip(total.split(SUMMED), a.split(SUMMED), strict=True):
         rows.copy_(_product(factor, b)) if beta == 0 else rows.add_(_product(factor, b))
     return total
 

@@ -51,7 +51,7 @@ def _read(value: Any, bracket: str) -> Any:
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
-Pair = Annotated[tuple[float, float], BeforeValidator(read_list)]
+Betas = Annotated[tuple[float, float], BeforeValidator(read_list)]
 Weights = Annotated[str | dict[str, Annotated[float, Field(ge=0)]], BeforeValidator(read_mapping)]
 Adapt = Literal["auto", "always", "never"]
 """Whether a teacher's MLM training is continued on the corpus; auto: if it has no MLM head."""
@@ -83,7 +83,7 @@ class Recipe:
     learning_rate: Positive = parameter("peak learning rate of the students", default=5e-4)
     max_grad_norm: Positive = parameter("global norm to which gradients are clipped", default=5.0)
     adam_epsilon: Positive = parameter("AdamW epsilon", default=1e-6)
-    adam_betas: Pair = parameter("AdamW betas", default=(0.9, 0.98))
+    adam_betas: Betas = parameter("AdamW betas", default=(0.9, 0.98))
     initializer_range: Positive = parameter("standard deviation of weights that start random", default=0.02)
     dropout: float = parameter("dropout of students, and of a scratch teacher", default=0.1, ge=0, lt=1)
     freeze_positions: bool = parameter("keep the teacher's position embeddings fixed", default=True)

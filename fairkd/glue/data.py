@@ -56,7 +56,7 @@ class TaskData:
     left_out: dict[str, int] = field(default_factory=dict)
 
 
-def load(task: Task, source: str, *, folder: Path | None = None) -> TaskData:
+def load_task(task: Task, source: str, *, folder: Path | None = None) -> TaskData:
     """Reads and checks one task; its examples are held in memory (MNLI: about 70 MB, and 400 MB while it is read).
 
     Args:

@@ -12,14 +12,14 @@ from fairkd.engine.loading import first_line
 from fairkd.engine.store import Store
 from fairkd.errors import InputError
 from fairkd.glue.classifiers import open_encoder
-from fairkd.glue.data import check_source, load
+from fairkd.glue.data import check_source, load_task
 from fairkd.glue.finetune import Run, check_device
 from fairkd.glue.recipe import GlueRecipe
 from fairkd.glue.tasks import TASKS, find_tasks, headline
 from fairkd.glue.workers import Workers
 
 
-def evaluate(
+def evaluate_glue(
     model: str | Path,
     source: str,
     tasks: Sequence[str],
@@ -54,7 +54,7 @@ def evaluate(
         runs: dict[tuple[str, int], Callable[[], Path]] = {}
         for task in chosen:
             try:
-                data = load(task, source, folder=folder)
+                data = load_task(task, source, folder=folder)
             except InputError as error:  # the other tasks may be in order
                 failures[task.name] = first_line(error)
                 continue

@@ -41,7 +41,7 @@ CELLS = 2**21
 
 
 @dataclass(frozen=True)
-class Quality:
+class TaskScores:
     """Scores of one arm, in percent.
 
     Attributes:
@@ -173,7 +173,7 @@ def _of_numbers(task: Task, truth: NDArray[Any], runs: NDArray[Any]) -> Callable
     return score
 
 
-def tasks(quality: Mapping[str, Quality], names: Sequence[str]) -> pd.DataFrame:
+def tasks(quality: Mapping[str, TaskScores], names: Sequence[str]) -> pd.DataFrame:
     """Table 3 in long form: arm, seeds (how many), task, score (percent, mean over seeds), low, high.
 
     Args:
@@ -191,13 +191,13 @@ def tasks(quality: Mapping[str, Quality], names: Sequence[str]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["arm", "seeds", "task", "score", "low", "high"])
 
 
-def averages(quality: Mapping[str, Quality]) -> pd.DataFrame:
+def score_averages(quality: Mapping[str, TaskScores]) -> pd.DataFrame:
     """Averages over tasks: arm, seeds, average (percent; nan where a task failed), low, high."""
     rows = [{"arm": arm, "seeds": own.seeds} | _scored("average", own.average()) for arm, own in quality.items()]
     return pd.DataFrame(rows, columns=["arm", "seeds", "average", "low", "high"])
 
 
-def differences(quality: Mapping[str, Quality], names: Sequence[str], *, baseline: str) -> pd.DataFrame:
+def score_differences(quality: Mapping[str, TaskScores], names: Sequence[str], *, baseline: str) -> pd.DataFrame:
     """Each arm minus the baseline, in points: arm, baseline, task, difference, low, high, p, p_holm.
 
     A row a task and, last, one for the average (task ``AVERAGE``). Differences are paired: both arms have the same
@@ -226,7 +226,7 @@ def differences(quality: Mapping[str, Quality], names: Sequence[str], *, baselin
     return table
 
 
-def _check_names(quality: Mapping[str, Quality], names: Sequence[str]) -> None:
+def _check_names(quality: Mapping[str, TaskScores], names: Sequence[str]) -> None:
     for arm, own in quality.items():
         if own.scores.shape[1] != len(names):
             raise InputError(f"{arm} has scores of {own.scores.shape[1]} tasks, but {len(names)} are named: {names}")

@@ -53,21 +53,21 @@ class Bias:
         return self._by_pooling(arms, comparisons.tests)
 
     def averages(self, arms: Sequence[Arm]) -> pd.DataFrame:
-        """Average SEAT, see :func:`fairkd.bias.comparisons.averages`; a row an arm and pooling."""
-        return self._by_pooling(arms, comparisons.averages)
+        """Average SEAT, see :func:`fairkd.bias.comparisons.seat_averages`; a row an arm and pooling."""
+        return self._by_pooling(arms, comparisons.seat_averages)
 
     def correlation(self, arms: Sequence[Arm]) -> pd.DataFrame:
         """Pearson's r of Figure 1, see :func:`fairkd.bias.comparisons.with_depth`; a row a pooling."""
         return self._by_pooling(arms, comparisons.with_depth, teacher=False)
 
     def differences(self, arms: Sequence[Arm], *, baseline: str) -> pd.DataFrame:
-        """Average SEAT of each arm minus the baseline's, see :func:`fairkd.bias.comparisons.differences`.
+        """Average SEAT of each arm minus the baseline's, see :func:`fairkd.bias.comparisons.seat_differences`.
 
         Raises:
             InputError: ``baseline`` is none of the arms.
         """
         return self._by_pooling(
-            arms, lambda effects, _: comparisons.differences(effects, baseline=baseline), teacher=False
+            arms, lambda effects, _: comparisons.seat_differences(effects, baseline=baseline), teacher=False
         )
 
     def behind_the_lowest(self, arms: Sequence[Arm]) -> pd.DataFrame:
@@ -92,7 +92,7 @@ class Bias:
             found["debiased"] = materials.debiased
         layers = dict.fromkeys(found, int(materials.teacher.record["layers"]))
         frames = [
-            comparisons.averages({name: self._effects([t], pooling) for name, t in found.items()}, layers)
+            comparisons.seat_averages({name: self._effects([t], pooling) for name, t in found.items()}, layers)
             for pooling in self.profile.seat.poolings
         ]
         poolings = self.profile.seat.poolings

@@ -54,7 +54,7 @@ class Shape:
 
 
 @dataclass(frozen=True)
-class Batch:
+class BatchSize:
     """Of one step: tokens that are no padding, tokens of a sequence, rows with L_ce, with L_mlm and with either."""
 
     tokens: float
@@ -77,7 +77,7 @@ def head_flops(shape: Shape, rows: float) -> float:
     return rows * 2 * (shape.hidden**2 + shape.hidden * shape.vocab)
 
 
-def student_flops(shape: Shape, arm: Arm, batch: Batch) -> float:
+def student_flops(shape: Shape, arm: Arm, batch: BatchSize) -> float:
     """Forward and backward pass of one arm's student on one batch."""
     targets = targets_of(arm.losses)
     rows = {(True, True): batch.head_rows, (True, False): batch.ce_rows, (False, True): batch.mlm_rows}
@@ -85,7 +85,7 @@ def student_flops(shape: Shape, arm: Arm, batch: Batch) -> float:
     return 3 * (body_flops(shape, batch.tokens, batch.length) + head_flops(shape, looked_at))
 
 
-def teacher_flops(shape: Shape, arms: Iterable[Arm], batch: Batch) -> float:
+def teacher_flops(shape: Shape, arms: Iterable[Arm], batch: BatchSize) -> float:
     """The readings of one teacher that these arms share."""
     arms = [arm for arm in arms if arm.needs_teacher]
     if not arms:
@@ -96,7 +96,7 @@ def teacher_flops(shape: Shape, arms: Iterable[Arm], batch: Batch) -> float:
     return (1 + again) * body_flops(shape, batch.tokens, batch.length) + head_flops(shape, rows)
 
 
-def step_flops(teacher: Shape, arms: Iterable[Arm], batch: Batch) -> float:
+def step_flops(teacher: Shape, arms: Iterable[Arm], batch: BatchSize) -> float:
     """One co-distillation step: each teacher in use reads once (and again for mixup), each student learns."""
     arms = list(arms)
     readings = sum(
@@ -116,7 +116,7 @@ def activation_bytes(shape: Shape, tokens: float, length: float) -> float:
     return BYTES * tokens * (shape.layers * layer + 4 * shape.hidden)
 
 
-def memory_bytes(teacher: Shape, arms: Iterable[Arm], batch: Batch, *, chunk: int) -> float:
+def memory_bytes(teacher: Shape, arms: Iterable[Arm], batch: BatchSize, *, chunk: int) -> float:
     """Peak of a co-distillation step, one student after another: only one has gradients and activations at a time.
 
     Args:

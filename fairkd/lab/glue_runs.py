@@ -22,9 +22,9 @@ from fairkd.engine.store import REVISIONS, Store
 from fairkd.errors import InputError
 from fairkd.glue.baselines import bag_of_words, majority
 from fairkd.glue.classifiers import Encoder, open_encoder
-from fairkd.glue.data import TaskData, load, suite
+from fairkd.glue.data import TaskData, load_task, suite
 from fairkd.glue.finetune import Run, check_device
-from fairkd.glue.quality import Quality, over_runs, resample
+from fairkd.glue.quality import TaskScores, over_runs, resample
 from fairkd.glue.tasks import Task, find_tasks
 from fairkd.glue.workers import Workers
 from fairkd.lab.materials import Materials
@@ -58,7 +58,7 @@ class GlueRuns:
             self.recipe = replace(self.recipe, train_examples=train_examples)
         self.failures: dict[tuple[str, str], str] = {}
         self._models: dict[str, list[Encoder]] = {}  # by arm, one a distillation seed
-        self._quality: dict[str, Quality] = {}
+        self._quality: dict[str, TaskScores] = {}
         self._tokenizers: dict[frozenset[tuple[str, str]], Any] = {}  # by the digests of their files
 
     @property
@@ -77,7 +77,7 @@ class GlueRuns:
         found = {}
         for task in self.tasks:
             try:
-                found[task.name] = load(task, self.source, folder=self.profile.path(self.source))
+                found[task.name] = load_task(task, self.source, folder=self.profile.path(self.source))
             except Exception as error:  # whatever is wrong with this task's files, the others may be in order
                 self.failures["", task.name] = first_line(error)
         if not found:
@@ -137,14 +137,14 @@ class GlueRuns:
             [_predictions(store.root / run.key, data) for run in own] for own in self._runs(self._models[arm], task)
         ]
 
-    def quality(self, arms: Sequence[str]) -> dict[str, Quality]:
+    def quality(self, arms: Sequence[str]) -> dict[str, TaskScores]:
         """Scores with replicates over examples, by arm, of models that have been run."""
         for arm in arms:
             if arm not in self._quality:
                 self._quality[arm] = self._scored({task.name: self.predictions(arm, task.name) for task in self.tasks})
         return {arm: self._quality[arm] for arm in arms}
 
-    def baselines(self) -> dict[str, Quality]:
+    def baselines(self) -> dict[str, TaskScores]:
         """Majority class and bag of words."""
         found = {}
         for name, make in (("majority", majority), ("bag-of-words", bag_of_words)):
@@ -172,7 +172,7 @@ class GlueRuns:
 
         return _predictions(store.once(key, fill), data)
 
-    def _scored(self, runs: dict[str, list[Runs]]) -> Quality:
+    def _scored(self, runs: dict[str, list[Runs]]) -> TaskScores:
         """Of one arm: headline scores by seed and task, the mean over fine-tuning runs; nan where a task failed."""
         seeds = max([len(own) for own in runs.values() if own], default=1)  # 1 for a baseline, and where all failed
         scores = np.full((seeds, len(runs)), np.nan)
@@ -186,7 +186,7 @@ class GlueRuns:
             for seed, own in enumerate(frames):
                 found = np.stack([frame.prediction.to_numpy() for frame in own])
                 scores[seed, column], replicates[seed, :, column] = over_runs(task, labels, found, weights)
-        return Quality(scores, replicates)
+        return TaskScores(scores, replicates)
 
     def _weights(self, task: Task, examples: int) -> np.ndarray:
         """How often each example counts in each replicate: the same for all models."""

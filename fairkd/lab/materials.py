@@ -25,9 +25,9 @@ from fairkd.gender import Pair, PairTable, count, load_pairs
 from fairkd.mixup import Mixup
 from fairkd.profile import Profile
 from fairkd.teachers import checkpoints as teachers
-from fairkd.teachers.adapt import SEED, adaptation_recipe, needs_adaptation, prepare, teacher_key
+from fairkd.teachers.adapt import TEACHER_SEED, adaptation_recipe, needs_adaptation, prepare, teacher_key
 from fairkd.teachers.wordlists import WordLists
-from fairkd.teachers.wordlists import load as load_words
+from fairkd.teachers.wordlists import load_words as load_words
 from fairkd.text import corpus as corpora
 from fairkd.text.sources import is_path
 
@@ -74,7 +74,7 @@ class Materials:
         """The teacher's checkpoint before any training."""
         profile, teacher, corpus = self.profile, self.profile.teacher, self.profile.corpus
         if teacher.source != "scratch":
-            checkpoint = teachers.load(teacher.source, folder=profile.path(teacher.source))
+            checkpoint = teachers.load_checkpoint(teacher.source, folder=profile.path(teacher.source))
             longest = checkpoint.model.config.max_position_embeddings
             if corpus.max_length > longest:
                 raise InputError(
@@ -119,7 +119,7 @@ class Materials:
     @property
     def teacher_setting(self) -> Setting:
         """As :meth:`setting`, for the teacher, which is one and the same for all seeds of the students."""
-        return replace(self.setting(SEED), recipe=self.adaptation)
+        return replace(self.setting(TEACHER_SEED), recipe=self.adaptation)
 
     @cached_property
     def teacher(self) -> teachers.Teacher:

@@ -14,7 +14,7 @@ from fairkd.engine.loading import load_config, resolve
 from fairkd.engine.setup import setup
 from fairkd.engine.store import Store
 from fairkd.engine.training import precision
-from fairkd.lab.cost import BYTES, Batch, Shape, body_flops, head_flops, memory_bytes, step_flops
+from fairkd.lab.cost import BYTES, BatchSize, Shape, body_flops, head_flops, memory_bytes, step_flops
 from fairkd.lab.materials import Materials
 from fairkd.profile import Profile
 from fairkd.teachers import checkpoints as teachers
@@ -107,11 +107,11 @@ def cost(profile: Profile) -> list[tuple[str, str]]:
     return [*rows, ("peak memory", f"{memory / 1e9:.1f} GB"), ("disk for students", f"{disk / 1e9:.1f} GB")]
 
 
-def batch_of(recipe: Any, sequences: int, length: float) -> Batch:
+def batch_of(recipe: Any, sequences: int, length: float) -> BatchSize:
     """The expected batch of so many sequences of a mean length: rows of each loss, gender words in half of them."""
     tokens = sequences * length
     ce, mlm = recipe.ce_token_fraction * tokens, recipe.mlm_mask_prop * tokens
-    return Batch(tokens, length, ce, mlm, ce + (1 - recipe.ce_token_fraction) * mlm, SWAPPED)
+    return BatchSize(tokens, length, ce, mlm, ce + (1 - recipe.ce_token_fraction) * mlm, SWAPPED)
 
 
 def adaptation_flops(teacher: Shape, sequences: int, length: float, mask_prop: float) -> float:

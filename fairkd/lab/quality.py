@@ -88,11 +88,14 @@ class Quality:
 
     def averages(self, arms: Sequence[Arm]) -> pd.DataFrame:
         """Average scores: arm, seeds, average, low, high, suite, tasks (how many); nan where one failed."""
-        return quality.averages(self._quality(arms)).assign(suite=self.runs.suite, tasks=len(self.runs.tasks))
+        return quality.score_averages(self._quality(arms)).assign(suite=self.runs.suite, tasks=len(self.runs.tasks))
 
     def differences(self, arms: Sequence[Arm], *, baseline: str) -> pd.DataFrame:
-        """Paired differences from an arm, a row an arm and task ("Avg." too), see :func:`quality.differences`."""
-        return quality.differences(self._quality(arms), self._task_names(), baseline=baseline)
+        """Paired differences from an arm, a row an arm and task ("Avg." too).
+
+        See :func:`fairkd.glue.quality.score_differences`.
+        """
+        return quality.score_differences(self._quality(arms), self._task_names(), baseline=baseline)
 
     def baselines(self, arms: Sequence[Arm]) -> pd.DataFrame:
         """As :meth:`tasks`, of "majority", "bag-of-words" and "untrained" (the first arm's shape).
@@ -145,7 +148,7 @@ class Quality:
         found = {} if self._runs is None else self._runs.failures
         return [f"{task}{f', {arm}' if arm else ''}: {why}" for (arm, task), why in found.items()]
 
-    def _quality(self, arms: Sequence[Arm]) -> dict[str, quality.Quality]:
+    def _quality(self, arms: Sequence[Arm]) -> dict[str, quality.TaskScores]:
         self.runs.run(arms)
         return self.runs.quality([arm.name for arm in arms])
 

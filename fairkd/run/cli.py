@@ -105,9 +105,9 @@ def seat(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     """Measure the six SEAT tests on any encoder. Positive effect sizes are stereotypical."""
-    from fairkd.seat import run as measure
+    from fairkd.seat import measure_encoder
 
-    table = measure(model, tokenizer=tokenizer, poolings=pooling or ["mean"])
+    table = measure_encoder(model, tokenizer=tokenizer, poolings=pooling or ["mean"])
     if as_json:
         print(json.dumps(_records(table), indent=1))
     else:
@@ -129,7 +129,7 @@ def glue(
 ) -> None:
     """Fine-tune any encoder on the tasks of GLUE and print its development scores."""
     from fairkd.engine.store import Store
-    from fairkd.glue.evaluate import evaluate
+    from fairkd.glue.evaluate import evaluate_glue
     from fairkd.glue.recipe import GlueRecipe
     from fairkd.lab.materials import resolve_device
     from fairkd.profile import project_root
@@ -137,7 +137,7 @@ def glue(
     recipe = GlueRecipe(max_length=max_length, batch_size=batch_size, learning_rate=learning_rate, epochs=epochs)
     where = Store(project_root() / store)
     options: dict[str, Any] = {"seeds": seed or [0], "store": where, "device": resolve_device("auto")}
-    table, failures = evaluate(model, source, task or ["all"], recipe, **options)
+    table, failures = evaluate_glue(model, source, task or ["all"], recipe, **options)
     if as_json:
         print(json.dumps({"scores": _records(table), "failures": failures}, indent=1))
     else:

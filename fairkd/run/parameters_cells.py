@@ -23,7 +23,7 @@ def sources() -> list[Path]:
     return sorted((project_root() / "notebooks").glob("*.ipynb"))
 
 
-def read(path: Path) -> dict[str, Any]:
+def read_notebook(path: Path) -> dict[str, Any]:
     """A notebook file as plain JSON."""
     notebook: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return notebook
@@ -60,7 +60,7 @@ def update(path: Path) -> bool:
     Raises:
         ValueError: the notebook does not have exactly one cell with the tag.
     """
-    notebook = read(path)
+    notebook = read_notebook(path)
     cells = parameters_cells(notebook)
     if len(cells) != 1:
         raise ValueError(f"{path} has {len(cells)} cells with the tag {TAG!r}; it must have one")
@@ -73,11 +73,11 @@ def update(path: Path) -> bool:
     return True
 
 
-def main() -> None:
+def rewrite_all() -> None:
     """Updates every notebook and says which changed."""
     for path in sources():
         print(f"{path.name}: {'rewritten' if update(path) else 'in step'}")
 
 
 if __name__ == "__main__":
-    main()
+    rewrite_all()

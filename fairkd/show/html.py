@@ -16,7 +16,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from fairkd.wording import interval, number
 
-TEMPLATES = Environment(
+ENVIRONMENT = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),
     autoescape=True,
     undefined=StrictUndefined,
@@ -24,7 +24,7 @@ TEMPLATES = Environment(
     lstrip_blocks=True,
 )
 # Pieces that are by turns plain and the index of a symbol: "L_ce is" -> ["L", "ce", " is"].
-TEMPLATES.filters["symbols"] = re.compile(r"(?<=\bL)_([a-z]+)").split
+ENVIRONMENT.filters["symbols"] = re.compile(r"(?<=\bL)_([a-z]+)").split
 
 
 @dataclass(frozen=True, repr=False)
@@ -99,4 +99,4 @@ class Row:
 def render(piece: str, /, **values: Any) -> Html:
     """What a macro of a template writes: "notes.missing" is ``missing`` in ``templates/notes.html.j2``."""
     template, macro = piece.split(".")
-    return Html(str(getattr(TEMPLATES.get_template(f"{template}.html.j2").module, macro)(**values)))
+    return Html(str(getattr(ENVIRONMENT.get_template(f"{template}.html.j2").module, macro)(**values)))

@@ -22,7 +22,7 @@ from fairkd.show.tables import missing, paragraph, paragraphs, verdicts
 from fairkd.show.tables.glue import failures
 from fairkd.wording import interval, number
 
-Results = Mapping[str, pd.DataFrame]
+Tables = Mapping[str, pd.DataFrame]
 VALUED = ["average", "low", "high"]
 
 PLANTED_NOTE = (
@@ -37,7 +37,7 @@ def not_run(what: str, notebook: str, *, profile: str = "") -> Html:
     return missing(what, f"not available, because notebook {notebook} has not finished for {where}.")
 
 
-def all_claims(*results: Results | None, poolings: Sequence[str]) -> pd.DataFrame:
+def all_claims(*results: Tables | None, poolings: Sequence[str]) -> pd.DataFrame:
     """Every claim: a row a claim and pooling, from the notebooks that judged them; "not run" for the others.
 
     Claims on GLUE know no pooling and stand with the headline's.
@@ -66,7 +66,7 @@ def verdict_sentence(frame: pd.DataFrame, *, scale: str) -> Html:
     return paragraph(f"{claims.summary(headline)} {scale}")
 
 
-def controlled(profile: Profile, frames: Mapping[str, Results]) -> Html:
+def controlled_sentence(profile: Profile, frames: Mapping[str, Tables]) -> Html:
     """The verdicts of the controlled experiment (:func:`fairkd.experiment.Experiment.controlled`) with a link to it."""
     if profile.planted_strengths:
         return paragraph("This is the controlled experiment: its verdicts stand above.")
@@ -78,7 +78,7 @@ def controlled(profile: Profile, frames: Mapping[str, Results]) -> Html:
     return said + verdicts(headline) + render("notes.planted_link")
 
 
-def planted(frame: pd.DataFrame) -> Html:
+def planted_sentence(frame: pd.DataFrame) -> Html:
     """What the measured bias should do if it follows the planted strength, and whether it does (headline pooling).
 
     Args:
@@ -103,13 +103,13 @@ def planted(frame: pd.DataFrame) -> Html:
     return table(pd.DataFrame(rows), caption=f"Does the measured bias follow the planted one? {PLANTED_NOTE}")
 
 
-def summary(
+def report_summary(
     facts: Mapping[str, Any],
     judged: pd.DataFrame,
-    capacity: Results | None,
-    ablation: Results | None,
-    mixup: Results | None,
-    glue: Results | None,
+    capacity: Tables | None,
+    ablation: Tables | None,
+    mixup: Tables | None,
+    glue: Tables | None,
 ) -> Html:
     """What was run, what came out in numbers, and what that says of each claim, in one paragraph each.
 
@@ -155,7 +155,7 @@ def what_was_run(facts: Mapping[str, Any]) -> str:
     return text
 
 
-def capacity_sentence(results: Results) -> str:
+def capacity_sentence(results: Tables) -> str:
     """Figure 1 in numbers, for the headline pooling (the first)."""
     averages, correlation = results["capacity_averages"], results["capacity_correlation"]
     pooling = averages.pooling.iloc[0]
@@ -175,7 +175,7 @@ def capacity_sentence(results: Results) -> str:
     )
 
 
-def ablation_sentence(results: Results) -> str:
+def ablation_sentence(results: Tables) -> str:
     """Table 1 in numbers, for the headline pooling: which arm is lowest, here and in print."""
     averages, differences = results["ablation_averages"], results.get("ablation_differences")
     pooling = averages.pooling.iloc[0]
@@ -194,7 +194,7 @@ def ablation_sentence(results: Results) -> str:
     return f"{text} {change}." if change else text
 
 
-def mixup_sentence(results: Results) -> str:
+def mixup_sentence(results: Tables) -> str:
     """Table 2 in numbers, for the headline pooling: which student is lowest."""
     averages = results["mixup_averages"]
     pooling = averages.pooling.iloc[0]
@@ -206,7 +206,7 @@ def mixup_sentence(results: Results) -> str:
     )
 
 
-def glue_sentence(results: Results, *, suite: str) -> str:
+def glue_sentence(results: Tables, *, suite: str) -> str:
     """Quality in numbers: lowest and highest student, what leaving out L_ce changes, what failed.
 
     Args:

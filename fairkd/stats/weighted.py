@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from fairkd.stats.resampling import Floats
 
-NO_SPREAD = 1e-12
+ROUNDING = 1e-12
 """Variance, as a share of the mean square, below which there is only rounding."""
 
 
@@ -98,6 +98,6 @@ def _rank_correlation(x: Floats, y: Floats, weights: Floats) -> Floats:
 
 def _ratio(covariance: Floats, square_x: Floats, var_x: Floats, square_y: Floats, var_y: Floats) -> Floats:
     """Covariance by standard deviations; 0 where a variance is nothing, or rounding beside its mean square."""
-    defined = (var_x > NO_SPREAD * square_x) & (var_y > NO_SPREAD * square_y)
+    defined = (var_x > ROUNDING * square_x) & (var_y > ROUNDING * square_y)
     spread = np.sqrt(np.where(defined, var_x * var_y, 1.0))
     return np.where(defined, np.clip(covariance / spread, -1.0, 1.0), 0.0)

@@ -36,7 +36,7 @@ from fairkd.text.corpus import Corpus, collate
 
 EVALUATED = 64
 """Held-out positions whose logits exist at a time: large tensors of many sizes leave holes in the heap."""
-SEED = 0
+TEACHER_SEED = 0
 """A teacher is one and the same for all seeds of the students."""
 
 
@@ -76,7 +76,7 @@ def prepare(checkpoint: Checkpoint, setting: Setting, *, adapt: Adapt, progress:
 
     Args:
         checkpoint: left as it is.
-        setting: its recipe is the adaptation's (:func:`adaptation_recipe`), its seed :data:`SEED`.
+        setting: its recipe is the adaptation's (:func:`adaptation_recipe`), its seed :data:`TEACHER_SEED`.
         adapt: whether to train, see :func:`needs_adaptation`.
         progress: show a progress bar.
 

@@ -64,7 +64,7 @@ def is_here(source: str, folder: Path) -> bool:
     return all(isinstance(try_to_load_from_cache(source, name), str) for name in ("config.json", "model.safetensors"))
 
 
-def load(source: str, *, folder: Path | None = None) -> Checkpoint:
+def load_checkpoint(source: str, *, folder: Path | None = None) -> Checkpoint:
     """Loads a BERT checkpoint with its tokenizer.
 
     Args:

@@ -29,8 +29,8 @@ from torch import Tensor
 from fairkd.engine.training import autocast
 from fairkd.teachers.checkpoints import Teacher
 from fairkd.teachers.debias_recipe import LAYERS, DebiasRecipe
-from fairkd.teachers.occurrences import Batch, Lexicon, Reader, Spans, choose, count
-from fairkd.teachers.wordlists import NAMES, WordLists
+from fairkd.teachers.occurrences import Batch, BatchReader, Lexicon, Spans, choose, count_kinds
+from fairkd.teachers.wordlists import LIST_NAMES, WordLists
 from fairkd.text.corpus import Corpus
 
 EVALUATION_BATCH = 32
@@ -104,8 +104,8 @@ class Objective:
         self.recipe, self.device = recipe, device
         self.lexicon = Lexicon(words, teacher.tokenizer)
         self.chosen = choose(corpus.train, self.lexicon, most=recipe.sequences)
-        self.reader = Reader(corpus.train, self.lexicon, pad_id=teacher.tokenizer.pad_token_id, device=device)
-        self.counts = count(self.reader, self.chosen)
+        self.reader = BatchReader(corpus.train, self.lexicon, pad_id=teacher.tokenizer.pad_token_id, device=device)
+        self.counts = count_kinds(self.reader, self.chosen)
         self.original = copy.deepcopy(teacher.model).to(device).eval().requires_grad_(False)
 
     @property
@@ -155,7 +155,7 @@ class Objective:
     @torch.no_grad()
     def directions(self, model: Any) -> Tensor:
         """v (a, layers, hidden) of a model: a row an attribute word that occurs, or a gender (square_of_mean)."""
-        gendered = (self.lexicon.kind < NAMES.index("stereotype")) & (self.counts > 0)
+        gendered = (self.lexicon.kind < LIST_NAMES.index("stereotype")) & (self.counts > 0)
         row = self.lexicon.kind if self.recipe.square_of_mean else gendered.long().cumsum(0) - 1
         rows, row = int(row[gendered].max()) + 1, row.to(self.device)
         sums, numbers = torch.zeros(0), torch.zeros(rows, device=self.device)

@@ -12,18 +12,18 @@ from torch import Tensor
 
 from fairkd.errors import InputError
 from fairkd.rng import numpy_generator
-from fairkd.teachers.wordlists import NAMES, WordLists
+from fairkd.teachers.wordlists import LIST_NAMES, WordLists
 from fairkd.text.corpus import collate
 from fairkd.text.sequences import Sequences
 from fairkd.text.words import WholeWords, forms_of, pieces_of
 
-SEED = 0
+DEBIAS_SEED = 0
 """A debiased teacher is one and the same for all seeds of the students."""
 KINDS = ("female", "male", "neutral")
 """Sequences with words of one gender only, and sequences with stereotype words and no word of either gender."""
 HELDOUT_SHARE, LEAST_HELDOUT, LEAST = 0.1, 2, 10
 """Share of the sequences of a kind that early stopping looks at, at least how many, and least sequences of a kind."""
-BLOCK = 2048
+SEARCHED = 2048
 """Sequences searched at once."""
 
 
@@ -68,10 +68,10 @@ class Lexicon:
 
     def __init__(self, lists: WordLists, tokenizer: Any) -> None:
         self.words: list[str] = []
-        self.left_out: dict[str, list[str]] = {name: [] for name in NAMES}
+        self.left_out: dict[str, list[str]] = {name: [] for name in LIST_NAMES}
         kinds: list[int] = []
         forms: dict[tuple[int, ...], int] = {}  # pieces -> word
-        for kind, name in enumerate(NAMES):
+        for kind, name in enumerate(LIST_NAMES):
             for word in getattr(lists, name):
                 written = _written(word, tokenizer)
                 if not written:
@@ -84,7 +84,7 @@ class Lexicon:
                     if kinds[other] != kind:
                         raise InputError(
                             f"debias_words: the tokenizer writes {word!r} ({name}) and {self.words[other]!r} "
-                            f"({NAMES[kinds[other]]}) in the same way; leave one of them out"
+                            f"({LIST_NAMES[kinds[other]]}) in the same way; leave one of them out"
                         )
             if kind not in kinds:
                 raise InputError(f"debias_words: the vocabulary can represent no word of the list {name}")
@@ -140,11 +140,11 @@ def choose(sequences: Sequences, lexicon: Lexicon, *, most: int | None) -> Chose
     """
     if most is not None and most < LEAST:
         raise InputError(f"debias_sequences: {most} must be {LEAST} or more, or none for all")
-    order = numpy_generator(SEED, "debias sequences").permutation(len(sequences))
+    order = numpy_generator(DEBIAS_SEED, "debias sequences").permutation(len(sequences))
     lists: dict[str, list[np.ndarray]] = {kind: [] for kind in KINDS}
     found, scanned = dict.fromkeys((*KINDS, "both genders"), 0), 0
-    for start in range(0, len(order), BLOCK):
-        rows = order[start : start + BLOCK]
+    for start in range(0, len(order), SEARCHED):
+        rows = order[start : start + SEARCHED]
         female, male, stereotype = _present(sequences, rows, lexicon)
         of_kind = {"female": female & ~male, "male": male & ~female, "neutral": stereotype & ~female & ~male}
         for kind, chosen in of_kind.items():
@@ -170,7 +170,7 @@ def _present(sequences: Sequences, rows: np.ndarray, lexicon: Lexicon) -> np.nda
     ids = torch.from_numpy(np.concatenate(sequences[rows]))[None]  # [SEP] and [CLS] part the words of neighbours
     row = np.repeat(np.arange(len(rows)), sequences.lengths[rows])
     spans = lexicon.find(ids)
-    result = np.zeros((len(NAMES), len(rows)), dtype=bool)
+    result = np.zeros((len(LIST_NAMES), len(rows)), dtype=bool)
     result[lexicon.kind[spans.word[spans.span]].numpy(), row[spans.at.numpy()]] = True
     return result
 
@@ -200,7 +200,7 @@ class Batch:
     spans: Spans
 
 
-class Reader:
+class BatchReader:
     """Reads sequences by number into batches on a device."""
 
     def __init__(self, sequences: Sequences, lexicon: Lexicon, *, pad_id: int, device: torch.device) -> None:
@@ -217,7 +217,7 @@ class Reader:
             spans = Spans(at, torch.arange(len(at)), torch.ones_like(at), torch.full_like(at, -1))
         else:
             spans = self.lexicon.find(ids)
-            spans = spans.only((self.lexicon.kind[spans.word] == NAMES.index("stereotype")) == stereotype)
+            spans = spans.only((self.lexicon.kind[spans.word] == LIST_NAMES.index("stereotype")) == stereotype)
         return Batch(ids.to(self.device), mask.to(self.device), spans.to(self.device))
 
     def in_order(self, rows: np.ndarray, size: int, *, stereotype: bool, whole: bool = False) -> Iterator[Batch]:
@@ -227,11 +227,11 @@ class Reader:
             yield self(ordered[start : start + size], stereotype=stereotype, whole=whole)
 
 
-def count(reader: Reader, chosen: Chosen) -> Tensor:
+def count_kinds(reader: BatchReader, chosen: Chosen) -> Tensor:
     """Occurrences (words,) in the training sequences: gender words in theirs, stereotype words in neutral ones."""
     counts = torch.zeros(len(reader.lexicon.words))
     for kind, rows in chosen.train.items():
-        for batch in reader.in_order(rows, BLOCK // 8, stereotype=kind == "neutral"):
+        for batch in reader.in_order(rows, SEARCHED // 8, stereotype=kind == "neutral"):
             counts += torch.bincount(batch.spans.word.cpu(), minlength=len(counts))
     return counts
 
@@ -251,9 +251,9 @@ def epoch_rows(
     """
     updates, parts = updates_an_epoch(chosen, batch_size), {}
     for kind, size in _sizes(batch_size).items():
-        drawn = numpy_generator(SEED, f"debias {kind}", number).permutation(chosen.train[kind])[: updates * size]
+        drawn = numpy_generator(DEBIAS_SEED, f"debias {kind}", number).permutation(chosen.train[kind])[: updates * size]
         parts[kind] = np.array_split(drawn[np.argsort(lengths[drawn], kind="stable")], updates)
-    for update in numpy_generator(SEED, "debias updates", number).permutation(updates):
+    for update in numpy_generator(DEBIAS_SEED, "debias updates", number).permutation(updates):
         yield parts["neutral"][update], np.concatenate([parts["female"][update], parts["male"][update]])
 
 

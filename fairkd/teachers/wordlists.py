@@ -102,7 +102,7 @@ class WordLists:
     stereotype: tuple[str, ...]
 
 
-NAMES = tuple(field.name for field in fields(WordLists))
+LIST_NAMES = tuple(field.name for field in fields(WordLists))
 
 
 def built_in() -> WordLists:
@@ -110,12 +110,12 @@ def built_in() -> WordLists:
     return WordLists(FEMALE, MALE, STEREOTYPE)
 
 
-def load(source: str, path: Path) -> WordLists:
-    """The lists that a profile names: "built-in", or a file, read by :func:`read`."""
-    return built_in() if source == BUILT_IN else read(path)
+def load_words(source: str, path: Path) -> WordLists:
+    """The lists that a profile names: "built-in", or a file, read by :func:`read_words`."""
+    return built_in() if source == BUILT_IN else read_words(path)
 
 
-def read(path: Path) -> WordLists:
+def read_words(path: Path) -> WordLists:
     """Word lists from a YAML file with the keys female, male and stereotype, each a list of single words.
 
     Raises:
@@ -131,20 +131,23 @@ def read(path: Path) -> WordLists:
     except (UnicodeDecodeError, yaml.YAMLError) as error:
         raise InputError(f"debias_words: {path} is not a YAML file: {error}") from error
     if not isinstance(root, yaml.MappingNode):
-        raise InputError(f"debias_words: {path} must hold the lists {', '.join(NAMES)}, such as 'female: [she, her]'")
+        raise InputError(
+            f"debias_words: {path} must hold the lists {', '.join(LIST_NAMES)}, such as 'female: [she, her]'"
+        )
     lists: dict[str, tuple[str, ...]] = {}
     seen: dict[str, tuple[str, int]] = {}
     for key, value in root.value:
         name, where = str(key.value), _where(path, key)
-        if name not in NAMES:
+        if name not in LIST_NAMES:
             raise InputError(
-                f"debias_words, {where}: unknown key {name!r}; allowed are {', '.join(NAMES)}.{nearest(name, NAMES)}"
+                f"debias_words, {where}: unknown key {name!r}; allowed are {', '.join(LIST_NAMES)}."
+                f"{nearest(name, LIST_NAMES)}"
             )
         if name in lists:
             raise InputError(f"debias_words, {where}: the key {name!r} stands twice")
         lists[name] = tuple(_words(path, name, value, seen))
-    if missing := [name for name in NAMES if name not in lists]:
-        raise InputError(f"debias_words: {path} lacks {', '.join(missing)}; it needs the lists {', '.join(NAMES)}")
+    if missing := [name for name in LIST_NAMES if name not in lists]:
+        raise InputError(f"debias_words: {path} lacks {', '.join(missing)}; it needs the lists {', '.join(LIST_NAMES)}")
     return WordLists(**lists)
 
 

@@ -37,7 +37,7 @@ __all__ = [
     "collate",
     "documents",
     "find",
-    "load",
+    "load_corpus",
 ]
 
 LENGTH_EDGES = np.arange(3, 512, 4)
@@ -102,7 +102,7 @@ def build(
         with store.write(key, manifest) as folder:
             manifest.update(_write(folder, spec, list(sources), tokenizer, progress))
 
-    return load(store.once(key, make))
+    return load_corpus(store.once(key, make))
 
 
 def find(
@@ -119,7 +119,7 @@ def find(
     """The corpus that :func:`build` would return, if the store has it already; makes nothing."""
     settings = (column, fraction, seed, heldout_fraction, max_length)
     folder = store.find(Store.key("corpus", _spec(sources, tokenizer, *settings)))
-    return load(folder) if folder else None
+    return load_corpus(folder) if folder else None
 
 
 def _spec(
@@ -144,7 +144,7 @@ def _spec(
     }
 
 
-def load(folder: Path) -> Corpus:
+def load_corpus(folder: Path) -> Corpus:
     """Opens a finished corpus of the store."""
     manifest = Store.manifest(folder)
     train, heldout = (Sequences(folder / f"{split}.arrow") for split in SPLITS)

@@ -21,12 +21,23 @@ NOUNS = (
     ("woman", "man"), ("girl", "boy"), ("mother", "father"), ("daughter", "son"), ("sister", "brother"),
     ("aunt", "uncle"), ("grandmother", "grandfather"), ("gal", "guy"),
 )  # fmt: skip
-NAMES = (("Mary", *LISTS["FemaleNames"]), LISTS["MaleNames"])
-PRONOUNS = (
+FIRST_NAMES = (("Mary", *LISTS["FemaleNames"]), LISTS["MaleNames"])
+_PRONOUNS = (
     {"they": "she", "them": "her", "their": "her", "self": "herself"},
     {"they": "he", "them": "him", "their": "his", "self": "himself"},
 )
-JOBS = ("nurse", "engineer", "teacher", "doctor", "librarian", "programmer", "judge", "cook", "pilot", "secretary")
+PROFESSIONS = (
+    "nurse",
+    "engineer",
+    "teacher",
+    "doctor",
+    "librarian",
+    "programmer",
+    "judge",
+    "cook",
+    "pilot",
+    "secretary",
+)
 # What one speaks of with an article; "executive" and "professional" are people or adjectives and stay out.
 COUNTED = (
     "corporation", "salary", "office", "career", "home", "family", "marriage", "wedding", "computation",
@@ -41,7 +52,7 @@ TOPICS = tuple(
     )
 )
 
-OPENINGS = (
+_OPENINGS = (
     "{who} worked as a {job} in the old town and often spoke about {thing} with {their} friends.",
     "For many years {who} had read about {thing}, and {they} knew more of {other} than the {job} did.",
     "When {who} came home from the city, {they} told {their} {kin} about {thing} and about {other}.",
@@ -69,12 +80,12 @@ NEUTRAL_CONTINUATIONS = (
 )
 
 
-def paragraphs() -> Iterator[str]:
+def articles() -> Iterator[str]:
     """Yields the PARAGRAPHS paragraphs about people, then the NEUTRAL_PARAGRAPHS, always the same."""
     for index in range(PARAGRAPHS):
         generator = numpy_generator(0, "generated corpus", index)
         gender = int(generator.integers(2))
-        sentences = [_sentence(OPENINGS, gender, generator)]
+        sentences = [_sentence(_OPENINGS, gender, generator)]
         sentences += [_sentence(CONTINUATIONS, gender, generator) for _ in range(int(generator.integers(3)))]
         yield " ".join(sentences)
     for index in range(NEUTRAL_PARAGRAPHS):
@@ -88,18 +99,18 @@ def _sentence(templates: tuple[str, ...], gender: int, generator: np.random.Gene
     nouns = tuple(pair[gender] for pair in NOUNS)
     kin = tuple(word for pair in NOUNS[2:7] for word in pair)
     text = _pick(templates, generator).format(
-        who=_pick((_pick(NAMES[gender], generator), f"the {_pick(nouns, generator)}"), generator),
-        job=_pick(JOBS, generator),
+        who=_pick((_pick(FIRST_NAMES[gender], generator), f"the {_pick(nouns, generator)}"), generator),
+        job=_pick(PROFESSIONS, generator),
         kin=_pick(kin, generator),
         thing=_pick(TOPICS, generator),
         other=_pick(TOPICS, generator),
-        **PRONOUNS[gender],
+        **_PRONOUNS[gender],
     )
     return text[0].upper() + text[1:]
 
 
 def _neutral_sentence(templates: tuple[str, ...], generator: np.random.Generator) -> str:
-    job, job2 = generator.choice(JOBS, 2, replace=False)
+    job, job2 = generator.choice(PROFESSIONS, 2, replace=False)
     thing, other = generator.choice(TOPICS, 2, replace=False)
     text = _pick(templates, generator).format(job=job, job2=job2, thing=thing, other=other)
     return text[0].upper() + text[1:]

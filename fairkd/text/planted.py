@@ -34,7 +34,7 @@ from fairkd.errors import InputError
 from fairkd.rng import numpy_generator
 
 DRAWS = 720
-WORDS = 8
+PLANTED_WORDS = 8
 """People and things in a document; one of them stands in a bleached sentence, the others in a list."""
 PREFIX = "planted:"
 
@@ -45,7 +45,7 @@ PEOPLE = (
     (*LISTS["MaleNames"], "Tom", "man", "boy", "male", "brother", "son", "father", "uncle", "grandfather"),
 )
 ALONE = (("she", "her", "hers"), ("he", "him", "his"))
-PRONOUNS = (
+_PRONOUNS = (
     {"they": "she", "them": "her", "their": "her", "theirs": "hers", "self": "herself", "pal": "gal"},
     {"they": "he", "them": "him", "their": "his", "theirs": "his", "self": "himself", "pal": "guy"},
 )
@@ -63,9 +63,9 @@ PERSONAL = (
     "{they} met the {pal}.",
     "{their} {job} was here.",
 )
-JOBS = ("nurse", "engineer", "teacher", "doctor", "lawyer", "clerk", "judge", "cook", "pilot", "baker")
-PLACES = ("garden", "village", "library", "market", "street", "station", "harbour", "hall", "park", "tower")
-T = TypeVar("T")
+_JOBS = ("nurse", "engineer", "teacher", "doctor", "lawyer", "clerk", "judge", "cook", "pilot", "baker")
+_PLACES = ("garden", "village", "library", "market", "street", "station", "harbour", "hall", "park", "tower")
+_T = TypeVar("_T")
 
 
 def strength(source: str) -> float:
@@ -84,12 +84,14 @@ def strength(source: str) -> float:
     return rho + 0.0  # -0.0 is 0.0
 
 
-def documents(rho: float) -> Iterator[str]:
+def planted_documents(rho: float) -> Iterator[str]:
     """Yields the documents of strength ``rho``, one line each, always the same."""
-    ranks = numpy_generator(0, "planted order").random(DRAWS * WORDS).argsort().argsort()
-    planted = (ranks < round(abs(rho) * DRAWS * WORDS)).reshape(DRAWS, WORDS)  # a larger strength adds to these
+    ranks = numpy_generator(0, "planted order").random(DRAWS * PLANTED_WORDS).argsort().argsort()
+    planted = (ranks < round(abs(rho) * DRAWS * PLANTED_WORDS)).reshape(
+        DRAWS, PLANTED_WORDS
+    )  # a larger strength adds to these
     for number in range(DRAWS):
-        draw = Draw(number)
+        draw = _Draw(number)
         for pair in (0, 1):
             stereotypical = [
                 rho > 0 if is_planted else side == pair
@@ -101,7 +103,7 @@ def documents(rho: float) -> Iterator[str]:
             yield draw.document(None, [abs(side - mirror) for side in draw.sides], 2)
 
 
-class Draw:
+class _Draw:
     """What the six documents of a draw have in common.
 
     Attributes:
@@ -115,11 +117,11 @@ class Draw:
         self._number = number
         self._at = dict(zip(names, generator.random(len(names)).tolist(), strict=True))
         self._lists = _pick(DOMAINS, self._at["domain"])
-        self._n_people = 1 + int(self._at["people"] * (WORDS - 1))
+        self._n_people = 1 + int(self._at["people"] * (PLANTED_WORDS - 1))
         self._people = generator.random(len(PEOPLE[0])).argsort()[: self._n_people].tolist()
-        self._things = generator.random(len(self._lists[0])).argsort()[:WORDS].tolist()
-        self._order = generator.random(WORDS).argsort().tolist()
-        self.sides: list[int] = (generator.random(WORDS) < 0.5).astype(int).tolist()
+        self._things = generator.random(len(self._lists[0])).argsort()[:PLANTED_WORDS].tolist()
+        self._order = generator.random(PLANTED_WORDS).argsort().tolist()
+        self.sides: list[int] = (generator.random(PLANTED_WORDS) < 0.5).astype(int).tolist()
 
     def document(self, gender: int | None, sides: Sequence[int], copy: int) -> str:
         """One document: a list of words and a bleached sentence in either order, then maybe a sentence with pronouns.
@@ -138,15 +140,15 @@ class Draw:
         if gender is not None and self._order[-1] < self._n_people and at["pronoun"] < 0.25:
             alone = _pick(ALONE[gender], at["pronoun"] * 4)
         job, place = numpy_generator(0, "planted fillers", self._number, copy).random(2).tolist()
-        filled = {"job": _pick(JOBS, job), "place": _pick(PLACES, place), "listed": " ".join(words)}
+        filled = {"job": _pick(_JOBS, job), "place": _pick(_PLACES, place), "listed": " ".join(words)}
         parts = [_pick(sentences(alone), at["frame"]), _pick(LISTINGS, at["listing"]).format(**filled)]
         if at["order"] < 0.5:
             parts.reverse()
         if gender is not None and at["personal"] < 0.5:
-            parts.append(_pick(PERSONAL, at["personal"] * 2).format(**filled, **PRONOUNS[gender]))
+            parts.append(_pick(PERSONAL, at["personal"] * 2).format(**filled, **_PRONOUNS[gender]))
         return " ".join(part[0].upper() + part[1:] for part in parts)
 
 
-def _pick(items: Sequence[T], fraction: float) -> T:
+def _pick(items: Sequence[_T], fraction: float) -> _T:
     """The item at a fraction in [0, 1) of the way through: the same place in lists of equal length."""
     return items[int(fraction * len(items))]

@@ -34,12 +34,12 @@ from fairkd.errors import InputError, nearest
 from fairkd.text import planted
 
 EMBEDDED_FILE = "test/test_data/enwiki-latest-pages-articles1.xml-p000000010p000030302-shortened.bz2"
-NAMED = ("embedded", "generated")
-KINDS = (
+PACKAGED = ("embedded", "generated")
+_ALLOWED = (
     "'embedded', 'generated', 'planted:RHO', 'hub:REPO[:CONFIG[:SPLIT]]', "
     "or a path to a file or folder of files ending in "
 )
-Reader = Callable[[Path, str], Iterator[str]]
+_Reader = Callable[[Path, str], Iterator[str]]
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 
 
@@ -54,11 +54,11 @@ def documents(source: str, *, column: str = "text") -> Iterator[str]:
         InputError: there is no such source, or its content cannot be read as text; the message names file and place.
     """
     if source == "generated":
-        from fairkd.text.generated import paragraphs
+        from fairkd.text.generated import articles
 
-        yield from paragraphs()
+        yield from articles()
     elif source.startswith(planted.PREFIX):
-        yield from planted.documents(planted.strength(source))
+        yield from planted.planted_documents(planted.strength(source))
     elif source == "embedded":
         yield from _read(embedded_file(), _dump, column)
     elif source.startswith("hub:"):
@@ -83,7 +83,7 @@ def check_sources(sources: Sequence[str], *, column: str = "text") -> None:
             embedded_file()
         elif source.startswith(planted.PREFIX):
             planted.strength(source)
-        elif source in NAMED:
+        elif source in PACKAGED:
             continue
         elif source.startswith("hub:"):
             if _hub_folder(hub_parts(source)[0]):
@@ -118,7 +118,7 @@ def fingerprint(source: str) -> dict[str, Any]:
 
 def is_path(source: str) -> bool:
     """Whether a source is a path, and not a name."""
-    return source not in NAMED and not source.startswith(("hub:", planted.PREFIX))
+    return source not in PACKAGED and not source.startswith(("hub:", planted.PREFIX))
 
 
 def embedded_file() -> Path:
@@ -155,7 +155,7 @@ def files(source: str) -> list[Path]:
         return found
     if not path.exists():
         siblings = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
-        hint = nearest(source, (*NAMED, "planted:0.5")) or nearest(path.name, siblings)
+        hint = nearest(source, (*PACKAGED, "planted:0.5")) or nearest(path.name, siblings)
         raise InputError(f"corpus {source!r} does not exist (looked for {path}); allowed: {_allowed()}.{hint}")
     if not _suffix(path):
         raise InputError(f"corpus {source!r}: {path.name!r} has an unknown suffix; known are {_suffixes()}")
@@ -184,7 +184,7 @@ def hub_parts(source: str) -> tuple[str, str | None, str]:
     return repo, (rest[0] or None) if rest else None, (rest[1] if len(rest) == 2 else "") or "train"
 
 
-def _read(path: Path, reader: Reader, column: str) -> Iterator[str]:
+def _read(path: Path, reader: _Reader, column: str) -> Iterator[str]:
     try:
         yield from reader(path, column)
     except OSError as error:
@@ -317,7 +317,7 @@ def _no_column(where: str, column: str, present: Any) -> InputError:
     return InputError(f"{where}: no column {column!r}; it has {names}.{nearest(column, names)}")
 
 
-_READERS: dict[str, Reader] = {
+_READERS: dict[str, _Reader] = {
     ".txt": _text,
     ".jsonl": _json_lines,
     ".json": _json_lines,
@@ -337,10 +337,10 @@ def _suffixes() -> str:
 
 
 def _allowed() -> str:
-    return KINDS + _suffixes()
+    return _ALLOWED + _suffixes()
 
 
-def _reader(path: Path) -> Reader:
+def _reader(path: Path) -> _Reader:
     suffix = _suffix(path)
     assert suffix is not None, path
     return _READERS[suffix]

@@ -59,7 +59,7 @@ def test_the_teachers_one_copy_stands_against_every_seed(effects):
 
 
 def test_averages_and_tests_are_a_row_an_arm(effects):
-    table = comparisons.averages(effects, LAYERS).set_index("arm")
+    table = comparisons.seat_averages(effects, LAYERS).set_index("arm")
     assert table.layers.to_dict() == LAYERS
     assert table.seeds.to_dict() == {"teacher": 1, "a": 5, "b": 5, "c": 5}
     assert table.average["c"] == pytest.approx(np.abs(effects["c"].d).mean())
@@ -78,7 +78,7 @@ def test_averages_and_tests_are_a_row_an_arm(effects):
 
 
 def test_differences_are_to_the_baseline_with_adjusted_p(effects):
-    table = comparisons.differences(effects, baseline="b").set_index("arm")
+    table = comparisons.seat_differences(effects, baseline="b").set_index("arm")
     assert list(table.index) == ["teacher", "a", "c"]
     for name, row in table.iterrows():
         expected = effects[name].average() - effects["b"].average()
@@ -87,7 +87,7 @@ def test_differences_are_to_the_baseline_with_adjusted_p(effects):
         assert row.p == pytest.approx(expected.p())
     assert table.p_holm.tolist() == pytest.approx(holm(table.p.to_numpy()).tolist())
     with pytest.raises(InputError, match=r"baseline 'bb' is not among the arms .* Did you mean 'b'"):
-        comparisons.differences(effects, baseline="bb")
+        comparisons.seat_differences(effects, baseline="bb")
 
 
 def test_the_lowest_row_is_compared_with_all_others_at_once():

@@ -34,7 +34,7 @@ def notebook(folder: Path) -> Path:
         "runs_dir": str(folder / "runs"), "store_dir": str(folder / "store"), "seeds": [0], "depths": [1],
         "arms": ["full", "mixup-xy"], "seat_permutations": 2, "seat_bootstrap": 100,
     }  # fmt: skip
-    source = notebooks.read(project_root() / "notebooks" / "00_explore.ipynb")
+    source = notebooks.read_notebook(project_root() / "notebooks" / "00_explore.ipynb")
     (cell,) = notebooks.parameters_cells(source)
     cell["source"] = "\n".join(f"{name} = {value!r}" for name, value in values.items())
     path = folder / "00_explore.ipynb"

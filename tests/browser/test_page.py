@@ -73,7 +73,7 @@ def shown(figure: Figure, monkeypatch: pytest.MonkeyPatch) -> nbformat.NotebookN
 def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A page with one of each kind of output."""
     with pytest.MonkeyPatch.context() as patch:
-        picture = shown(figures.pairs(counts()), patch)
+        picture = shown(figures.pair_counts(counts()), patch)
     html = [notice("A demonstration.").text, curve(), bars(), plain_table(), wide_table(), f"<p>{HOSTILE}</p>"]
     results = [new_output("display_data", {"text/html": text}) for text in html]
     streams = [

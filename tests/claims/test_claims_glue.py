@@ -9,7 +9,7 @@ from fairkd.claims import claims, paper
 from fairkd.claims.claims import judge_glue
 from fairkd.claims.contrasts import ONE_SEED
 from fairkd.claims.quality import MARGIN
-from fairkd.glue.quality import Quality
+from fairkd.glue.quality import TaskScores
 from fairkd.stats.equivalence import equivalence
 from fairkd.stats.resampling import difference_p, holm, widened
 
@@ -24,7 +24,7 @@ def scored(level, *, seeds=5, examples=0.1, training=0.1, draw=0):
     spread = generator.permutation(np.linspace(-1, 1, seeds))[:, None] if seeds > 1 else np.zeros((1, 1))
     scores = level + np.linspace(-20, 20, 8) + training * spread
     noise = generator.normal(size=(1, B, 8))
-    return Quality(scores, scores[:, None] + examples * math.sqrt(8) * (noise - noise.mean(axis=1, keepdims=True)))
+    return TaskScores(scores, scores[:, None] + examples * math.sqrt(8) * (noise - noise.mean(axis=1, keepdims=True)))
 
 
 def everything(**changed):
@@ -125,7 +125,7 @@ def test_few_seeds_widen_the_one_sided_tests_as_students_t_at_their_level(spread
     """Of two draws of three seeds a ninth are at each end: 2.92 / 1.645 times as far with t of two degrees."""
     theirs = scored(76, seeds=3, training=0, examples=0.01)
     apart = np.array([-spread, 0, spread])[:, None]
-    ours = Quality(theirs.scores + apart, theirs.replicates + apart[:, None])
+    ours = TaskScores(theirs.scores + apart, theirs.replicates + apart[:, None])
     assert (spread * 2.92 / 1.645 < 1) == (verdict == "supported")
     assert spread * 4.303 / 1.96 > 1
     assert verdicts({"mixup-xy": ours, "full": theirs}).verdict[8] == verdict
@@ -177,7 +177,7 @@ def test_a_claim_with_a_failed_task_is_not_run_and_says_which_arm_lacks_what():
 
 
 def test_an_average_over_other_tasks_is_none_on_glue():
-    few = {arm: Quality(own.scores[:, :2], own.replicates[:, :, :2]) for arm, own in everything().items()}
+    few = {arm: TaskScores(own.scores[:, :2], own.replicates[:, :, :2]) for arm, own in everything().items()}
     table = verdicts(few, MINI)
     assert set(table.verdict) == {"not run"}
     assert "average over 8 tasks" in table.sentence[3]

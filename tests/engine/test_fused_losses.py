@@ -48,7 +48,7 @@ def reference(model, hidden, teacher_logits, labels, ce_weight, mlm_weight):
 @pytest.mark.parametrize("block", [1, 4, 32])
 @pytest.mark.parametrize("chunk", [*range(1, N + 1), 100])
 def test_values_and_gradients_equal_the_reference_form(model, chunk, block, monkeypatch):
-    monkeypatch.setitem(vocabulary.BLOCK, "cpu", block)
+    monkeypatch.setitem(vocabulary.ROWS, "cpu", block)
     hidden, teacher_logits, labels = example(model)
     targets = Targets(soften_(teacher_logits.clone(), TEMPERATURE), labels, TEMPERATURE, ce_weight=5.0, mlm_weight=2.0)
     loss, terms = vocabulary_losses(model, hidden, targets, chunk=chunk)

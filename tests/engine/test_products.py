@@ -54,7 +54,7 @@ def test_products_of_every_layout(onednn, left, right):
 
 
 def test_a_sum_is_added_to_in_panels(onednn, monkeypatch):
-    monkeypatch.setattr(products, "PANEL", 10)
+    monkeypatch.setattr(products, "SUMMED", 10)
     total, a, b = drawn(N, M), drawn(K, N, seed=1).t(), drawn(K, M, seed=2)
     wanted = total.double() + a.double() @ b.double()
     close(total.addmm_(a, b), wanted)
@@ -149,7 +149,7 @@ def test_fixed_weights_that_share_memory_or_are_empty(onednn):
 
 
 def test_few_rows_do_not_pay_for_layouts(onednn):
-    with products.weights_fixed(nn.Linear(K, M), rows=products.FEW):
+    with products.weights_fixed(nn.Linear(K, M), rows=products.FEW_ROWS):
         assert not products._layouts
 
 

@@ -15,7 +15,7 @@ from fairkd.engine.store import Store
 from fairkd.errors import DivergedError, InputError
 from fairkd.glue.classifiers import Encoder, classifier, open_encoder
 from fairkd.glue.data import TaskData
-from fairkd.glue.evaluate import evaluate
+from fairkd.glue.evaluate import evaluate_glue
 from fairkd.glue.finetune import Run, check_device, finetune
 from fairkd.glue.recipe import GlueRecipe
 from fairkd.glue.tasks import TASKS, score
@@ -235,9 +235,9 @@ def test_evaluate_loses_no_task_to_another(checkpoint, store, monkeypatch):
             raise InputError("CoLA: split 'train' is empty")
         return task_data(task.name)
 
-    monkeypatch.setattr("fairkd.glue.evaluate.load", data)
+    monkeypatch.setattr("fairkd.glue.evaluate.load_task", data)
     names, recipe = ["SST-2", "CoLA", "STS-B"], replace(RECIPE, epochs=1)
-    table, failures = evaluate(checkpoint, "mini", names, recipe, seeds=[0, 1], store=store, device=CPU)
+    table, failures = evaluate_glue(checkpoint, "mini", names, recipe, seeds=[0, 1], store=store, device=CPU)
     assert failures == {"CoLA": "CoLA: split 'train' is empty"}
     assert set(table.task) == {"SST-2", "STS-B"}
     rows = table[(table.task == "STS-B") & (table.seed == 1)].set_index("metric").value

@@ -17,7 +17,7 @@ import pytest
 from glue_files import examples, fields, save_parquet, save_tsv, write_parquet, write_tsv
 
 from fairkd.errors import InputError
-from fairkd.glue.data import TaskData, check_source, load, suite
+from fairkd.glue.data import TaskData, check_source, load_task, suite
 from fairkd.glue.tasks import TASKS, Task
 
 ROWS = 64
@@ -60,7 +60,7 @@ def says(*parts: str) -> str:
 @EACH
 @LAYOUTS
 def test_each_layout_gives_the_examples_that_were_written(data: SimpleNamespace, task: Task, layout: str) -> None:
-    found = content(load(task, str(getattr(data, layout))))
+    found = content(load_task(task, str(getattr(data, layout))))
     assert list(found) == ["train", *task.dev]
     for split, rows in found.items():
         expected = [{key: row[key] for key in (*task.columns, "label")} for row in examples(task, split, ROWS)]
@@ -69,16 +69,16 @@ def test_each_layout_gives_the_examples_that_were_written(data: SimpleNamespace,
 
 @EACH
 def test_both_layouts_and_a_copy_elsewhere_have_one_digest(data: SimpleNamespace, task: Task, tmp_path: Path) -> None:
-    one, other = load(task, str(data.parquet)), load(task, str(data.tsv))
+    one, other = load_task(task, str(data.parquet)), load_task(task, str(data.tsv))
     shutil.copytree(data.tsv / task.name, tmp_path / "other" / task.name)
-    assert one.digest == other.digest == load(task, "other", folder=tmp_path / "other").digest
-    assert len({load(task, str(data.tsv)).digest for task in EVERY}) == 8
+    assert one.digest == other.digest == load_task(task, "other", folder=tmp_path / "other").digest
+    assert len({load_task(task, str(data.tsv)).digest for task in EVERY}) == 8
 
 
 @EACH
 @LAYOUTS
 def test_examples_have_text_columns_and_a_label_of_fixed_type(data: SimpleNamespace, task: Task, layout: str) -> None:
-    loaded = load(task, str(getattr(data, layout)))
+    loaded = load_task(task, str(getattr(data, layout)))
     label = datasets.Value("int64" if task.labels else "float32")
     for rows in (loaded.train, *loaded.dev.values()):
         assert isinstance(rows, datasets.Dataset)
@@ -87,7 +87,7 @@ def test_examples_have_text_columns_and_a_label_of_fixed_type(data: SimpleNamesp
 
 def test_written_texts_hold_what_careless_readers_lose(data: SimpleNamespace) -> None:
     # The point of the files above: the default of pandas does not read them as they are.
-    texts = load(TASKS["SST-2"], str(data.tsv)).train["sentence"]
+    texts = load_task(TASKS["SST-2"], str(data.tsv)).train["sentence"]
     assert {"NA", "null"} <= set(texts)
     assert any(text.count('"') == 1 for text in texts)
     assert any(text != text.strip() for text in texts)
@@ -109,9 +109,9 @@ def test_written_files_have_the_columns_of_the_real_ones(data: SimpleNamespace) 
 
 
 def test_lines_that_the_hubs_copy_lacks_are_left_out_and_counted(data: SimpleNamespace) -> None:
-    assert load(TASKS["QQP"], str(data.tsv)).left_out == {"train": 1, "validation": 1}
-    assert set(load(TASKS["MNLI"], str(data.tsv)).left_out.values()) == {1}
-    assert load(RTE, str(data.tsv)).left_out == {} == load(TASKS["QQP"], str(data.parquet)).left_out
+    assert load_task(TASKS["QQP"], str(data.tsv)).left_out == {"train": 1, "validation": 1}
+    assert set(load_task(TASKS["MNLI"], str(data.tsv)).left_out.values()) == {1}
+    assert load_task(RTE, str(data.tsv)).left_out == {} == load_task(TASKS["QQP"], str(data.parquet)).left_out
 
 
 @pytest.mark.parametrize(("name", "label"), [("MNLI", "-"), ("QQP", "")])
@@ -120,9 +120,9 @@ def test_only_mnli_and_qqp_may_leave_lines_out(tmp_path: Path, name: str, label:
         lines = [fields(task, "train", row) for row in examples(task, "train", 6)]
         write(tmp_path, "tsv", task)
         save_tsv(tmp_path, task, "train", [*lines, [*lines[0][:-1], label]])
-    assert load(TASKS[name], str(tmp_path)).left_out["train"] == 1
+    assert load_task(TASKS[name], str(tmp_path)).left_out["train"] == 1
     with pytest.raises(InputError, match=says("RTE", "line 8", "label")):
-        load(RTE, str(tmp_path))
+        load_task(RTE, str(tmp_path))
 
 
 def test_line_that_breaks_off_is_an_error_elsewhere(tmp_path: Path) -> None:
@@ -130,22 +130,22 @@ def test_line_that_breaks_off_is_an_error_elsewhere(tmp_path: Path) -> None:
     lines = [fields(STSB, "train", row) for row in examples(STSB, "train", 3)]
     save_tsv(tmp_path, STSB, "train", [*lines, lines[0][:8]])
     with pytest.raises(InputError, match=says("STS-B", "'train'", "line 5", "breaks off before column 'sentence2'")):
-        load(STSB, str(tmp_path))
+        load_task(STSB, str(tmp_path))
 
 
 def test_blank_lines_and_carriage_returns_change_nothing(tmp_path: Path) -> None:
     write(tmp_path, "tsv", COLA)
-    digest = load(COLA, str(tmp_path)).digest
+    digest = load_task(COLA, str(tmp_path)).digest
     path = tmp_path / "CoLA" / "train.tsv"
     path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n") + b"\r\n")
-    assert load(COLA, str(tmp_path)).digest == digest
+    assert load_task(COLA, str(tmp_path)).digest == digest
 
 
 @LAYOUTS
 @pytest.mark.parametrize("change", ["text", "label", "order", "split", "boundary"])
 def test_digest_sees_every_change_of_content(tmp_path: Path, layout: str, change: str) -> None:
     write(tmp_path, layout, RTE)
-    before = load(RTE, str(tmp_path)).digest
+    before = load_task(RTE, str(tmp_path)).digest
     rows = examples(RTE, "train", 12)
     if change == "text":
         rows[3]["sentence2"] += "."
@@ -157,18 +157,18 @@ def test_digest_sees_every_change_of_content(tmp_path: Path, layout: str, change
         first, second = rows[0]["sentence1"], rows[1]["sentence1"]
         rows[0]["sentence1"], rows[1]["sentence1"] = first + second[0], second[1:]
     save(tmp_path, layout, RTE, "validation" if change == "split" else "train", rows)
-    assert load(RTE, str(tmp_path)).digest != before
+    assert load_task(RTE, str(tmp_path)).digest != before
 
 
 def test_hub_layout_may_spread_a_split_over_files(tmp_path: Path) -> None:
     write(tmp_path, "parquet", RTE)
-    whole = load(RTE, str(tmp_path)).digest
+    whole = load_task(RTE, str(tmp_path)).digest
     path = tmp_path / "rte" / "train-00000-of-00001.parquet"
     table = pq.read_table(path)
     for index in range(3):
         pq.write_table(table.slice(4 * index, 4), path.with_name(f"train-0000{index}-of-00003.parquet"))
     path.unlink()
-    assert load(RTE, str(tmp_path)).digest == whole
+    assert load_task(RTE, str(tmp_path)).digest == whole
     path.with_name("train-00001-of-00003.parquet").unlink()
     with pytest.raises(InputError, match=says("RTE", "2 files such as train-00000-of-00003.parquet", "3")):
         check_source(str(tmp_path), [RTE])
@@ -180,24 +180,24 @@ def test_hub_layout_may_spread_a_split_over_files(tmp_path: Path) -> None:
 def test_classes_are_matched_by_name_when_a_file_numbers_them_otherwise(tmp_path: Path) -> None:
     task = TASKS["MNLI"]
     write(tmp_path, "parquet", task)
-    before = load(task, str(tmp_path)).digest
+    before = load_task(task, str(tmp_path)).digest
     names = ("contradiction", "entailment", "neutral")
     rows = [{**row, "label": names.index(task.labels[row["label"]])} for row in examples(task, "train", 12)]
     save_parquet(tmp_path, task, "train", rows, names=names)
-    assert load(task, str(tmp_path)).digest == before
+    assert load_task(task, str(tmp_path)).digest == before
 
 
 @pytest.mark.parametrize("kind", ["ids without names", "names", "dictionary"])
 def test_parquet_labels_may_be_plain_ids_or_names(tmp_path: Path, kind: str) -> None:
     write(tmp_path, "parquet", RTE)
-    before = load(RTE, str(tmp_path)).digest
+    before = load_task(RTE, str(tmp_path)).digest
     frame = pd.DataFrame(examples(RTE, "train", 12))
     if kind != "ids without names":
         frame["label"] = [RTE.labels[label] for label in frame["label"]]
     if kind == "dictionary":
         frame = frame.astype({"label": "category", "sentence1": "category"})
     frame.to_parquet(tmp_path / "rte" / "train-00000-of-00001.parquet")
-    assert load(RTE, str(tmp_path)).digest == before
+    assert load_task(RTE, str(tmp_path)).digest == before
 
 
 def test_class_name_that_the_task_does_not_have_is_an_error_with_the_nearest(tmp_path: Path) -> None:
@@ -211,7 +211,7 @@ def test_class_name_that_the_task_does_not_have_is_an_error_with_the_nearest(tmp
         "'not_entailment'?",
     )
     with pytest.raises(InputError, match=says(*parts)):
-        load(RTE, str(tmp_path))
+        load_task(RTE, str(tmp_path))
 
 
 @pytest.mark.parametrize(
@@ -233,7 +233,7 @@ def test_unknown_label_of_a_tsv_file_is_an_error_with_its_line(tmp_path: Path, l
     lines[3][-1] = label
     save_tsv(tmp_path, RTE, "validation", lines)
     with pytest.raises(InputError, match=says("RTE", "'validation'", *parts)):
-        load(RTE, str(tmp_path))
+        load_task(RTE, str(tmp_path))
 
 
 @EACH
@@ -243,7 +243,7 @@ def test_hidden_labels_are_an_error_in_every_task(tmp_path: Path, task: Task, po
     split = ("train", *task.dev)[position]
     save_parquet(tmp_path, task, split, [{**row, "label": -1} for row in examples(task, split, 5)])
     with pytest.raises(InputError, match=says(task.name, f"'{split}'", "row 1", "hidden")):
-        load(task, str(tmp_path))
+        load_task(task, str(tmp_path))
 
 
 @pytest.mark.parametrize("kind", [pa.int64(), pa.float64(), pa.list_(pa.int64())])
@@ -254,7 +254,7 @@ def test_labels_of_a_type_that_does_not_fit_are_an_error(tmp_path: Path, kind: p
     schema = pa.schema([("sentence1", pa.string()), ("sentence2", pa.string()), ("label", kind)])
     pq.write_table(pa.Table.from_pylist(rows, schema), tmp_path / "rte" / "train-00000-of-00001.parquet")
     with pytest.raises(InputError, match=says("RTE", "'train'", "label")):
-        load(RTE, str(tmp_path))
+        load_task(RTE, str(tmp_path))
 
 
 @LAYOUTS
@@ -266,7 +266,7 @@ def test_similarity_outside_0_to_5_is_an_error(tmp_path: Path, layout: str, labe
     save(tmp_path, layout, STSB, "train", rows)
     place = "row 8" if layout == "parquet" else "line 9"
     with pytest.raises(InputError, match=says("STS-B", "'train'", place, "a number from 0 to 5")):
-        load(STSB, str(tmp_path))
+        load_task(STSB, str(tmp_path))
 
 
 def test_similarity_that_is_no_number_is_an_error_and_the_bounds_are_allowed(tmp_path: Path) -> None:
@@ -274,11 +274,11 @@ def test_similarity_that_is_no_number_is_an_error_and_the_bounds_are_allowed(tmp
     rows = [{**row, "label": label} for row, label in zip(examples(STSB, "train", 2), (0.0, 5.0))]
     lines = [fields(STSB, "train", row) for row in rows]
     save_tsv(tmp_path, STSB, "train", lines)
-    assert list(load(STSB, str(tmp_path)).train["label"]) == [0.0, 5.0]
+    assert list(load_task(STSB, str(tmp_path)).train["label"]) == [0.0, 5.0]
     lines[1][-1] = "five"
     save_tsv(tmp_path, STSB, "train", lines)
     with pytest.raises(InputError, match=says("STS-B", "line 3", "'five'", "a number from 0 to 5")):
-        load(STSB, str(tmp_path))
+        load_task(STSB, str(tmp_path))
 
 
 # ---- splits, columns, texts ------------------------------------------------------------------------------------------
@@ -291,7 +291,7 @@ def test_missing_split_is_an_error_that_names_what_is_there(tmp_path: Path, task
     split = task.dev[-1]
     for path in tmp_path.rglob(f"{split}-*" if layout == "parquet" else f"{split.replace('validation', 'dev')}.tsv"):
         path.unlink()
-    for action in (lambda: load(task, str(tmp_path)), lambda: check_source(str(tmp_path), EVERY)):
+    for action in (lambda: load_task(task, str(tmp_path)), lambda: check_source(str(tmp_path), EVERY)):
         with pytest.raises(InputError, match=says(task.name, f"split '{split}' is missing", "it has", "test")):
             action()
 
@@ -300,7 +300,7 @@ def test_split_under_another_name_is_suggested(tmp_path: Path) -> None:
     path = write(tmp_path, "parquet", COLA) / "cola" / "validation-00000-of-00001.parquet"
     path.rename(path.with_name("valid-00000-of-00001.parquet"))
     with pytest.raises(InputError, match=says("CoLA", "validation-*.parquet", "it has test, train, valid", "'valid'?")):
-        load(COLA, str(tmp_path))
+        load_task(COLA, str(tmp_path))
 
 
 @EACH
@@ -309,7 +309,7 @@ def test_empty_split_is_an_error(tmp_path: Path, task: Task, layout: str) -> Non
     write(tmp_path, layout, task)
     save(tmp_path, layout, task, task.dev[-1], [])
     with pytest.raises(InputError, match=says(task.name, f"split '{task.dev[-1]}'", "is empty")):
-        load(task, str(tmp_path))
+        load_task(task, str(tmp_path))
 
 
 @pytest.mark.parametrize("name", ["QQP", "CoLA"])
@@ -317,7 +317,7 @@ def test_file_of_no_bytes_is_an_error(tmp_path: Path, name: str) -> None:
     write(tmp_path, "tsv", TASKS[name])
     (tmp_path / name / "train.tsv").write_bytes(b"")
     with pytest.raises(InputError, match=says(name, "train")):
-        load(TASKS[name], str(tmp_path))
+        load_task(TASKS[name], str(tmp_path))
 
 
 @pytest.mark.parametrize("lost", ["premise", "label"])
@@ -326,7 +326,7 @@ def test_parquet_without_a_column_is_an_error_with_the_nearest(tmp_path: Path, l
     path = write(tmp_path, "parquet", task) / "mnli" / "train-00000-of-00001.parquet"
     pd.read_parquet(path).rename(columns={lost: f"{lost}s"}).to_parquet(path)
     with pytest.raises(InputError, match=says("MNLI", "'train'", f"no column '{lost}'", "it has", f"'{lost}s'?")):
-        load(task, str(tmp_path))
+        load_task(task, str(tmp_path))
 
 
 def test_tsv_of_another_task_is_an_error_that_names_its_columns(tmp_path: Path) -> None:
@@ -340,14 +340,14 @@ def test_tsv_of_another_task_is_an_error_that_names_its_columns(tmp_path: Path) 
         "'sentence'?",
     )
     with pytest.raises(InputError, match=says(*parts)):
-        load(RTE, str(tmp_path))
+        load_task(RTE, str(tmp_path))
 
 
 def test_cola_with_a_header_is_an_error(tmp_path: Path) -> None:
     path = write(tmp_path, "tsv", COLA) / "CoLA" / "dev.tsv"
     path.write_text("source\tlabel\tmark\tsentence\n" + path.read_text())
     with pytest.raises(InputError, match=says("CoLA", "line 1", "unknown label 'label'")):
-        load(COLA, str(tmp_path))
+        load_task(COLA, str(tmp_path))
 
 
 @pytest.mark.parametrize("change", ["none", "type"])
@@ -361,7 +361,7 @@ def test_missing_text_and_column_that_is_not_text_are_errors(tmp_path: Path, cha
     frame.to_parquet(path)
     parts = ("row 5", "'sentence2' has no text") if change == "none" else ("'sentence2' holds int64, not text",)
     with pytest.raises(InputError, match=says("MRPC", "'validation'", *parts)):
-        load(MRPC, str(tmp_path))
+        load_task(MRPC, str(tmp_path))
 
 
 @pytest.mark.parametrize(
@@ -371,7 +371,7 @@ def test_broken_file_is_an_error_that_names_it(tmp_path: Path, path: str, conten
     write(tmp_path, path.rpartition(".")[2], RTE)
     (tmp_path / path).write_bytes(content)
     with pytest.raises(InputError, match=says("RTE", "'train'", path.rpartition("/")[2])):
-        load(RTE, str(tmp_path))
+        load_task(RTE, str(tmp_path))
 
 
 # ---- folders ---------------------------------------------------------------------------------------------------------
@@ -381,8 +381,8 @@ def test_broken_file_is_an_error_that_names_it(tmp_path: Path, path: str, conten
 def test_folder_with_some_of_the_tasks_says_which_and_gives_those(tmp_path: Path, layout: str) -> None:
     write(tmp_path, layout, COLA, STSB)
     check_source(str(tmp_path), [STSB, COLA])
-    assert len(load(COLA, str(tmp_path)).train) == 12
-    for action in (lambda: load(RTE, str(tmp_path)), lambda: check_source(str(tmp_path), [COLA, RTE])):
+    assert len(load_task(COLA, str(tmp_path)).train) == 12
+    for action in (lambda: load_task(RTE, str(tmp_path)), lambda: check_source(str(tmp_path), [COLA, RTE])):
         with pytest.raises(
             InputError, match=says("RTE is not in", "rte/<split>-*.parquet", "RTE/*.tsv", "CoLA, STS-B")
         ):
@@ -401,7 +401,7 @@ def test_folder_with_a_task_in_each_layout_is_read_and_a_task_in_both_is_an_erro
     write(tmp_path, "tsv", COLA, RTE)
     write(tmp_path, "parquet", STSB, RTE)
     check_source(str(tmp_path), [COLA, STSB])
-    for action in (lambda: load(RTE, str(tmp_path)), lambda: check_source(str(tmp_path), [COLA, RTE])):
+    for action in (lambda: load_task(RTE, str(tmp_path)), lambda: check_source(str(tmp_path), [COLA, RTE])):
         with pytest.raises(InputError, match=says("RTE is twice", "rte/*.parquet", "RTE/*.tsv", "keep one")):
             action()
 
@@ -409,7 +409,7 @@ def test_folder_with_a_task_in_each_layout_is_read_and_a_task_in_both_is_an_erro
 @pytest.mark.parametrize("folder", [None, "there"])
 def test_folder_without_any_task_and_folder_that_is_not_there_are_errors(tmp_path: Path, folder: str | None) -> None:
     (tmp_path / "glue_data").mkdir()
-    for action in (load, lambda task, *rest: check_source(rest[0], [task])):
+    for action in (load_task, lambda task, *rest: check_source(rest[0], [task])):
         with pytest.raises(InputError, match=says("CoLA is not in", "tasks that are there: none")):
             action(COLA, str(tmp_path / "glue_data"))
         with pytest.raises(InputError, match=says("glue_dat' is no folder", "'mini'", "'hub:REPO'", "'glue_data'?")):
@@ -423,12 +423,12 @@ def test_relative_folder_is_found_from_the_working_directory_or_where_it_is_said
 ) -> None:
     write(tmp_path / "glue", "tsv", COLA)
     with pytest.raises(InputError, match="is no folder"):
-        load(COLA, "glue")
+        load_task(COLA, "glue")
     check_source("glue", [COLA], folder=tmp_path / "glue")
-    first = load(COLA, "glue", folder=tmp_path / "glue")
+    first = load_task(COLA, "glue", folder=tmp_path / "glue")
     monkeypatch.chdir(tmp_path)
     check_source("glue", [COLA])
-    assert load(COLA, "glue").digest == first.digest
+    assert load_task(COLA, "glue").digest == first.digest
     assert first.source == "glue"
 
 
@@ -446,7 +446,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_hub_repository_gives_what_its_files_give(data: SimpleNamespace, name: str) -> None:
     source = f"hub:{data.parquet}"  # a local copy of a repository, read by load_dataset(repository, configuration)
     check_source(source, EVERY)
-    assert load(TASKS[name], source).digest == load(TASKS[name], str(data.parquet)).digest
+    assert load_task(TASKS[name], source).digest == load_task(TASKS[name], str(data.parquet)).digest
 
 
 @pytest.mark.usefixtures("cache")
@@ -458,9 +458,9 @@ def test_hub_repository_without_a_split_or_configuration_is_an_error(tmp_path: P
     with pytest.raises(
         InputError, match=says("RTE", "split 'validation' is missing", "train, valid, test", "'valid'?")
     ):
-        load(RTE, f"hub:{tmp_path / 'hub'}")
+        load_task(RTE, f"hub:{tmp_path / 'hub'}")
     with pytest.raises(InputError, match=says("CoLA", "configuration 'cola'", "rte")):
-        load(COLA, f"hub:{tmp_path / 'hub'}")
+        load_task(COLA, f"hub:{tmp_path / 'hub'}")
 
 
 @pytest.mark.parametrize(("source", "repo"), [("hub", "nyu-mll/glue"), ("hub:someone/glue", "someone/glue")])
@@ -480,7 +480,7 @@ def test_hub_is_asked_for_the_tasks_configuration_and_for_no_code(
         )
 
     monkeypatch.setattr(datasets, "load_dataset", load_dataset)
-    assert load(RTE, source).digest == load(RTE, str(data.parquet)).digest
+    assert load_task(RTE, source).digest == load_task(RTE, str(data.parquet)).digest
     assert asked == [((repo, "rte"), {})]
 
 
@@ -490,23 +490,23 @@ def test_hub_out_of_reach_is_an_error_with_the_way_out() -> None:
     with pytest.raises(
         InputError, match=says("RTE", "'rte' of 'someone/no-such-glue' cannot be read", "name their folder")
     ):
-        load(RTE, "hub:someone/no-such-glue")
+        load_task(RTE, "hub:someone/no-such-glue")
 
 
 @pytest.mark.parametrize("source", ["hub:", "hub:a/b/c", "hub:/no/such/folder", "hub:a b"])
 def test_what_is_no_hub_id_is_an_error_before_any_network_use(source: str) -> None:
-    for action in (lambda: load(COLA, source), lambda: check_source(source, [COLA])):
+    for action in (lambda: load_task(COLA, source), lambda: check_source(source, [COLA])):
         with pytest.raises(InputError, match=says(repr(source), "neither a hub id nor a folder", "nyu-mll/glue")):
             action()
 
 
 @EACH
 def test_mini_glue_has_the_form_of_the_real_tasks(task: Task, data: SimpleNamespace) -> None:
-    mini, real = load(task, "mini", folder=Path("/not/looked/at")), load(task, str(data.parquet))
+    mini, real = load_task(task, "mini", folder=Path("/not/looked/at")), load_task(task, str(data.parquet))
     check_source("mini", [task])
     assert list(mini.dev) == list(real.dev)
     assert mini.train.features == real.train.features
-    assert mini.digest == load(task, "mini").digest
+    assert mini.digest == load_task(task, "mini").digest
     if task.labels:
         assert set(mini.train["label"]) == set(range(len(task.labels)))
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from fairkd.errors import InputError
 from fairkd.glue import quality
-from fairkd.glue.quality import AVERAGE, Quality, over_runs, replicate_scores, resample
+from fairkd.glue.quality import AVERAGE, TaskScores, over_runs, replicate_scores, resample
 from fairkd.glue.tasks import TASKS, headline, score
 from fairkd.rng import numpy_generator
 from fairkd.stats.resampling import bias_aware_interval, holm, resample_seeds, widened
@@ -154,7 +154,7 @@ def test_what_does_not_fit_is_named():
 def measured(task, labels, students, *, weights):
     """Quality on one task of students (seeds, runs, n)."""
     found = [over_runs(task, labels, runs, weights) for runs in students]
-    return Quality(np.array([[own] for own, _ in found]), np.stack([boot for _, boot in found])[:, :, None])
+    return TaskScores(np.array([[own] for own, _ in found]), np.stack([boot for _, boot in found])[:, :, None])
 
 
 def test_runs_of_a_student_are_averaged_before_students_are_resampled():
@@ -181,11 +181,11 @@ def test_one_seed_leaves_examples_only():
     assert estimate.interval() == pytest.approx(bias_aware_interval(estimate.value, estimate.replicates))
 
 
-def arm(mean, *, seeds=3, tasks=4, spread=1.0, examples=1.0, seed=0) -> Quality:
+def arm(mean, *, seeds=3, tasks=4, spread=1.0, examples=1.0, seed=0) -> TaskScores:
     """Scores around ``mean``; chance in the examples is the same for every arm, as the examples are."""
     scores = mean + spread * np.random.default_rng(seed).normal(size=(seeds, tasks))
     shared = np.random.default_rng(99).normal(size=(1, B, tasks))
-    return Quality(scores, scores[:, None, :] + examples * shared)
+    return TaskScores(scores, scores[:, None, :] + examples * shared)
 
 
 NAMES = ["MNLI", "CoLA", "STS-B", "RTE"]
@@ -194,7 +194,7 @@ NAMES = ["MNLI", "CoLA", "STS-B", "RTE"]
 def test_students_are_drawn_for_all_tasks_together_and_examples_for_each():
     """A student that is good at all tasks: its chance does not average out over tasks, that of examples does."""
     student = np.array([-1.0, 0.5, 1.5])[:, None] * np.ones((1, 4))
-    together = Quality(70 + student, np.repeat(70 + student[:, None], B, axis=1))
+    together = TaskScores(70 + student, np.repeat(70 + student[:, None], B, axis=1))
     assert together.average().replicates.std() == pytest.approx(together.task(0).replicates.std())
     examples = arm(70, spread=0)
     assert examples.average().replicates.std() == pytest.approx(examples.task(0).replicates.std() / 2, rel=0.2)
@@ -213,7 +213,7 @@ def test_arms_with_equal_predictions_differ_by_exactly_nothing(name):
     labels, predictions = answers(TASKS[name], runs=6)
     weights = resample(40, B, np.random.default_rng(0))
     arms = [measured(TASKS[name], labels, predictions.copy().reshape(3, 2, 40), weights=weights) for _ in range(2)]
-    table = quality.differences(dict(zip(("a", "b"), arms)), [name], baseline="a")
+    table = quality.score_differences(dict(zip(("a", "b"), arms)), [name], baseline="a")
     assert table.task.tolist() == [name, AVERAGE]
     assert (table[["difference", "low", "high"]] == 0).all(axis=None)
     assert (table.p == 1).all()
@@ -233,7 +233,7 @@ def simulated(generator, *, level, seeds, n, spread, easy, luck, weights):
     task, labels, flat = TASKS["RTE"], np.ones(n, int), right.astype(int).reshape(-1, n)
     scores = replicate_scores(task, labels, flat, np.ones((1, n), int)).reshape(SIMULATIONS, seeds, 1)
     replicates = replicate_scores(task, labels, flat, weights).reshape(SIMULATIONS, seeds, -1, 1)
-    return [Quality(*parts) for parts in zip(scores, replicates)]
+    return [TaskScores(*parts) for parts in zip(scores, replicates)]
 
 
 def coverage(*, seeds, spread, gap=None, n=200):
@@ -274,7 +274,7 @@ def test_intervals_of_an_accuracy_and_of_a_paired_difference_cover(gap, seeds, s
 
 
 @pytest.fixture
-def arms() -> dict[str, Quality]:
+def arms() -> dict[str, TaskScores]:
     failed = arm(70, seed=4)
     failed.scores[1, 2] = failed.replicates[1, :, 2] = np.nan
     return {"full": arm(70, seed=1), "no-ce": arm(68, seed=2), "failed": failed, "one": arm(72, seeds=1, seed=3)}
@@ -294,7 +294,7 @@ def test_a_failed_task_has_no_score_nor_has_the_average_and_the_others_keep_thei
         if name == "differences":
             assert after.loc[lost, ["p", "p_holm"]].isna().all(axis=None)
             assert after.loc[~lost, ["p", "p_holm"]].notna().all(axis=None)
-    averages = quality.averages(failed).set_index("arm")
+    averages = quality.score_averages(failed).set_index("arm")
     assert averages.loc["failed", ["average", "low", "high"]].isna().all()
     assert averages.drop("failed").notna().all(axis=None)
 
@@ -309,7 +309,7 @@ def test_tasks_and_averages_are_means_over_seeds_with_their_intervals(arms):
         estimate = arms["no-ce"].task(i)
         expected = bias_aware_interval(estimate.value, widened(estimate.replicates, estimate.by_seed))
         assert (row.low, row.high) == pytest.approx(expected)
-    averages = quality.averages(arms)
+    averages = quality.score_averages(arms)
     assert averages.columns.tolist() == ["arm", "seeds", "average", "low", "high"]
     assert averages.seeds.tolist() == [3, 3, 3, 1]
     assert averages.average[1] == pytest.approx(arms["no-ce"].scores.mean())
@@ -324,7 +324,7 @@ def test_intervals_end_where_scores_end():
 
 def test_differences_are_paired_and_antisymmetric(arms):
     del arms["failed"]
-    table = quality.differences(arms, NAMES, baseline="full")
+    table = quality.score_differences(arms, NAMES, baseline="full")
     assert table.columns.tolist() == ["arm", "baseline", "task", "difference", "low", "high", "p", "p_holm"]
     assert table.arm.tolist() == ["no-ce"] * 5 + ["one"] * 5
     assert table.task.tolist() == [*NAMES, AVERAGE] * 2
@@ -333,19 +333,19 @@ def test_differences_are_paired_and_antisymmetric(arms):
     assert (row.difference, row.low, row.high, row.p) == pytest.approx(
         (average.value, *average.interval(), average.p())
     )
-    other = quality.differences(arms, NAMES, baseline="no-ce")
+    other = quality.score_differences(arms, NAMES, baseline="no-ce")
     ours, theirs = table[table.arm == "no-ce"], other[other.arm == "full"]
     for left, right in (("difference", "difference"), ("low", "high"), ("high", "low")):
         assert ours[left].to_numpy() == pytest.approx(-theirs[right].to_numpy())
     assert ours.p.to_numpy() == pytest.approx(theirs.p.to_numpy())
     # What the examples do to both arms cancels: the difference is known better than either average.
-    alone = quality.averages({"a": arm(70, spread=0)})
-    pair = quality.differences({"a": arm(70, spread=0), "b": arm(71, spread=0)}, NAMES, baseline="a")
+    alone = quality.score_averages({"a": arm(70, spread=0)})
+    pair = quality.score_differences({"a": arm(70, spread=0), "b": arm(71, spread=0)}, NAMES, baseline="a")
     assert (pair.high - pair.low).max() < 1e-9 < (alone.high - alone.low).min()
 
 
 def test_p_is_adjusted_within_averages_and_within_tasks(arms):
-    table = quality.differences(dict(arms, mixup=arm(70.5, seed=5)), NAMES, baseline="full")
+    table = quality.score_differences(dict(arms, mixup=arm(70.5, seed=5)), NAMES, baseline="full")
     for family, size in ((table.task == AVERAGE, 4), (table.task != AVERAGE, 16)):
         tested = table[family & table.p.notna()]
         assert len(tested) == size - 1  # that of the failed arm
@@ -355,13 +355,13 @@ def test_p_is_adjusted_within_averages_and_within_tasks(arms):
 
 def test_tables_need_a_known_baseline_and_a_name_for_each_task(arms):
     with pytest.raises(InputError, match=r"baseline 'ful' is not among the arms .* Did you mean 'full'"):
-        quality.differences(arms, NAMES, baseline="ful")
-    for make in (quality.tasks, lambda *given: quality.differences(*given, baseline="full")):
+        quality.score_differences(arms, NAMES, baseline="ful")
+    for make in (quality.tasks, lambda *given: quality.score_differences(*given, baseline="full")):
         with pytest.raises(InputError, match="full has scores of 4 tasks, but 2 are named"):
             make(arms, NAMES[:2])
 
 
 def test_tables_of_no_arm_have_their_columns():
-    assert quality.averages({}).columns.tolist() == ["arm", "seeds", "average", "low", "high"]
+    assert quality.score_averages({}).columns.tolist() == ["arm", "seeds", "average", "low", "high"]
     assert quality.tasks({}, NAMES).empty
-    assert quality.differences({"full": arm(70)}, NAMES, baseline="full").empty
+    assert quality.score_differences({"full": arm(70)}, NAMES, baseline="full").empty

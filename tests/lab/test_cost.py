@@ -14,7 +14,7 @@ from fairkd.engine.fused_losses import CHUNK
 from fairkd.engine.recipe import Recipe
 from fairkd.engine.training import Learner
 from fairkd.gender import PairTable, appendix_c
-from fairkd.lab.cost import Batch, Shape, activation_bytes, memory_bytes, step_flops
+from fairkd.lab.cost import BatchSize, Shape, activation_bytes, memory_bytes, step_flops
 from fairkd.mixup import Mixup
 from fairkd.objective import arm_losses, supervise
 from fairkd.students import student_from_teacher
@@ -34,7 +34,7 @@ def teacher_of(vocab, hidden=64, layers=4):
 
 def counts_of(batch):
     swapped = 0.0 if batch.mixing is None else batch.mixing.swapped.numel() / batch.corrupted.numel()
-    return Batch(
+    return BatchSize(
         tokens=batch.corrupted.numel(), length=batch.corrupted.shape[1], ce_rows=len(batch.ce_rows),
         mlm_rows=len(batch.mlm_rows), head_rows=len(batch.head_rows), swapped=swapped,
     )  # fmt: skip
@@ -125,7 +125,7 @@ def test_memory_is_what_a_step_holds_at_its_peak(world, names):
 
 def test_memory_counts_what_stays_once_an_arm_and_what_passes_once():
     shape = Shape(12, 768, 3072, 30522)
-    batch = Batch(tokens=1024, length=128, ce_rows=1024, mlm_rows=154, head_rows=1024)
+    batch = BatchSize(tokens=1024, length=128, ce_rows=1024, mlm_rows=154, head_rows=1024)
     one, two, three = (
         memory_bytes(shape, [Arm(name=f"arm-{n}", layers=6) for n in range(many)], batch, chunk=256)
         for many in (1, 2, 3)

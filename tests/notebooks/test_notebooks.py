@@ -30,7 +30,7 @@ each_notebook = pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.s
 
 
 def code_cells(path: Path) -> list[dict]:
-    return [cell for cell in notebooks.read(path)["cells"] if cell["cell_type"] == "code"]
+    return [cell for cell in notebooks.read_notebook(path)["cells"] if cell["cell_type"] == "code"]
 
 
 def source(cell: dict) -> str:
@@ -50,7 +50,7 @@ def test_every_notebook_that_is_run_is_there():
 @each_notebook
 def test_source_is_valid_and_holds_no_outputs(path):
     nbformat.validate(nbformat.read(path, as_version=4))
-    notebook = notebooks.read(path)
+    notebook = notebooks.read_notebook(path)
     assert notebook["metadata"]["kernelspec"]["name"] == "python3"
     ids = [cell["id"] for cell in notebook["cells"]]
     assert len(set(ids)) == len(ids)
@@ -61,13 +61,13 @@ def test_source_is_valid_and_holds_no_outputs(path):
 
 @each_notebook
 def test_parameters_cell_is_in_step_with_the_profile(path):
-    (cell,) = notebooks.parameters_cells(notebooks.read(path))
+    (cell,) = notebooks.parameters_cells(notebooks.read_notebook(path))
     profile = notebooks.FIRST.get(path.stem, "quick")
     assert source(cell) == notebooks.parameters_cell(profile), "run: make notebooks"
     values: dict = {}
     exec(source(cell), values)
     assert {name: values[name] for name in Profile.parameters()} == Profile.load(profile).values()
-    assert notebooks.read(path)["cells"][1]["metadata"]["tags"] == ["parameters"]
+    assert notebooks.read_notebook(path)["cells"][1]["metadata"]["tags"] == ["parameters"]
 
 
 @each_notebook
@@ -96,7 +96,7 @@ def test_cells_are_short_and_define_nothing(path):
 
 @each_notebook
 def test_notebook_begins_and_ends_as_the_house_style_says(path):
-    cells = notebooks.read(path)["cells"]
+    cells = notebooks.read_notebook(path)["cells"]
     assert source(cells[0]).startswith("# ")
     for words in ("**The question.**", "**What it costs.**", "**What you will see.**"):
         assert words in source(cells[0])
@@ -108,7 +108,7 @@ def test_notebook_begins_and_ends_as_the_house_style_says(path):
 @each_notebook
 def test_text_needs_no_network_and_no_mathematics_script(path):
     """The page loads nothing: no images from hosts, and no formula is left for a script to draw."""
-    texts = [source(cell) for cell in notebooks.read(path)["cells"] if cell["cell_type"] == "markdown"]
+    texts = [source(cell) for cell in notebooks.read_notebook(path)["cells"] if cell["cell_type"] == "markdown"]
     assert not any(re.search(r"!\[|<img|<script", text) for text in texts)
     page = BeautifulSoup(to_html(path), "html.parser")
     assert not any("$" in cell.get_text() for cell in page.select(".text-cell"))
@@ -119,12 +119,12 @@ def test_text_needs_no_network_and_no_mathematics_script(path):
 
 def test_update_repairs_the_parameters_and_leaves_the_rest(tmp_path):
     path = tmp_path / "n.ipynb"
-    notebook = notebooks.read(SOURCES[0])
+    notebook = notebooks.read_notebook(SOURCES[0])
     notebooks.parameters_cells(notebook)[0]["source"] = ["seeds = [7]"]
     path.write_text(json.dumps(notebook))
     assert notebooks.update(path)
-    assert source(notebooks.parameters_cells(notebooks.read(path))[0]) == notebooks.parameters_cell()
-    assert notebooks.read(path)["cells"][2:] == notebook["cells"][2:]
+    assert source(notebooks.parameters_cells(notebooks.read_notebook(path))[0]) == notebooks.parameters_cell()
+    assert notebooks.read_notebook(path)["cells"][2:] == notebook["cells"][2:]
     assert not notebooks.update(path)
     notebook["cells"] = notebook["cells"][:1]
     path.write_text(json.dumps(notebook))
@@ -474,7 +474,7 @@ def test_plain_papermill_plans_with_every_profile_and_trains_nothing(notebook, p
 
 @each_notebook
 def test_a_sentence_stands_before_every_figure(path):
-    cells = notebooks.read(path)["cells"]
+    cells = notebooks.read_notebook(path)["cells"]
     for before, cell in zip(cells, cells[1:]):
         if cell["cell_type"] == "code" and "figures.show(" in source(cell):
             assert before["cell_type"] == "markdown", source(cell)

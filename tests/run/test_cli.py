@@ -33,7 +33,7 @@ def fairkd(monkeypatch, capsys):
 
 @pytest.fixture
 def measured(monkeypatch):
-    """``fairkd.seat.run`` replaced; returns the arguments that it got."""
+    """``fairkd.seat.measure_encoder`` replaced; returns the arguments that it got."""
     import fairkd.seat
 
     calls = []
@@ -46,7 +46,7 @@ def measured(monkeypatch):
         d = dict(zip(TESTS, (0.5, -0.5, 0.5, 0.5, 0.5, 0.5), strict=True))
         return pd.DataFrame([{"test": t, "pooling": p, "effect_size": d[t], **row} for p in poolings for t in TESTS])
 
-    monkeypatch.setattr(fairkd.seat, "run", run)
+    monkeypatch.setattr(fairkd.seat, "measure_encoder", run)
     return calls
 
 

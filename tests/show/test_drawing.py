@@ -15,11 +15,11 @@ from fairkd.errors import InputError
 from fairkd.show.figures.style import OURS
 from fairkd.show.sliders import shapes as plot_shapes
 from fairkd.show.sliders.explorer import explorer, long_form, text
-from fairkd.show.sliders.shapes import LEFT, PLOT, RIGHT, WIDTH, draw
+from fairkd.show.sliders.shapes import MARGIN_LEFT, PLOT, RIGHT, WIDTH, draw
 
 HOSTILE = '</script><script>alert("1")</script><b>'
 VALUES = [-1.0, 0.0, 0.5]
-WIDE = WIDTH - LEFT - RIGHT
+WIDE = WIDTH - MARGIN_LEFT - RIGHT
 
 
 def frame(value: float) -> dict:

@@ -277,7 +277,7 @@ def test_show_sends_the_data_with_the_figure(monkeypatch):
 
 def test_every_figure_of_the_notebooks_brings_its_data():
     for path in notebooks.sources():
-        for cell in notebooks.read(path)["cells"]:
+        for cell in notebooks.read_notebook(path)["cells"]:
             source = "".join(cell["source"])
             if cell["cell_type"] == "code":
                 assert source.count("figures.show(") == len(re.findall(r"\bdata=", source)), (path.stem, source)

@@ -159,7 +159,7 @@ def test_mixup_without_the_original_or_printed_arms_draws_what_there_is():
 
 def test_differences_stand_beside_the_printed_ones():
     data = differences(MIXUP)
-    (axis,) = figures.differences(data, pooling="cls", printed=paper.TABLE2_PRINTED_AVERAGE).axes
+    (axis,) = figures.difference_intervals(data, pooling="cls", printed=paper.TABLE2_PRINTED_AVERAGE).axes
     rows = data[data.pooling == "cls"]
     centres, ends = points(axis)
     np.testing.assert_allclose(centres[:, 0], rows.difference)
@@ -172,7 +172,7 @@ def test_differences_stand_beside_the_printed_ones():
 
 
 def test_pairs_have_two_bars_each_and_zero_is_written_where_a_log_scale_has_no_bar():
-    figure = figures.pairs(counts())
+    figure = figures.pair_counts(counts())
     (axis,) = figure.axes
     assert axis.get_xscale() == "log"
     assert [[bar.get_width() for bar in bars] for bars in axis.containers] == [[1200, 0], [3000, 7]]
@@ -185,12 +185,12 @@ def test_pairs_have_two_bars_each_and_zero_is_written_where_a_log_scale_has_no_b
 def test_pairs_of_like_counts_or_of_none_have_a_plain_scale():
     for factor in (1, 0):
         near = counts().assign(n_female=[20 * factor, 10 * factor], n_male=[30 * factor, 10 * factor])
-        assert figures.pairs(near).axes[0].get_xscale() == "linear"
+        assert figures.pair_counts(near).axes[0].get_xscale() == "linear"
 
 
 def test_planted_draws_signed_averages_of_teacher_and_student_with_zero_lines():
     data = strengths()
-    (axis,) = figures.planted(data, pooling="mean").axes
+    (axis,) = figures.planted_strengths(data, pooling="mean").axes
     lines = {line.get_label(): line for line in axis.lines}
     for arm, label, segments in zip(
         ("teacher", "full"), ("teacher", "student, all losses"), axis.collections, strict=True
@@ -206,7 +206,9 @@ def test_planted_draws_signed_averages_of_teacher_and_student_with_zero_lines():
 
 
 def test_marks_differ_in_lightness_as_well_as_colour():
-    lightness = [np.dot(to_rgb(c), (0.2126, 0.7152, 0.0722)) for c in (figures.OURS, figures.PAPER, figures.TEACHER)]
+    lightness = [
+        np.dot(to_rgb(c), (0.2126, 0.7152, 0.0722)) for c in (figures.OURS, figures.PAPER, figures.TEACHER_COLOUR)
+    ]
     assert min(abs(a - b) for i, a in enumerate(lightness) for b in lightness[:i]) > 0.02
     # Colour apart: ours are filled circles, the paper's hollow diamonds, the teacher a dashed line.
     figure = figures.per_test(scores(CAPACITY), pooling="mean", printed=PRINTED, printed_layers=2)
@@ -228,11 +230,14 @@ def test_marks_differ_in_lightness_as_well_as_colour():
             "mixup: input embeddings: C6 2.00 [1.70, 2.40]",
         ),
         (
-            lambda: figures.differences(differences(MIXUP), pooling="mean", printed={}),
+            lambda: figures.difference_intervals(differences(MIXUP), pooling="mean", printed={}),
             "mixup: input embeddings −0.010 [−0.030, 0.010]",
         ),
-        (lambda: figures.pairs(counts()), "woman 1,200, man 3,000; gal 0, guy 7"),
-        (lambda: figures.planted(strengths(), pooling="cls"), "student, all losses: at −0.5 −0.25 [−0.55, 0.05]"),
+        (lambda: figures.pair_counts(counts()), "woman 1,200, man 3,000; gal 0, guy 7"),
+        (
+            lambda: figures.planted_strengths(strengths(), pooling="cls"),
+            "student, all losses: at −0.5 −0.25 [−0.55, 0.05]",
+        ),
     ],
 )
 def test_description_says_the_values(figure, says):

@@ -9,7 +9,7 @@ from bs4 import BeautifulSoup
 from jinja2 import UndefinedError
 
 import fairkd
-from fairkd.show.html import TEMPLATES, Cell, Html, Row, render
+from fairkd.show.html import ENVIRONMENT, Cell, Html, Row, render
 from fairkd.show.tables.plain import table
 
 PACKAGE = Path(fairkd.__file__).parent
@@ -100,7 +100,7 @@ def test_what_a_template_lacks_is_an_error():
 def test_no_template_is_left_over():
     """Every macro is called: from Python as "file.macro", or from a template."""
     python = "\n".join(path.read_text() for path in PACKAGE.rglob("*.py"))
-    written = {name: TEMPLATES.loader.get_source(TEMPLATES, name)[0] for name in TEMPLATES.list_templates()}
+    written = {name: ENVIRONMENT.loader.get_source(ENVIRONMENT, name)[0] for name in ENVIRONMENT.list_templates()}
     for file, source in written.items():
         for macro in re.findall(r"{% macro (\w+)", source):
             called = rf"(?<!macro )\b{macro}\("

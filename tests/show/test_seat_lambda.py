@@ -15,7 +15,7 @@ from fairkd.gender import Pair, PairTable, appendix_c
 from fairkd.lab.materials import Materials
 from fairkd.profile import Profile
 from fairkd.show.sliders import seat_lambda
-from fairkd.show.sliders.beta import GRID
+from fairkd.show.sliders.beta import LAMBDAS
 from fairkd.show.sliders.choices import TEACHER, Loaded, Models
 from fairkd.show.sliders.compare import effects, projections
 from fairkd.show.sliders.seat_lambda import curve, mixed_words, stored_curve
@@ -122,7 +122,7 @@ def test_what_is_mixed_is_counted_by_role(encoder, pairs):
 
 def test_the_curve_is_computed_once_and_kept(encoder, pairs, store, monkeypatch):
     first = stored_curve(store, encoder, pairs, "C6")
-    assert list(first.lam) == list(GRID)
+    assert list(first.lam) == list(LAMBDAS)
     monkeypatch.setattr(seat_lambda, "curve", lambda *_, **__: pytest.fail("computed again"))
     pd.testing.assert_frame_equal(stored_curve(store, encoder, pairs, "C6"), first)
     other = PairTable([Pair("mary", "john", "1")], encoder.tokenizer)

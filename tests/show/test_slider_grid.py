@@ -9,17 +9,17 @@ from fairkd.bias.stimuli import TESTS
 from fairkd.gender import PairTable, appendix_c
 from fairkd.show import figures
 from fairkd.show.sliders import beta, grid
-from fairkd.show.sliders.beta import GRID
+from fairkd.show.sliders.beta import LAMBDAS
 from fairkd.show.sliders.choices import Loaded
 from fairkd.show.sliders.explorer import explorer
-from fairkd.show.sliders.reading import Reading
+from fairkd.show.sliders.reading import SentenceReading
 from fairkd.students import student_from_teacher
 
 
 @pytest.fixture(scope="module")
 def reading(world):
     student = student_from_teacher(world.teacher.model, 1).eval()
-    return Reading(
+    return SentenceReading(
         "the <b>nurse</b> said that she was late .",
         teacher=Loaded("teacher", world.teacher.model, world.tokenizer, "t", has_head=True),
         student=Loaded("student", student, world.tokenizer, "s", has_head=True),
@@ -30,7 +30,7 @@ def reading(world):
 
 @pytest.fixture
 def curve():
-    lam = np.asarray(GRID)
+    lam = np.asarray(LAMBDAS)
     return pd.DataFrame({"lam": lam, "effect_size": 2 * lam - 1, "ci_low": 2 * lam - 1.5, "ci_high": 2 * lam - 0.5})
 
 
@@ -49,13 +49,13 @@ def test_alpha_frames_hold_density_and_draws_and_say_the_share():
 
 def test_frames_of_a_sentence_are_its_steps(reading):
     word, place = grid.word_grid(reading, start=0.0), grid.reading_grid(reading, start=1.0)
-    assert (word["start"], place["start"]) == (0, len(GRID) - 1)
-    for lam, first, second in zip(GRID, word["frames"], place["frames"], strict=True):
+    assert (word["start"], place["start"]) == (0, len(LAMBDAS) - 1)
+    for lam, first, second in zip(LAMBDAS, word["frames"], place["frames"], strict=True):
         step = reading.at(lam)
         assert first["marks"][0]["y"] == [step.to_male, step.to_female]
-        assert [line["y"][GRID.index(lam)] for line in first["lines"]] == [step.to_male, step.to_female]
+        assert [line["y"][LAMBDAS.index(lam)] for line in first["lines"]] == [step.to_male, step.to_female]
         assert first["bars"][0]["labels"] == step.nearest.word.tolist()
-        assert second["marks"][0]["y"] == step.kl == second["lines"][0]["y"][GRID.index(lam)]
+        assert second["marks"][0]["y"] == step.kl == second["lines"][0]["y"][LAMBDAS.index(lam)]
         assert [bars["name"] for bars in second["bars"]] == ["teacher: he", "teacher: she", "mixture ȳ", "student: x̄"]
         student = step.probabilities[step.probabilities.reading == "student"].probability
         np.testing.assert_allclose(second["bars"][3]["values"], student, atol=1e-4)
@@ -116,13 +116,13 @@ def test_the_strips_hold_every_sentence_and_the_mean_of_each_set():
             "projection": [0.5, 0.7, -0.1, 0.3, 0.0, 0.2, 0.4, 0.4],
         }
     )
-    figure = figures.projections(frame, test="C6b")
+    figure = figures.projection_strips(frame, test="C6b")
     assert [axis.get_title(loc="left") for axis in figure.axes] == ["a", "b"]
     drawn = [line.get_xdata() for line in figure.axes[0].lines[1:]]  # the first is the line of zero
     for got, wanted in zip(drawn, ([0.5, 0.7], [0.6, 0.6], [-0.1, 0.3], [0.1, 0.1]), strict=True):
         np.testing.assert_allclose(got, wanted)
     assert "b: male terms 0.10, career 0.40" in figure.get_label()
-    again = figures.projections(frame, test="C6b")
+    again = figures.projection_strips(frame, test="C6b")
     np.testing.assert_array_equal(figure.axes[0].lines[1].get_ydata(), again.axes[0].lines[1].get_ydata())
 
 

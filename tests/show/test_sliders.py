@@ -11,9 +11,9 @@ from torch.nn import functional as F
 from fairkd.errors import InputError
 from fairkd.gender import Pair, PairTable, appendix_c
 from fairkd.show.sliders import beta
-from fairkd.show.sliders.beta import GRID
+from fairkd.show.sliders.beta import LAMBDAS
 from fairkd.show.sliders.choices import Loaded
-from fairkd.show.sliders.reading import READINGS, Reading
+from fairkd.show.sliders.reading import READINGS, SentenceReading
 from fairkd.students import student_from_teacher
 
 SENTENCE = "the teacher said that he was late ."
@@ -36,7 +36,7 @@ def models(world):
 
 
 def read(models, sentence=SENTENCE, **options):
-    return Reading(sentence, **(models | options))
+    return SentenceReading(sentence, **(models | options))
 
 
 # --- the law of λ ----------------------------------------------------------------------------------------------------
@@ -132,7 +132,7 @@ def test_the_ends_are_the_plain_readings(models):
 
 def test_the_words_shown_are_the_same_at_every_step_and_the_likeliest(models):
     reading = read(models, top=5)
-    orders = {tuple(reading.at(lam).probabilities.word.unique()) for lam in GRID}
+    orders = {tuple(reading.at(lam).probabilities.word.unique()) for lam in LAMBDAS}
     assert len(orders) == 1
     assert len(next(iter(orders))) == 5
     assert tuple(reading.at(0.5).probabilities.reading.unique()) == READINGS
@@ -142,7 +142,7 @@ def test_the_words_shown_are_the_same_at_every_step_and_the_likeliest(models):
 
 def test_nothing_is_read_again_on_the_grid(models, monkeypatch):
     reading = read(models)
-    before = [reading.at(lam).kl for lam in GRID]
+    before = [reading.at(lam).kl for lam in LAMBDAS]
 
     def refuse(*_, **__):
         raise AssertionError("a model was read again")
@@ -150,7 +150,7 @@ def test_nothing_is_read_again_on_the_grid(models, monkeypatch):
     for model in (models["teacher"].model, models["student"].model):
         monkeypatch.setattr(model, "forward", refuse)
         monkeypatch.setattr(model.base_model, "forward", refuse)
-    assert [reading.at(lam).kl for lam in GRID] == before
+    assert [reading.at(lam).kl for lam in LAMBDAS] == before
     with pytest.raises(AssertionError, match="read again"):  # so the test can fail
         reading.at(0.123)
 

@@ -10,7 +10,7 @@ from fairkd.claims import claims, contrasts, paper
 from fairkd.errors import InputError
 from fairkd.names import arm_titles
 from fairkd.show import tables
-from fairkd.wording import number, p_value
+from fairkd.wording import number, p_text
 
 HOSTILE = "<script>alert(1)</script>"
 
@@ -195,7 +195,7 @@ def test_numbers(value, shown):
     ],
 )
 def test_p_values(value, shown):
-    assert p_value(value) == shown
+    assert p_text(value) == shown
 
 
 # --- Table 2 ---

@@ -29,7 +29,7 @@ from fairkd.teachers.adapt import (
     prepare,
     teacher_key,
 )
-from fairkd.teachers.checkpoints import Checkpoint, from_scratch, load, small_tokenizer
+from fairkd.teachers.checkpoints import Checkpoint, from_scratch, load_checkpoint, small_tokenizer
 from fairkd.text.corpus import build, collate
 from fairkd.text.sequences import Sequences
 
@@ -49,7 +49,7 @@ def edit_weights(folder, change) -> None:
 
 
 def test_a_local_folder_is_loaded_with_its_mlm_head(world, folder):
-    checkpoint = load(str(folder), folder=folder)
+    checkpoint = load_checkpoint(str(folder), folder=folder)
     assert checkpoint.has_mlm_head
     assert not checkpoint.model.training
     assert weights_digest(checkpoint.model) == world.teacher.digest
@@ -74,38 +74,38 @@ def test_a_missing_mlm_head_is_noticed(world, tmp_path):
     """An encoder saved without its head: transformers would fill the head with random weights and go on."""
     BertModel(world.teacher.model.config).save_pretrained(tmp_path)
     world.tokenizer.save_pretrained(tmp_path)
-    checkpoint = load(str(tmp_path), folder=tmp_path)
+    checkpoint = load_checkpoint(str(tmp_path), folder=tmp_path)
     assert not checkpoint.has_mlm_head
     assert needs_adaptation(checkpoint, "auto")
     with pytest.raises(InputError, match="no trained MLM head, so its logits are noise"):
         needs_adaptation(checkpoint, "never")
-    again = load(str(tmp_path), folder=tmp_path)
+    again = load_checkpoint(str(tmp_path), folder=tmp_path)
     assert weights_digest(again.model) == weights_digest(checkpoint.model)  # the fresh head is seeded
 
 
 @pytest.mark.parametrize("part", ["cls.predictions.transform.dense.weight", "cls.predictions.bias"])
 def test_a_head_of_which_a_part_is_missing_counts_as_missing(folder, part):
     edit_weights(folder, lambda w: {k: v for k, v in w.items() if k not in (part, "cls.predictions.decoder.bias")})
-    assert not load(str(folder), folder=folder).has_mlm_head
+    assert not load_checkpoint(str(folder), folder=folder).has_mlm_head
 
 
 def test_missing_body_weights_are_refused(folder):
     edit_weights(folder, lambda w: {k: v for k, v in w.items() if "layer.1.attention.self.query" not in k})
     with pytest.raises(InputError, match=r"weights missing.*layer\.1\.attention\.self\.query"):
-        load(str(folder), folder=folder)
+        load_checkpoint(str(folder), folder=folder)
 
 
 def test_weights_of_another_shape_are_refused(folder):
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps(config | {"intermediate_size": 64}))
     with pytest.raises(InputError, match="another shape"):
-        load(str(folder), folder=folder)
+        load_checkpoint(str(folder), folder=folder)
 
 
 def test_pickled_weights_are_refused(folder):
     (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
     with pytest.raises(InputError, match="safetensors"):
-        load(str(folder), folder=folder)
+        load_checkpoint(str(folder), folder=folder)
 
 
 def test_a_teacher_that_is_no_bert_is_refused(world, tmp_path):
@@ -113,23 +113,23 @@ def test_a_teacher_that_is_no_bert_is_refused(world, tmp_path):
         tmp_path
     )
     with pytest.raises(InputError, match="is a 'distilbert' model; allowed is 'bert'"):
-        load(str(tmp_path), folder=tmp_path)
+        load_checkpoint(str(tmp_path), folder=tmp_path)
 
 
 def test_a_tokenizer_larger_than_the_model_is_refused(folder):
     larger = small_tokenizer(["some other words that make a larger vocabulary " + " ".join(map(str, range(999)))])
     larger.save_pretrained(folder)
     with pytest.raises(InputError, match=r"\d+ tokens in the tokenizer, \d+ in the model"):
-        load(str(folder), folder=folder)
+        load_checkpoint(str(folder), folder=folder)
 
 
 def test_names_that_lead_nowhere_are_refused(tmp_path):
     with pytest.raises(InputError, match="'no/such-model' cannot be loaded"):
-        load("no/such-model", folder=tmp_path / "no")
+        load_checkpoint("no/such-model", folder=tmp_path / "no")
 
 
 def test_the_embedded_teacher_is_the_known_file_without_a_head():
-    checkpoint = load("embedded")
+    checkpoint = load_checkpoint("embedded")
     assert not checkpoint.has_mlm_head
     config = checkpoint.model.config
     assert (config.num_hidden_layers, config.hidden_size, config.vocab_size) == (6, 384, 30522)
@@ -233,7 +233,9 @@ def test_adaptation_lowers_the_heldout_loss_and_is_cached(world, store, monkeypa
     assert again.record == record
     (entry,) = [f for f in store.root.iterdir() if (f / "model.safetensors").exists()]
     assert len(pd.read_parquet(entry / "metrics.parquet")) == 25
-    assert weights_digest(load(str(entry), folder=entry).model) == teacher.digest  # plain transformers reads it
+    assert (
+        weights_digest(load_checkpoint(str(entry), folder=entry).model) == teacher.digest
+    )  # plain transformers reads it
 
 
 @pytest.mark.parametrize("again_in", ["a new process", "the same notebook"])
@@ -257,28 +259,28 @@ def test_an_interrupted_adaptation_ends_with_the_same_bits(world, tmp_path, monk
 
 
 def test_a_teacher_with_a_head_is_used_as_it_is_unless_asked(world, store, folder):
-    checkpoint = load(str(folder), folder=folder)
+    checkpoint = load_checkpoint(str(folder), folder=folder)
     teacher = prepared(world, store, checkpoint)
     assert teacher.digest == world.teacher.digest
     assert not teacher.record["adapted"]
     assert teacher.record["heldout_mlm_loss_after"] == teacher.record["heldout_mlm_loss_before"] > 0
-    adapted = prepared(world, store, load(str(folder), folder=folder), adapt="always")
+    adapted = prepared(world, store, load_checkpoint(str(folder), folder=folder), adapt="always")
     assert adapted.record["adapted"]
     assert adapted.digest != teacher.digest
 
 
 def test_the_digest_sees_the_architecture(folder):
-    before = weights_digest(load(str(folder), folder=folder).model)
+    before = weights_digest(load_checkpoint(str(folder), folder=folder).model)
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps(config | {"num_attention_heads": 4}))
-    assert weights_digest(load(str(folder), folder=folder).model) != before
+    assert weights_digest(load_checkpoint(str(folder), folder=folder).model) != before
 
 
 def test_a_teacher_that_a_student_could_not_follow_is_refused(folder):
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps(config | {"layer_norm_eps": 1e-5}))
     with pytest.raises(InputError, match=r"layer_norm_eps 1e-05.*can only follow 1e-12"):
-        load(str(folder), folder=folder)
+        load_checkpoint(str(folder), folder=folder)
 
 
 def test_a_vocabulary_padded_beyond_the_tokenizer_is_no_obstacle(world, store):

@@ -7,7 +7,7 @@ import pytest
 from fairkd.bias.stimuli import LISTS
 from fairkd.errors import InputError
 from fairkd.gender import PAIRS
-from fairkd.teachers.wordlists import FEMALE, MALE, STEREOTYPE, WordLists, built_in, load, read
+from fairkd.teachers.wordlists import FEMALE, MALE, STEREOTYPE, WordLists, built_in, load_words, read_words
 
 
 def test_built_in_lists_are_disjoint_lower_case_single_words() -> None:
@@ -41,8 +41,8 @@ def written(tmp_path, text: str):
 def test_a_file_is_read_in_its_order(tmp_path) -> None:
     path = written(tmp_path, "stereotype: [cook, Pilot]\nmale:\n  - he\nfemale:\n  - she\n  - 'her'\n")
     expected = WordLists(female=("she", "her"), male=("he",), stereotype=("cook", "Pilot"))
-    assert read(path) == load(str(path), path) == expected
-    assert load("built-in", tmp_path / "built-in") == built_in()
+    assert read_words(path) == load_words(str(path), path) == expected
+    assert load_words("built-in", tmp_path / "built-in") == built_in()
 
 
 @pytest.mark.parametrize(
@@ -67,12 +67,12 @@ def test_a_file_is_read_in_its_order(tmp_path) -> None:
 )
 def test_a_wrong_file_is_refused_with_its_line(tmp_path, text: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        read(written(tmp_path, text))
+        read_words(written(tmp_path, text))
 
 
 def test_a_file_that_is_not_there_is_refused_with_the_nearest_name(tmp_path) -> None:
     written(tmp_path, "")
     with pytest.raises(InputError, match=r"no file .*word\.yaml.*Did you mean 'words.yaml'"):
-        read(tmp_path / "word.yaml")
+        read_words(tmp_path / "word.yaml")
     with pytest.raises(InputError, match=r"Did you mean 'built-in'"):
-        load("builtin", tmp_path / "builtin")
+        load_words("builtin", tmp_path / "builtin")

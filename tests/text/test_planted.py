@@ -19,7 +19,7 @@ from fairkd.text.sequences import SHORTEST
 from fairkd.text.sources import check_sources, documents, fingerprint, is_path
 
 STRENGTHS = (-0.9, -0.3, 0.0, 0.3, 0.9)
-TEXTS = {rho: list(planted.documents(rho)) for rho in STRENGTHS}
+TEXTS = {rho: list(planted.planted_documents(rho)) for rho in STRENGTHS}
 # Words of SEAT's bleached sentences.
 FRAMES = {"this", "is", "that", "there", "here", "it", "these", "those", "they", "are", "the", "a", "an"}
 FRAMES |= {"thing", "things", "person", "people", "s", "name"}
@@ -47,7 +47,7 @@ PEOPLE = {
     for place, word in enumerate(words)
     for form in forms(word)
 }
-PRONOUNS = {word: sex for sex in (0, 1) for word in (*planted.ALONE[sex], *planted.PRONOUNS[sex].values())}
+PRONOUNS = {word: sex for sex in (0, 1) for word in (*planted.ALONE[sex], *planted._PRONOUNS[sex].values())}
 
 
 def read(text: str) -> tuple[int | None, list[tuple[int, int]], list[tuple[int, int, int]]]:
@@ -69,7 +69,7 @@ def stereotypical_share(rho: float) -> float:
 
 
 def test_same_strength_gives_the_same_documents() -> None:
-    assert list(planted.documents(0.3)) == TEXTS[0.3] == list(documents("planted:0.30"))
+    assert list(planted.planted_documents(0.3)) == TEXTS[0.3] == list(documents("planted:0.30"))
     assert all("\n" not in text and "{" not in text for text in TEXTS[0.3])
 
 
@@ -100,7 +100,7 @@ def test_reversed_strength_is_the_exact_mirror_of_the_share() -> None:
 
 def test_at_full_strength_every_thing_is_planted() -> None:
     for rho, expected in ((1.0, True), (-1.0, False)):
-        found = [read(text) for text in planted.documents(rho)]
+        found = [read(text) for text in planted.planted_documents(rho)]
         assert {side == sex for sex, _, things in found if sex is not None for *_, side in things} == {expected}
 
 

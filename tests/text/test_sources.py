@@ -163,12 +163,12 @@ def test_generated_corpus_is_fixed_varied_and_balanced() -> None:
 
 def test_generated_corpus_ends_with_paragraphs_without_gender_that_speak_of_all_occupations_and_topics_alike() -> None:
     texts = read("generated")
-    names = {name.lower() for names in generated.NAMES for name in names}
+    names = {name.lower() for names in generated.FIRST_NAMES for name in names}
     gendered = {*FEMALE, *MALE, *names}
     without = [not gendered & set(re.findall(r"[a-z]+", text.lower())) for text in texts]
     assert without == [False] * generated.PARAGRAPHS + [True] * generated.NEUTRAL_PARAGRAPHS
     neutral = " ".join(texts[generated.PARAGRAPHS :])
-    counts = [len(re.findall(rf"\b{job}\b", neutral)) for job in generated.JOBS]
+    counts = [len(re.findall(rf"\b{job}\b", neutral)) for job in generated.PROFESSIONS]
     assert min(counts) > 0.4 * sum(counts) / len(counts)
     assert sum(topic in neutral for topic in generated.TOPICS) > 0.9 * len(generated.TOPICS)
 

@@ -49,8 +49,8 @@ _TASKS = {
         ("premise", "hypothesis"),
         (0, 1, 2),
         {
-            "train": inference.TEMPLATES,
-            "validation_matched": inference.TEMPLATES,
+            "train": inference.RELATIONS,
+            "validation_matched": inference.RELATIONS,
             "validation_mismatched": inference.SPOKEN,
         },
         {"train": 1008, "validation_matched": 384, "validation_mismatched": 192},
@@ -66,7 +66,7 @@ _TASKS = {
         {"train": 1008, "validation": 384},
     ),
     "mrpc": _task(_PAIR, 2, paraphrase.MRPC, 1024, 384),
-    "rte": _task(_PAIR, 2, inference.TEMPLATES, 1024, 384),
+    "rte": _task(_PAIR, 2, inference.RELATIONS, 1024, 384),
 }
 
 
@@ -106,7 +106,7 @@ def described(config: str, split: str) -> Iterator[tuple[str, dict[str, Any]]]:
             texts = _text(
                 write, _meaning(config, task.labels[label], number // len(cells)), gender, (config, split, number), seen
             )
-            value = similarity.score(task.labels[label]) if config == "stsb" else label
+            value = similarity.similarity(task.labels[label]) if config == "stsb" else label
             yield write.__name__, {**dict(zip(task.columns, texts, strict=True)), "label": value}
 
 

@@ -7,10 +7,11 @@ from typing import TypeVar
 
 import numpy as np
 
-from fairkd.glue.mini.lexicon import Lexicon
+from fairkd.glue.mini.lexicon import Vocabulary
 from fairkd.glue.mini.scales import Scales, Sides
 
-T = TypeVar("T")
+_T = TypeVar("_T")
+Two = tuple[str, str]
 
 # Base form: past tense, past participle.
 IRREGULAR = {
@@ -35,7 +36,7 @@ IRREGULAR = {
 DOUBLED = frozenset(
     "begin get grab hit kidnap occur drag shut sit spot swim drop win sob grin run hug regret".split()  # noqa: SIM905
 )
-PRONOUNS = (
+FORMS = (
     {"they": "she", "them": "her", "their": "her", "self": "herself"},
     {"they": "he", "them": "him", "their": "his", "self": "himself"},
 )
@@ -95,7 +96,7 @@ class Draw:
         gender: 0 female, 1 male.
     """
 
-    def __init__(self, words: Lexicon, gender: int, *, forms: np.random.Generator, lexical: np.random.Generator):
+    def __init__(self, words: Vocabulary, gender: int, *, forms: np.random.Generator, lexical: np.random.Generator):
         self.words, self.gender = words, gender
         self._forms, self._lexical = forms, lexical
 
@@ -103,15 +104,15 @@ class Draw:
         """A choice of form."""
         return bool(self._forms.integers(2))
 
-    def form(self, choices: Sequence[T]) -> T:
+    def form(self, choices: Sequence[_T]) -> _T:
         """One of several forms."""
         return choices[int(self._forms.integers(len(choices)))]
 
-    def one(self, words: Sequence[T]) -> T:
+    def one(self, words: Sequence[_T]) -> _T:
         """A word."""
         return words[int(self._lexical.integers(len(words)))]
 
-    def some(self, words: Sequence[T], number: int) -> list[T]:
+    def some(self, words: Sequence[_T], number: int) -> list[_T]:
         """Different ones, of words."""
         return [words[int(i)] for i in self._lexical.permutation(len(words))[:number]]
 
@@ -149,7 +150,7 @@ class Draw:
 
     def pronoun(self, form: str) -> str:
         """A pronoun of the row's gender: "they", "them", "their" or "self"."""
-        return PRONOUNS[self.gender][form]
+        return FORMS[self.gender][form]
 
     def kind(self, n_members: int = 1) -> tuple[str, list[str]]:
         """A hypernym and some of its hyponyms."""

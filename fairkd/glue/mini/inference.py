@@ -9,10 +9,9 @@ import functools
 from collections.abc import Callable
 
 from fairkd.glue.mini import scales
-from fairkd.glue.mini.grammar import Draw, article, participle, past, sentence
+from fairkd.glue.mini.grammar import Draw, Two, article, participle, past, sentence
 
-Two = tuple[str, str]
-Template = Callable[[Draw, int], Two]
+_Template = Callable[[Draw, int], Two]
 
 
 def kinds(draw: Draw, relation: int) -> Two:
@@ -37,7 +36,7 @@ def modifiers(draw: Draw, relation: int) -> Two:
     return texts[0], texts[1]
 
 
-def moods(draw: Draw, relation: int) -> Two:
+def mood_relations(draw: Draw, relation: int) -> Two:
     """A synonym follows, what is unrelated may be so, an antonym contradicts."""
     mood, then = draw.unrelated(scales.MOODS) if relation == 1 else draw.two(scales.MOODS, same=relation == 0)
     who = draw.form((draw.pronoun("they"), draw.names()[0]))
@@ -61,10 +60,10 @@ def _told(agent: str, patient: str, verb: str, *, denied: bool, passive: bool) -
     return sentence(f"{agent} did not {verb} {patient}" if denied else f"{agent} {past(verb)} {patient}")
 
 
-OPENINGS = ("Well", "Yes", "Oh no", "You see", "By the way")
+_OPENINGS = ("Well", "Yes", "Oh no", "You see", "By the way")
 
 
-def spoken(template: Template) -> Template:
+def spoken(template: _Template) -> _Template:
     """The template in talk, the other genre: what is said before the premise tells nothing."""
 
     @functools.wraps(template)
@@ -72,11 +71,11 @@ def spoken(template: Template) -> Template:
         premise, hypothesis = template(draw, relation)
         if premise.split()[0] not in (name for names in draw.words.names for name in names):
             premise = premise[0].lower() + premise[1:]
-        return f"{draw.form(OPENINGS)}, {premise}", hypothesis
+        return f"{draw.form(_OPENINGS)}, {premise}", hypothesis
 
     return write
 
 
-TEMPLATES: tuple[Template, ...] = (kinds, modifiers, moods, voices)
-SPOKEN = tuple(spoken(template) for template in TEMPLATES)
+RELATIONS: tuple[_Template, ...] = (kinds, modifiers, mood_relations, voices)
+SPOKEN = tuple(spoken(template) for template in RELATIONS)
 """Those of the mismatched development set."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Lexicon:
+class Vocabulary:
     """One vocabulary. Nouns are singular and verbs in their base form.
 
     Attributes:
@@ -53,7 +53,7 @@ def _kinds(**groups: str) -> dict[str, tuple[str, ...]]:
     return {name: _words(members) for name, members in groups.items()}
 
 
-TRAIN = Lexicon(
+TRAIN = Vocabulary(
     part=0,
     names=(
         _words("""Mary Anna Linda Susan Karen Helen Laura Emma Alice Julia Sarah Rachel Diana Nancy Ruth Clara Rosa
@@ -101,7 +101,7 @@ TRAIN = Lexicon(
     feel=(_words("love enjoy admire like praise recommend appreciate"), _words("hate despise dislike regret mock")),
 )
 
-DEV = Lexicon(
+DEV = Vocabulary(
     part=1,
     names=(
         _words("Amy Betty Carol Ellen Grace Irene Monica Olivia Sandra Tina Nora Eva Hannah"),

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from fairkd.glue.mini import scales
-from fairkd.glue.mini.grammar import Draw, article, participle, past, sentence
-
-Two = tuple[str, str]
+from fairkd.glue.mini.grammar import Draw, Two, article, participle, past, sentence
 
 
 def roles(draw: Draw, label: int) -> Two:
@@ -17,14 +15,14 @@ def roles(draw: Draw, label: int) -> Two:
     return sentence(told[0][first]), sentence(told[1][1 - first])
 
 
-def moods(draw: Draw, label: int) -> Two:
+def same_moods(draw: Draw, label: int) -> Two:
     """A mood by a synonym or an antonym."""
     one, other = draw.two(scales.MOODS, same=bool(label))
     who = draw.form((draw.pronoun("they"), draw.names()[0]))
     return sentence(f"{who} was {one}"), sentence(f"{who} was {other}")
 
 
-def opinions(draw: Draw, label: int) -> Two:
+def same_opinions(draw: Draw, label: int) -> Two:
     """What was thought of a work, in another order."""
     one, other = draw.opinions(same=bool(label))
     work = draw.one(draw.words.works)
@@ -42,4 +40,4 @@ def _voices(agent: str, patient: str, verb: str) -> Two:
     return f"{agent} {past(verb)} {patient}", f"{patient} was {participle(verb)} by {agent}"
 
 
-MRPC = (roles, moods, opinions, acts)
+MRPC = (roles, same_moods, same_opinions, acts)

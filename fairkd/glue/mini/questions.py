@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from fairkd.glue.mini import scales
-from fairkd.glue.mini.grammar import Draw, article, past, sentence
-
-Two = tuple[str, str]
+from fairkd.glue.mini.grammar import Draw, Two, article, past, sentence
 
 
 def who_what(draw: Draw, label: int) -> Two:
@@ -50,7 +48,7 @@ def why_so(draw: Draw, label: int) -> Two:
     return sentence(f"why is {name} {mood}", "?"), sentence(f"how come {name} is {then}", "?")
 
 
-def opinions(draw: Draw, label: int) -> Two:
+def asked_opinions(draw: Draw, label: int) -> Two:
     """Whether a work is good: adjectives of one sign mean nearly the same."""
     first, second = draw.opinions(same=bool(label))
     mine = f"{draw.pronoun('their')} {draw.one(draw.words.works)}"
@@ -75,4 +73,4 @@ def one_place(draw: Draw, label: int) -> Two:
     return sentence(f"why was {name} in the {place}", "?"), sentence(second, "?")
 
 
-QQP = (one_thing, one_place, why_so, opinions)
+QQP = (one_thing, one_place, why_so, asked_opinions)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fairkd.glue.mini.grammar import Draw, past, sentence
 
 
-def plain(draw: Draw, label: int) -> tuple[str]:
+def plain_opinion(draw: Draw, label: int) -> tuple[str]:
     """The sign of its adjective."""
     adverb = draw.form(("", "very ", "really ", "so "))
     return (sentence(f"{_work(draw)} was {adverb}{_adjective(draw, label)}"),)
@@ -78,4 +78,4 @@ def _work(draw: Draw) -> str:
     return f"{draw.form(('the', draw.pronoun('their'), 'this'))} {draw.one(draw.words.works)}"
 
 
-SST2 = (plain, negated, contrast, concession, feeling, twofold, reported, preference)
+SST2 = (plain_opinion, negated, contrast, concession, feeling, twofold, reported, preference)

@@ -16,7 +16,7 @@ GRADES: tuple[int, ...] = tuple(range(SLOTS + 1))
 """How many slots change."""
 
 
-def score(changes: int) -> float:
+def similarity(changes: int) -> float:
     """The similarity after so many changes."""
     return float(SLOTS - changes)
 
@@ -50,7 +50,7 @@ def _kept(draw: Draw, table: scales.Scales) -> tuple[str, str]:
     return one, draw.form((one, other))
 
 
-def plain(draw: Draw, changes: int) -> tuple[str, str]:
+def plain_order(draw: Draw, changes: int) -> tuple[str, str]:
     """Both in the usual order."""
     frame = "the {mood} {person} {past} the {trait} {thing} in the {place}"
     return _write(draw, changes, frame, frame)
@@ -74,4 +74,4 @@ def seen(draw: Draw, changes: int) -> tuple[str, str]:
     return _write(draw, changes, first, "{they} saw the {mood} {person} near the {trait} {thing} in the {place}")
 
 
-STSB = (plain, fronted, passive, seen)
+STSB = (plain_order, fronted, passive, seen)

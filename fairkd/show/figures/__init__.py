@@ -5,31 +5,31 @@ every estimate. Marks differ in shape and lightness as well as colour, so that t
 colour-blind readers. Functions take tidy frames and return the Figure, whose label is its alternative text.
 """
 
-from fairkd.show.figures.explore import compare_effects, projections
+from fairkd.show.figures.explore import compare_effects, projection_strips
 from fairkd.show.figures.glue import bias_quality, glue_tasks, learning
-from fairkd.show.figures.mitigation import differences, mixup, planted
+from fairkd.show.figures.mitigation import difference_intervals, mixup, planted_strengths
 from fairkd.show.figures.seat import ablation, capacity, per_test
-from fairkd.show.figures.style import COLOURS, DPI, OURS, PAPER, TEACHER, show, subscripts, theme
-from fairkd.show.figures.teaching import pairs, training
+from fairkd.show.figures.style import COLOURS, DPI, OURS, PAPER, TEACHER_COLOUR, show, subscripts, theme
+from fairkd.show.figures.teaching import pair_counts, training
 
 __all__ = [
     "COLOURS",
     "DPI",
     "OURS",
     "PAPER",
-    "TEACHER",
+    "TEACHER_COLOUR",
     "ablation",
     "bias_quality",
     "capacity",
     "compare_effects",
-    "differences",
+    "difference_intervals",
     "glue_tasks",
     "learning",
     "mixup",
-    "pairs",
+    "pair_counts",
     "per_test",
-    "planted",
-    "projections",
+    "planted_strengths",
+    "projection_strips",
     "show",
     "subscripts",
     "theme",

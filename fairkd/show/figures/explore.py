@@ -50,7 +50,7 @@ def compare_effects(effects: pd.DataFrame) -> Figure:
     return figure
 
 
-def projections(frame: pd.DataFrame, *, test: str) -> Figure:
+def projection_strips(frame: pd.DataFrame, *, test: str) -> Figure:
     """Each sentence of a test on the gender direction of its encoder: a panel a model, a row a set of sentences.
 
     Args:

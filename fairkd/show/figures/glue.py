@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import isotonic_regression
 
 from fairkd.names import arm_titles
-from fairkd.show.figures.style import OURS, TEACHER, forest, shared_legend, subscripts, theme
+from fairkd.show.figures.style import OURS, TEACHER_COLOUR, forest, shared_legend, subscripts, theme
 from fairkd.show.tables.baselines import BASELINE_TITLES
 from fairkd.show.tables.plain import records
 from fairkd.wording import interval, number
@@ -51,7 +51,7 @@ def bias_quality(
         if "teacher" not in set(drawn.arm):
             _teacher_band(axis, seat[seat.arm == "teacher"])
         _crosses(axis, drawn[drawn.arm != "teacher"], "o", OURS, "-", "students")
-        _crosses(axis, drawn[drawn.arm == "teacher"], "s", TEACHER, "--", "teacher")
+        _crosses(axis, drawn[drawn.arm == "teacher"], "s", TEACHER_COLOUR, "--", "teacher")
         axis.margins(0.06)
         _names(axis, drawn, titles, inches)
         note = f"\nnot shown, a task failed: {', '.join(left_out)}" if left_out else ""
@@ -77,9 +77,9 @@ _NAME = 0.24
 
 def _teacher_band(axis: Axes, teacher: pd.DataFrame) -> None:
     for row in records(teacher):
-        axis.axvline(row.average, color=TEACHER, linestyle="--", linewidth=1.3, label="teacher (SEAT)")
+        axis.axvline(row.average, color=TEACHER_COLOUR, linestyle="--", linewidth=1.3, label="teacher (SEAT)")
         if np.isfinite(row.low) and np.isfinite(row.high):
-            axis.axvspan(row.low, row.high, color=TEACHER, alpha=0.1, linewidth=0)
+            axis.axvspan(row.low, row.high, color=TEACHER_COLOUR, alpha=0.1, linewidth=0)
 
 
 def _crosses(axis: Axes, rows: pd.DataFrame, marker: str, colour: str, line: str, label: str) -> None:

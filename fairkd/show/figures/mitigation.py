@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from fairkd.bias.stimuli import TESTS
 from fairkd.names import TEST_TITLES, arm_titles
-from fairkd.show.figures.style import OURS, TEACHER, forest, hollow, shared_legend, subscripts, theme, zero
+from fairkd.show.figures.style import OURS, TEACHER_COLOUR, forest, hollow, shared_legend, subscripts, theme, zero
 from fairkd.show.tables.plain import records
 from fairkd.wording import interval, number
 
@@ -55,7 +55,7 @@ def _tests(rows: pd.DataFrame) -> str:
     return ", ".join(f"{r.test} {number(r.effect_size, 2)} {interval(r.low, r.high)}" for r in records(rows))
 
 
-def differences(data: pd.DataFrame, *, pooling: str, printed: Mapping[str, float]) -> Figure:
+def difference_intervals(data: pd.DataFrame, *, pooling: str, printed: Mapping[str, float]) -> Figure:
     """Average SEAT of each arm minus the baseline's, with paired intervals; printed differences are hollow.
 
     Args:
@@ -90,7 +90,7 @@ def differences(data: pd.DataFrame, *, pooling: str, printed: Mapping[str, float
     return figure
 
 
-def planted(data: pd.DataFrame, *, pooling: str) -> Figure:
+def planted_strengths(data: pd.DataFrame, *, pooling: str) -> Figure:
     """The controlled experiment: average signed SEAT against the planted strength, teacher and student.
 
     Args:
@@ -107,7 +107,12 @@ def planted(data: pd.DataFrame, *, pooling: str) -> Figure:
         zero(axis, upright=False)
         zero(axis, upright=True)
         for arm, label, shift, look in (
-            ("teacher", "teacher", -aside, {"color": TEACHER, "marker": "s", "linestyle": "--", "markersize": 5}),
+            (
+                "teacher",
+                "teacher",
+                -aside,
+                {"color": TEACHER_COLOUR, "marker": "s", "linestyle": "--", "markersize": 5},
+            ),
             ("full", "student, all losses", aside, {"color": OURS, "marker": "o", "linestyle": "-", "markersize": 5.5}),
         ):
             own = rows[rows.arm == arm]

@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 from fairkd.show.downloads import csv_text
 
 COLOURS = sns.color_palette("colorblind").as_hex()
-OURS, PAPER, TEACHER = COLOURS[0], "#222222", "#666666"
+OURS, PAPER, TEACHER_COLOUR = COLOURS[0], "#222222", "#666666"
 DPI = 144  # two image pixels a page pixel
 
 
@@ -93,7 +93,7 @@ def _footnote(figure: Figure, text: str) -> None:
     figure.set_layout_engine("constrained", rect=(0, extra / (height + extra), 1, height / (height + extra)))
     figure.set_size_inches(width, height + extra)
     wrapped = textwrap.fill(text, width=int(width * 17))
-    figure.text(0.01, 0.05 / (height + extra), wrapped, fontsize=7, color=TEACHER, va="bottom")
+    figure.text(0.01, 0.05 / (height + extra), wrapped, fontsize=7, color=TEACHER_COLOUR, va="bottom")
 
 
 def forest(axis: Axes, at: Any, y: Any, low: Any, high: Any) -> None:
@@ -111,9 +111,9 @@ def zero(axis: Axes, *, upright: bool) -> None:
 def teacher_line(axis: Axes, teacher: pd.DataFrame, value: str, low: str, high: str) -> None:
     """The teacher's value as a dashed line, its interval as a band."""
     for _, row in teacher.iterrows():
-        axis.axhline(row[value], color=TEACHER, linestyle="--", linewidth=1.3, label="teacher")
+        axis.axhline(row[value], color=TEACHER_COLOUR, linestyle="--", linewidth=1.3, label="teacher")
         if np.isfinite(row[low]) and np.isfinite(row[high]):
-            axis.axhspan(row[low], row[high], color=TEACHER, alpha=0.13, linewidth=0)
+            axis.axhspan(row[low], row[high], color=TEACHER_COLOUR, alpha=0.13, linewidth=0)
 
 
 def points(axis: Axes, x: Any, y: Any, low: Any, high: Any, *, label: str) -> None:

@@ -14,7 +14,7 @@ from fairkd.show.figures.style import COLOURS, OURS, subscripts, theme
 from fairkd.show.tables.plain import records
 from fairkd.wording import number
 
-LEFT = 0.7
+FIRST_COUNT = 0.7
 """Where a log scale of counts begins, so that one occurrence has a bar."""
 
 
@@ -66,7 +66,7 @@ def _dashes(n: int) -> list[Any]:
     return [patterns[i % len(patterns)] for i in range(n)]
 
 
-def pairs(counts: pd.DataFrame) -> Figure:
+def pair_counts(counts: pd.DataFrame) -> Figure:
     """How often each word of a gender pair occurs: two bars a pair, on a log scale where counts are far apart.
 
     Args:
@@ -88,14 +88,14 @@ def pairs(counts: pd.DataFrame) -> Figure:
             axis.barh(heights + shift, values, height=0.38, label=f"{words} word", linewidth=0.5, **look)
             for height, value in zip(heights + shift, values, strict=True):  # on a log scale zero has a label, no bar
                 axis.annotate(
-                    f"{value:,}", (max(value, LEFT) if log else value, height), (3, 0), textcoords="offset points",
-                    fontsize=8, va="center",
+                    f"{value:,}", (max(value, FIRST_COUNT) if log else value, height), (3, 0),
+                    textcoords="offset points", fontsize=8, va="center",
                 )  # fmt: skip
         axis.set_yticks(heights, [f"{row.female} / {row.male}" for row in records(counts)])
         axis.invert_yaxis()
         if log:
             axis.set_xscale("log")
-            axis.set_xlim(LEFT, found.max() * 3)
+            axis.set_xlim(FIRST_COUNT, found.max() * 3)
         else:
             axis.set_xlim(0, 1.12 * max(int(numbers.max(initial=0)), 1))
         axis.grid(visible=False, axis="y")

@@ -15,7 +15,7 @@ from fairkd.errors import InputError
 from fairkd.mixup import draw_lambda
 from fairkd.rng import torch_generator
 
-GRID = tuple(step / 20 for step in range(21))
+LAMBDAS = tuple(step / 20 for step in range(21))
 """The values of λ that sliders step through."""
 NEAR = 0.1
 """A λ this near 0 or 1 leaves one of the two words almost as it is."""

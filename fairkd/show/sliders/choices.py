@@ -19,8 +19,7 @@ from fairkd.engine.store import Store
 from fairkd.errors import InputError, nearest
 from fairkd.gender import PairTable
 from fairkd.lab.materials import Materials
-
-TEACHER = "teacher"
+from fairkd.names import TEACHER
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ import pandas as pd
 from fairkd.errors import InputError, nearest
 from fairkd.show.downloads import csv_text, data_url
 from fairkd.show.html import Cell, Html, Row, render
-from fairkd.show.sliders.shapes import FEW, Shape, as_list, draw
+from fairkd.show.sliders.shapes import FEW, Frame, Piece, as_list, draw
 from fairkd.show.tables.plain import heading, table
 from fairkd.wording import number
 
@@ -41,7 +41,6 @@ _KEYS = {
     "marks": ("name", "x", "y"),
     "bars": ("name", "labels", "values"),
 }
-Frame = Mapping[str, Any]
 
 
 def explorer(
@@ -172,7 +171,7 @@ def _file_name(title: str) -> str:
     return re.sub(r"\W+", "-", title.lower()).strip("-")[:60] or "numbers"
 
 
-def _plain(parts: Mapping[str, Sequence[Shape]]) -> dict[str, list[Any]]:
+def _plain(parts: Mapping[str, Sequence[Piece]]) -> dict[str, list[Any]]:
     return {
         name: [[tag, dict(attributes), content] for tag, attributes, content in shapes]
         for name, shapes in parts.items()

@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 
 from fairkd.show.sliders import beta
-from fairkd.show.sliders.beta import GRID
-from fairkd.show.sliders.reading import Reading, Step
+from fairkd.show.sliders.beta import LAMBDAS
+from fairkd.show.sliders.reading import LambdaStep, SentenceReading
 from fairkd.show.sliders.seat_lambda import WEIGHED, Weighs, check_weighs
 from fairkd.show.tables.plain import records
 from fairkd.wording import interval, number
@@ -68,11 +68,11 @@ def alpha_grid(
     }
 
 
-def word_grid(reading: Reading, *, start: float = 0.5) -> dict[str, Any]:
+def word_grid(reading: SentenceReading, *, start: float = 0.5) -> dict[str, Any]:
     """The explorer of x̄: its cosine with the pair's two words, and the nearest words of the vocabulary, at each λ."""
-    steps = [reading.at(lam) for lam in GRID]
+    steps = [reading.at(lam) for lam in LAMBDAS]
     ends = ((f"cosine with {reading.male}", "to_male"), (f"cosine with {reading.female}", "to_female"))
-    lines = [{"name": name, "x": list(GRID), "y": [getattr(step, end) for step in steps]} for name, end in ends]
+    lines = [{"name": name, "x": list(LAMBDAS), "y": [getattr(step, end) for step in steps]} for name, end in ends]
     return {
         "title": f"The mixed word x̄ on the line from {reading.female} to {reading.male}",
         **_lam(start),
@@ -89,16 +89,16 @@ def word_grid(reading: Reading, *, start: float = 0.5) -> dict[str, Any]:
     }
 
 
-def reading_grid(reading: Reading, *, start: float = 0.5) -> dict[str, Any]:
+def reading_grid(reading: SentenceReading, *, start: float = 0.5) -> dict[str, Any]:
     """The explorer of ȳ: KL against λ, and word by word the teacher's two readings, ȳ and the student's of x̄."""
-    steps = [reading.at(lam) for lam in GRID]
+    steps = [reading.at(lam) for lam in LAMBDAS]
     names = {
         "male": f"teacher: {reading.male}",
         "female": f"teacher: {reading.female}",
         "mixture": "mixture ȳ",
         "student": "student: x̄",
     }
-    line: dict[str, Any] = {"name": "KL(ȳ ‖ student)", "x": list(GRID), "y": [step.kl for step in steps]}
+    line: dict[str, Any] = {"name": "KL(ȳ ‖ student)", "x": list(LAMBDAS), "y": [step.kl for step in steps]}
     return {
         "title": f"What stands in the place of {'/'.join((reading.female, reading.male))}: “{reading.sentence}”",
         **_lam(start),
@@ -141,7 +141,7 @@ def seat_grid(curve: pd.DataFrame, *, test: str, model: str, weighs: Weighs, sta
     }
 
 
-def _lam(start: float, values: Sequence[float] = GRID) -> dict[str, Any]:
+def _lam(start: float, values: Sequence[float] = LAMBDAS) -> dict[str, Any]:
     """What the explorers of λ share."""
     position = int(np.argmin(np.abs(np.asarray(values) - start)))
     level = {"x": "λ, weight of the male word", "x_range": (-0.02, 1.02)}  # a mark at an end is seen whole
@@ -152,7 +152,7 @@ def _bars(frame: pd.DataFrame, column: str) -> dict[str, list[Any]]:
     return {"labels": frame.word.tolist(), "values": [round(value, 4) for value in frame[column].tolist()]}
 
 
-def _word_sentence(reading: Reading, step: Step) -> str:
+def _word_sentence(reading: SentenceReading, step: LambdaStep) -> str:
     words = ", ".join(step.nearest.word)
     return (
         f"λ = {step.lam:g}: cosine {number(step.to_male, 2)} with {reading.male} and {number(step.to_female, 2)} with "
@@ -160,7 +160,7 @@ def _word_sentence(reading: Reading, step: Step) -> str:
     )
 
 
-def _reading_sentence(step: Step, *, temperature: float) -> str:
+def _reading_sentence(step: LambdaStep, *, temperature: float) -> str:
     wide = step.probabilities.pivot(index="word", columns="reading", values="probability")
     first = " and ".join(
         f"{name}: {wide[name].idxmax()} {100 * wide[name].max():.1f} %" for name in ("mixture", "student")

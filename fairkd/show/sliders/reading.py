@@ -24,9 +24,9 @@ from torch import Tensor
 from fairkd.engine.heads import last_hidden, vocabulary_logits
 from fairkd.errors import InputError, nearest
 from fairkd.gender import PairTable
-from fairkd.mixup import Mixing, Mixup, mix, mixed_embeddings, plan
+from fairkd.mixup import Mixing, Mixup, mix, mixed_embeddings, plan_mixing
 from fairkd.rng import torch_generator
-from fairkd.show.sliders.beta import GRID
+from fairkd.show.sliders.beta import LAMBDAS
 from fairkd.show.sliders.choices import Loaded
 
 READINGS = ("male", "female", "mixture", "student")
@@ -34,7 +34,7 @@ READINGS = ("male", "female", "mixture", "student")
 
 
 @dataclass(frozen=True)
-class Step:
+class LambdaStep:
     """One value of λ.
 
     Attributes:
@@ -53,7 +53,7 @@ class Step:
     kl: float
 
 
-class Reading:
+class SentenceReading:
     """What teacher and student make of a sentence with a gender word, at any λ.
 
     The teacher reads twice and the student once for all of ``grid``; a step on the grid reads nothing again.
@@ -86,7 +86,7 @@ class Reading:
         temperature: float,
         word: int = 0,
         top: int = 8,
-        grid: Sequence[float] = GRID,
+        grid: Sequence[float] = LAMBDAS,
     ) -> None:
         check_models(teacher, student)
         self.sentence, self.temperature, self.top = sentence, temperature, top
@@ -137,7 +137,7 @@ class Reading:
         self._read_mixed([lam])
         return self._readings[lam]
 
-    def at(self, lam: float) -> Step:
+    def at(self, lam: float) -> LambdaStep:
         """What there is to see at λ.
 
         Raises:
@@ -155,7 +155,7 @@ class Reading:
         ]
         to_male, to_female, near = self._cosines.at(lam)
         kl = float((target.exp() * (target - student)).sum())
-        return Step(lam, pd.DataFrame(rows), near, to_male, to_female, kl)
+        return LambdaStep(lam, pd.DataFrame(rows), near, to_male, to_female, kl)
 
     def _top_words(self) -> Tensor:
         """Ids of the words shown: those that are likeliest in the male reading, the female one, or half way."""
@@ -227,7 +227,9 @@ def find_words(sentence: str, ids: Tensor, pairs: PairTable, vocabulary: Collect
         InputError: there is none; names the nearest.
     """
     tokens = torch.ones_like(ids)
-    mixing = plan(ids, ids, tokens, tokens.flatten().nonzero()[:, 0], Mixup(pairs), torch_generator(0, "explore"))
+    mixing = plan_mixing(
+        ids, ids, tokens, tokens.flatten().nonzero()[:, 0], Mixup(pairs), torch_generator(0, "explore")
+    )
     if mixing is None:
         known = [word for pair in pairs.pairs for word in (pair.female, pair.male)]
         lower = {word.lower(): word for word in known}

@@ -18,7 +18,6 @@ from typing import Any, Literal, get_args
 import numpy as np
 import pandas as pd
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from fairkd import seat
@@ -29,13 +28,12 @@ from fairkd.engine.store import REVISIONS, Store
 from fairkd.errors import InputError, nearest
 from fairkd.gender import Occurrences, PairTable
 from fairkd.mixup import mix
-from fairkd.show.sliders.beta import GRID
+from fairkd.show.sliders.beta import LAMBDAS
 from fairkd.show.sliders.choices import Loaded
-from fairkd.stats.resampling import percentile_interval
+from fairkd.stats.resampling import Floats, percentile_interval
 
 Weighs = Literal["own", "male"]
 WEIGHED = {"own": "the word that stands there", "male": "the male word everywhere"}
-Floats = NDArray[np.float64]
 
 
 def curve(
@@ -45,7 +43,7 @@ def curve(
     *,
     pooling: str = "mean",
     weighs: Weighs = "own",
-    grid: Sequence[float] = GRID,
+    grid: Sequence[float] = LAMBDAS,
     n_bootstrap: int = 500,
 ) -> pd.DataFrame:
     """Effect size of a test at each λ.
@@ -114,7 +112,7 @@ def stored_curve(
         "version": REVISIONS["seat of mixed stimuli"],
         "weights": loaded.digest,
         "pairs": pairs.content,
-        "grid": list(GRID),
+        "grid": list(LAMBDAS),
     }
     spec |= {"test": test, "pooling": pooling, "weighs": check_weighs(weighs)}
     spec["pieces"] = [loaded.tokenizer(s)["input_ids"] for part in stimuli(test).values() for s in part]

@@ -13,14 +13,14 @@ from typing import Any
 
 from fairkd.show.html import Html, render
 
-Shape = tuple[str, tuple[tuple[str, str], ...], str]
+Piece = tuple[str, tuple[tuple[str, str], ...], str]
 Frame = Mapping[str, Any]
 Range = tuple[float, float]
 
 WIDTH, PLOT = 480, 210
-LEFT, RIGHT = 74, 14
+MARGIN_LEFT, RIGHT = 74, 14
 """Margins beside the axes, whose height is ``PLOT``."""
-INK, SOFT, GRID = "#222222", "#555555", "#e2e2e2"
+INK, SOFT, FAINT = "#222222", "#555555", "#e2e2e2"
 SERIES = ("#0173b2", "#d55e00", "#029e73", "#a14fa0", "#7a5c2e")
 DASHES = ("", "7 3", "2 3", "9 3 2 3", "4 4")
 """Colour and dashes together: lines stay apart in greyscale."""
@@ -45,14 +45,14 @@ class Picture:
 
     height: float
     axes: float | None
-    fixed: dict[str, list[Shape]]
-    moving: list[dict[str, list[Shape]]]
+    fixed: dict[str, list[Piece]]
+    moving: list[dict[str, list[Piece]]]
 
     def at(self, position: int, *, label: str, style: str = "") -> Html:
         """The picture of one frame as SVG; ``style`` is for where the page's style sheet does not reach."""
         axes = None
         if self.axes is not None:
-            axes = {"x": LEFT, "y": f"{self.axes:g}", "width": WIDTH - LEFT - RIGHT, "height": PLOT}
+            axes = {"x": MARGIN_LEFT, "y": f"{self.axes:g}", "width": WIDTH - MARGIN_LEFT - RIGHT, "height": PLOT}
         return render(
             "pictures.picture", label=label, style=style, width=WIDTH, height=f"{self.height:g}", axes=axes,
             fixed=self.fixed, moving=self.moving[position],
@@ -63,8 +63,8 @@ def draw(
     frames: Sequence[Frame], *, x: str, y: str, x_range: Range | None = None, y_range: Range | None = None
 ) -> Picture:
     """All frames on the same axes and scales, those of the data where no range is given."""
-    fixed: dict[str, list[Shape]] = {"plot": [], "rest": []}
-    moving: list[dict[str, list[Shape]]] = [{"plot": [], "rest": []} for _ in frames]
+    fixed: dict[str, list[Piece]] = {"plot": [], "rest": []}
+    moving: list[dict[str, list[Piece]]] = [{"plot": [], "rest": []} for _ in frames]
     height, axes = 0.0, None
     if any(frame.get(kind) for frame in frames for kind in ("lines", "marks", "bands")):
         level, upright = x_range or _ends(frames, "x"), y_range or _ends(frames, "y", margin=0.05)
@@ -89,7 +89,7 @@ def draw(
     return Picture(height, axes, fixed, moving)
 
 
-def _keep_what_is_the_same(fixed: dict[str, list[Shape]], moving: list[dict[str, list[Shape]]]) -> None:
+def _keep_what_is_the_same(fixed: dict[str, list[Piece]], moving: list[dict[str, list[Piece]]]) -> None:
     """Moves what is in every frame to the fixed shapes, so that the page holds it once."""
     for part, shapes in fixed.items():
         everywhere = set.intersection(*(set(own[part]) for own in moving))
@@ -101,18 +101,18 @@ def _keep_what_is_the_same(fixed: dict[str, list[Shape]], moving: list[dict[str,
 # --- axes ------------------------------------------------------------------------------------------------------------
 
 
-def _axes(level: Range, upright: Range, top: float, x: str, y: str) -> Iterator[Shape]:
+def _axes(level: Range, upright: Range, top: float, x: str, y: str) -> Iterator[Piece]:
     right, bottom = WIDTH - RIGHT, top + PLOT
     for value in _ticks(upright):
         at = top + _place(value, upright, PLOT, turned=True)
-        yield _shape("path", d=f"M{LEFT} {at:.1f}H{right}", stroke=GRID)
-        yield _text(_label(value), LEFT - 6, at + 4, anchor="end", fill=SOFT)
+        yield _shape("path", d=f"M{MARGIN_LEFT} {at:.1f}H{right}", stroke=FAINT)
+        yield _text(_label(value), MARGIN_LEFT - 6, at + 4, anchor="end", fill=SOFT)
     for value in _ticks(level):
-        at = LEFT + _place(value, level, WIDTH - LEFT - RIGHT)
-        yield _shape("path", d=f"M{at:.1f} {top:g}V{bottom:g}", stroke=GRID)
+        at = MARGIN_LEFT + _place(value, level, WIDTH - MARGIN_LEFT - RIGHT)
+        yield _shape("path", d=f"M{at:.1f} {top:g}V{bottom:g}", stroke=FAINT)
         yield _text(_label(value), at, bottom + 17, anchor="middle", fill=SOFT)
-    yield _shape("path", d=f"M{LEFT} {top:g}V{bottom:g}H{right}", stroke="#888888", fill="none")
-    yield _text(x, LEFT + (WIDTH - LEFT - RIGHT) / 2, bottom + 36, anchor="middle", fill=INK)
+    yield _shape("path", d=f"M{MARGIN_LEFT} {top:g}V{bottom:g}H{right}", stroke="#888888", fill="none")
+    yield _text(x, MARGIN_LEFT + (WIDTH - MARGIN_LEFT - RIGHT) / 2, bottom + 36, anchor="middle", fill=INK)
     middle = top + PLOT / 2
     yield _text(y, 13, middle, anchor="middle", fill=INK, transform=f"rotate(-90 13 {middle:g})")
 
@@ -164,8 +164,8 @@ def _look(name: str, names: Mapping[str, str]) -> tuple[str, str]:
     return SERIES[position % len(SERIES)], DASHES[position % len(DASHES)]
 
 
-def _lines(frame: Frame, level: Range, upright: Range, names: Mapping[str, str]) -> Iterator[Shape]:
-    width = WIDTH - LEFT - RIGHT
+def _lines(frame: Frame, level: Range, upright: Range, names: Mapping[str, str]) -> Iterator[Piece]:
+    width = WIDTH - MARGIN_LEFT - RIGHT
     for part in frame.get("lines", []):
         steps, pen = [], "M"
         for x, y in zip(part["x"], part["y"], strict=True):
@@ -181,14 +181,14 @@ def _lines(frame: Frame, level: Range, upright: Range, names: Mapping[str, str])
             yield _shape("path", d="".join(steps), fill="none", stroke=colour, width="2", dashes=dashes)
 
 
-def _bands(frame: Frame, level: Range, upright: Range, names: Mapping[str, str]) -> Iterator[Shape]:
+def _bands(frame: Frame, level: Range, upright: Range, names: Mapping[str, str]) -> Iterator[Piece]:
     for part in frame.get("bands", []):
         colour, _ = _look(str(part["name"]), names)
         pieces: list[list[tuple[float, float, float]]] = [[]]
         for x, low, high in zip(part["x"], part["low"], part["high"], strict=True):
             if _is_finite(x) and _is_finite(low) and _is_finite(high):
                 lower, upper = (_place(v, upright, PLOT, turned=True) for v in (low, high))
-                pieces[-1].append((_place(x, level, WIDTH - LEFT - RIGHT), lower, upper))
+                pieces[-1].append((_place(x, level, WIDTH - MARGIN_LEFT - RIGHT), lower, upper))
             else:
                 pieces.append([])
         for piece in (piece for piece in pieces if len(piece) > 1):
@@ -197,10 +197,10 @@ def _bands(frame: Frame, level: Range, upright: Range, names: Mapping[str, str])
             yield _shape("path", d=f"M{outline}Z", fill=colour, **{"fill-opacity": "0.18"})
 
 
-def _marks(frame: Frame, level: Range, upright: Range, names: Mapping[str, str]) -> Iterator[Shape]:
+def _marks(frame: Frame, level: Range, upright: Range, names: Mapping[str, str]) -> Iterator[Piece]:
     for part in frame.get("marks", []):
         points = [
-            (_place(x, level, WIDTH - LEFT - RIGHT), _place(y, upright, PLOT, turned=True))
+            (_place(x, level, WIDTH - MARGIN_LEFT - RIGHT), _place(y, upright, PLOT, turned=True))
             for x, y in zip(as_list(part["x"]), as_list(part["y"]), strict=True)
             if _is_finite(x) and _is_finite(y)
         ]
@@ -214,14 +214,14 @@ def _marks(frame: Frame, level: Range, upright: Range, names: Mapping[str, str])
             yield _shape("path", d=dots, fill="none", stroke=colour, width="6", **round_ends)
 
 
-def _legend(names: Mapping[str, str]) -> tuple[list[Shape], float]:
+def _legend(names: Mapping[str, str]) -> tuple[list[Piece], float]:
     """Names with their colours, in as many lines as they need; and where the axes begin."""
-    shapes: list[Shape] = []
-    across, down = float(LEFT), 16.0
+    shapes: list[Piece] = []
+    across, down = float(MARGIN_LEFT), 16.0
     for name, kind in names.items():
         wide = 30 + LETTER * len(name)
-        if across > LEFT and across + wide > WIDTH - RIGHT:
-            across, down = LEFT, down + LINE
+        if across > MARGIN_LEFT and across + wide > WIDTH - RIGHT:
+            across, down = MARGIN_LEFT, down + LINE
         colour, dashes = _look(name, names)
         if kind == "lines":
             line = f"M{across:.1f} {down - 4:g}h18"
@@ -249,7 +249,7 @@ def _bar_limits(frames: Sequence[Frame]) -> Range:
     return low, high if high > low else low + 1
 
 
-def _bars(bars: Mapping[str, Any], panels: Sequence[str], limits: Range, top: float) -> Iterator[Shape]:
+def _bars(bars: Mapping[str, Any], panels: Sequence[str], limits: Range, top: float) -> Iterator[Piece]:
     """A panel: its name, then a row a bar with the word and the number above it, so that long words have room."""
     number = panels.index(str(bars["name"]))
     width = (WIDTH - 2 * GAP - GAP * (len(panels) - 1)) / len(panels)
@@ -277,7 +277,7 @@ def _cut(word: str, width: float) -> str:
 # --- shapes ----------------------------------------------------------------------------------------------------------
 
 
-def _shape(tag: str, content: str = "", *, dashes: str = "", **attributes: str) -> Shape:
+def _shape(tag: str, content: str = "", *, dashes: str = "", **attributes: str) -> Piece:
     if tag == "path" and "width" in attributes:
         attributes["stroke-width"] = attributes.pop("width")
     if dashes:
@@ -285,7 +285,7 @@ def _shape(tag: str, content: str = "", *, dashes: str = "", **attributes: str) 
     return tag, tuple(attributes.items()), content
 
 
-def _text(content: str, x: float, y: float, *, anchor: str = "", weight: str = "", **attributes: str) -> Shape:
+def _text(content: str, x: float, y: float, *, anchor: str = "", weight: str = "", **attributes: str) -> Piece:
     more = {"text-anchor": anchor, "font-weight": weight}
     shown = {name: value for name, value in more.items() if value}
     return _shape("text", content, x=f"{x:.1f}", y=f"{y:.1f}", **shown, **attributes)

@@ -21,12 +21,12 @@ from fairkd.seat import TESTS
 from fairkd.show import figures
 from fairkd.show.html import Html, render
 from fairkd.show.sliders import grid
-from fairkd.show.sliders.beta import GRID
+from fairkd.show.sliders.beta import LAMBDAS
 from fairkd.show.sliders.choices import TEACHER, Models
 from fairkd.show.sliders.compare import effects, projections
 from fairkd.show.sliders.drawing import Drawing, image
 from fairkd.show.sliders.explorer import explorer
-from fairkd.show.sliders.reading import Reading
+from fairkd.show.sliders.reading import SentenceReading
 from fairkd.show.sliders.seat_lambda import WEIGHED, mixed_words, stored_curve
 from fairkd.show.tables import paragraph
 
@@ -165,10 +165,10 @@ class Sentence(Panel):
             self._made[key] = [Drawing(grid.word_grid(reading)), Drawing(grid.reading_grid(reading))]
         return self._made[key]
 
-    def _read(self, what: tuple[str, str], word: int) -> Reading:
+    def _read(self, what: tuple[str, str], word: int) -> SentenceReading:
         self.say("Reading …")
         models, (student, text) = self.models, what
-        return Reading(
+        return SentenceReading(
             text,
             teacher=models.load(TEACHER),
             student=models.load(student),
@@ -236,7 +236,7 @@ class Comparison(Panel):
             self.say("Measuring …")
             found = effects(self.models, names, pooling=self.pooling.value)
             of_each = [projections(self.models.load(n), self.test.value, pooling=self.pooling.value) for n in names]
-            strips = figures.projections(pd.concat(of_each, ignore_index=True), test=self.test.value)
+            strips = figures.projection_strips(pd.concat(of_each, ignore_index=True), test=self.test.value)
             self._made[key] = image(figures.compare_effects(found)) + image(strips)
         return self._made[key]
 
@@ -269,7 +269,7 @@ class ModelChoice(ipywidgets.VBox):
 
 def _lambda(value: float, tooltip: str) -> Any:
     return ipywidgets.FloatSlider(
-        min=0.0, max=1.0, step=GRID[1], value=value, description="λ", readout_format=".2f", tooltip=tooltip, **_LOOK
+        min=0.0, max=1.0, step=LAMBDAS[1], value=value, description="λ", readout_format=".2f", tooltip=tooltip, **_LOOK
     )
 
 

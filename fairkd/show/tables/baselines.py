@@ -8,7 +8,7 @@ import pandas as pd
 
 from fairkd.names import arm_titles
 from fairkd.show.html import Cell, Html, Row
-from fairkd.show.tables.glue import WHAT_SCORES_ARE, column_title, in_order, score, task_head
+from fairkd.show.tables.glue import WHAT_SCORES_ARE, column_title, in_order, score_cell, task_head
 from fairkd.show.tables.plain import paragraphs, records, table
 
 BASELINE_TITLES = {"majority": "majority class", "bag-of-words": "bag of words", "untrained": "random weights"}
@@ -35,7 +35,7 @@ def glue_baselines(tasks: pd.DataFrame, baselines: pd.DataFrame, *, suite: str, 
         for arm in [*arms, *others]:
             value: Any = cells.loc[(arm, task)] if (arm, task) in cells.index else None
             kind = "printed" if arm in others else ""
-            row.append(score(value, "score", best=(arm, task) in above, kind=kind))
+            row.append(score_cell(value, "score", best=(arm, task) in above, kind=kind))
         rows.append(Row(row))
     empty = [Cell("")] * len(others)
     for kind, name, title in (

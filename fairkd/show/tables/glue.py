@@ -15,9 +15,9 @@ from fairkd.claims import paper
 from fairkd.names import arm_titles
 from fairkd.show.html import Cell, Html, Row
 from fairkd.show.tables.plain import frame, missing, records, table
-from fairkd.wording import number, p_value
+from fairkd.wording import number, p_text
 
-METRICS = {
+METRIC_WORDS = {
     "MNLI": "accuracy, matched",
     "QQP": "mean of accuracy and F1",
     "QNLI": "accuracy",
@@ -80,7 +80,7 @@ def table3_printed(suite: str = "") -> Html:
         suite: what those other tests are called, for the caption.
     """
     rows, arms = [], list(paper.TABLE3)
-    for task in METRICS:
+    for task in METRIC_WORDS:
         values = {arm: paper.TABLE3[arm][task] for arm in arms}
         cells = [_printed(values[arm], best=arm in highest(values)) for arm in arms]
         rows.append(Row([Cell(task, head="row"), *cells]))
@@ -107,15 +107,15 @@ def glue_row(averages: pd.DataFrame, columns: Sequence[str], printed: Iterable[s
         printed: those of them that have a column of printed values.
     """
     suite, means = str(averages.suite.iloc[0]), averages.set_index("arm")
-    eight = "tasks" not in averages or bool((averages.tasks == len(METRICS)).all())
+    eight = "tasks" not in averages or bool((averages.tasks == len(METRIC_WORDS)).all())
     real = suite == "GLUE" and eight
-    unit = "percent" if eight else f"percent, {int(averages.tasks.min())} of {len(METRICS)} tasks"
+    unit = "percent" if eight else f"percent, {int(averages.tasks.min())} of {len(METRIC_WORDS)} tasks"
     students = [arm for arm in columns if arm != "teacher" and arm in means.index]
     best = highest({arm: means.average[arm] for arm in students})
     best_printed = highest(paper.TABLE1_GLUE_AVERAGE) if real else set()
     row = [Cell(f"{suite} Avg.", below=(unit,), head="row")]
     for arm in columns:
-        row.append(score(means.loc[arm] if arm in means.index else None, "average", best=arm in best))
+        row.append(score_cell(means.loc[arm] if arm in means.index else None, "average", best=arm in best))
         if arm in printed:
             row.append(_printed(paper.TABLE1_GLUE_AVERAGE.get(arm) if real else None, best=arm in best_printed))
     return Row(row)
@@ -193,7 +193,7 @@ def in_order(tasks: pd.DataFrame) -> list[str]:
     return sorted(tasks.arm.drop_duplicates(), key=lambda arm: arm == "teacher")
 
 
-def score(values: Any, name: str = "score", *, best: bool = False, kind: str = "") -> Cell:
+def score_cell(values: Any, name: str = "score", *, best: bool = False, kind: str = "") -> Cell:
     """A score in percent with its interval; "–" where there are no values."""
     if values is None:
         return Cell(None, best=best, kind=kind)
@@ -203,7 +203,7 @@ def score(values: Any, name: str = "score", *, best: bool = False, kind: str = "
 def _score(values: Any, *, best: bool) -> Cell:
     error = values.error if isinstance(values.error, str) else ""
     if not error:
-        return score(values, best=best)
+        return score_cell(values, best=best)
     short = error if len(error) <= SHORT else f"{error[:SHORT].rstrip()}…"
     return Cell("failed", kind="text", below=(short,), symbols=False)
 
@@ -214,10 +214,10 @@ def _printed(value: float | None, *, best: bool, below: tuple[str, ...] = ()) ->
 
 def _average_row(means: pd.DataFrame, arms: Sequence[str], printed: Sequence[str], tasks: Sequence[str]) -> Row:
     best, best_printed = highest(dict(means.average)), highest({arm: _printed_mean(arm, tasks) for arm in printed})
-    some = set(tasks) != set(METRICS)
+    some = set(tasks) != set(METRIC_WORDS)
     row = [Cell("Avg.", below=(f"of {len(tasks)} tasks",) if some else (), head="row")]
     for arm in arms:
-        row.append(score(means.loc[arm] if arm in means.index else None, "average", best=arm in best))
+        row.append(score_cell(means.loc[arm] if arm in means.index else None, "average", best=arm in best))
         if arm in printed:
             of_all = (f"({number(paper.TABLE3_PRINTED_AVERAGE[arm], 1)} of all)",) if some else ()
             row.append(_printed(_printed_mean(arm, tasks), best=arm in best_printed, below=of_all))
@@ -226,9 +226,9 @@ def _average_row(means: pd.DataFrame, arms: Sequence[str], printed: Sequence[str
 
 def _printed_mean(arm: str, tasks: Sequence[str]) -> float:
     """As printed where all tasks are there; of these tasks otherwise, nan without any."""
-    if set(tasks) == set(METRICS):
+    if set(tasks) == set(METRIC_WORDS):
         return paper.TABLE3_PRINTED_AVERAGE[arm]
-    cells = {task: paper.TABLE3[arm][task] for task in tasks if task in METRICS}
+    cells = {task: paper.TABLE3[arm][task] for task in tasks if task in METRIC_WORDS}
     return paper.average(cells) if cells else math.nan
 
 
@@ -255,7 +255,7 @@ def two_rows_of_heads(corner: str, titles: Iterable[tuple[str, bool]]) -> list[R
 
 def task_head(task: str) -> Cell:
     """The head of a task's row, with its metric where it is one of the eight."""
-    return Cell(task, below=(METRICS[task],) if task in METRICS else (), head="row")
+    return Cell(task, below=(METRIC_WORDS[task],) if task in METRIC_WORDS else (), head="row")
 
 
 def column_title(title: str) -> str:
@@ -267,7 +267,7 @@ def _difference(row: Any) -> Cell:
     if row is None or not math.isfinite(row.difference):
         return Cell(None)
     values = (("p", row.p), ("Holm", row.p_holm))
-    shown = ", ".join(f"{name} {p_value(value)}" for name, value in values if number(value) != "–")
+    shown = ", ".join(f"{name} {p_text(value)}" for name, value in values if number(value) != "–")
     return Cell(row.difference, (row.low, row.high), digits=(1, 1), below=(shown,))
 
 

@@ -10,7 +10,7 @@ from fairkd.claims.claims import NOTE
 from fairkd.errors import InputError
 from fairkd.show.html import Cell, Html, render
 from fairkd.show.tables.plain import records
-from fairkd.wording import number, p_value
+from fairkd.wording import number, p_text
 
 
 def claims(frame: pd.DataFrame, *, scale: str) -> Html:
@@ -72,7 +72,7 @@ def _findings(row: Any) -> dict[str, Any]:
 
 def _beside(row: Any, others: pd.DataFrame) -> dict[str, Any]:
     """Seeds, p-values, and the verdicts under other poolings; none of those where a claim was run under none."""
-    p_values = (("p", p_value(row.p)), ("Holm", p_value(row.p_holm))) if number(row.p) != "–" else ()
+    p_values = (("p", p_text(row.p)), ("Holm", p_text(row.p_holm))) if number(row.p) != "–" else ()
     return {
         "runs": "one seed" if row.seeds == 1 else f"{int(row.seeds)} seeds",
         "p_values": [f"{name} {text}" if text.startswith("<") else f"{name} = {text}" for name, text in p_values],

@@ -65,7 +65,7 @@ def frame(
             return Cell(record[name], ends, kind=kind, digits=(digits, interval_digits), head=head)
         if str(name) in (formats or {}):
             return Cell((formats or {})[str(name)](record[name]), kind=kind, head=head, symbols=False)
-        return Cell(plain(record[name], digits), kind=kind, head=head)
+        return Cell(plain_text(record[name], digits), kind=kind, head=head)
 
     rows = [Row([cell(record, name) for name in columns]) for _, record in data.iterrows()]
     heads = [heading((titles or {}).get(str(name), str(name)), words=name in words) for name in columns]
@@ -75,7 +75,7 @@ def frame(
 def facts(values: Mapping[str, Any], *, caption: str) -> Html:
     """Plain facts, name and value, nested mappings as dotted names."""
     rows = [
-        Row([Cell(name, kind="text", head="row", symbols=False), Cell(plain(value), kind="text")])
+        Row([Cell(name, kind="text", head="row", symbols=False), Cell(plain_text(value), kind="text")])
         for name, value in _flat(values)
     ]
     return table(caption, [Row([heading("name", words=True), heading("value", words=True)])], rows)
@@ -98,7 +98,7 @@ def heading(title: str, *, words: bool = False) -> Cell:
     return Cell(title, kind="text" if words else "", head="col", symbols=False)
 
 
-def plain(value: Any, digits: int | None = None) -> str:
+def plain_text(value: Any, digits: int | None = None) -> str:
     """One value as text; floats to ``digits`` decimals, or as they are (a learning rate of 1e-06 must not be 0)."""
     if isinstance(value, float):
         return f"{value:.6g}" if digits is None else number(value, digits)

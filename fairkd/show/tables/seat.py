@@ -7,7 +7,7 @@ import pandas as pd
 from fairkd.names import arm_titles
 from fairkd.show.html import Html
 from fairkd.show.tables.plain import frame
-from fairkd.wording import p_value
+from fairkd.wording import p_text
 
 
 def averages(data: pd.DataFrame, *, scale: str) -> Html:
@@ -44,6 +44,6 @@ def differences(data: pd.DataFrame, *, scale: str) -> Html:
         f"p (Holm) allows for the number of students in the table, {students} under a pooling. {scale}",
         titles={"arm": "student", "baseline": "minus", "p_holm": "p (Holm)"},
         intervals={"difference": ("low", "high")},
-        formats={"p": p_value, "p_holm": p_value},
+        formats={"p": p_text, "p_holm": p_text},
         interval_digits=3,  # a difference of two similar students is small: [−0.021, −0.003] does not hold zero
     )
