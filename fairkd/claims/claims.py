@@ -217,7 +217,7 @@ def with_holm(verdicts: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
-def summary(verdicts: pd.DataFrame) -> str:
+def count_verdicts(verdicts: pd.DataFrame) -> str:
     """Counts them: "Of 9 claims, 2 are supported, 1 contradicted, 4 inconclusive, 2 not run."."""
     counts = [int((verdicts["verdict"] == verdict).sum()) for verdict in VERDICTS]
     words = [f"{count or 'none'} {verdict}" for count, verdict in zip(counts, VERDICTS, strict=True)]

@@ -103,7 +103,7 @@ def planted_sentence(frame: pd.DataFrame) -> Html:
     return table(pd.DataFrame(rows), caption=f"Does the measured bias follow the planted one? {PLANTED_NOTE}")
 
 
-def report_summary(
+def summary(
     facts: Mapping[str, Any],
     judged: pd.DataFrame,
     capacity: Tables | None,

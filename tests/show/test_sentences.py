@@ -100,7 +100,7 @@ def test_summary_has_each_findings_sentence_as_it_is_and_decides_nothing_itself(
         {"mixup_averages": averages(MIXUP), "mixup_differences": differences(MIXUP).assign(**ends)},
         quality(arms) | {"glue_differences": glue_differences(arms).assign(**ends), "glue_baselines": glue_baselines()},
     )
-    html = report.report_summary({**FACTS, "glue": {"suite": MINI}}, judged, *results).text
+    html = report.summary({**FACTS, "glue": {"suite": MINI}}, judged, *results).text
     text = BeautifulSoup(html, "html.parser").get_text("\n")
     text = text.replace("L\nce\n", "L_ce").replace("L\ncos\n", "L_cos").replace("L\nmlm\n", "L_mlm")
     assert "is r = " in text
@@ -116,12 +116,12 @@ def test_summary_has_each_findings_sentence_as_it_is_and_decides_nothing_itself(
 
 def test_summary_says_what_is_missing_and_escapes_names():
     hostile = {**FACTS, "teacher": {"source": "<script>x</script>", "layers": 1, "hidden": 2}}
-    soup = BeautifulSoup(report.report_summary(hostile, NOT_RUN, None, None, None, None).text, "html.parser")
+    soup = BeautifulSoup(report.summary(hostile, NOT_RUN, None, None, None, None).text, "html.parser")
     assert "01_capacity has not finished" in soup.get_text()
     assert "02_ablation has not finished" in soup.get_text()
     assert "03_mixup has not finished" in soup.get_text()
     assert "no GLUE tasks" in soup.get_text()
-    with_glue = report.report_summary({**FACTS, "glue": {"suite": "GLUE"}}, NOT_RUN, None, None, None, None)
+    with_glue = report.summary({**FACTS, "glue": {"suite": "GLUE"}}, NOT_RUN, None, None, None, None)
     assert "04_glue has not finished" in with_glue.text
     assert "<script>x</script>" in soup.get_text()
     assert not soup.find("script")
@@ -136,7 +136,7 @@ def test_a_new_claim_by_one_entry_stands_in_the_table_and_the_summary(monkeypatc
     assert judged.claim[judged.pooling == "cls"].tolist() == [0, 1, 2, 4, 5, 6, 7, 9]
     soup = BeautifulSoup(tables.claims(judged, scale="").text, "html.parser")
     assert len(soup.find("tbody").find_all("tr")) == 11
-    text = report.report_summary(FACTS, judged, None, None, None, None).text
+    text = report.summary(FACTS, judged, None, None, None, None).text
     assert "Claim 9 (Ours), not run: There is no result for the student of the proposed mixup" in text
     assert "Claim 10 (Ours on GLUE), not run: The students were not evaluated on GLUE." in text
 
