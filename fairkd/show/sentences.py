@@ -63,7 +63,7 @@ def all_claims(*results: Tables | None, poolings: Sequence[str]) -> pd.DataFrame
 def verdict_sentence(frame: pd.DataFrame, *, scale: str) -> Html:
     """How many claims are supported, contradicted or open (headline pooling), and what the numbers are."""
     headline = frame[frame.pooling == frame.pooling.iloc[0]]
-    return paragraph(f"{claims.summary(headline)} {scale}")
+    return paragraph(f"{claims.count_verdicts(headline)} {scale}")
 
 
 def controlled_sentence(profile: Profile, frames: Mapping[str, Tables]) -> Html:
@@ -74,7 +74,7 @@ def controlled_sentence(profile: Profile, frames: Mapping[str, Tables]) -> Html:
         return missing("The controlled experiment", "not run yet. It takes some minutes: fairkd reproduce planted.")
     frame = frames["report"]["report_claims"]
     headline = frame[frame.pooling == frame.pooling.iloc[0]]
-    said = paragraph(f"{claims.summary(headline)} {PLANTED_NOTE}")
+    said = paragraph(f"{claims.count_verdicts(headline)} {PLANTED_NOTE}")
     return said + verdicts(headline) + render("notes.planted_link")
 
 

@@ -77,7 +77,9 @@ def test_a_row_a_claim_of_flat_columns_that_survive_parquet(tmp_path):
 def test_data_like_the_papers_support_its_claims_except_those_on_glue():
     table = verdicts(everything())
     assert [n for n in table.index if table.verdict[n] != "supported"] == [3, 8]
-    assert claims.count_verdicts(table) == ("Of 9 claims, 7 are supported, none contradicted, none inconclusive, 2 not run.")
+    assert claims.count_verdicts(table) == (
+        "Of 9 claims, 7 are supported, none contradicted, none inconclusive, 2 not run."
+    )
 
 
 def test_the_opposite_data_contradict_them():
@@ -238,7 +240,10 @@ def test_a_claim_without_its_arms_is_not_run_and_names_them(arm, lost, named):
 def test_nothing_at_all_is_not_run():
     table = verdicts({}, layers={})
     assert set(table.verdict) == {"not run"}
-    assert claims.count_verdicts(table) == "Of 9 claims, none is supported, none contradicted, none inconclusive, 9 not run."
+    assert (
+        claims.count_verdicts(table)
+        == "Of 9 claims, none is supported, none contradicted, none inconclusive, 9 not run."
+    )
     assert "the original student and the teacher" in table.sentence[0]
     assert table["p_holm"].isna().all()
 
