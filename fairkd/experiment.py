@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 
 from fairkd.arms import Arm, capacity_arms
 from fairkd.engine.provenance import environment
@@ -220,6 +221,23 @@ class Experiment:
                 "has the weights of the same student without it."
             )
         return counts
+
+    def sentence(self, suggested: str) -> str:
+        """A text with a gender word: ``suggested``, or if it has none of the profile's words, of the training text.
+
+        Raises:
+            InputError: neither has one.
+        """
+        pairs, tokenizer = self.materials.pairs, self.materials.checkpoint.tokenizer
+        if len(pairs.find(torch.tensor([tokenizer(suggested)["input_ids"]])).at):
+            return suggested
+        train = self.materials.corpus.train
+        for ids, sequence, _ in train.chunks():
+            found = pairs.find(torch.from_numpy(ids.astype(np.int64))[None]).at
+            if len(found):
+                self.warn("The sentence has no word of the profile's gender pairs; this one is of the training text.")
+                return str(tokenizer.decode(train[[sequence[found[0]]]][0], skip_special_tokens=True))
+        raise InputError("gender_pairs: none of their words occurs in the training text")
 
     def warn(self, text: str) -> None:
         """Shows a warning in the notebook and writes it into the record."""

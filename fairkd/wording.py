@@ -32,7 +32,7 @@ def interval(low: float, high: float, digits: int = 2) -> str:
 def p_text(value: float | None) -> str:
     """A p-value to three decimals, "< 0.001" below that; "–" for what is missing.
 
-    >>> p_value(0.0004), p_value(0.25)
+    >>> p_text(0.0004), p_text(0.25)
     ('< 0.001', '0.250')
     """
     if value is not None and value < 0.001:

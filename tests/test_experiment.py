@@ -237,6 +237,19 @@ def test_every_notebook_plans_with_every_profile(notebook, profile, tmp_path, ca
     assert not list(tmp_path.iterdir())
 
 
+def test_a_sentence_without_gender_words_is_replaced_by_one_of_the_training_text(trained, capsys):
+    experiment = Experiment("00_method", trained)
+    assert experiment.sentence("he went home.") == "he went home."
+    assert "warnings" not in experiment.facts()
+    other = experiment.sentence("the doctor went home.")
+    pairs, tokenizer = experiment.materials.pairs, experiment.materials.checkpoint.tokenizer
+    assert len(pairs.find(torch.tensor([tokenizer(other)["input_ids"]])).at)
+    ids = tokenizer(other)["input_ids"]
+    corpus = experiment.materials.corpus.train
+    assert any(ids == sequence.tolist() for sequence in corpus[range(len(corpus))])
+    assert "of the training text" in experiment.facts()["warnings"][0]
+
+
 def test_prepare_only_lets_only_the_first_cells_run():
     for other in ("exp.train(students)\n", "print(prepare_only)  # Experiment.begin(\n", "%time exp.begin()\n"):
         assert skipped([other]) == ["print('Not run: prepare_only.')\n"]

@@ -282,8 +282,8 @@ def arms() -> dict[str, TaskScores]:
 
 def test_a_failed_task_has_no_score_nor_has_the_average_and_the_others_keep_theirs(arms):
     whole, failed = dict(arms, failed=arm(70, seed=4)), arms
-    for name in ("tasks", "differences"):
-        options = {"baseline": "full"} if name == "differences" else {}
+    for name in ("tasks", "score_differences"):
+        options = {"baseline": "full"} if name == "score_differences" else {}
         before, after = (getattr(quality, name)(own, NAMES, **options) for own in (whole, failed))
         lost = (after.arm == "failed") & after.task.isin(["STS-B", AVERAGE])
         value = "score" if name == "tasks" else "difference"
@@ -291,7 +291,7 @@ def test_a_failed_task_has_no_score_nor_has_the_average_and_the_others_keep_thei
         assert after.loc[lost, [value, "low", "high"]].isna().all(axis=None)
         columns = [value, "low", "high"]
         np.testing.assert_array_equal(after.loc[~lost, columns], before.loc[~lost, columns])
-        if name == "differences":
+        if name == "score_differences":
             assert after.loc[lost, ["p", "p_holm"]].isna().all(axis=None)
             assert after.loc[~lost, ["p", "p_holm"]].notna().all(axis=None)
     averages = quality.score_averages(failed).set_index("arm")

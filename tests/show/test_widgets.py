@@ -91,7 +91,7 @@ def test_a_report_takes_the_student_that_it_wants_or_what_there_is(models):
 
 
 def test_a_step_of_lambda_on_a_sentence_reads_nothing(sentence, monkeypatch):
-    monkeypatch.setattr(widgets, "Reading", lambda *_, **__: pytest.fail("read again"))
+    monkeypatch.setattr(widgets, "SentenceReading", lambda *_, **__: pytest.fail("read again"))
     assert sentence.word.label == "1: he"
     sentence.lam.value = 0.0
     assert "λ = 0: " in words(sentence)
@@ -110,7 +110,7 @@ def test_another_sentence_is_read_once_and_offers_its_words(sentence, monkeypatc
     assert words(sentence) != first
     sentence.text.value = TEXT
     assert [label for label, _ in sentence.word.options] == ["1: he"]
-    monkeypatch.setattr(widgets, "Reading", lambda *_, **__: pytest.fail("read again"))
+    monkeypatch.setattr(widgets, "SentenceReading", lambda *_, **__: pytest.fail("read again"))
     sentence.lam.value = 0.25
 
 
