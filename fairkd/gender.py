@@ -19,6 +19,7 @@ import yaml
 from torch import Tensor
 
 from fairkd.errors import InputError, nearest
+from fairkd.frames import WORD_COUNTS
 from fairkd.text.sequences import Sequences
 from fairkd.text.words import WholeWords, forms_of, pieces_of
 
@@ -236,8 +237,7 @@ def _pieces(
 def count(sequences: Sequences, table: PairTable) -> pd.DataFrame:
     """How often the pairs occur in a corpus, before masking: a row a pair.
 
-    Columns: female, male (the words), n_female, n_male (occurrences), positions (word pieces), sequences and
-    documents (with at least one of either word).
+    Columns: :data:`fairkd.frames.WORD_COUNTS`.
     """
     totals = np.zeros((len(table.pairs), 5), dtype=np.int64)
     last_document = np.full(len(table.pairs), -1)
@@ -256,6 +256,5 @@ def count(sequences: Sequences, table: PairTable) -> pd.DataFrame:
             # A document may go on in the next chunk; it counts once.
             totals[number, 4] += len(documents) - (len(documents) > 0 and documents[0] == last_document[number])
             last_document[number] = documents[-1] if len(documents) else last_document[number]
-    columns = ["n_female", "n_male", "positions", "sequences", "documents"]
     words = {"female": [pair.female for pair in table.pairs], "male": [pair.male for pair in table.pairs]}
-    return pd.DataFrame(words).join(pd.DataFrame(totals, columns=columns))
+    return pd.DataFrame(words).join(pd.DataFrame(totals, columns=WORD_COUNTS[2:]))

@@ -9,7 +9,7 @@ import pytest
 import torch
 from scipy import stats as scipy_stats
 
-from fairkd import InputError, Profile
+from fairkd import InputError, Profile, frames
 from fairkd.experiment import Experiment
 from fairkd.lab.materials import Materials, resolve_device, train_profile
 from fairkd.lab.plan import plan
@@ -61,6 +61,24 @@ def test_tests_are_means_over_seeds_with_one_seed_as_the_student_itself(trained,
     alone, single = (frame.sort_values(order) for frame in (one.bias.tests(arms), one.bias.scores(arms)))
     assert alone["low"].tolist() == pytest.approx(single["ci_low"].tolist())  # over words only, as SEAT gives it
     assert alone["high"].tolist() == pytest.approx(single["ci_high"].tolist())
+
+
+def test_frames_have_the_columns_that_are_declared(experiment):
+    arms, bias = experiment.arms("capacity"), experiment.bias
+    assert list(bias.scores(arms)) == frames.SEAT_SCORES
+    made = {
+        "SEAT_TESTS": bias.tests(arms),
+        "SEAT_AVERAGES": bias.averages(arms),
+        "SEAT_DIFFERENCES": bias.differences(arms, baseline=arms[0].name),
+        "SEAT_GAPS": bias.behind_the_lowest(arms),
+        "SEAT_CORRELATION": bias.correlation(arms),
+        "VERDICT_ROWS": bias.claims(arms),
+    }
+    for name, frame in made.items():
+        assert list(frame) == [*getattr(frames, name), "pooling"], name
+    assert list(bias.teachers()) == [*frames.SEAT_AVERAGES, "pooling"]
+    assert list(experiment.pairs()) == frames.WORD_COUNTS
+    assert list(plan(experiment.profile)) == frames.STUDENTS
 
 
 def test_averages_are_means_over_tests_then_seeds(experiment):

@@ -12,7 +12,7 @@ import fairkd
 
 PACKAGE = Path(fairkd.__file__).parent
 FLOORS = [
-    "wording errors rng",
+    "wording errors rng frames",
     "names masking",
     "losses",
     "engine stats",

@@ -21,6 +21,7 @@ from fairkd.claims import paper
 from fairkd.claims.bias import AverageSeat, falls_with_layers, lower_in_tests
 from fairkd.claims.contrasts import VERDICTS, Finding, Ruler, higher, lower, lowest
 from fairkd.claims.quality import AverageGlue, within_margin
+from fairkd.frames import VERDICT_ROWS
 from fairkd.glue.quality import TaskScores
 from fairkd.names import ORIGINAL, TEACHER, arm_name
 from fairkd.stats.resampling import holm
@@ -185,10 +186,9 @@ def judge(effects: Mapping[str, Effects], *, layers: Mapping[str, int]) -> pd.Da
         layers: the arms of Figure 1 and how many layers each has.
 
     Returns:
-        Columns: claim (number), title, statement, source, printed, verdict (one of ``VERDICTS``), sentence, what
-        (the estimate is), estimate, low, high (its 95 % interval), p, seeds, p_holm. p is two-sided. Of ``lowest`` it
-        is the largest over the rivals or, where rivals are lower, the smallest of those times the number of rivals.
-        Of ``lower_in_tests`` it is of the average alone.
+        Columns: :data:`fairkd.frames.VERDICT_ROWS`; a verdict is one of ``VERDICTS``. p of ``lowest`` is the largest
+        over the rivals or, where rivals are lower, the smallest of those times the number of rivals; of
+        ``lower_in_tests`` it is that of the average alone.
     """
     return _verdicts(CLAIMS, AverageSeat(effects, layers))
 
@@ -226,7 +226,7 @@ def count_verdicts(verdicts: pd.DataFrame) -> str:
 
 
 def _verdicts(claims: Iterable[Claim], ruler: Ruler) -> pd.DataFrame:
-    return with_holm(pd.DataFrame([claim.stated() | asdict(_finding(claim, ruler)) for claim in claims]))
+    return with_holm(pd.DataFrame([claim.stated() | asdict(_finding(claim, ruler)) for claim in claims]))[VERDICT_ROWS]
 
 
 def _finding(claim: Claim, ruler: Ruler) -> Finding:

@@ -28,6 +28,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from fairkd.errors import InputError, nearest
+from fairkd.frames import GLUE_AVERAGES, GLUE_DIFFERENCES, GLUE_SCORES
 from fairkd.glue.tasks import Task
 from fairkd.rng import numpy_generator
 from fairkd.stats import weighted
@@ -174,7 +175,7 @@ def _of_numbers(task: Task, truth: NDArray[Any], runs: NDArray[Any]) -> Callable
 
 
 def tasks(quality: Mapping[str, TaskScores], names: Sequence[str]) -> pd.DataFrame:
-    """Table 3 in long form: arm, seeds (how many), task, score (percent, mean over seeds), low, high.
+    """Table 3 in long form: the columns :data:`fairkd.frames.GLUE_SCORES`.
 
     Args:
         quality: of each arm.
@@ -188,21 +189,21 @@ def tasks(quality: Mapping[str, TaskScores], names: Sequence[str]) -> pd.DataFra
     for arm, own in quality.items():
         for i, name in enumerate(names):
             rows.append({"arm": arm, "seeds": own.seeds, "task": name} | _scored("score", own.task(i)))
-    return pd.DataFrame(rows, columns=["arm", "seeds", "task", "score", "low", "high"])
+    return pd.DataFrame(rows, columns=GLUE_SCORES)
 
 
 def score_averages(quality: Mapping[str, TaskScores]) -> pd.DataFrame:
-    """Averages over tasks: arm, seeds, average (percent; nan where a task failed), low, high."""
+    """Averages over tasks: the columns :data:`fairkd.frames.GLUE_AVERAGES`; nan where a task failed."""
     rows = [{"arm": arm, "seeds": own.seeds} | _scored("average", own.average()) for arm, own in quality.items()]
-    return pd.DataFrame(rows, columns=["arm", "seeds", "average", "low", "high"])
+    return pd.DataFrame(rows, columns=GLUE_AVERAGES)
 
 
 def score_differences(quality: Mapping[str, TaskScores], names: Sequence[str], *, baseline: str) -> pd.DataFrame:
-    """Each arm minus the baseline, in points: arm, baseline, task, difference, low, high, p, p_holm.
+    """Each arm minus the baseline, in points: the columns :data:`fairkd.frames.GLUE_DIFFERENCES`.
 
     A row a task and, last, one for the average (task ``AVERAGE``). Differences are paired: both arms have the same
-    resampled examples and seeds. p is two-sided, for "no difference"; p_holm allows for the number of averages in
-    the averages' rows, and for the number of tasks and arms in the tasks' rows.
+    resampled examples and seeds. p_holm allows for the number of averages in the averages' rows, and for the number
+    of tasks and arms in the tasks' rows.
 
     Raises:
         InputError: ``baseline`` is none of the arms, or an arm has another number of tasks than ``names``.
@@ -218,7 +219,7 @@ def score_differences(quality: Mapping[str, TaskScores], names: Sequence[str], *
             low, high = difference.interval()
             row = {"arm": arm, "baseline": baseline, "task": name, "difference": difference.value}
             rows.append(row | {"low": low, "high": high, "p": difference.p()})
-    table = pd.DataFrame(rows, columns=["arm", "baseline", "task", "difference", "low", "high", "p"])
+    table = pd.DataFrame(rows, columns=GLUE_DIFFERENCES)
     table["p_holm"] = np.nan
     for family in (table.task == AVERAGE, table.task != AVERAGE):
         tested = family & table.p.notna()

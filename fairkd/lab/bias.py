@@ -12,12 +12,10 @@ from fairkd.arms import Arm, capacity_arms
 from fairkd.bias import comparisons
 from fairkd.bias.effects import Effects
 from fairkd.claims.claims import judge
+from fairkd.frames import SEAT_SCORES
 from fairkd.lab.materials import Materials
 from fairkd.names import TEACHER
 from fairkd.teachers.checkpoints import Teacher
-
-SCORES = ["arm", "layers", "seed", "pooling", "test", "effect_size", "p_value", "ci_low", "ci_high"]
-"""Columns of :meth:`Bias.scores`."""
 
 
 class Bias:
@@ -33,7 +31,7 @@ class Bias:
     def scores(self, arms: Sequence[Arm]) -> pd.DataFrame:
         """Effect sizes: a row an arm, seed, pooling and test; the teacher's rows have arm "teacher", seed 0.
 
-        Columns: :data:`SCORES`; ci_low and ci_high are a 95 % interval over stimulus words.
+        Columns: :data:`fairkd.frames.SEAT_SCORES`.
         """
         original = self.materials.teacher
         models: list[tuple[str, int, int, Path | Teacher]] = [(TEACHER, int(original.record["layers"]), 0, original)]
@@ -46,7 +44,7 @@ class Bias:
             self.materials.measure(model)[0].assign(arm=name, layers=layers, seed=seed)
             for name, layers, seed, model in models
         ]
-        return pd.concat(frames, ignore_index=True)[SCORES]
+        return pd.concat(frames, ignore_index=True)[SEAT_SCORES]
 
     def tests(self, arms: Sequence[Arm]) -> pd.DataFrame:
         """The six tests over all seeds, see :func:`fairkd.bias.comparisons.tests`; a row an arm, pooling and test."""

@@ -14,6 +14,7 @@ from fairkd.engine.loading import load_config, resolve
 from fairkd.engine.setup import setup
 from fairkd.engine.store import Store
 from fairkd.engine.training import precision
+from fairkd.frames import STUDENTS
 from fairkd.lab.cost import BYTES, BatchSize, Shape, body_flops, head_flops, memory_bytes, step_flops
 from fairkd.lab.materials import Materials
 from fairkd.profile import Profile
@@ -28,7 +29,7 @@ SWAPPED = 0.5
 def plan(profile: Profile) -> pd.DataFrame:
     """What a profile needs and what the store has of it; trains, downloads and writes nothing.
 
-    Columns: arm, layers, losses, mix, teacher, seed, state, key. The state is "in store",
+    Columns: :data:`fairkd.frames.STUDENTS`. The state is "in store",
     "unfinished, N steps" or "to train", with the reason where keys are not known because teacher or corpus are not here
     yet.
 
@@ -50,7 +51,7 @@ def plan(profile: Profile) -> pd.DataFrame:
             row = {"arm": arm.name, "layers": arm.layers, "losses": "+".join(arm.losses)}
             row |= {"mix": "".join(arm.levels), "teacher": arm.teacher if arm.needs_teacher else ""}
             rows.append(row | {"seed": seed, "state": state, "key": key})
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=STUDENTS)
 
 
 def _state(store: Store, key: str) -> str:

@@ -9,16 +9,12 @@ import pandas as pd
 
 from fairkd.arms import Arm
 from fairkd.claims.claims import judge_glue
+from fairkd.frames import GLUE_EXAMPLES, GLUE_METRICS
 from fairkd.glue import quality
 from fairkd.glue.data import MINI, suite
 from fairkd.glue.tasks import score
 from fairkd.lab.glue_runs import UNTRAINED, GlueRuns
 from fairkd.lab.materials import Materials
-
-RAW = ["arm", "layers", "seed", "run", "task", "split", "metric", "value"]
-"""Columns of :meth:`Quality.scores`."""
-EXAMPLES = ["task", "split", "text", "label"]
-"""Columns of :meth:`Quality.sample`."""
 
 
 class Quality:
@@ -69,7 +65,7 @@ class Quality:
         return self.averages([arm for arm in self.arms() if arm in arms])
 
     def scores(self, arms: Sequence[Arm]) -> pd.DataFrame:
-        """Every raw metric, in the columns :data:`RAW`: run is the fine-tuning seed, value a fraction."""
+        """Every raw metric, in the columns :data:`fairkd.frames.GLUE_METRICS`."""
         runs, rows = self.runs, []
         runs.run(arms)
         for arm in arms:
@@ -80,14 +76,14 @@ class Quality:
                         for split, frame in splits.items():
                             found = score(task, frame.label, frame.prediction)
                             rows += [row | {"split": split, "metric": name, "value": x} for name, x in found.items()]
-        return pd.DataFrame(rows, columns=RAW)
+        return pd.DataFrame(rows, columns=GLUE_METRICS)
 
     def tasks(self, arms: Sequence[Arm]) -> pd.DataFrame:
-        """Headline scores in percent: arm, seeds, task, score, low, high (95 %), error (why there is none, or "")."""
+        """Headline scores: :data:`fairkd.frames.GLUE_SCORES` and ``error``, why there is none, or ""."""
         return self._with_errors(quality.tasks(self._quality(arms), self._task_names()))
 
     def averages(self, arms: Sequence[Arm]) -> pd.DataFrame:
-        """Average scores: arm, seeds, average, low, high, suite, tasks (how many); nan where one failed."""
+        """Average scores: :data:`fairkd.frames.GLUE_AVERAGES`, ``suite``, ``tasks``; nan where one failed."""
         return quality.score_averages(self._quality(arms)).assign(suite=self.runs.suite, tasks=len(self.runs.tasks))
 
     def differences(self, arms: Sequence[Arm], *, baseline: str) -> pd.DataFrame:
@@ -124,14 +120,14 @@ class Quality:
         return pd.concat(frames, ignore_index=True) if frames else None
 
     def sample(self, rows: int = 1) -> pd.DataFrame:
-        """The first training examples of each task: task, split, text, label."""
+        """The first training examples of each task: the columns :data:`fairkd.frames.GLUE_EXAMPLES`."""
         found = []
         for task, data in self.runs.data.items():
             for row in data.train.select(range(min(rows, len(data.train)))):
                 text = " / ".join(row[column] for column in data.task.columns)
                 label = data.task.labels[row["label"]] if data.task.labels else f"{row['label']:.1f}"
                 found.append({"task": task, "split": "train", "text": text, "label": label})
-        return pd.DataFrame(found, columns=EXAMPLES)
+        return pd.DataFrame(found, columns=GLUE_EXAMPLES)
 
     def facts(self) -> dict[str, Any]:
         """Suite and source of the tasks, and the digests of those that have been read; nothing without GLUE."""

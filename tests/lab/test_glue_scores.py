@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from glue_files import save_parquet, write_parquet, write_tsv
 
-from fairkd import InputError, Profile
+from fairkd import InputError, Profile, frames
 from fairkd.engine.store import Store
 from fairkd.experiment import Experiment
 from fairkd.glue.tasks import TASKS, headline, score
@@ -64,6 +64,16 @@ def test_raw_metrics_are_those_of_the_kept_predictions(experiment, arms):
     expected = score(TASKS["STS-B"], runs.label, runs.prediction)
     own = raw.query("arm == 'no-ce' and task == 'STS-B' and seed == 1 and run == 0").set_index("metric").value
     assert own.to_dict() == pytest.approx(expected)
+
+
+def test_frames_have_the_columns_that_are_declared(experiment, arms):
+    quality = experiment.quality
+    assert list(quality.scores(arms)) == frames.GLUE_METRICS
+    assert list(quality.tasks(arms)) == [*frames.GLUE_SCORES, "error"]
+    assert list(quality.averages(arms)) == [*frames.GLUE_AVERAGES, "suite", "tasks"]
+    assert list(quality.differences(arms, baseline="full")) == frames.GLUE_DIFFERENCES
+    assert list(quality.claims(arms)) == [*frames.VERDICT_ROWS, "pooling"]
+    assert list(quality.sample()) == frames.GLUE_EXAMPLES
 
 
 def test_a_score_is_the_headline_averaged_over_runs_then_students(experiment, arms):

@@ -33,8 +33,8 @@ def bias_quality(
     score its average SEAT is a dashed line.
 
     Args:
-        seat_averages: arm, pooling, average (mean |d|), low, high.
-        glue_averages: arm, average, low, high, in percent.
+        seat_averages: the columns :data:`fairkd.frames.SEAT_AVERAGES` and pooling.
+        glue_averages: the columns :data:`fairkd.frames.GLUE_AVERAGES`.
         suite: what the tasks are called.
         pooling: which sentence vectors; the first of the frame where it is not given.
     """
@@ -136,7 +136,7 @@ def glue_tasks(tasks: pd.DataFrame, baselines: pd.DataFrame, *, suite: str) -> F
     A dotted line marks the best baseline. Scales differ between panels.
 
     Args:
-        tasks: arm, task, score, low, high; a score is nan where the task failed.
+        tasks: the columns :data:`fairkd.frames.GLUE_SCORES`.
         baselines: the same, with "majority", "bag-of-words" or "untrained" for an arm.
         suite: what the tasks are called.
     """
@@ -177,7 +177,7 @@ def learning(frame: pd.DataFrame, *, suite: str) -> Figure:
     """Scores against the number of training examples: a panel a task, a line an arm.
 
     Args:
-        frame: arm, task, train_examples, score, low, high.
+        frame: the columns :data:`fairkd.frames.GLUE_SCORES` and train_examples.
         suite: what the tasks are called.
     """
     titles, names = arm_titles(frame.arm.drop_duplicates()), list(frame.task.drop_duplicates())

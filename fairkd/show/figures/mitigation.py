@@ -19,8 +19,8 @@ def mixup(tests: pd.DataFrame, *, pooling: str, printed: Mapping[str, Mapping[st
     """The tests of Table 2 one by one: a panel a test, a row an arm, ours filled and the printed value hollow.
 
     Args:
-        tests: arm, pooling, test, effect_size, low, high. The value of the arm "full", the original student, is
-            drawn as a line through its panel.
+        tests: the columns :data:`fairkd.frames.SEAT_TESTS` and pooling. The value of the arm "full", the
+            original student, is drawn as a line through its panel.
         pooling: which sentence vectors.
         printed: arm -> test -> the paper's value.
     """
@@ -59,7 +59,7 @@ def difference_intervals(data: pd.DataFrame, *, pooling: str, printed: Mapping[s
     """Average SEAT of each arm minus the baseline's, with paired intervals; printed differences are hollow.
 
     Args:
-        data: arm, baseline, pooling, difference, low, high.
+        data: the columns :data:`fairkd.frames.SEAT_DIFFERENCES` and pooling.
         pooling: which sentence vectors.
         printed: arm -> the paper's average, from which its differences are taken.
     """
@@ -94,7 +94,7 @@ def planted_strengths(data: pd.DataFrame, *, pooling: str) -> Figure:
     """The controlled experiment: average signed SEAT against the planted strength, teacher and student.
 
     Args:
-        data: strength, arm ("teacher" or "full"), pooling, signed, signed_low, signed_high.
+        data: the columns :data:`fairkd.frames.SEAT_AVERAGES`, pooling and strength; arm is "teacher" or "full".
         pooling: which sentence vectors.
     """
     rows = data[data.pooling == pooling].sort_values("strength")

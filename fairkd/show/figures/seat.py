@@ -19,8 +19,8 @@ def capacity(averages: pd.DataFrame, correlation: pd.DataFrame, *, printed_r: fl
     """Figure 1: average SEAT (mean |d|) against layers, a panel a pooling, the teacher as reference.
 
     Args:
-        averages: arm, layers, pooling, average, low, high; the teacher is the arm "teacher".
-        correlation: pooling, r, low, high, covers (what the interval of r is over).
+        averages: the columns :data:`fairkd.frames.SEAT_AVERAGES` and pooling; the teacher is the arm "teacher".
+        correlation: the columns :data:`fairkd.frames.SEAT_CORRELATION` and pooling.
         printed_r: the paper's correlation, named beside ours.
     """
     poolings = list(averages.pooling.drop_duplicates())
@@ -54,7 +54,7 @@ def per_test(
     """The six tests of Figure 1 one by one: signed effect size against layers.
 
     Args:
-        scores: arm, layers, pooling, test, effect_size, low, high.
+        scores: the columns :data:`fairkd.frames.SEAT_TESTS` and pooling.
         pooling: which sentence vectors.
         printed: test -> the paper's value, drawn hollow at ``printed_layers``.
         printed_layers: depth of the student that stands for the paper's (half the teacher's).

@@ -70,7 +70,7 @@ def pair_counts(counts: pd.DataFrame) -> Figure:
     """How often each word of a gender pair occurs: two bars a pair, on a log scale where counts are far apart.
 
     Args:
-        counts: female, male, n_female, n_male, a row a pair.
+        counts: the columns :data:`fairkd.frames.WORD_COUNTS`.
     """
     numbers = counts[["n_female", "n_male"]].to_numpy()
     found = numbers[numbers > 0]

@@ -20,7 +20,7 @@ def glue_baselines(tasks: pd.DataFrame, baselines: pd.DataFrame, *, suite: str, 
     """Students beside what a task gives away without pretraining, and in how many tasks they lie clearly above it.
 
     Args:
-        tasks: arm, task, score, low, high.
+        tasks: the columns :data:`fairkd.frames.GLUE_SCORES`.
         baselines: the same, with "majority", "bag-of-words" or "untrained" for an arm.
         suite: what the tasks are called.
         scale: what the numbers are, for the caption.
@@ -59,7 +59,7 @@ def clearly_above(tasks: pd.DataFrame, baselines: pd.DataFrame) -> pd.DataFrame:
     """In which tasks a student's interval lies above those of all baselines, and in which its score is below 95.
 
     Args:
-        tasks: arm, task, score, low, high.
+        tasks: the columns :data:`fairkd.frames.GLUE_SCORES`.
         baselines: the same; one without a score in a task is left out of that comparison.
 
     Returns:

@@ -16,7 +16,7 @@ def pairs(counts: pd.DataFrame, *, documents: int, sequences: int) -> Html:
     """How often the words of each gender pair occur in the training text, with totals.
 
     Args:
-        counts: female, male, n_female, n_male, positions, sequences, documents, a row a pair.
+        counts: the columns :data:`fairkd.frames.WORD_COUNTS`.
         documents: all documents of the corpus.
         sequences: all sequences of the corpus.
     """
@@ -51,7 +51,7 @@ def debiasing(record: Mapping[str, Any] | None, teachers: pd.DataFrame, *, scale
     Args:
         record: of the debiased teacher (its ``record["debias"]``); what has no label here is shown by its name. None
             if there is none.
-        teachers: arm ("original", "debiased"), pooling, average, low, high, signed, signed_low, signed_high.
+        teachers: the columns :data:`fairkd.frames.SEAT_AVERAGES` and pooling; arm is "original" or "debiased".
         scale: what the numbers are (``Profile.scale``), for the caption.
     """
     if record is None:

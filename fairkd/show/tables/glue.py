@@ -42,8 +42,8 @@ def table3(tasks: pd.DataFrame, averages: pd.DataFrame, *, suite: str, real: boo
     full below the table; its arm has no average.
 
     Args:
-        tasks: arm, seeds, task, score, low, high, error ("" or why the task failed).
-        averages: arm, average, low, high.
+        tasks: the columns :data:`fairkd.frames.GLUE_SCORES` and error ("" or why the task failed).
+        averages: the columns :data:`fairkd.frames.GLUE_AVERAGES`.
         suite: what the tasks are called, "GLUE" or another name.
         real: whether they are GLUE, so that the printed values may stand beside ours.
         scale: what the numbers are (``Profile.scale``), for the caption.
@@ -102,7 +102,7 @@ def glue_row(averages: pd.DataFrame, columns: Sequence[str], printed: Iterable[s
     """The row "GLUE Avg." of Table 1.
 
     Args:
-        averages: arm, average, low, high, suite; also tasks (how many the mean is over), if not all eight.
+        averages: the columns :data:`fairkd.frames.GLUE_AVERAGES`, suite and tasks (how many the mean is over).
         columns: arms of the table, in order; one without an average has "–".
         printed: those of them that have a column of printed values.
     """
@@ -125,7 +125,7 @@ def glue_differences(data: pd.DataFrame, *, suite: str, scale: str) -> Html:
     """Scores of each student minus those of another, task by task, in points of a percent.
 
     Args:
-        data: arm, baseline, task ("Avg." last), difference, low, high, p, p_holm.
+        data: the columns :data:`fairkd.frames.GLUE_DIFFERENCES`.
         suite: what the tasks are called.
         scale: what the numbers are, for the caption.
     """

@@ -17,9 +17,8 @@ def claims(frame: pd.DataFrame, *, scale: str) -> Html:
     """The report's opening: a row a claim, with what the paper prints, ours, the verdict and a sentence.
 
     Args:
-        frame: claim, title, statement, source, printed, verdict, sentence, what, estimate, low, high, p, seeds,
-            p_holm, pooling; a row a claim and pooling. The first pooling is the headline, of the others only the
-            verdicts are shown.
+        frame: the columns :data:`fairkd.frames.VERDICT_ROWS` and pooling; a row a claim and pooling. The
+            first pooling is the headline, of the others only the verdicts are shown.
         scale: what the numbers are (``Profile.scale``), for the caption.
 
     Raises:

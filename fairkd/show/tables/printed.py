@@ -26,11 +26,11 @@ def table1(
     the printed cells is not the printed average (to three decimals, beyond rounding), both are shown.
 
     Args:
-        scores: arm, pooling, test, effect_size, low, high.
-        averages: arm, pooling, average, low, high, signed, signed_low, signed_high.
+        scores: the columns :data:`fairkd.frames.SEAT_TESTS` and pooling.
+        averages: the columns :data:`fairkd.frames.SEAT_AVERAGES` and pooling.
         scale: what the numbers are (``Profile.scale``), for the caption.
         pooling: which sentence vectors to show.
-        glue: average scores in percent: arm, average, low, high, suite, and tasks (how many) where they are not eight.
+        glue: average scores, the columns :data:`fairkd.frames.GLUE_AVERAGES`, suite and tasks (how many).
             Only the suite "GLUE" has printed values beside it: another one is another test.
     """
     ours = scores[scores.pooling == pooling]
@@ -101,8 +101,8 @@ def table2(tests: pd.DataFrame, averages: pd.DataFrame, *, scale: str, pooling: 
     the paper does not have, and the teacher, come last.
 
     Args:
-        tests: arm, seeds, pooling, test, effect_size, low, high.
-        averages: arm, pooling, average, low, high, signed, signed_low, signed_high.
+        tests: the columns :data:`fairkd.frames.SEAT_TESTS` and pooling.
+        averages: the columns :data:`fairkd.frames.SEAT_AVERAGES` and pooling.
         scale: what the numbers are (``Profile.scale``), for the caption.
         pooling: which sentence vectors to show.
     """

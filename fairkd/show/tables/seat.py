@@ -14,7 +14,7 @@ def averages(data: pd.DataFrame, *, scale: str) -> Html:
     """Average SEAT of each student and the teacher, mean |d| and mean signed d with intervals.
 
     Args:
-        data: arm, layers, seeds, pooling, average, low, high, signed, signed_low, signed_high.
+        data: the columns :data:`fairkd.frames.SEAT_AVERAGES` and pooling.
         scale: what the numbers are (``Profile.scale``), for the caption.
     """
     columns = ["arm", "layers", "seeds", "pooling", "average", "low", "high", "signed", "signed_low", "signed_high"]
@@ -30,7 +30,7 @@ def differences(data: pd.DataFrame, *, scale: str) -> Html:
     """Average SEAT of each student minus that of another, with paired intervals and p-values.
 
     Args:
-        data: arm, baseline, pooling, difference, low, high, p, p_holm.
+        data: the columns :data:`fairkd.frames.SEAT_DIFFERENCES` and pooling.
         scale: as for :func:`averages`.
     """
     shown = data[["arm", "baseline", "pooling", "difference", "low", "high", "p", "p_holm"]].copy()

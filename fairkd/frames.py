@@ -1,0 +1,42 @@
+"""The columns of the tables that travel between rooms and into the saved results, each declared once.
+
+Every table is tidy: a row is what its comment says. low and high are the ends of a 95 % interval, p is two-sided, for
+"no difference", and p_holm is adjusted for the other rows of its table. The frames of ``exp.bias`` have the column
+``pooling`` besides, the last one.
+
+>>> SEAT_AVERAGES[:3]
+['arm', 'layers', 'seeds']
+"""
+
+SEAT_SCORES = ["arm", "layers", "seed", "pooling", "test", "effect_size", "p_value", "ci_low", "ci_high"]
+"""A model, seed, pooling and test: signed d, its permutation p, and its interval over stimulus words."""
+SEAT_TESTS = ["arm", "layers", "seeds", "test", "effect_size", "low", "high"]
+"""An arm and test: signed d, the mean over its seeds (how many)."""
+SEAT_AVERAGES = ["arm", "layers", "seeds", "average", "low", "high", "signed", "signed_low", "signed_high"]
+"""An arm: average is the mean of |d| over the tests, as the paper has it; signed is the mean of d."""
+SEAT_DIFFERENCES = ["arm", "baseline", "difference", "low", "high", "p", "p_holm"]
+"""An arm: its average minus that of the baseline, paired over words and seeds."""
+SEAT_GAPS = ["arm", "lowest", "difference", "low", "high"]
+"""An arm: its average minus the lowest one; these intervals hold together."""
+SEAT_CORRELATION = ["r", "low", "high", "seeds", "covers"]
+"""One row: Pearson's r of layers and average SEAT (Figure 1), and what its interval covers, in words."""
+VERDICT_ROWS = [
+    "claim", "title", "statement", "source", "printed", "verdict", "sentence", "what", "estimate", "low", "high", "p",
+    "seeds", "p_holm",
+]  # fmt: skip
+"""A claim of the paper: its number and words, the verdict and why, and the estimate (what it is) behind it."""
+GLUE_METRICS = ["arm", "layers", "seed", "run", "task", "split", "metric", "value"]
+"""A student, fine-tuning run, task, split and metric: a fraction."""
+GLUE_SCORES = ["arm", "seeds", "task", "score", "low", "high"]
+"""An arm and task: the headline score in percent, the mean over its seeds; nan where the task failed. The frames of
+``exp.quality`` have ``error`` besides, why there is none, or ""."""
+GLUE_AVERAGES = ["arm", "seeds", "average", "low", "high"]
+"""An arm: the mean of its scores in percent. Those of ``exp.quality`` have ``suite`` and ``tasks`` (how many) too."""
+GLUE_DIFFERENCES = ["arm", "baseline", "task", "difference", "low", "high", "p", "p_holm"]
+"""An arm and task, and its average as task "Avg.": points more than the baseline, paired over examples and seeds."""
+GLUE_EXAMPLES = ["task", "split", "text", "label"]
+"""A training example of a task."""
+WORD_COUNTS = ["female", "male", "n_female", "n_male", "positions", "sequences", "documents"]
+"""A gender pair: occurrences of either word, their word pieces, and the sequences and documents that have one."""
+STUDENTS = ["arm", "layers", "losses", "mix", "teacher", "seed", "state", "key"]
+"""A student of a profile: what it is, whether the store has it, and its key there ("" where it is not known yet)."""
