@@ -19,7 +19,7 @@ from benchmarks.baseline import Baseline
 from benchmarks.machine import WARM_UP, give_freed_memory_back, matmul_peak, peak_extra_bytes, plain_products, seconds
 from benchmarks.table import Row
 from fairkd.arms import Arm, named_arm
-from fairkd.batches import MaskedBatch, MaskedBatches
+from fairkd.batches import MaskedBatch, MaskedBatches, Setting
 from fairkd.engine.heads import last_hidden
 from fairkd.engine.processes import keep_freed_memory
 from fairkd.engine.recipe import Recipe
@@ -38,7 +38,7 @@ EIGHT = ("full", "no-cos", "no-ce", "mixup-h", "mixup-x", "mixup-yh", "mixup-xyh
 
 
 @dataclass(frozen=True)
-class Setting:
+class Shapes:
     """Shapes of teacher and students, the length at which text is cut, and about how many tokens a batch has."""
 
     layers: int = 12
@@ -48,14 +48,14 @@ class Setting:
     tokens: int = 1024
 
 
-SMALL = Setting(layers=2, student_layers=1, hidden=64, tokens=128)
+SMALL = Shapes(layers=2, student_layers=1, hidden=64, tokens=128)
 """For ``--quick``."""
 
 
 class Scene:
     """A teacher with random weights, the embedded corpus, and masked batches."""
 
-    def __init__(self, setting: Setting, device: torch.device, folder: str) -> None:
+    def __init__(self, setting: Shapes, device: torch.device, folder: str) -> None:
         self.setting, self.device = setting, device
         tokenizer, length = load_checkpoint("embedded").tokenizer, setting.max_length
         self.corpus = corpora.build(["embedded"], tokenizer, store=Store(folder), max_length=length, progress=False)
@@ -67,7 +67,8 @@ class Scene:
         self.teacher = BertForMaskedLM(config).to(device).eval()
         self.recipe = Recipe(batch_size=max(1, round(setting.tokens / self.corpus.train.lengths.mean())))
         self.pairs = PairTable(appendix_c(), tokenizer)
-        batches = MaskedBatches(self.corpus, tokenizer, self.recipe, 0, device, Mixup(self.pairs))
+        run = Setting(self.corpus, self.recipe, 0, Store(folder), device)
+        batches = MaskedBatches(run, tokenizer, Mixup(self.pairs))
         near = sorted(range(min(64, len(batches))), key=lambda n: abs(batches[n].tokens - setting.tokens))
         self.batches: list[MaskedBatch] = [batches[n] for n in near]
 
@@ -113,7 +114,7 @@ class Passes:
 def run(quick: bool, device: torch.device, repeats: int = 3) -> list[Row]:
     """Rows a, b, c and d."""
     with tempfile.TemporaryDirectory() as folder:
-        scene = Scene(SMALL if quick else Setting(), device, folder)
+        scene = Scene(SMALL if quick else Shapes(), device, folder)
         memory = _memory(scene)
         literal, one, eight, peak = _in_turn(scene, repeats, quick)
         arms = [scene.arm(name) for name in EIGHT]

@@ -16,7 +16,7 @@ import torch
 import typer
 
 from fairkd.arms import Arm
-from fairkd.batches import MaskedBatches
+from fairkd.batches import MaskedBatches, Setting
 from fairkd.engine.processes import keep_freed_memory
 from fairkd.engine.recipe import Recipe
 from fairkd.engine.store import Store
@@ -39,7 +39,7 @@ def main(steps: int = 6, students: int = 4) -> None:
     with tempfile.TemporaryDirectory() as folder:
         corpus = corpora.build(["embedded"], teacher.tokenizer, store=Store(folder), max_length=128, progress=False)
         mixup = Mixup(PairTable(appendix_c(), teacher.tokenizer))
-        batches = MaskedBatches(corpus, teacher.tokenizer, recipe, 0, CPU, mixup)
+        batches = MaskedBatches(Setting(corpus, recipe, 0, Store(folder), CPU), teacher.tokenizer, mixup)
         plain = [Arm(name=f"plain-{n}", layers=3) for n in range(students)]
         mixing = [Arm(name=f"mix-{n}", layers=3, mix=LEVELS[n % len(LEVELS)]) for n in range(students)]
         models = [student_from_teacher(teacher.model, 3).train() for _ in range(students)]

@@ -63,9 +63,12 @@ class Arm(BaseModel):
     @field_validator("losses", mode="before")
     @classmethod
     def _known_losses(cls, value: object) -> tuple[str, ...]:
-        from fairkd.losses import LOSSES  # here, as torch takes seconds: who only names profiles does without
+        from fairkd.losses import LOSSES, check_loss  # here, as torch takes seconds: who only names profiles has none
 
-        return _subset(value, tuple(LOSSES), "loss")
+        names = _subset(value, tuple(LOSSES), "loss")
+        for name in names:
+            check_loss(name)
+        return names
 
     @field_validator("mix", mode="before")
     @classmethod

@@ -69,24 +69,15 @@ class MaskedBatches:
     """The batches of a run by their number; the same number always gives the same batch.
 
     Args:
-        corpus: token sequences and token counts.
+        setting: corpus, batch size and masking, seed of the run, and where the batches go.
         tokenizer: gives the ids of the special tokens.
-        recipe: batch size and masking.
-        seed: of the run.
-        device: where the batches go.
         mixup: how gender words are mixed, if any arm mixes.
     """
 
-    def __init__(
-        self,
-        corpus: Corpus,
-        tokenizer: Any,
-        recipe: Recipe,
-        seed: int,
-        device: torch.device,
-        mixup: Mixup | None = None,
-    ) -> None:
-        self.corpus, self.recipe, self.seed, self.device, self.mixup = corpus, recipe, seed, device, mixup
+    def __init__(self, setting: Setting, tokenizer: Any, mixup: Mixup | None = None) -> None:
+        corpus, recipe = setting.corpus, setting.recipe
+        self.corpus, self.recipe, self.seed, self.device = corpus, recipe, setting.seed, setting.device
+        self.mixup = mixup
         self.pad_id, self.mask_id = tokenizer.pad_token_id, tokenizer.mask_token_id
         self.weights = sampling_weights(corpus.token_counts, tokenizer.all_special_ids, recipe.mlm_smoothing)
         self._epoch = -1

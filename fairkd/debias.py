@@ -11,7 +11,7 @@ from __future__ import annotations
 import copy
 import math
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -114,7 +114,7 @@ def _make(
     if device.type == "cpu":
         keep_freed_memory()
     history, metrics = train_debiased(objective, model, progress=progress)
-    batches = MaskedBatches(corpus, teacher.tokenizer, setting.recipe, DEBIAS_SEED, device)
+    batches = MaskedBatches(replace(setting, seed=DEBIAS_SEED), teacher.tokenizer)
     record = _facts(objective, words, history, len(metrics))
     record |= compare_predictions(objective.original, model, corpus, batches)
     model.cpu()

@@ -2,29 +2,29 @@
 
 Pipeline of a step: 1 a batch is masked once; 2 the teacher reads it once, and once more with gender words exchanged
 if any arm mixes; 3 every arm's student reads it, takes its own losses (Section 2) against the same teacher outputs,
-and makes its own update. Differences between arms are
-therefore paired, and an arm trained alone has the same bits as the same arm trained beside others.
+and makes its own update. Differences between arms are therefore paired, and an arm trained alone has the same bits as
+the same arm trained beside others.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from fairkd.arms import Arm
 from fairkd.batches import MaskedBatches, Setting
-from fairkd.engine.digests import weights_digest
+from fairkd.engine.digests import foreign, weights_digest
 from fairkd.engine.loading import quiet
 from fairkd.engine.provenance import environment, peak_memory_bytes
 from fairkd.engine.store import REVISIONS, Store
 from fairkd.engine.training import Learner, fit, precision
 from fairkd.errors import DivergedError, InputError
 from fairkd.gender import PairTable, appendix_c
-from fairkd.losses import targets_of
-from fairkd.mixup import LEVELS, Mixup, mixes
+from fairkd.losses import LOSSES, targets_of
+from fairkd.mixup import COUNTERPARTS, LEVELS, SCOPES, Mixup, mixes
 from fairkd.objective import Supervision, arm_losses, supervise
 from fairkd.students import layer_map, student_from_teacher
 from fairkd.teachers.checkpoints import Teacher
@@ -51,11 +51,16 @@ def student_key(arm: Arm, setting: Setting, *, teacher: Teacher, mixup: Mixup | 
         "tokenizer": teacher.tokenizer_digest,
         "precision": precision(setting.device),
     }
+    functions: dict[str, Callable[..., Any]] = {name: LOSSES[name].rows for name in arm.losses}
+    functions |= {name: LEVELS[name].mix for name in arm.levels}
     if arm.levels:
         assert mixup is not None
+        functions |= {mixup.scope: SCOPES[mixup.scope]}
         spec["mixup"] = {"alpha": mixup.alpha, "scope": mixup.scope, "pairs": mixup.pairs.content}
         if any(LEVELS[level].mixes != "input" for level in arm.levels):
             spec["mixup"]["counterpart"] = mixup.counterpart
+    if own := foreign(functions):
+        spec["functions"] = own
     return Store.key("student", spec)
 
 
@@ -89,6 +94,7 @@ def distill(
     One update of two small students, on the teacher and the corpus of a profile; the second time both are there:
 
     >>> import tempfile
+    >>> from fairkd.arms import Arm
     >>> from fairkd.lab.materials import Materials
     >>> from fairkd.profile import Profile
     >>> folder = tempfile.TemporaryDirectory()
@@ -132,7 +138,7 @@ def check_arms(arms: Sequence[Arm], teacher: Any, counterpart: str) -> None:
             layer_map(arm.layers, depth)
         except InputError as error:
             raise InputError(f"arm {arm.name!r}: {error}") from None
-        if mixes(arm.levels, "hidden") and counterpart != "pass":
+        if mixes(arm.levels, "hidden") and COUNTERPARTS[counterpart] is not None:
             possible = " and ".join(name for name, level in LEVELS.items() if level.mixes != "hidden")
             raise InputError(
                 f"counterpart: {counterpart!r} knows no hidden states of the other word, which arm {arm.name!r} "
@@ -151,9 +157,7 @@ class _Run:
         self.arms, self.setting, self.teachers = arms, setting, teachers
         self.tokenizer = teachers["original"].tokenizer
         mixup = mixup if any(arm.levels for arm in arms.values()) else None
-        self.batches = MaskedBatches(
-            setting.corpus, self.tokenizer, setting.recipe, setting.seed, setting.device, mixup
-        )
+        self.batches = MaskedBatches(setting, self.tokenizer, mixup)
         self.total = setting.recipe.updates(len(self.batches))
         self.learners = {key: self._learner(key, arm) for key, arm in arms.items()}
         self.seconds = 0.0

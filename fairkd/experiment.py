@@ -30,6 +30,7 @@ from fairkd.lab.shell import check_names, skip_the_rest, stop_skipping
 from fairkd.profile import Profile
 from fairkd.show import tables
 from fairkd.text import corpus as corpora
+from fairkd.text.sequences import SHORTEST
 
 SWEEP_SEEDS = 3
 """Students a planted strength in :meth:`Experiment.planted`: words, not seeds, make its intervals wide."""
@@ -226,10 +227,15 @@ class Experiment:
         """A text with a gender word: ``suggested``, or if it has none of the profile's words, of the training text.
 
         Raises:
-            InputError: neither has one.
+            InputError: neither has one; or the suggested one is not one line of a length that training reads.
         """
         pairs, tokenizer = self.materials.pairs, self.materials.checkpoint.tokenizer
-        if len(pairs.find(torch.tensor([tokenizer(suggested)["input_ids"]])).at):
+        pieces, longest = tokenizer(suggested)["input_ids"], self.profile.corpus.max_length
+        if "\n" in suggested or not SHORTEST <= len(pieces) <= longest:
+            raise InputError(
+                f"the sentence has {len(pieces)} word pieces; allowed is one line of {SHORTEST} to {longest}"
+            )
+        if len(pairs.find(torch.tensor([pieces])).at):
             return suggested
         train = self.materials.corpus.train
         for ids, sequence, _ in train.chunks():

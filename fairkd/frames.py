@@ -2,7 +2,7 @@
 
 Every table is tidy: a row is what its comment says. low and high are the ends of a 95 % interval, p is two-sided, for
 "no difference", and p_holm is adjusted for the other rows of its table. The frames of ``exp.bias`` have the column
-``pooling`` besides, the last one.
+``pooling`` too, the last one (SEAT_SCORES has it anyway).
 
 >>> SEAT_AVERAGES[:3]
 ['arm', 'layers', 'seeds']

@@ -7,6 +7,7 @@ holds all logits; a loss of hidden states is trained in the row form that stands
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
@@ -15,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from fairkd.errors import InputError, one_of
 from fairkd.masking import IGNORED
 
 
@@ -46,8 +48,9 @@ def distillation_losses(
 
     A student that says of each of its three tokens what its teacher says has only the words to learn:
 
+    >>> import torch
     >>> logits, hidden, mask = torch.zeros(1, 3, 8), torch.ones(1, 3, 4), torch.ones(1, 3)
-    >>> labels = torch.tensor([[IGNORED, 5, IGNORED]])
+    >>> labels = torch.tensor([[-100, 5, -100]])
     >>> losses = distillation_losses(logits, logits, hidden, hidden, labels, mask)
     >>> {name: round(loss.item(), 3) for name, loss in losses.items()}  # ln 8 = 2.079
     {'ce': 0.0, 'mlm': 2.079, 'cos': 0.0}
@@ -103,6 +106,9 @@ class LossTerm:
     rows: Callable[..., Tensor]
     weight: float = 1.0
 
+    def __post_init__(self) -> None:
+        one_of(self.target, ("logits", "labels", "hidden"), "a loss's target")
+
 
 LOSSES = {
     "ce": LossTerm("logits", kl_rows, weight=5.0),
@@ -113,10 +119,28 @@ LOSSES = {
 loss of hidden states is a function and a line here: arms may then name it, and weights, keys of the store, training
 curves and their titles have it, while "full" stays what it was."""
 
-NAMED_WEIGHTS = {
-    "distilbert": {"ce": 5.0, "mlm": 2.0, "cos": 1.0},  # the released DistilBERT's
+FUSED = ("ce", "mlm")
+"""Those that :mod:`fairkd.engine.fused_losses` trains. Any other must compare hidden states."""
+
+NAMED_WEIGHTS: dict[str, dict[str, float]] = {
+    "distilbert": {},  # those of the table, which are the released DistilBERT's
     "paper-sum": {"ce": 1.0, "mlm": 1.0, "cos": 1.0},  # the plain sum that Section 2 prints
 }
+
+
+def check_loss(name: str) -> None:
+    """Raises InputError for a loss that no training could take or write down.
+
+    >>> check_loss("cos")
+    """
+    term = LOSSES[name]
+    if term.target != "hidden" and name not in FUSED:
+        raise InputError(
+            f"loss {name!r} compares {term.target}, which only {' and '.join(FUSED)} are trained with; a loss of your "
+            "own compares 'hidden' states"
+        )
+    if not re.fullmatch("[a-z][a-z0-9]*", name) or name == "step" or name == "loss":
+        raise InputError(f"loss {name!r}: a name has small letters and digits only, and is not 'step' or 'loss'")
 
 
 def targets_of(losses: Iterable[str]) -> set[str]:

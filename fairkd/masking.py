@@ -29,6 +29,7 @@ def sampling_weights(token_counts: Tensor | np.ndarray, special_ids: Collection[
     Returns:
         (vocab,) float64, not normalised.
 
+    >>> import numpy as np
     >>> sampling_weights(np.array([1000, 1, 100, 10_000]), special_ids=[0], smoothing=0.5)
     tensor([0.0000, 1.0000, 0.1000, 0.0100], dtype=torch.float64)
     """

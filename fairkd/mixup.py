@@ -29,10 +29,6 @@ SCOPES: dict[str, Callable[[Occurrences, int, int], tuple[int, Tensor]]] = {
 }
 """What shares one λ: (pair words, sequences, tokens of a sequence) -> how many λ to draw, and which each piece has."""
 
-COUNTERPARTS = ("pass", "vocabulary")
-"""Where the other word's logits come from: a second pass of the teacher, or the vocabulary of the one pass, with the
-logits of the two words exchanged."""
-
 
 @dataclass(frozen=True)
 class Mixup:
@@ -179,6 +175,10 @@ def exchanged_logits(own: Tensor, mixing: Mixing) -> Tensor:
     return own.scatter(1, here, own.gather(1, there)).scatter(1, there, own.gather(1, here))
 
 
+COUNTERPARTS: dict[str, Callable[[Tensor, Mixing], Tensor] | None] = {"pass": None, "vocabulary": exchanged_logits}
+"""Where the other word's logits come from: a second pass of the teacher (None), or the vocabulary of the one pass."""
+
+
 @dataclass(frozen=True)
 class Level:
     """A place where an arm can mix.
@@ -190,6 +190,9 @@ class Level:
 
     mixes: Literal["input", "logits", "hidden"]
     mix: Callable[..., Tensor]
+
+    def __post_init__(self) -> None:
+        one_of(self.mixes, ("input", "logits", "hidden"), "what a mixup level mixes")
 
 
 LEVELS = {

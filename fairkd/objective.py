@@ -20,7 +20,7 @@ from fairkd.engine.heads import last_hidden, vocabulary_logits
 from fairkd.engine.recipe import Recipe
 from fairkd.engine.training import autocast
 from fairkd.losses import LOSSES, targets_of
-from fairkd.mixup import LEVELS, Mixing, exchanged_logits, mixes
+from fairkd.mixup import COUNTERPARTS, LEVELS, Mixing, mixes
 
 MIXED = ("hidden", "logits")
 """What mixup can mix of a teacher's reading."""
@@ -80,12 +80,12 @@ def read_batch(teacher: Any, batch: MaskedBatch, needs: set[str], recipe: Recipe
         if mixing is None:
             plain = {level: soft for level in logits_levels if soft is not None}
             return Reading(hidden, soft, dict.fromkeys(hidden_levels, hidden), plain)
-        if hidden_levels or (logits_levels and batch.counterpart == "pass"):
+        if hidden_levels or (logits_levels and COUNTERPARTS[batch.counterpart] is None):
             other_hidden = last_hidden(teacher, mixing.swapped, mixing.swapped_mask)
         mixed_soft = {}
         for level in logits_levels:
             assert soft is not None  # an arm that mixes logits learns from them
-            own, other = _both_logits(teacher, hidden, other_hidden, batch.ce_rows, mixing)
+            own, other = _both_logits(teacher, hidden, other_hidden, batch, mixing)
             mixed = soften_(LEVELS[level].mix(own, other, mixing), recipe.temperature)
             mixed_soft[level] = soft.replaced(mixing.ce_at, mixed)
     mixed_hidden = {level: LEVELS[level].mix(hidden, other_hidden, mixing) for level in hidden_levels}
@@ -93,15 +93,17 @@ def read_batch(teacher: Any, batch: MaskedBatch, needs: set[str], recipe: Recipe
 
 
 def _both_logits(
-    teacher: Any, hidden: Tensor, other_hidden: Tensor | None, ce_rows: Tensor, mixing: Mixing
+    teacher: Any, hidden: Tensor, other_hidden: Tensor | None, batch: MaskedBatch, mixing: Mixing
 ) -> tuple[Tensor, Tensor]:
     """The two readings, logits (m, vocab), of those gender words that L_ce looks at.
 
-    Without a second pass (``counterpart`` "vocabulary") the other one has the logits of the two words exchanged.
+    The other one is of the second pass, or made from the first (:data:`fairkd.mixup.COUNTERPARTS`).
     """
-    own = _logits(teacher, _rows(hidden, ce_rows.index_select(0, mixing.ce_at)))
-    if other_hidden is None:
-        return own, exchanged_logits(own, mixing)
+    own = _logits(teacher, _rows(hidden, batch.ce_rows.index_select(0, mixing.ce_at)))
+    make = COUNTERPARTS[batch.counterpart]
+    if make is not None:
+        return own, make(own, mixing)
+    assert other_hidden is not None
     return own, _logits(teacher, _rows(other_hidden, mixing.swapped_at.index_select(0, mixing.ce_of)))
 
 
@@ -149,4 +151,5 @@ def arm_losses(
         assert taught is not None
         term = LOSSES[name].rows(_rows(hidden, batch.token_rows), _rows(taught, batch.token_rows))
         total, terms = total + weights[name] * term, terms | {name: term.detach()}
+    assert set(terms) == set(arm.losses)  # none is left out in silence
     return total, terms

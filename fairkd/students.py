@@ -70,7 +70,8 @@ def student_from_teacher(
     Raises:
         InputError: see :func:`layer_map`.
 
-    >>> from transformers import BertConfig
+    >>> import torch
+    >>> from transformers import BertConfig, BertForMaskedLM
     >>> size = {"hidden_size": 32, "num_attention_heads": 2, "intermediate_size": 64}
     >>> teacher = BertForMaskedLM(BertConfig(vocab_size=100, num_hidden_layers=4, **size)).eval()
     >>> student = student_from_teacher(teacher, 2)

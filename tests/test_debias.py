@@ -417,7 +417,7 @@ def test_the_original_teacher_is_left_as_it_was(world, result):
 @torch.no_grad()
 def test_figures_of_the_predictions_equal_their_literal_forms(world, result):
     original, other = world.teacher.model, result.teacher.model
-    batches = MaskedBatches(world.corpus, world.tokenizer, MASKS, 0, CPU)
+    batches = MaskedBatches(Setting(world.corpus, MASKS, 0, world.store, CPU), world.tokenizer)
     figures = compare_predictions(original, other, world.corpus, batches)
     assert figures.items() <= result.teacher.record["debias"].items()
     for name, model in (("before", original), ("after", other)):

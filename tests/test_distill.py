@@ -53,7 +53,7 @@ def same(a, b) -> bool:
 @pytest.mark.parametrize("fraction", [1.0, 0.3])
 def test_arm_losses_equal_the_reference_form(world, fraction):
     recipe = Recipe(batch_size=5, ce_token_fraction=fraction)
-    batch = MaskedBatches(world.corpus, world.tokenizer, recipe, 0, CPU)[1]
+    batch = MaskedBatches(Setting(world.corpus, recipe, 0, world.store, CPU), world.tokenizer)[1]
     teacher = world.teacher.model
     student = student_from_teacher(teacher, 2).eval()
     with torch.no_grad():

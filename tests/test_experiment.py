@@ -14,7 +14,8 @@ from fairkd.experiment import Experiment
 from fairkd.lab.materials import Materials, resolve_device, train_profile
 from fairkd.lab.plan import plan
 from fairkd.lab.shell import skipped
-from fairkd.seat import TESTS, evaluate, load_encoder
+from fairkd.losses import LOSSES
+from fairkd.seat import POOLINGS, TESTS, evaluate, load_encoder
 
 
 def tiny(folder, **values) -> Profile:
@@ -257,9 +258,13 @@ def test_every_notebook_plans_with_every_profile(notebook, profile, tmp_path, ca
 
 def test_a_sentence_without_gender_words_is_replaced_by_one_of_the_training_text(trained, capsys):
     experiment = Experiment("00_method", trained)
-    assert experiment.sentence("he went home.") == "he went home."
+    mine = "when he came home, he made the tea and went to bed."
+    assert experiment.sentence(mine) == mine
+    for wrong in ("he went home.", f"{mine}\n{mine}", mine * 20):
+        with pytest.raises(InputError, match=r"word pieces; allowed is one line of 12 to"):
+            experiment.sentence(wrong)
     assert "warnings" not in experiment.facts()
-    other = experiment.sentence("the doctor went home.")
+    other = experiment.sentence("the doctor came home and made the tea and went to bed.")
     pairs, tokenizer = experiment.materials.pairs, experiment.materials.checkpoint.tokenizer
     assert len(pairs.find(torch.tensor([tokenizer(other)["input_ids"]])).at)
     ids = tokenizer(other)["input_ids"]
@@ -273,6 +278,13 @@ def test_prepare_only_lets_only_the_first_cells_run():
         assert skipped([other]) == ["print('Not run: prepare_only.')\n"]
     for kept in ("prepare_only = False  # …\n", "exp = Experiment.begin('x', globals())\n"):
         assert skipped([kept]) == [kept]
+
+
+def test_a_cell_may_add_to_a_table_before_the_experiment_begins(tmp_path):
+    profile = Profile.load("tiny").changed(store_dir=str(tmp_path / "store"), runs_dir=str(tmp_path / "runs"))
+    Experiment.begin("02_ablation", profile.values() | {"LOSSES": LOSSES, "POOLINGS": POOLINGS, "TESTS": TESTS})
+    with pytest.raises(InputError, match="seed: no such parameter"):
+        Experiment.begin("02_ablation", profile.values() | {"seed": 3})
 
 
 def test_results_are_whole_or_absent(trained, tmp_path, monkeypatch):

@@ -63,7 +63,9 @@ def student(world):
 
 
 def batch_of(world, recipe, table, number=0, **mixup):
-    return MaskedBatches(world.corpus, world.tokenizer, recipe, 0, CPU, Mixup(table, **mixup))[number]
+    return MaskedBatches(Setting(world.corpus, recipe, 0, world.store, CPU), world.tokenizer, Mixup(table, **mixup))[
+        number
+    ]
 
 
 def texts(world, *lines):

@@ -14,9 +14,11 @@ from fairkd.arms import DISTILBERT, Arm, capacity_arms, named_arm
 from fairkd.batches import MaskedBatches, Setting
 from fairkd.bias.poolings import POOLINGS, Pooling
 from fairkd.distill import distill, student_key
+from fairkd.engine.digests import foreign
 from fairkd.engine.heads import last_hidden
 from fairkd.engine.recipe import Recipe
 from fairkd.engine.store import Store
+from fairkd.errors import InputError
 from fairkd.experiment import Experiment
 from fairkd.lab.plan import plan
 from fairkd.losses import LOSSES, LossTerm
@@ -67,7 +69,7 @@ def test_a_loss_term_of_one_entry_trains_and_full_keeps_its_bits(world, store, b
 
 def test_a_loss_term_of_one_entry_is_what_its_formula_says(world, squared):
     mine = Arm(name="mine", layers=2, losses=("mse",))
-    batch = MaskedBatches(world.corpus, world.tokenizer, RECIPE, 0, CPU)[0]
+    batch = MaskedBatches(Setting(world.corpus, RECIPE, 0, world.store, CPU), world.tokenizer)[0]
     teacher, student = world.teacher.model, student_from_teacher(world.teacher.model, 2).eval()
     with torch.no_grad():
         total, found = arm_losses(student, supervise({"original": teacher}, batch, [mine], RECIPE, CPU), mine, RECIPE)
@@ -104,6 +106,36 @@ def test_a_loss_term_of_one_entry_is_in_weights_keys_and_plan_and_joins_no_arm(w
     assert "mine" in plan(profile).to_string()
     with pytest.raises(ValueError, match=r"loss_weights: \['mse'\] missing, which arm 'mine' learns from"):
         profile.changed(loss_weights={"ce": 5.0, "mlm": 2.0, "cos": 1.0})
+
+
+def test_a_formula_that_changed_under_its_name_is_another_loss_and_pooling(world, store, squared, monkeypatch):
+    mine, setting = Arm(name="mine", layers=2, losses=("mse",)), Setting(world.corpus, RECIPE, 0, store, CPU)
+    before = student_key(mine, setting, teacher=world.teacher)
+
+    def squared_rows(student, teacher):
+        return (student - teacher).abs().mean()
+
+    monkeypatch.setitem(LOSSES, "mse", LossTerm("hidden", squared_rows, weight=0.5))
+    assert student_key(mine, setting, teacher=world.teacher) != before
+    first = foreign({"max": lambda hidden: hidden.max(dim=1).values, "cls": POOLINGS["cls"].pool})
+    assert first.keys() == {"max"}
+    assert first != foreign({"max": lambda hidden: hidden.min(dim=1).values})
+    with pytest.raises(InputError, match="its source cannot be read"):
+        foreign({"typed": eval("lambda hidden: hidden")})
+
+
+def test_an_entry_that_could_not_be_trained_or_shown_is_refused(monkeypatch):
+    with pytest.raises(InputError, match="a loss's target 'hiden' is unknown; allowed are logits, labels, hidden"):
+        LossTerm("hiden", squared_rows)
+    with pytest.raises(InputError, match="what a mixup level mixes 'inputs' is unknown"):
+        Level("inputs", exchanged)
+    monkeypatch.setitem(LOSSES, "rkl", LossTerm("logits", squared_rows))
+    with pytest.raises(ValueError, match="loss 'rkl' compares logits, which only ce and mlm are trained with"):
+        Arm(name="mine", layers=1, losses=("ce", "rkl"))
+    for name in ("my-loss", "loss", "step"):
+        monkeypatch.setitem(LOSSES, name, LossTerm("hidden", squared_rows))
+        with pytest.raises(ValueError, match="small letters and digits only"):
+            Arm(name="mine", layers=1, losses=(name,))
 
 
 def test_a_loss_term_of_one_entry_is_in_the_training_curves(world, store, squared):

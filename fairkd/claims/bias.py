@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 
@@ -29,6 +30,8 @@ class AverageSeat:
 
     effects: Mapping[str, Effects]
     layers: Mapping[str, int]
+    poolings: ClassVar[bool] = True
+    unmeasured: ClassVar[str] = "The bias of the students was not measured."
 
     def lacks(self, arms: Sequence[str]) -> str:
         """Which of the arms were not measured, in a sentence; "" if all were."""

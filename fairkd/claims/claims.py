@@ -231,6 +231,6 @@ def _verdicts(claims: Iterable[Claim], ruler: Ruler) -> pd.DataFrame:
 
 def _finding(claim: Claim, ruler: Ruler) -> Finding:
     if not isinstance(ruler, claim.ruler):
-        return Finding("not run", "The students were not evaluated on GLUE.")
+        return Finding("not run", claim.ruler.unmeasured)
     lacks = ruler.lacks(claim.arms)
     return Finding("not run", lacks) if lacks else claim.judge(ruler, claim.arms)

@@ -68,21 +68,6 @@ CITATION = (
     "https://doi.org/10.18653/v1/2022.gebnlp-1.27"
 )
 
-BIBTEX = """\
-@inproceedings{ahn-etal-2022-knowledge,
-  title     = {Why Knowledge Distillation Amplifies Gender Bias and How to Mitigate from the Perspective of
-               {DistilBERT}},
-  author    = {Ahn, Jaimeen and Lee, Hwaran and Kim, Jinhwa and Oh, Alice},
-  booktitle = {Proceedings of the 4th Workshop on Gender Bias in Natural Language Processing (GeBNLP)},
-  year      = {2022},
-  month     = jul,
-  pages     = {266--272},
-  address   = {Seattle, Washington},
-  publisher = {Association for Computational Linguistics},
-  doi       = {10.18653/v1/2022.gebnlp-1.27},
-}
-"""
-
 
 def average(cells: Mapping[str, float]) -> float:
     """The mean of the cells of one arm in a printed table, such as ``average(TABLE2["mixup-x"])``."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -35,6 +36,8 @@ class AverageGlue:
 
     quality: Mapping[str, TaskScores]
     suite: str
+    poolings: ClassVar[bool] = False
+    unmeasured: ClassVar[str] = "The students were not evaluated on GLUE."
 
     def lacks(self, arms: Sequence[str]) -> str:
         """Why these arms have no average on the suite; "" if all have.

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
+from collections.abc import Callable, Mapping
 from typing import Any
+
+from fairkd.errors import InputError
 
 ARCHITECTURE = (
     "model_type",
@@ -39,3 +43,22 @@ def tokenizer_digest(tokenizer: Any) -> str:
     state = {name: value for name, value in state.items() if name not in ("truncation", "padding")}
     special = {name: str(token) for name, token in tokenizer.special_tokens_map.items()}
     return hashlib.sha256(json.dumps([state, special], sort_keys=True).encode()).hexdigest()
+
+
+def foreign(functions: Mapping[str, Callable[..., Any]]) -> dict[str, str]:
+    """Digests of the sources of those functions that are not the package's own, for a key of the store.
+
+    A loss that was changed under its old name then is another loss. What such a function calls is not looked at; the
+    package's own formulas count by their revision (:data:`fairkd.engine.store.REVISIONS`).
+
+    Raises:
+        InputError: the source of a function cannot be read.
+    """
+    found = {}
+    for name, function in functions.items():
+        if not function.__module__.startswith("fairkd."):
+            try:
+                found[name] = hashlib.sha256(inspect.getsource(function).encode()).hexdigest()
+            except OSError:
+                raise InputError(f"{name}: its source cannot be read; define it in a file or a notebook cell") from None
+    return found

@@ -16,8 +16,10 @@ from fairkd import seat
 from fairkd.arms import Arm
 from fairkd.batches import Setting
 from fairkd.bias.encoding import load_encoder
+from fairkd.bias.poolings import POOLINGS
 from fairkd.debias import debias, debias_key
 from fairkd.distill import check_arms, distill, student_key
+from fairkd.engine.digests import foreign
 from fairkd.engine.setup import setup
 from fairkd.engine.store import REVISIONS, Store
 from fairkd.errors import DivergedError, InputError
@@ -26,8 +28,7 @@ from fairkd.mixup import Mixup
 from fairkd.profile import Profile
 from fairkd.teachers import checkpoints as teachers
 from fairkd.teachers.adapt import TEACHER_SEED, adaptation_recipe, needs_adaptation, prepare, teacher_key
-from fairkd.teachers.wordlists import WordLists
-from fairkd.teachers.wordlists import load_words as load_words
+from fairkd.teachers.wordlists import WordLists, load_words
 from fairkd.text import corpus as corpora
 from fairkd.text.sources import is_path
 
@@ -251,6 +252,8 @@ class Materials:
         options = {"n_samples": seat_of.permutations, "n_bootstrap": seat_of.bootstrap, "seed": 0}
         spec = {"version": REVISIONS["seat"], "weights": weights, "poolings": list(seat_of.poolings), **options}
         spec["tokenizer"] = self.teacher.tokenizer_digest
+        if own := foreign({name: POOLINGS[name].pool for name in seat_of.poolings}):
+            spec["functions"] = own
         key = Store.key("seat", spec)
         if key in self._measured:  # every table of a notebook asks for the same students
             return self._measured[key]

@@ -89,7 +89,7 @@ def cost(profile: Profile) -> list[tuple[str, str]]:
     peak = matmul_rate(materials.device)
     memory = memory_bytes(teacher, arms, batch, chunk=CHUNK[materials.device.type])
     disk = BYTES * len(profile.seeds) * sum(teacher.at_depth(arm.layers).parameters for arm in arms)
-    unknown = "not known before the corpus is tokenised (fairkd train with prepare_only)"
+    unknown = "not known before the corpus is tokenised (fairkd train begins with it)"
     passes = "one pass for the one seed" if len(profile.seeds) == 1 else f"{len(profile.seeds)} passes, one a seed"
     rows = [
         ("corpus", "in store" if corpus else missing),

@@ -16,7 +16,10 @@ def check_names(parameters: dict[str, Any]) -> None:
     names = [
         name
         for name, value in parameters.items()
-        if not name.startswith(("_", "PAPERMILL_")) and name not in shell and isinstance(value, plain)
+        if not name.startswith(("_", "PAPERMILL_"))
+        and name not in shell
+        and isinstance(value, plain)
+        and not name.isupper()  # a table, such as LOSSES, to which a cell added an entry
     ]
     for name in names:
         if name not in Profile.parameters():

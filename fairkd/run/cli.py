@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 import yaml
 
+from fairkd.bias.poolings import POOLINGS
 from fairkd.errors import DivergedError, InputError
 from fairkd.profile import Profile
 
@@ -101,7 +102,7 @@ def export(
 def seat(
     model: Annotated[str, typer.Argument(help="Hub id or folder of a BERT-like encoder, or 'embedded'.")],
     tokenizer: Annotated[str | None, typer.Option(help="Where the tokenizer is, if not with the model.")] = None,
-    pooling: Annotated[list[str] | None, typer.Option(help="mean, cls or first_token; repeatable.")] = None,
+    pooling: Annotated[list[str] | None, typer.Option(help=f"{', '.join(POOLINGS)}; repeatable.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     """Measure the six SEAT tests on any encoder. Positive effect sizes are stereotypical."""

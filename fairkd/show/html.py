@@ -1,4 +1,6 @@
-"""HTML in one place: every tag stands in ``templates/``, which Jinja2 fills, and here is the data that fills tables.
+"""HTML in one place: every tag that is written stands in ``templates/``, which Jinja2 fills; here is what fills them.
+
+(:mod:`fairkd.show.pages.markup` adds contents, boxes and buttons to a finished page, as elements of its tree.)
 
 Jinja2 escapes every text that it puts into a template, so that a hostile string in a data set or a model's name stays
 text. Only :class:`Html`, which a template made, goes in as it is.
@@ -24,7 +26,7 @@ ENVIRONMENT = Environment(
     lstrip_blocks=True,
 )
 # Pieces that are by turns plain and the index of a symbol: "L_ce is" -> ["L", "ce", " is"].
-ENVIRONMENT.filters["symbols"] = re.compile(r"(?<=\bL)_([a-z]+)").split
+ENVIRONMENT.filters["symbols"] = re.compile(r"(?<=\bL)_([a-z][a-z0-9]*)").split
 
 
 @dataclass(frozen=True, repr=False)

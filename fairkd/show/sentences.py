@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from fairkd.claims import claims, paper
-from fairkd.claims.quality import AverageGlue
+from fairkd.claims.planted import planted_checks
 from fairkd.names import TEACHER, arm_title, arm_titles
 from fairkd.profile import Profile
 from fairkd.show.html import Html, render
@@ -40,7 +39,7 @@ def not_run(what: str, notebook: str, *, profile: str = "") -> Html:
 def all_claims(*results: Tables | None, poolings: Sequence[str]) -> pd.DataFrame:
     """Every claim: a row a claim and pooling, from the notebooks that judged them; "not run" for the others.
 
-    Claims on GLUE know no pooling and stand with the headline's.
+    Claims whose ruler knows no pooling, such as those on GLUE, stand with the headline's.
 
     Args:
         results: tables of each notebook by name, None if it did not finish.
@@ -48,12 +47,12 @@ def all_claims(*results: Tables | None, poolings: Sequence[str]) -> pd.DataFrame
     """
     judged = [frame for one in results if one for name, frame in one.items() if name.endswith("_claims")]
     nothing = claims.judge({}, layers={})
-    on_glue = [claim.number for claim in claims.CLAIMS if claim.ruler is AverageGlue]
+    once = [claim.number for claim in claims.CLAIMS if not claim.ruler.poolings]
     tables = []
     for pooling in poolings:
         headline = pooling == poolings[0]
         own = [frame[frame.pooling.isin([pooling, ""] if headline else [pooling])] for frame in judged]
-        others = nothing if headline else nothing[~nothing.claim.isin(on_glue)]
+        others = nothing if headline else nothing[~nothing.claim.isin(once)]
         table = pd.concat([*own, others], ignore_index=True).assign(pooling=pooling)
         table = table.drop_duplicates("claim").sort_values("claim", ignore_index=True)
         tables.append(claims.with_holm(table))
@@ -79,7 +78,8 @@ def controlled_sentence(profile: Profile, frames: Mapping[str, Tables]) -> Html:
 
 
 def planted_sentence(frame: pd.DataFrame) -> Html:
-    """What the measured bias should do if it follows the planted strength, and whether it does (headline pooling).
+    """What the measured bias should do (:func:`fairkd.claims.planted.planted_checks`), and whether it does; headline
+    pooling.
 
     Args:
         frame: as from :meth:`fairkd.experiment.Experiment.planted`.
@@ -87,18 +87,11 @@ def planted_sentence(frame: pd.DataFrame) -> Html:
     rows = []
     for arm, own in frame[frame.pooling == frame.pooling.iloc[0]].groupby("arm", sort=False):
         own = own.sort_values("strength")
-        zero, others = own[own.strength == 0], own[own.strength != 0]
-        within = (zero.signed_low <= 0) & (zero.signed_high >= 0)
-        far = others[others.strength.abs() == others.strength.abs().max()]
-        away = np.where(far.strength > 0, far.signed_low > 0, far.signed_high < 0)
-        checks = {
-            "rises with the strength": (own.signed.diff().iloc[1:] > 0).all(),
-            "zero lies in the interval where nothing is planted": within.all(),
-            "has the sign of the strength": (np.sign(others.signed) == np.sign(others.strength)).all(),
-            "its interval leaves zero at the largest strengths": away.all(),
-        }
         values = ", ".join(f"{number(s, 2)}: {number(v, 2)}" for s, v in zip(own.strength, own.signed, strict=True))
-        rows += [{"model": arm, "mean signed d": text, "holds": "yes" if ok else "NO"} for text, ok in checks.items()]
+        rows += [
+            {"model": arm, "mean signed d": text, "holds": "yes" if ok else "NO"}
+            for text, ok in planted_checks(own).items()
+        ]
         rows.append({"model": arm, "mean signed d": f"by strength: {values}", "holds": ""})
     return table(pd.DataFrame(rows), caption=f"Does the measured bias follow the planted one? {PLANTED_NOTE}")
 

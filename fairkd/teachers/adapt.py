@@ -115,7 +115,7 @@ def _make(key: str, checkpoint: Checkpoint, model: Any, setting: Setting, *, ada
             decoder_bias=log_unigram(corpus.token_counts, model.config.vocab_size),
         )
     model.to(device)
-    batches = MaskedBatches(corpus, checkpoint.tokenizer, recipe, setting.seed, device)
+    batches = MaskedBatches(setting, checkpoint.tokenizer)
     before = heldout_mlm_loss(model, corpus, batches)
     learner = _adapt(model, batches, setting, store.unfinished(key), progress) if adapted else None
     after = heldout_mlm_loss(model, corpus, batches) if adapted else before

@@ -28,7 +28,7 @@ from torch import Tensor
 
 from fairkd.engine.training import autocast
 from fairkd.teachers.checkpoints import Teacher
-from fairkd.teachers.debias_recipe import LAYERS, DebiasRecipe
+from fairkd.teachers.debias_recipe import LAYERS, TARGETS, DebiasRecipe
 from fairkd.teachers.occurrences import Batch, BatchReader, Lexicon, Spans, choose, count_kinds
 from fairkd.teachers.wordlists import LIST_NAMES, WordLists
 from fairkd.text.corpus import Corpus
@@ -123,7 +123,7 @@ class Objective:
 
     @property
     def _neutral(self) -> dict[str, bool]:
-        return {"stereotype": True, "whole": self.recipe.target == "sentence"}
+        return {"stereotype": True, "whole": TARGETS[self.recipe.target]}
 
     def loss(self, model: Any, step: Step) -> tuple[Tensor, dict[str, Tensor]]:
         """The weighted sum that is minimised, and both terms without gradients."""

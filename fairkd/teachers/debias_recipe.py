@@ -13,8 +13,8 @@ from fairkd.errors import one_of
 LAYERS = {"all": slice(None), "first": slice(0, 1), "last": slice(-1, None)}
 """Hidden states in L_debias: the embedding output and every layer, the embedding output, the last layer."""
 
-TARGETS = ("token", "sentence")
-"""What becomes orthogonal to the gender words: each stereotype word, or each token of its sequence."""
+TARGETS = {"token": False, "sentence": True}
+"""What becomes orthogonal to the gender words: each stereotype word, or its whole sequence (True)."""
 
 
 @dataclass(frozen=True, kw_only=True, config=SETTINGS)

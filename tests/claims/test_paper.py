@@ -1,5 +1,7 @@
 """The printed values, and the averages that the paper's own cells give."""
 
+from pathlib import Path
+
 import pandas as pd
 import pytest
 
@@ -106,8 +108,7 @@ def test_the_other_printed_values():
     assert paper.FIGURE1_R == -0.82
 
 
-def test_the_citation_names_the_paper_in_both_forms():
-    for text in (paper.CITATION, paper.BIBTEX):
+def test_the_citation_names_the_paper():
+    for text in (paper.CITATION, Path("README.md").read_text(encoding="utf-8")):
         assert "Why Knowledge Distillation Amplifies Gender Bias" in text
         assert "10.18653/v1/2022.gebnlp-1.27" in text
-    assert paper.BIBTEX.count("{") == paper.BIBTEX.count("}")

@@ -7,7 +7,7 @@ import pytest
 import torch
 from transformers import get_linear_schedule_with_warmup
 
-from fairkd.batches import MaskedBatches
+from fairkd.batches import MaskedBatches, Setting
 from fairkd.engine.recipe import Recipe, learning_rate
 from fairkd.engine.training import Learner, adamw, dropout_from, fit
 
@@ -48,20 +48,20 @@ def test_number_of_updates(n_batches, n_epoch, accumulation, max_steps, expected
 
 def test_a_batch_is_the_same_whatever_was_asked_for_before(world):
     recipe = Recipe(batch_size=8, ce_token_fraction=0.5)
-    first = MaskedBatches(world.corpus, world.tokenizer, recipe, 0, CPU)
-    second = MaskedBatches(world.corpus, world.tokenizer, recipe, 0, CPU)
+    first = MaskedBatches(Setting(world.corpus, recipe, 0, world.store, CPU), world.tokenizer)
+    second = MaskedBatches(Setting(world.corpus, recipe, 0, world.store, CPU), world.tokenizer)
     for number in (0, 1, len(first) + 2):
         first[number]
     for number in (len(first) + 2, 1):
         a, b = first[number], second[number]
         for field in ("input_ids", "corrupted", "labels", "attention_mask", "mlm_rows", "ce_rows"):
             assert torch.equal(getattr(a, field), getattr(b, field)), field
-    other_seed = MaskedBatches(world.corpus, world.tokenizer, recipe, 1, CPU)
+    other_seed = MaskedBatches(Setting(world.corpus, recipe, 1, world.store, CPU), world.tokenizer)
     assert not torch.equal(first[1].input_ids[:, :12], other_seed[1].input_ids[:, :12])
 
 
 def test_an_epoch_reads_every_sequence_once(world):
-    batches = MaskedBatches(world.corpus, world.tokenizer, Recipe(batch_size=8), 0, CPU)
+    batches = MaskedBatches(Setting(world.corpus, Recipe(batch_size=8), 0, world.store, CPU), world.tokenizer)
     rows = sum(len(batches[number].input_ids) for number in range(len(batches)))
     tokens = sum(batches[number].tokens for number in range(len(batches)))
     assert rows == len(world.corpus.train)
@@ -178,7 +178,9 @@ def test_a_checkpoint_that_cannot_be_read_is_passed_over(tmp_path, capsys):
 
 
 def test_rows_of_a_batch_are_where_they_say(world):
-    batch = MaskedBatches(world.corpus, world.tokenizer, Recipe(batch_size=8, ce_token_fraction=0.4), 0, CPU)[3]
+    batch = MaskedBatches(
+        Setting(world.corpus, Recipe(batch_size=8, ce_token_fraction=0.4), 0, world.store, CPU), world.tokenizer
+    )[3]
     assert torch.equal(batch.head_rows[: len(batch.ce_rows)], batch.ce_rows)
     assert torch.equal(batch.head_rows[-len(batch.mlm_rows) :], batch.mlm_rows)
     assert len(batch.head_rows.unique()) == len(batch.head_rows)

@@ -9,7 +9,7 @@ from transformers import BertConfig, BertForMaskedLM
 
 from benchmarks.machine import peak_extra_bytes
 from fairkd.arms import Arm, named_arm
-from fairkd.batches import MaskedBatches
+from fairkd.batches import MaskedBatches, Setting
 from fairkd.engine.fused_losses import CHUNK
 from fairkd.engine.recipe import Recipe
 from fairkd.engine.training import Learner
@@ -44,7 +44,7 @@ def counts_of(batch):
 def batch(world, request):
     recipe = Recipe(batch_size=8, ce_token_fraction=request.param)
     pairs = PairTable(appendix_c(), world.tokenizer)
-    return recipe, MaskedBatches(world.corpus, world.tokenizer, recipe, 0, CPU, Mixup(pairs))[1]
+    return recipe, MaskedBatches(Setting(world.corpus, recipe, 0, world.store, CPU), world.tokenizer, Mixup(pairs))[1]
 
 
 @pytest.mark.parametrize("names", [(name,) for name in ARMS] + [ARMS], ids="+".join)
@@ -94,9 +94,8 @@ def test_activations_are_those_that_autograd_keeps(world, batch):
 def test_memory_is_what_a_step_holds_at_its_peak(world, names):
     """Weights and moments as they are, and beyond them the most that one step holds (allocations counted)."""
     recipe = Recipe(batch_size=16)
-    batch = MaskedBatches(
-        world.corpus, world.tokenizer, recipe, 0, CPU, Mixup(PairTable(appendix_c(), world.tokenizer))
-    )[1]
+    mixup = Mixup(PairTable(appendix_c(), world.tokenizer))
+    batch = MaskedBatches(Setting(world.corpus, recipe, 0, world.store, CPU), world.tokenizer, mixup)[1]
     teacher = teacher_of(30522, hidden=128)
     arms = [named_arm(name, student_layers=4) for name in names]
     learners = [

@@ -178,7 +178,7 @@ def collate_by_eight(sequences: Sequences, rows: list[int], pad_id: int) -> tupl
 
 @torch.no_grad()
 def test_heldout_loss_equals_a_literal_sum_over_sequences(world):
-    batches = MaskedBatches(world.corpus, world.tokenizer, Recipe(), 0, CPU)
+    batches = MaskedBatches(Setting(world.corpus, Recipe(), 0, world.store, CPU), world.tokenizer)
     model: BertForMaskedLM = world.teacher.model
     order = sorted(range(len(world.corpus.heldout)), key=lambda i: (world.corpus.heldout.lengths[i], i))
     total, count = 0.0, 0
@@ -202,7 +202,7 @@ def test_heldout_batches_are_not_longer_than_the_longest_sequence(world, tmp_pat
         vocab_size=len(world.tokenizer), hidden_size=16, num_hidden_layers=1, num_attention_heads=1,
         intermediate_size=32, max_position_embeddings=50,
     )  # fmt: skip
-    batches = MaskedBatches(corpus, world.tokenizer, Recipe(), 0, CPU)
+    batches = MaskedBatches(Setting(corpus, Recipe(), 0, world.store, CPU), world.tokenizer)
     lengths = {batch.input_ids.shape[1] for batch in heldout_batches(corpus, batches)}
     assert max(lengths) == 50 == corpus.heldout.lengths.max()
     assert math.isfinite(heldout_mlm_loss(BertForMaskedLM(config), corpus, batches))

@@ -44,7 +44,7 @@ def theme() -> AbstractContextManager[None]:
 
 def subscripts(title: str) -> str:
     """A title with "L_ce" set as a symbol."""
-    return re.sub(r"\bL_([a-z]+)", r"$L_{\\mathrm{\1}}$", title)
+    return re.sub(r"\bL_([a-z][a-z0-9]*)", r"$L_{\\mathrm{\1}}$", title)
 
 
 def show(

@@ -55,7 +55,8 @@ def training(metrics: pd.DataFrame) -> Figure:
         else:
             figure.legend(*handles, loc="outside upper right", ncols=min(4, len(arms) or 1))
         last = metrics.sort_values("step").groupby(["arm"], sort=False).tail(1)
-        ends = ", ".join(f"{r.arm} {number(getattr(r, terms[0]), 2)}" for r in records(last)) if terms else "none"
+        values = zip(last.arm, last[terms[0]], strict=True) if terms else ()
+        ends = ", ".join(f"{arm} {number(value, 2)}" for arm, value in values) or "none"
         name = f"L_{terms[0]}" if terms else "loss"
         figure.set_label(f"Training losses against updates for {len(arms)} arms; last {name}: {ends}")
     return figure

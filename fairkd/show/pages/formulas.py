@@ -6,12 +6,16 @@ In JupyterLab the same TeX is drawn by the MathJax that comes with it.
 from __future__ import annotations
 
 from typing import Any
+from xml.etree import ElementTree
 
 from jinja2 import pass_context
 from latex2mathml.converter import convert
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
 from fairkd.show.html import Html, render
+
+MATHML = "http://www.w3.org/1998/Math/MathML"
+ElementTree.register_namespace("", MATHML)
 
 
 class Renderer(IPythonRenderer):
@@ -27,9 +31,16 @@ class Renderer(IPythonRenderer):
 
 def _mathml(tex: str, display: str) -> str:
     try:
-        return str(convert(tex, display=display))
+        formula = ElementTree.fromstring(convert(tex, display=display))
     except Exception:  # the library raises many kinds
         return ""
+    # Without a font for mathematics Chromium lowers an index only where it is tall: each gets a strut of no width.
+    for script in [node for kind in ("msub", "msubsup") for node in formula.iter(f"{{{MATHML}}}{kind}")]:
+        row = ElementTree.Element(f"{{{MATHML}}}mrow")
+        row.append(script[1])
+        ElementTree.SubElement(row, f"{{{MATHML}}}mspace", height="0.9em")
+        script[1] = row
+    return ElementTree.tostring(formula, encoding="unicode")
 
 
 @pass_context

@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from fairkd.claims import paper
-from fairkd.names import arm_titles
+from fairkd.names import arm_name, arm_titles
 from fairkd.show.html import Cell, Html, Row
 from fairkd.show.tables.plain import frame, missing, records, table
 from fairkd.wording import number, p_text
@@ -88,8 +88,8 @@ def table3_printed(suite: str = "") -> Html:
     cells = [_printed(means[arm], best=arm in highest(means)) for arm in arms]
     rows.append(Row([Cell("Avg.", head="row"), *cells], kind="total"))
     other = f" with scores on {suite}: those are other tests" if suite else " with scores on other tests"
-    words = {"full": "all losses", "no-cos": "without L_cos", "no-ce": "without L_ce"}
-    losses = ", ".join(f"{number(paper.TABLE1_GLUE_AVERAGE[arm], 1)} ({text})" for arm, text in words.items())
+    printed = paper.TABLE1_GLUE_AVERAGE
+    losses = ", ".join(f"{number(value, 1)} ({arm_name(arm).brief})" for arm, value in printed.items())
     caption = (
         f"Printed in the paper's Table 3, on GLUE, in percent; the best of a row in bold. Not comparable{other}. "
         f"The averages in Table 1: {losses}."
