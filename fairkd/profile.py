@@ -26,6 +26,7 @@ from fairkd.errors import InputError, nearest, one_of
 from fairkd.glue.recipe import GlueRecipe
 from fairkd.glue.tasks import find_tasks
 from fairkd.teachers.debias_recipe import DebiasRecipe
+from fairkd.text.planted import PREFIX
 from fairkd.text.sources import is_path
 
 PARAMETERS = "papermill_params"
@@ -191,7 +192,7 @@ class Profile(RunSettings):
         if teacher.source in ("embedded", "scratch") and teacher.adapt == "never":
             yield f"adapt: teacher {teacher.source!r} has no trained MLM head, so 'never' is not possible"
         yield from self._path_problems()
-        if self.planted_strengths and not self.corpus.sources[0].startswith("planted:"):
+        if self.planted_strengths and not self.corpus.sources[0].startswith(PREFIX):
             sources = list(self.corpus.sources)
             yield f"planted_strengths: needs the corpus 'planted:STRENGTH', not {sources}; or write null"
         yield from self._arm_problems()

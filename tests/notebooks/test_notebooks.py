@@ -324,6 +324,9 @@ def test_method_draws_its_formulas_from_disk_without_network(tiny, visit, width,
     fraction = tab.locator("math mfrac").first
     above, below = (fraction.locator(f"> :nth-child({n})").bounding_box()["y"] for n in (1, 2))
     assert above < below  # drawn as a fraction, not as a row of letters
+    ends = "e => [e.children[0], e.children[1].children[0]].map(n => n.getBoundingClientRect().bottom)"
+    symbol, index = tab.locator("math[display=block] msub").first.evaluate(ends)
+    assert index > symbol  # an index hangs below its symbol
     assert without_data(tab.seen) == []
 
 

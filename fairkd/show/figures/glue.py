@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import isotonic_regression
 
-from fairkd.names import arm_titles
+from fairkd.names import TEACHER, arm_titles
 from fairkd.show.figures.style import OURS, TEACHER_COLOUR, forest, shared_legend, subscripts, theme
 from fairkd.show.tables.baselines import BASELINE_TITLES
 from fairkd.show.tables.plain import records
@@ -48,10 +48,10 @@ def bias_quality(
         inches = max(3.4, _NAME * len(drawn))
         figure = Figure(figsize=(8.6, 0.9 + inches), layout="constrained")
         axis = figure.subplots()
-        if "teacher" not in set(drawn.arm):
-            _teacher_band(axis, seat[seat.arm == "teacher"])
-        _crosses(axis, drawn[drawn.arm != "teacher"], "o", OURS, "-", "students")
-        _crosses(axis, drawn[drawn.arm == "teacher"], "s", TEACHER_COLOUR, "--", "teacher")
+        if TEACHER not in set(drawn.arm):
+            _teacher_band(axis, seat[seat.arm == TEACHER])
+        _crosses(axis, drawn[drawn.arm != TEACHER], "o", OURS, "-", "students")
+        _crosses(axis, drawn[drawn.arm == TEACHER], "s", TEACHER_COLOUR, "--", "teacher")
         axis.margins(0.06)
         _names(axis, drawn, titles, inches)
         note = f"\nnot shown, a task failed: {', '.join(left_out)}" if left_out else ""

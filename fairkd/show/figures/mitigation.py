@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from fairkd.bias.stimuli import TESTS
-from fairkd.names import TEST_TITLES, arm_titles
+from fairkd.names import TEACHER, TEST_TITLES, arm_titles
 from fairkd.show.figures.style import OURS, TEACHER_COLOUR, forest, hollow, shared_legend, subscripts, theme, zero
 from fairkd.show.tables.plain import records
 from fairkd.wording import interval, number
@@ -24,7 +24,7 @@ def mixup(tests: pd.DataFrame, *, pooling: str, printed: Mapping[str, Mapping[st
         pooling: which sentence vectors.
         printed: arm -> test -> the paper's value.
     """
-    data = tests[(tests.pooling == pooling) & (tests.arm != "teacher")]
+    data = tests[(tests.pooling == pooling) & (tests.arm != TEACHER)]
     titles = arm_titles(data.arm.drop_duplicates())
     arms, heights = list(titles), np.arange(len(titles))
     with theme():
@@ -108,7 +108,7 @@ def planted_strengths(data: pd.DataFrame, *, pooling: str) -> Figure:
         zero(axis, upright=True)
         for arm, label, shift, look in (
             (
-                "teacher",
+                TEACHER,
                 "teacher",
                 -aside,
                 {"color": TEACHER_COLOUR, "marker": "s", "linestyle": "--", "markersize": 5},

@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from fairkd.bias.stimuli import TESTS
-from fairkd.names import TEST_TITLES, arm_title
+from fairkd.names import TEACHER, TEST_TITLES, arm_title
 from fairkd.show.figures.style import forest, hollow, points, shared_legend, subscripts, teacher_line, theme, zero
 from fairkd.show.tables.plain import records
 from fairkd.wording import interval, number
@@ -30,8 +30,8 @@ def capacity(averages: pd.DataFrame, correlation: pd.DataFrame, *, printed_r: fl
         notes = []
         for axis, pooling in zip(axes, poolings, strict=True):
             rows = averages[averages.pooling == pooling]
-            students = rows[rows.arm != "teacher"].sort_values("layers")
-            teacher_line(axis, rows[rows.arm == "teacher"], "average", "low", "high")
+            students = rows[rows.arm != TEACHER].sort_values("layers")
+            teacher_line(axis, rows[rows.arm == TEACHER], "average", "low", "high")
             points(axis, students.layers, students.average, students.low, students.high, label="students")
             note = _correlation_note(correlation[correlation.pooling == pooling], printed_r)
             axis.set_title(f"{pooling} pooling\n{note}")
@@ -65,9 +65,9 @@ def per_test(
         panels = figure.subplots(2, 3, sharex=True, sharey=True)
         for axis, test in zip(panels.flat, TESTS, strict=True):
             rows = data[data.test == test]
-            students = rows[rows.arm != "teacher"].sort_values("layers")
+            students = rows[rows.arm != TEACHER].sort_values("layers")
             zero(axis, upright=False)
-            teacher_line(axis, rows[rows.arm == "teacher"], "effect_size", "low", "high")
+            teacher_line(axis, rows[rows.arm == TEACHER], "effect_size", "low", "high")
             points(axis, students.layers, students.effect_size, students.low, students.high, label="students")
             if printed and printed_layers is not None:
                 hollow(axis, [printed_layers], [printed[test]])
@@ -92,7 +92,7 @@ def ablation(scores: pd.DataFrame, *, pooling: str, printed: Mapping[str, Mappin
         printed: arm -> test -> the paper's value.
     """
     data = scores[scores.pooling == pooling]
-    arms = [arm for arm in data.arm.drop_duplicates() if arm != "teacher"]
+    arms = [arm for arm in data.arm.drop_duplicates() if arm != TEACHER]
     with theme():
         figure = Figure(figsize=(max(2.3 * len(arms), 4.5) + 0.6, 3.6), layout="constrained")
         axes = np.atleast_1d(figure.subplots(1, len(arms), sharex=True, sharey=True))
@@ -131,5 +131,5 @@ def _series(students: pd.DataFrame) -> str:
 
 
 def _range(data: pd.DataFrame, test: str) -> str:
-    values = data[(data.test == test) & (data.arm != "teacher")].effect_size.to_numpy(dtype=float)
+    values = data[(data.test == test) & (data.arm != TEACHER)].effect_size.to_numpy(dtype=float)
     return f"{number(values.min(), 2)} to {number(values.max(), 2)}"

@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from fairkd.claims import paper
-from fairkd.names import arm_name, arm_titles
+from fairkd.names import TEACHER, arm_name, arm_titles
 from fairkd.show.html import Cell, Html, Row
 from fairkd.show.tables.plain import frame, missing, records, table
 from fairkd.wording import number, p_text
@@ -110,7 +110,7 @@ def glue_row(averages: pd.DataFrame, columns: Sequence[str], printed: Iterable[s
     eight = "tasks" not in averages or bool((averages.tasks == len(METRIC_WORDS)).all())
     real = suite == "GLUE" and eight
     unit = "percent" if eight else f"percent, {int(averages.tasks.min())} of {len(METRIC_WORDS)} tasks"
-    students = [arm for arm in columns if arm != "teacher" and arm in means.index]
+    students = [arm for arm in columns if arm != TEACHER and arm in means.index]
     best = highest({arm: means.average[arm] for arm in students})
     best_printed = highest(paper.TABLE1_GLUE_AVERAGE) if real else set()
     row = [Cell(f"{suite} Avg.", below=(unit,), head="row")]
@@ -164,7 +164,7 @@ def mini_glue_examples(data: pd.DataFrame, *, suite: str = "mini-GLUE (synthetic
 
 def covers(tasks: pd.DataFrame) -> str:
     """What the intervals are over, of a frame with the columns arm and seeds; the teacher has one copy."""
-    seeds = sorted(set(tasks.loc[tasks.arm != "teacher", "seeds"])) or [1]
+    seeds = sorted(set(tasks.loc[tasks.arm != TEACHER, "seeds"])) or [1]
     if max(seeds) == 1:
         return "development examples (one seed)"
     return f"development examples and {' to '.join(str(n) for n in dict.fromkeys((seeds[0], seeds[-1])))} seeds"
@@ -172,7 +172,7 @@ def covers(tasks: pd.DataFrame) -> str:
 
 def highest(values: Mapping[str, float]) -> set[str]:
     """Keys of the largest value as shown, to one decimal; all of them where several are equal. Not "teacher"."""
-    shown = {key: round(value, 1) for key, value in values.items() if math.isfinite(value) and key != "teacher"}
+    shown = {key: round(value, 1) for key, value in values.items() if math.isfinite(value) and key != TEACHER}
     return {key for key, value in shown.items() if value == max(shown.values())}
 
 
@@ -190,7 +190,7 @@ def failures(tasks: pd.DataFrame) -> list[tuple[str, str]]:
 
 def in_order(tasks: pd.DataFrame) -> list[str]:
     """The arms as they come, the teacher last."""
-    return sorted(tasks.arm.drop_duplicates(), key=lambda arm: arm == "teacher")
+    return sorted(tasks.arm.drop_duplicates(), key=lambda arm: arm == TEACHER)
 
 
 def score_cell(values: Any, name: str = "score", *, best: bool = False, kind: str = "") -> Cell:

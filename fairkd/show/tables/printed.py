@@ -35,8 +35,8 @@ def table1(
     """
     ours = scores[scores.pooling == pooling]
     means = averages[averages.pooling == pooling].set_index("arm")
-    arms = [a for a in ours.arm.drop_duplicates() if a != "teacher"]
-    columns = arms + (["teacher"] if "teacher" in set(ours.arm) else [])
+    arms = [a for a in ours.arm.drop_duplicates() if a != TEACHER]
+    columns = arms + ([TEACHER] if TEACHER in set(ours.arm) else [])
     cells = ours.set_index(["arm", "test"])
     rows = []
     for test in TESTS:
@@ -109,7 +109,7 @@ def table2(tests: pd.DataFrame, averages: pd.DataFrame, *, scale: str, pooling: 
     ours = tests[tests.pooling == pooling]
     cells, means = ours.set_index(["arm", "test"]), averages[averages.pooling == pooling].set_index("arm")
     groups = _groups(ours.arm.drop_duplicates())
-    students = [arm for group in groups.values() for arm in group if arm != "teacher"]
+    students = [arm for group in groups.values() for arm in group if arm != TEACHER]
     printed = [arm for arm in students if arm in paper.TABLE2]
     best = {test: lowest_arm({arm: abs(cells.effect_size[(arm, test)]) for arm in students}) for test in TESTS}
     best["Avg."] = lowest_arm({arm: means.average[arm] for arm in students})
@@ -133,7 +133,7 @@ def table2(tests: pd.DataFrame, averages: pd.DataFrame, *, scale: str, pooling: 
 
 def covered(data: pd.DataFrame) -> str:
     """What the intervals of a frame with the column seeds are over; the teacher has one copy whatever the seeds."""
-    seeds = data.loc[data.arm != "teacher", "seeds"].unique().tolist() or [1]
+    seeds = data.loc[data.arm != TEACHER, "seeds"].unique().tolist() or [1]
     if max(seeds) == 1:
         return "stimulus words (one seed)"
     return f"stimulus words and {' to '.join(str(n) for n in sorted({min(seeds), max(seeds)}))} seeds"
@@ -147,8 +147,8 @@ def _groups(shown: Iterable[str]) -> dict[str, dict[str, str]]:
     }
     placed = {arm for titles in groups.values() for arm in titles}
     *_, own = groups.values()
-    own.update({arm: arm_title(arm) for arm in found if arm not in placed and arm != "teacher"})
-    groups["For reference"] = {TEACHER: arm_name(TEACHER).supervision} if "teacher" in found else {}
+    own.update({arm: arm_title(arm) for arm in found if arm not in placed and arm != TEACHER})
+    groups["For reference"] = {TEACHER: arm_name(TEACHER).supervision} if TEACHER in found else {}
     return {group: titles for group, titles in groups.items() if titles}
 
 
