@@ -41,8 +41,8 @@ def table1(
     rows = []
     for test in TESTS:
         values = {arm: cells.loc[(arm, test)] for arm in columns}
-        best = lowest_arm({arm: abs(values[arm].effect_size) for arm in arms})
-        best_printed = lowest_arm({arm: paper.TABLE1[arm][test] for arm in arms if arm in paper.TABLE1})
+        best = smallest({arm: abs(values[arm].effect_size) for arm in arms})
+        best_printed = smallest({arm: paper.TABLE1[arm][test] for arm in arms if arm in paper.TABLE1})
         row = [Cell(test, below=(TEST_TITLES[test],), head="row")]
         for arm in columns:
             value = values[arm]
@@ -65,8 +65,8 @@ def table1(
 
 
 def _average_row(means: pd.DataFrame, arms: Sequence[str], columns: Sequence[str]) -> Row:
-    best = lowest_arm({arm: means.average[arm] for arm in arms})
-    best_printed = lowest_arm({arm: paper.TABLE1_PRINTED_AVERAGE[arm] for arm in arms if arm in paper.TABLE1})
+    best = smallest({arm: means.average[arm] for arm in arms})
+    best_printed = smallest({arm: paper.TABLE1_PRINTED_AVERAGE[arm] for arm in arms if arm in paper.TABLE1})
     row = [Cell("Avg.", below=("mean |d|",), head="row")]
     for arm in columns:
         value: Any = means.loc[arm]
@@ -111,10 +111,10 @@ def table2(tests: pd.DataFrame, averages: pd.DataFrame, *, scale: str, pooling: 
     groups = _groups(ours.arm.drop_duplicates())
     students = [arm for group in groups.values() for arm in group if arm != TEACHER]
     printed = [arm for arm in students if arm in paper.TABLE2]
-    best = {test: lowest_arm({arm: abs(cells.effect_size[(arm, test)]) for arm in students}) for test in TESTS}
-    best["Avg."] = lowest_arm({arm: means.average[arm] for arm in students})
-    best_printed = {test: lowest_arm({arm: paper.TABLE2[arm][test] for arm in printed}) for test in TESTS}
-    best_printed["Avg."] = lowest_arm({arm: paper.TABLE2_PRINTED_AVERAGE[arm] for arm in printed})
+    best = {test: smallest({arm: abs(cells.effect_size[(arm, test)]) for arm in students}) for test in TESTS}
+    best["Avg."] = smallest({arm: means.average[arm] for arm in students})
+    best_printed = {test: smallest({arm: paper.TABLE2[arm][test] for arm in printed}) for test in TESTS}
+    best_printed["Avg."] = smallest({arm: paper.TABLE2_PRINTED_AVERAGE[arm] for arm in printed})
     bodies = []
     for group, titles in groups.items():
         rows = [Row([Cell(group, head="rowgroup", columns=len(TESTS) + 4)], kind="group")]
@@ -176,7 +176,7 @@ def _printed_row(arm: str, best: Mapping[str, set[str]]) -> Row:
     return Row([*row, Cell(None)], kind="printed")
 
 
-def lowest_arm(values: Mapping[str, float]) -> set[str]:
+def smallest(values: Mapping[str, float]) -> set[str]:
     """Keys of the smallest value as shown, to three decimals; all of them where several are equal."""
     shown = {key: round(value, 3) for key, value in values.items() if math.isfinite(value)}
     return {key for key, value in shown.items() if value == min(shown.values())}
