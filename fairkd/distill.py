@@ -14,9 +14,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from fairkd.arms import Arm
+from fairkd.arms import DISTILBERT, Arm
 from fairkd.batches import MaskedBatches, Setting
-from fairkd.engine.digests import foreign, weights_digest
+from fairkd.engine.digests import added_sources, weights_digest
 from fairkd.engine.loading import quiet
 from fairkd.engine.provenance import environment, peak_memory_bytes
 from fairkd.engine.store import REVISIONS, Store
@@ -24,7 +24,7 @@ from fairkd.engine.training import Learner, fit, precision
 from fairkd.errors import DivergedError, InputError
 from fairkd.gender import PairTable, appendix_c
 from fairkd.losses import LOSSES, targets_of
-from fairkd.mixup import COUNTERPARTS, LEVELS, SCOPES, Mixup, mixes
+from fairkd.mixup import COUNTERPARTS, LEVELS, PAPER_LEVELS, SCOPES, Mixup, mixes
 from fairkd.objective import Supervision, arm_losses, supervise
 from fairkd.students import layer_map, student_from_teacher
 from fairkd.teachers.checkpoints import Teacher
@@ -51,17 +51,28 @@ def student_key(arm: Arm, setting: Setting, *, teacher: Teacher, mixup: Mixup | 
         "tokenizer": teacher.tokenizer_digest,
         "precision": precision(setting.device),
     }
-    functions: dict[str, Callable[..., Any]] = {name: LOSSES[name].rows for name in arm.losses}
-    functions |= {name: LEVELS[name].mix for name in arm.levels}
     if arm.levels:
         assert mixup is not None
-        functions |= {mixup.scope: SCOPES[mixup.scope]}
         spec["mixup"] = {"alpha": mixup.alpha, "scope": mixup.scope, "pairs": mixup.pairs.content}
         if any(LEVELS[level].mixes != "input" for level in arm.levels):
             spec["mixup"]["counterpart"] = mixup.counterpart
-    if own := foreign(functions):
-        spec["functions"] = own
+    if added := _added(arm, mixup):
+        spec["functions"] = added
     return Store.key("student", spec)
+
+
+def _added(arm: Arm, mixup: Mixup | None) -> dict[str, str]:
+    """What determines the student beyond the package: formulas that somebody added to its tables."""
+    functions: dict[str, Callable[..., Any]] = {f"loss {name}": LOSSES[name].rows for name in arm.losses}
+    known = [f"loss {name}" for name in DISTILBERT]
+    if mixup is not None and arm.levels:
+        functions |= {f"level {name}": LEVELS[name].mix for name in arm.levels}
+        functions |= {f"scope {mixup.scope}": SCOPES[mixup.scope]}
+        if make := COUNTERPARTS[mixup.counterpart]:
+            functions |= {f"counterpart {mixup.counterpart}": make}
+        known += [f"level {name}" for name in PAPER_LEVELS]
+        known += ["scope sequence", "scope batch", "scope occurrence", "counterpart vocabulary"]
+    return added_sources(functions, known)
 
 
 def distill(

@@ -183,7 +183,7 @@ class Experiment:
     def metrics(self, arms: Sequence[Arm]) -> pd.DataFrame:
         """Training metrics: a row an arm, seed and step.
 
-        Columns: arm, layers, seed, step, learning_rate, grad_norm, loss, its terms, tokens_per_second.
+        Columns: arm, layers, seed, :data:`fairkd.frames.TRAINING_METRICS` and the terms of the losses.
         """
         frames = [
             pd.read_parquet(self.materials.student(arm, seed) / "metrics.parquet").assign(
@@ -224,24 +224,30 @@ class Experiment:
         return counts
 
     def sentence(self, suggested: str) -> str:
-        """A text with a gender word: ``suggested``, or if it has none of the profile's words, of the training text.
+        """A line that training could read and that has a gender word: ``suggested`` or, with a warning, another one.
+
+        The other one is of the training text: where the suggested one has none of the profile's gender words, or fewer
+        or more word pieces than training or the teacher reads.
 
         Raises:
-            InputError: neither has one; or the suggested one is not one line of a length that training reads.
+            InputError: it is more than one line, or the training text has no gender word either.
         """
+        if "\n" in suggested:
+            raise InputError(f"the sentence must be one line, not {suggested.count(chr(10)) + 1}")
         pairs, tokenizer = self.materials.pairs, self.materials.checkpoint.tokenizer
-        pieces, longest = tokenizer(suggested)["input_ids"], self.profile.corpus.max_length
-        if "\n" in suggested or not SHORTEST <= len(pieces) <= longest:
-            raise InputError(
-                f"the sentence has {len(pieces)} word pieces; allowed is one line of {SHORTEST} to {longest}"
-            )
-        if len(pairs.find(torch.tensor([pieces])).at):
+        pieces = tokenizer(suggested)["input_ids"]
+        longest = self.materials.checkpoint.model.config.max_position_embeddings
+        fits = SHORTEST <= len(pieces) <= longest
+        if fits and len(pairs.find(torch.tensor([pieces])).at):
             return suggested
+        why = (
+            "none of the profile's gender words" if fits else f"{len(pieces)} word pieces, not {SHORTEST} to {longest}"
+        )
         train = self.materials.corpus.train
         for ids, sequence, _ in train.chunks():
             found = pairs.find(torch.from_numpy(ids.astype(np.int64))[None]).at
             if len(found):
-                self.warn("The sentence has no word of the profile's gender pairs; this one is of the training text.")
+                self.warn(f"The sentence has {why}; this one is of the training text.")
                 return str(tokenizer.decode(train[[sequence[found[0]]]][0], skip_special_tokens=True))
         raise InputError("gender_pairs: none of their words occurs in the training text")
 

@@ -1,4 +1,4 @@
-"""The columns of the tables that travel between rooms and into the saved results, each declared once.
+"""The columns of the tables that travel between rooms and into the saved results, declared once.
 
 Every table is tidy: a row is what its comment says. low and high are the ends of a 95 % interval, p is two-sided, for
 "no difference", and p_holm is adjusted for the other rows of its table. The frames of ``exp.bias`` have the column
@@ -25,6 +25,10 @@ VERDICT_ROWS = [
     "seeds", "p_holm",
 ]  # fmt: skip
 """A claim of the paper: its number and words, the verdict and why, and the estimate (what it is) behind it."""
+SEAT_TABLE = ["test", "pooling", "effect_size", "p_value", "ci_low", "ci_high"]
+"""A test of one encoder, as ``fairkd.seat`` measures it; the numbers of sentences n_x, n_y, n_a and n_b follow."""
+TRAINING_METRICS = ["step", "learning_rate", "loss", "grad_norm", "tokens_per_second"]
+"""An update: the weighted loss; a column for each of its terms, under the term's name, stands before it."""
 GLUE_METRICS = ["arm", "layers", "seed", "run", "task", "split", "metric", "value"]
 """A student, fine-tuning run, task, split and metric: a fraction."""
 GLUE_SCORES = ["arm", "seeds", "task", "score", "low", "high"]

@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from fairkd.errors import InputError, one_of
+from fairkd.frames import TRAINING_METRICS
 from fairkd.masking import IGNORED
 
 
@@ -99,7 +100,7 @@ class LossTerm:
             of masked words, for which no teacher is needed.
         rows: its row form, a scalar from n rows of the student and of the target; trains where the target is
             "hidden": (student (n, hidden), teacher (n, hidden)).
-        weight: in the sum, where neither recipe nor profile names one.
+        weight: in the sum, where neither recipe nor profile gives one.
     """
 
     target: Literal["logits", "labels", "hidden"]
@@ -111,21 +112,22 @@ class LossTerm:
 
 
 LOSSES = {
-    "ce": LossTerm("logits", kl_rows, weight=5.0),
-    "mlm": LossTerm("labels", mlm_rows, weight=2.0),
-    "cos": LossTerm("hidden", cosine_rows, weight=1.0),
+    "ce": LossTerm("logits", kl_rows),
+    "mlm": LossTerm("labels", mlm_rows),
+    "cos": LossTerm("hidden", cosine_rows),
 }
 """What exists, in the order in which terms are summed; what the paper used is :data:`fairkd.arms.DISTILBERT`. A new
-loss of hidden states is a function and a line here: arms may then name it, and weights, keys of the store, training
-curves and their titles have it, while "full" stays what it was."""
+loss of hidden states is a function and a line here: arms may then name it, and weights, keys of the store (with the
+function's source), training curves and their titles have it, while "full" stays what it was."""
 
-FUSED = ("ce", "mlm")
-"""Those that :mod:`fairkd.engine.fused_losses` trains. Any other must compare hidden states."""
-
-NAMED_WEIGHTS: dict[str, dict[str, float]] = {
-    "distilbert": {},  # those of the table, which are the released DistilBERT's
+FUSED = {"ce": kl_rows, "mlm": mlm_rows}
+"""Those that :mod:`fairkd.engine.fused_losses` trains, and what it computes. Any other must compare hidden states."""
+NAMED_WEIGHTS = {
+    "distilbert": {"ce": 5.0, "mlm": 2.0, "cos": 1.0},  # the released DistilBERT's
     "paper-sum": {"ce": 1.0, "mlm": 1.0, "cos": 1.0},  # the plain sum that Section 2 prints
 }
+RESERVED = ("arm", "layers", "seed", *TRAINING_METRICS)
+"""Columns of the training curves: no loss may have such a name."""
 
 
 def check_loss(name: str) -> None:
@@ -134,13 +136,20 @@ def check_loss(name: str) -> None:
     >>> check_loss("cos")
     """
     term = LOSSES[name]
-    if term.target != "hidden" and name not in FUSED:
+    if name in FUSED and term.rows is not FUSED[name]:
+        raise InputError(
+            f"loss {name!r} is trained in its fused form (fairkd.engine.fused_losses), which an entry does not change; "
+            "give yours a name of its own"
+        )
+    if name not in FUSED and term.target != "hidden":
         raise InputError(
             f"loss {name!r} compares {term.target}, which only {' and '.join(FUSED)} are trained with; a loss of your "
             "own compares 'hidden' states"
         )
-    if not re.fullmatch("[a-z][a-z0-9]*", name) or name == "step" or name == "loss":
-        raise InputError(f"loss {name!r}: a name has small letters and digits only, and is not 'step' or 'loss'")
+    if not re.fullmatch("[a-z][a-z0-9]*", name) or name in RESERVED:
+        raise InputError(
+            f"loss {name!r}: a name has small letters and digits only, and is none of {', '.join(RESERVED)}"
+        )
 
 
 def targets_of(losses: Iterable[str]) -> set[str]:

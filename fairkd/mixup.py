@@ -201,6 +201,8 @@ LEVELS = {
     "h": Level("hidden", mixed_hidden),
 }
 """Section 5: x̄, ȳ and h̄ ("output embeddings" of Table 2). An arm names those that it mixes, at most one of a kind."""
+PAPER_LEVELS = ("x", "y", "h")
+"""What the paper mixes; :data:`LEVELS` is what there is."""
 
 
 def mixes(levels: Iterable[str], what: str) -> str | None:

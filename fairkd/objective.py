@@ -54,28 +54,30 @@ def supervise(
     teachers: Mapping[str, Any], batch: MaskedBatch, arms: Iterable[Arm], recipe: Recipe, device: torch.device
 ) -> Supervision:
     """The teachers' readings of a batch: only what the losses and mixup levels of these arms need."""
-    needs: dict[str, set[str]] = {}
+    taught: dict[str, list[Arm]] = {}
     for arm in arms:
         if arm.needs_teacher:
-            needs.setdefault(arm.teacher, set()).update(arm.losses, arm.levels)
-    readings = {name: read_batch(teachers[name], batch, wanted, recipe, device) for name, wanted in needs.items()}
+            taught.setdefault(arm.teacher, []).append(arm)
+    readings = {name: read_batch(teachers[name], batch, own, recipe, device) for name, own in taught.items()}
     return Supervision(batch, readings)
 
 
 @torch.no_grad()
-def read_batch(teacher: Any, batch: MaskedBatch, needs: set[str], recipe: Recipe, device: torch.device) -> Reading:
-    """One teacher's reading of a batch, and of its sequences with gender words exchanged if anything needs them.
+def read_batch(teacher: Any, batch: MaskedBatch, arms: Iterable[Arm], recipe: Recipe, device: torch.device) -> Reading:
+    """One teacher's reading of a batch, and of its sequences with gender words exchanged if an arm needs them.
 
     Args:
         teacher: a BERT with its MLM head, on the device.
-        needs: names of the losses and mixup levels in use.
+        arms: that learn from it.
         recipe: its temperature.
     """
     mixing, other_hidden, soft = batch.mixing, None, None
-    hidden_levels, logits_levels = ([n for n in needs & LEVELS.keys() if LEVELS[n].mixes == w] for w in MIXED)
+    arms = list(arms)
+    levels = {level for arm in arms for level in arm.levels}
+    hidden_levels, logits_levels = ([name for name in levels if LEVELS[name].mixes == what] for what in MIXED)
     with autocast(device):
         hidden = last_hidden(teacher, batch.corrupted, batch.attention_mask)
-        if "logits" in targets_of(needs & LOSSES.keys()):
+        if any("logits" in targets_of(arm.losses) for arm in arms):
             soft = soft_targets(teacher, _rows(hidden, batch.ce_rows), recipe.temperature)
         if mixing is None:
             plain = {level: soft for level in logits_levels if soft is not None}

@@ -30,6 +30,7 @@ from fairkd.bias.encoding import check_pooling, encode, encode_each, load_encode
 from fairkd.bias.poolings import POOLINGS
 from fairkd.bias.stimuli import LISTS, ROLES, TESTS, stimuli, words
 from fairkd.errors import InputError
+from fairkd.frames import SEAT_TABLE
 from fairkd.rng import numpy_generator
 from fairkd.stats.resampling import percentile_interval
 
@@ -54,8 +55,8 @@ class Measurement:
     """SEAT of one encoder.
 
     Attributes:
-        table: a row a test: test, pooling, effect_size, p_value, ci_low, ci_high (95 % over stimulus words), and the
-            numbers of sentences n_x, n_y, n_a, n_b.
+        table: a row a test, with the columns :data:`fairkd.frames.SEAT_TABLE` and the numbers of sentences n_x, n_y,
+            n_a, n_b.
         replicates: shape ``(n_bootstrap, 6)``, signed d of each test (order of ``TESTS``) under resampled words.
     """
 
@@ -174,7 +175,7 @@ def measure_encoder(
         n_samples, n_bootstrap, seed, device: as for ``measure``.
 
     Returns:
-        Columns test, pooling, effect_size, p_value, ci_low, ci_high; six rows a pooling, in the order given.
+        Columns :data:`fairkd.frames.SEAT_TABLE`; six rows a pooling, in the order given.
 
     Raises:
         InputError: as ``load_encoder`` and ``measure``, or for no pooling at all.
@@ -183,8 +184,7 @@ def measure_encoder(
     encoder, tokens = load_encoder(model, tokenizer=tokenizer)
     options: dict[str, Any] = {"n_samples": n_samples, "n_bootstrap": n_bootstrap, "seed": seed, "device": device}
     measured = measure_each(encoder, tokens, names, **options)
-    columns = ["test", "pooling", "effect_size", "p_value", "ci_low", "ci_high"]
-    return pd.concat([measured[name].table for name in names], ignore_index=True)[columns]
+    return pd.concat([measured[name].table for name in names], ignore_index=True)[SEAT_TABLE]
 
 
 def _check_poolings(poolings: str | Iterable[str]) -> list[str]:

@@ -14,15 +14,16 @@ from fairkd.arms import DISTILBERT, Arm, capacity_arms, named_arm
 from fairkd.batches import MaskedBatches, Setting
 from fairkd.bias.poolings import POOLINGS, Pooling
 from fairkd.distill import distill, student_key
-from fairkd.engine.digests import foreign
+from fairkd.engine.digests import added_sources
 from fairkd.engine.heads import last_hidden
 from fairkd.engine.recipe import Recipe
 from fairkd.engine.store import Store
 from fairkd.errors import InputError
 from fairkd.experiment import Experiment
+from fairkd.gender import PairTable, appendix_c
 from fairkd.lab.plan import plan
 from fairkd.losses import LOSSES, LossTerm
-from fairkd.mixup import LEVELS, Level
+from fairkd.mixup import COUNTERPARTS, LEVELS, Level, Mixup
 from fairkd.objective import arm_losses, supervise
 from fairkd.seat import effect_size, evaluate, load_encoder, stimuli
 from fairkd.show import figures, tables
@@ -117,11 +118,36 @@ def test_a_formula_that_changed_under_its_name_is_another_loss_and_pooling(world
 
     monkeypatch.setitem(LOSSES, "mse", LossTerm("hidden", squared_rows, weight=0.5))
     assert student_key(mine, setting, teacher=world.teacher) != before
-    first = foreign({"max": lambda hidden: hidden.max(dim=1).values, "cls": POOLINGS["cls"].pool})
-    assert first.keys() == {"max"}
-    assert first != foreign({"max": lambda hidden: hidden.min(dim=1).values})
-    with pytest.raises(InputError, match="its source cannot be read"):
-        foreign({"typed": eval("lambda hidden: hidden")})
+    changed = student_key(mine, setting, teacher=world.teacher)
+    monkeypatch.setitem(LEVELS, "mse", Level("hidden", exchanged))  # a level of the same name hides nothing
+    monkeypatch.setitem(COUNTERPARTS, "mine", lambda own, mixing: own)
+    mixes, mixup = Arm(name="m", layers=2, losses=("mse", "ce"), mix=("y",)), Mixup(pairs(world), counterpart="mine")
+    keys = [student_key(mixes, setting, teacher=world.teacher, mixup=mixup)]
+    monkeypatch.setitem(COUNTERPARTS, "mine", lambda own, mixing: own * 2)
+    keys += [student_key(mixes, setting, teacher=world.teacher, mixup=mixup)]
+    monkeypatch.setitem(LOSSES, "mse", LossTerm("hidden", lambda student, teacher: (student - teacher).mean()))
+    keys += [student_key(mixes, setting, teacher=world.teacher, mixup=mixup)]
+    assert len({changed, before, *keys}) == 5
+
+
+def scaled(factor):
+    return lambda hidden: factor * hidden[:, 0]
+
+
+def test_sources_of_added_functions_are_told_apart_and_those_of_the_package_do_not_count():
+    known = {"pooling cls": POOLINGS["cls"].pool}
+    assert added_sources(known, known) == {}
+    assert added_sources(known).keys() == known.keys()  # a line that somebody wrote into the table
+    assert added_sources({"pooling cls": scaled(1)}, known).keys() == known.keys()
+    assert added_sources({"p": scaled(1)}) != added_sources({"p": scaled(2)})
+    assert added_sources({"p": scaled(1)}) == added_sources({"p": scaled(1)})
+    for unreadable in (eval("lambda hidden: hidden"), torch.nn.MSELoss(), torch.cosine_similarity):
+        with pytest.raises(InputError, match="p: write it as a function"):
+            added_sources({"p": unreadable})
+
+
+def pairs(world):
+    return PairTable(appendix_c(), world.tokenizer)
 
 
 def test_an_entry_that_could_not_be_trained_or_shown_is_refused(monkeypatch):
@@ -132,7 +158,10 @@ def test_an_entry_that_could_not_be_trained_or_shown_is_refused(monkeypatch):
     monkeypatch.setitem(LOSSES, "rkl", LossTerm("logits", squared_rows))
     with pytest.raises(ValueError, match="loss 'rkl' compares logits, which only ce and mlm are trained with"):
         Arm(name="mine", layers=1, losses=("ce", "rkl"))
-    for name in ("my-loss", "loss", "step"):
+    monkeypatch.setitem(LOSSES, "ce", LossTerm("logits", squared_rows))
+    with pytest.raises(ValueError, match="loss 'ce' is trained in its fused form"):
+        Arm(name="mine", layers=1, losses=("ce", "mlm"))
+    for name in ("my-loss", "L", "loss", "step", "arm", "seed", "layers"):
         monkeypatch.setitem(LOSSES, name, LossTerm("hidden", squared_rows))
         with pytest.raises(ValueError, match="small letters and digits only"):
             Arm(name="mine", layers=1, losses=(name,))
@@ -194,6 +223,13 @@ def one_by_one(model, tokenizer, text):
 
 def exchanged(hidden, other, mixing):
     return LEVELS["h"].mix(hidden, other, dataclasses.replace(mixing, lam=(~mixing.male).float()))
+
+
+def test_a_loss_may_have_the_name_of_a_level(world, store, monkeypatch):
+    monkeypatch.setitem(LOSSES, "y", LossTerm("hidden", squared_rows))
+    arms = [Arm(name="a", layers=1, losses=("mlm", "y")), Arm(name="b", layers=1, losses=("mlm", "cos"), mix=("h",))]
+    folders = train(world, store, arms)
+    assert (pd.read_parquet(folders["a"] / "metrics.parquet")["y"] > 0).all()
 
 
 def test_a_mixup_level_of_one_entry_trains(world, store, monkeypatch):

@@ -15,12 +15,19 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from fairkd.bias.poolings import POOLINGS
+from fairkd.bias.poolings import POOLINGS, PUBLISHED
+from fairkd.engine.digests import added_sources
 from fairkd.engine.loading import first_line, load_config, load_tokenizer, quiet, resolve
 from fairkd.engine.processes import keep_freed_memory
 from fairkd.engine.products import weights_fixed
 from fairkd.engine.setup import setup
 from fairkd.errors import InputError, one_of
+
+
+def added_poolings(names: Iterable[str]) -> dict[str, str]:
+    """Of these poolings, digests of those that somebody added to the table, for a key of the store."""
+    functions = {f"pooling {name}": POOLINGS[name].pool for name in names}
+    return added_sources(functions, known=[f"pooling {name}" for name in PUBLISHED])
 
 
 def check_pooling(pooling: str) -> str:

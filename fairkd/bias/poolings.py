@@ -36,3 +36,5 @@ POOLINGS = {
     "first_token": Pooling(lambda hidden: hidden[:, 0], special_tokens=False),
 }
 """All there are; the first is the headline. A new one is a line here."""
+PUBLISHED = ("mean", "cls", "first_token")
+"""Those of published programs and texts (see above)."""

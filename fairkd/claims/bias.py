@@ -30,7 +30,7 @@ class AverageSeat:
 
     effects: Mapping[str, Effects]
     layers: Mapping[str, int]
-    poolings: ClassVar[bool] = True
+    by_pooling: ClassVar[bool] = True
     unmeasured: ClassVar[str] = "The bias of the students was not measured."
 
     def lacks(self, arms: Sequence[str]) -> str:

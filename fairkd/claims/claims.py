@@ -49,7 +49,7 @@ class Claim:
     source: str
     printed: str
     arms: tuple[str, ...]
-    ruler: type[AverageSeat] | type[AverageGlue]
+    ruler: type[Ruler]
     judge: Callable[[Any, Sequence[str]], Finding]
 
     def stated(self) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from fairkd.stats.estimates import Estimate
 
@@ -87,7 +87,15 @@ class Contrast:
 
 
 class Ruler(Protocol):
-    """An average of each arm that claims are about."""
+    """An average of each arm that claims are about.
+
+    Attributes:
+        by_pooling: whether it gives another answer for each pooling.
+        unmeasured: what is said of its claims where it was not used.
+    """
+
+    by_pooling: ClassVar[bool]
+    unmeasured: ClassVar[str]
 
     def lacks(self, arms: Sequence[str]) -> str:
         """Why these arms cannot be compared; "" if they can."""

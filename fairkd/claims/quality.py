@@ -36,7 +36,7 @@ class AverageGlue:
 
     quality: Mapping[str, TaskScores]
     suite: str
-    poolings: ClassVar[bool] = False
+    by_pooling: ClassVar[bool] = False
     unmeasured: ClassVar[str] = "The students were not evaluated on GLUE."
 
     def lacks(self, arms: Sequence[str]) -> str:

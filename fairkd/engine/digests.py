@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from fairkd.errors import InputError
@@ -45,20 +45,28 @@ def tokenizer_digest(tokenizer: Any) -> str:
     return hashlib.sha256(json.dumps([state, special], sort_keys=True).encode()).hexdigest()
 
 
-def foreign(functions: Mapping[str, Callable[..., Any]]) -> dict[str, str]:
-    """Digests of the sources of those functions that are not the package's own, for a key of the store.
+def added_sources(functions: Mapping[str, Callable[..., Any]], known: Collection[str] = ()) -> dict[str, str]:
+    """Digests of the sources of functions that somebody added to a table of the package, for a key of the store.
 
-    A loss that was changed under its old name then is another loss. What such a function calls is not looked at; the
-    package's own formulas count by their revision (:data:`fairkd.engine.store.REVISIONS`).
+    A loss that was changed under its old name is then another loss. The package's own formulas count by their revision
+    instead (:data:`fairkd.engine.store.REVISIONS`). What a function calls is not looked at.
+
+    Args:
+        functions: by name, a kind and an entry such as "loss cos".
+        known: names of those that came with the package; they count as added where the function is not its own.
 
     Raises:
-        InputError: the source of a function cannot be read.
+        InputError: one is no plain function, or its source cannot be read.
     """
     found = {}
     for name, function in functions.items():
-        if not function.__module__.startswith("fairkd."):
-            try:
-                found[name] = hashlib.sha256(inspect.getsource(function).encode()).hexdigest()
-            except OSError:
-                raise InputError(f"{name}: its source cannot be read; define it in a file or a notebook cell") from None
+        if name in known and getattr(function, "__module__", "").startswith("fairkd."):
+            continue
+        try:
+            source = inspect.getsource(function)
+        except (OSError, TypeError):
+            raise InputError(f"{name}: write it as a function, in a file or a cell of a notebook") from None
+        closed_over = [repr(cell.cell_contents) for cell in getattr(function, "__closure__", None) or ()]
+        given = [source, repr(getattr(function, "__defaults__", None)), *closed_over]
+        found[name] = hashlib.sha256("\n".join(given).encode()).hexdigest()
     return found

@@ -112,7 +112,7 @@ class Learner:
         self._unread.clear()
 
     def metrics_frame(self) -> pd.DataFrame:
-        """A row an update: step, learning_rate, the terms, loss, grad_norm, tokens_per_second of the whole pass."""
+        """A row an update: the columns :data:`fairkd.frames.TRAINING_METRICS` and the terms."""
         return pd.DataFrame(self.metrics).astype({"step": int})
 
     def save(self) -> None:

@@ -15,11 +15,9 @@ import torch
 from fairkd import seat
 from fairkd.arms import Arm
 from fairkd.batches import Setting
-from fairkd.bias.encoding import load_encoder
-from fairkd.bias.poolings import POOLINGS
+from fairkd.bias.encoding import added_poolings, load_encoder
 from fairkd.debias import debias, debias_key
 from fairkd.distill import check_arms, distill, student_key
-from fairkd.engine.digests import foreign
 from fairkd.engine.setup import setup
 from fairkd.engine.store import REVISIONS, Store
 from fairkd.errors import DivergedError, InputError
@@ -252,8 +250,8 @@ class Materials:
         options = {"n_samples": seat_of.permutations, "n_bootstrap": seat_of.bootstrap, "seed": 0}
         spec = {"version": REVISIONS["seat"], "weights": weights, "poolings": list(seat_of.poolings), **options}
         spec["tokenizer"] = self.teacher.tokenizer_digest
-        if own := foreign({name: POOLINGS[name].pool for name in seat_of.poolings}):
-            spec["functions"] = own
+        if added := added_poolings(seat_of.poolings):
+            spec["functions"] = added
         key = Store.key("seat", spec)
         if key in self._measured:  # every table of a notebook asks for the same students
             return self._measured[key]

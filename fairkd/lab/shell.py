@@ -19,13 +19,20 @@ def check_names(parameters: dict[str, Any]) -> None:
         if not name.startswith(("_", "PAPERMILL_"))
         and name not in shell
         and isinstance(value, plain)
-        and not name.isupper()  # a table, such as LOSSES, to which a cell added an entry
+        and not _is_table(name, value)
     ]
     for name in names:
         if name not in Profile.parameters():
             raise InputError(
                 f"{name}: no such parameter (value {parameters[name]!r}).{nearest(name, Profile.parameters())}"
             )
+
+
+def _is_table(name: str, value: object) -> bool:
+    """LOSSES or TESTS, say, which a cell imported; papermill hands over neither tuples nor entries of such kinds."""
+    plain = (str, int, float, bool, list, dict, type(None))
+    entries = value.values() if isinstance(value, dict) else ()
+    return name.isupper() and (isinstance(value, tuple) or not all(isinstance(entry, plain) for entry in entries))
 
 
 def skipped(lines: list[str]) -> list[str]:

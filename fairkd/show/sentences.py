@@ -47,7 +47,7 @@ def all_claims(*results: Tables | None, poolings: Sequence[str]) -> pd.DataFrame
     """
     judged = [frame for one in results if one for name, frame in one.items() if name.endswith("_claims")]
     nothing = claims.judge({}, layers={})
-    once = [claim.number for claim in claims.CLAIMS if not claim.ruler.poolings]
+    once = [claim.number for claim in claims.CLAIMS if not claim.ruler.by_pooling]
     tables = []
     for pooling in poolings:
         headline = pooling == poolings[0]

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from browsing import grave_violations, without_data
-from frames import ABLATION, averages, counts, scores
+from made_frames import ABLATION, averages, counts, scores
 from matplotlib.figure import Figure
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 

@@ -7,7 +7,7 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
-from frames import ABLATION, CAPACITY, MIXUP, averages, correlation, counts, differences, scores, strengths
+from made_frames import ABLATION, CAPACITY, MIXUP, averages, correlation, counts, differences, scores, strengths
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 

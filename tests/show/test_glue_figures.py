@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pandas as pd
 import pytest
-from frames import GLUE_TASKS, averages, glue_averages, glue_baselines, glue_scores
+from made_frames import GLUE_TASKS, averages, glue_averages, glue_baselines, glue_scores
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from fairkd import arms

@@ -4,7 +4,16 @@ import numpy as np
 import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
-from frames import ABLATION, GLUE_TASKS, averages, glue_averages, glue_baselines, glue_differences, glue_scores, scores
+from made_frames import (
+    ABLATION,
+    GLUE_TASKS,
+    averages,
+    glue_averages,
+    glue_baselines,
+    glue_differences,
+    glue_scores,
+    scores,
+)
 
 from fairkd.claims import paper
 from fairkd.glue.tasks import TASKS

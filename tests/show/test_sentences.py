@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
-from frames import (
+from made_frames import (
     ABLATION,
     CAPACITY,
     MIXUP,

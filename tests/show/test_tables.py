@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
-from frames import ABLATION, MIXUP, averages, counts, differences, scores, verdicts
+from made_frames import ABLATION, MIXUP, averages, counts, differences, scores, verdicts
 
 from fairkd.claims import claims, contrasts, paper
 from fairkd.errors import InputError

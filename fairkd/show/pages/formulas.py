@@ -31,9 +31,13 @@ class Renderer(IPythonRenderer):
 
 def _mathml(tex: str, display: str) -> str:
     try:
-        formula = ElementTree.fromstring(convert(tex, display=display))
+        drawn = str(convert(tex, display=display))
     except Exception:  # the library raises many kinds
         return ""
+    try:
+        formula = ElementTree.fromstring(drawn)
+    except ElementTree.ParseError:  # "<" or "&" in a text: browsers read that, and indices stay as they are
+        return drawn
     # Without a font for mathematics Chromium lowers an index only where it is tall: each gets a strut of no width.
     for script in [node for kind in ("msub", "msubsup") for node in formula.iter(f"{{{MATHML}}}{kind}")]:
         row = ElementTree.Element(f"{{{MATHML}}}mrow")

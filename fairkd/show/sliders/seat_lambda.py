@@ -22,6 +22,7 @@ from torch import Tensor
 
 from fairkd import seat
 from fairkd.bias.association import associations, effect, unit
+from fairkd.bias.encoding import added_poolings
 from fairkd.bias.poolings import POOLINGS
 from fairkd.bias.stimuli import stimuli
 from fairkd.engine.store import REVISIONS, Store
@@ -115,6 +116,8 @@ def stored_curve(
         "grid": list(LAMBDAS),
     }
     spec |= {"test": test, "pooling": pooling, "weighs": check_weighs(weighs)}
+    if added := added_poolings([pooling]):
+        spec["functions"] = added
     spec["pieces"] = [loaded.tokenizer(s)["input_ids"] for part in stimuli(test).values() for s in part]
     key = Store.key("seat of mixed stimuli", spec)
 
