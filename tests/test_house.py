@@ -148,14 +148,8 @@ def fresh(code: str) -> str:
     return done.stdout.strip()
 
 
-def test_the_research_core_brings_no_notebook_plot_or_corpus_library():
-    loaded = set(fresh(f"import sys, {', '.join(CORE)}; print(*sys.modules)").split())
-    banned = {"jupyter", "jupyterlab", "jupyter_client", "IPython", "ipywidgets", "papermill", "nbconvert", "nbformat"}
-    assert not loaded & (banned | {"matplotlib", "seaborn", "gensim", "datasets"})
-
-
 STATE = """
-import torch, transformers
+import sys, torch, transformers
 from transformers import AttentionInterface, AttentionMaskInterface
 
 def state():
@@ -168,17 +162,32 @@ def state():
 """
 
 
-def test_an_import_changes_no_global_state_and_setup_does():
-    """Also where oneDNN does not pay: then the test makes it pay, so that an import that set it up would be seen."""
+@pytest.fixture(scope="module")
+def process() -> list[str]:
+    """What a fresh process prints: the modules that the core brings; whether importing all changes the state; setup.
+
+    Also where oneDNN does not pay: here it is made to pay, so that an import that set it up would be seen.
+    """
     everything = sorted(m for m in MODULES if not m.endswith("__main__"))
-    printed = fresh(
+    return fresh(
         STATE
         + "import fairkd.engine.products as products\nproducts.pays = lambda *_: True\nbefore = state()\n"
+        + f"import {', '.join(CORE)}\nprint(*sys.modules)\n"
         + f"import {', '.join(everything)}\n"
         + "print(state() == before, products.in_use())\n"
         + "from fairkd.engine.setup import setup\n"
         + "if all(hasattr(torch.ops.mkldnn, name) for name in products.OPERATORS):\n"
         + "    setup()\n    print(state() != before, products.in_use(), 'fairkd' in AttentionInterface())\n"
-    )
-    assert printed.splitlines()[0] == "True PyTorch"
-    assert printed.splitlines()[1:] in ([], ["True oneDNN True"])
+    ).splitlines()
+
+
+def test_the_research_core_brings_no_notebook_plot_or_corpus_library(process):
+    loaded = set(process[0].split())
+    assert set(CORE) <= loaded
+    banned = {"jupyter", "jupyterlab", "jupyter_client", "IPython", "ipywidgets", "papermill", "nbconvert", "nbformat"}
+    assert not loaded & (banned | {"matplotlib", "seaborn", "gensim", "datasets"})
+
+
+def test_an_import_changes_no_global_state_and_setup_does(process):
+    assert process[1] == "True PyTorch"
+    assert process[2:] in ([], ["True oneDNN True"])
