@@ -16,6 +16,15 @@ TEXT = "the nurse said that he was late ."
 FULL, MIXED = "full, seed 0", "mixup-xy, seed 0"
 
 
+@pytest.fixture(autouse=True)
+def no_loop():
+    """The browser of another file's tests in this process leaves its event loop running: a panel would wait for it."""
+    running = asyncio._get_running_loop()
+    asyncio._set_running_loop(None)
+    yield
+    asyncio._set_running_loop(running)
+
+
 @pytest.fixture(scope="module")
 def models(tmp_path_factory) -> Models:
     folder = tmp_path_factory.mktemp("widgets")
