@@ -13,9 +13,9 @@ report: .venv/installed
 # axe-core checks the report's accessibility; without npm that test is skipped, and says so.
 AXE := node_modules/axe-core/axe.min.js
 
-# The longest file is begun first, so that neither process waits for the other at the end.
-test: lint types $(AXE)
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -rs tests/notebooks tests
+# What takes longest is begun first, so that neither process waits for the other at the end.
+test: lint $(AXE)
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -rs tests/notebooks tests/test_types.py tests
 
 $(AXE):
 	@npm install --silent --prefix . --no-save --no-package-lock --no-audit --no-fund --fetch-retries=0 axe-core@4.14.0 \
