@@ -14,8 +14,9 @@ report: .venv/installed
 AXE := node_modules/axe-core/axe.min.js
 
 # What takes longest is begun first, so that neither process waits for the other at the end.
+LONGEST := tests/notebooks tests/test_benchmarks.py tests/test_chain.py tests/test_types.py tests/lab
 test: lint $(AXE)
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -rs tests/notebooks tests/test_types.py tests
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -rs $(LONGEST) tests
 
 $(AXE):
 	@npm install --silent --prefix . --no-save --no-package-lock --no-audit --no-fund --fetch-retries=0 axe-core@4.14.0 \
