@@ -8,17 +8,18 @@ from typing import Any
 from fairkd.errors import InputError, nearest
 from fairkd.profile import Profile
 
+_PLAIN = (str, int, float, bool, list, dict, type(None))
+
 
 def check_names(parameters: dict[str, Any]) -> None:
     """Raises for variables that look like parameters but are none: a mistyped ``-p`` would otherwise do nothing."""
-    plain = (str, int, float, bool, list, dict, tuple, type(None))
     shell = ("In", "Out")
     names = [
         name
         for name, value in parameters.items()
         if not name.startswith(("_", "PAPERMILL_"))
         and name not in shell
-        and isinstance(value, plain)
+        and isinstance(value, (*_PLAIN, tuple))
         and not _is_table(name, value)
     ]
     for name in names:
@@ -30,9 +31,8 @@ def check_names(parameters: dict[str, Any]) -> None:
 
 def _is_table(name: str, value: object) -> bool:
     """LOSSES or TESTS, say, which a cell imported; papermill hands over neither tuples nor entries of such kinds."""
-    plain = (str, int, float, bool, list, dict, type(None))
     entries = value.values() if isinstance(value, dict) else ()
-    return name.isupper() and (isinstance(value, tuple) or not all(isinstance(entry, plain) for entry in entries))
+    return name.isupper() and (isinstance(value, tuple) or not all(isinstance(entry, _PLAIN) for entry in entries))
 
 
 def skipped(lines: list[str]) -> list[str]:
