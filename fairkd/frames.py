@@ -1,40 +1,48 @@
 """The columns of the tables that travel between rooms and into the saved results, declared once.
 
 Every table is tidy: a row is what its comment says. low and high are the ends of a 95 % interval, p is two-sided, for
-"no difference", and p_holm is adjusted for the other rows of its table. The frames of ``exp.bias`` have the column
-``pooling`` too, the last one (SEAT_SCORES has it anyway).
+"no difference" (nan with one seed), and p_holm is adjusted for the other rows of its table. The frames of ``exp.bias``
+have the column ``pooling`` too, the last one (SEAT_SCORES has it anyway).
 
 >>> SEAT_AVERAGES[:3]
 ['arm', 'layers', 'seeds']
 """
 
-SEAT_SCORES = ["arm", "layers", "seed", "pooling", "test", "effect_size", "p_value", "ci_low", "ci_high"]
-"""A model, seed, pooling and test: signed d, its permutation p, and its interval over stimulus words."""
-SEAT_TESTS = ["arm", "layers", "seeds", "test", "effect_size", "low", "high"]
-"""An arm and test: signed d, the mean over its seeds (how many)."""
-SEAT_AVERAGES = ["arm", "layers", "seeds", "average", "low", "high", "signed", "signed_low", "signed_high"]
-"""An arm: average is the mean of |d| over the tests, as the paper has it; signed is the mean of d."""
+SEAT_SCORES = ["arm", "layers", "seed", "pooling", "test", "effect_size", "p_words", "p_value", "ci_low", "ci_high"]
+"""A model, seed, pooling and test: signed d, its one-sided permutation p over words and, as published, over sentences,
+and its interval over stimulus words."""
+SEAT_TESTS = ["arm", "layers", "seeds", "test", "effect_size", "low", "high", "lowest"]
+"""An arm and test: signed d, the mean over its seeds (how many). Of the students of a table the one that is the lowest
+beyond doubt has lowest True: the intervals of its distances to all the others leave zero together."""
+SEAT_AVERAGES = [
+    "arm", "layers", "seeds", "average", "low", "high", "signed", "signed_low", "signed_high", "names", "names_low",
+    "names_high", "lowest",
+]  # fmt: skip
+"""An arm: average is the mean of |d| over the tests, as the paper has it; signed is the mean of d; names is the mean of
+|d| over C6, C7b and C8b, whose words mixup does not touch; lowest (of the average) as in SEAT_TESTS."""
 SEAT_DIFFERENCES = ["arm", "baseline", "difference", "low", "high", "p", "p_holm"]
 """An arm: its average minus that of the baseline, paired over words and seeds."""
-SEAT_GAPS = ["arm", "lowest", "difference", "low", "high"]
-"""An arm: its average minus the lowest one; these intervals hold together."""
+SEAT_GAPS = ["arm", "lowest", "difference", "low", "high", "seeds"]
+"""An arm: its average minus that of the arm with the lowest; these intervals hold together."""
 SEAT_CORRELATION = ["r", "low", "high", "seeds", "covers"]
 """One row: Pearson's r of layers and average SEAT (Figure 1), and what its interval covers, in words."""
 VERDICT_ROWS = [
-    "claim", "title", "statement", "source", "printed", "verdict", "sentence", "what", "estimate", "low", "high", "p",
-    "seeds", "p_holm",
+    "claim", "title", "statement", "source", "printed", "part", "verdict", "sentence", "what", "estimate", "low",
+    "high", "level", "p", "seeds", "p_holm",
 ]  # fmt: skip
-"""A claim of the paper: its number and words, the verdict and why, and the estimate (what it is) behind it."""
-SEAT_TABLE = ["test", "pooling", "effect_size", "p_value", "ci_low", "ci_high"]
+"""A part of a claim of the paper ("" where it has one): the claim's number and words, the verdict and why, and the
+estimate (what it is) behind it, with the ends of its interval of this level."""
+SEAT_TABLE = ["test", "pooling", "effect_size", "p_words", "p_value", "ci_low", "ci_high"]
 """A test of one encoder, as ``fairkd.seat`` measures it; the numbers of sentences n_x, n_y, n_a and n_b follow."""
 TRAINING_METRICS = ["step", "learning_rate", "loss", "grad_norm", "tokens_per_second"]
 """An update: the weighted loss; a column for each of its terms, under the term's name, stands before it."""
 GLUE_METRICS = ["arm", "layers", "seed", "run", "task", "split", "metric", "value"]
 """A student, fine-tuning run, task, split and metric: a fraction."""
-GLUE_SCORES = ["arm", "seeds", "task", "score", "low", "high"]
-"""An arm and task: the headline score in percent, the mean over its seeds; nan where the task failed. The frames of
-``exp.quality`` have ``error`` besides, why there is none, or ""."""
-GLUE_AVERAGES = ["arm", "seeds", "average", "low", "high"]
+GLUE_SCORES = ["arm", "seeds", "task", "score", "low", "high", "highest"]
+"""An arm and task: the headline score in percent, the mean over its seeds; nan where the task failed. highest is True
+for the arm that is the highest of its table beyond doubt, as in SEAT_TESTS. The frames of ``exp.quality`` have
+``error`` besides, why there is none, or ""."""
+GLUE_AVERAGES = ["arm", "seeds", "average", "low", "high", "highest"]
 """An arm: the mean of its scores in percent. Those of ``exp.quality`` have ``suite`` and ``tasks`` (how many) too."""
 GLUE_DIFFERENCES = ["arm", "baseline", "task", "difference", "low", "high", "p", "p_holm"]
 """An arm and task, and its average as task "Avg.": points more than the baseline, paired over examples and seeds."""

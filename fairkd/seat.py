@@ -1,12 +1,14 @@
 """The Sentence Encoder Association Test (May et al. 2019), the paper's measure of bias (Section 3, Appendix B).
 
-Six tests on one encoder: effect size d, permutation p-value, and an interval over the stimulus words. A positive d is
-the stereotype in all six. The sentences live in ``fairkd.bias.stimuli``, loading and pooling in
+Six tests on one encoder: effect size d, a permutation p-value over words, the published one over sentences (which
+takes near copies for independent), and an interval over the stimulus words. A positive d is the stereotype in all six.
+The sentences live in ``fairkd.bias.stimuli``, loading and pooling in
 ``fairkd.bias.encoding``, the statistic in ``fairkd.bias.association``; all are offered here under their public names.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +26,9 @@ from fairkd.bias.association import (
     effect_size,
     p_value,
     permutation_p,
+    permutation_word_p,
     unit,
+    word_p_value,
 )
 from fairkd.bias.encoding import check_pooling, encode, encode_each, load_encoder
 from fairkd.bias.poolings import POOLINGS
@@ -47,6 +51,7 @@ __all__ = [
     "measure_encoder",
     "p_value",
     "stimuli",
+    "word_p_value",
 ]
 
 
@@ -79,7 +84,7 @@ def measure(
     Args:
         model, tokenizer: as from ``load_encoder``; a model with a head works too.
         pooling: one of ``POOLINGS``.
-        n_samples: splits of the permutation test.
+        n_samples: splits of the published permutation test; that over words looks at all 12,870.
         n_bootstrap: replicates of the interval; 0 for none (its ends are nan then).
         seed: of splits and replicates. Equal seeds draw the same words for every model: differences are paired.
         device: where to encode; the model is moved there and stays. None leaves it where it is.
@@ -131,10 +136,25 @@ def _measure(
         low, high = percentile_interval(replicates[-1])
         rows.append(
             {"test": test, "pooling": pooling, "effect_size": effect(*scores)}
-            | {"p_value": permutation_p(*scores, n_samples=n_samples, seed=seed), "ci_low": low, "ci_high": high}
+            | _p_values(scores, test, n_samples, seed)
+            | {"ci_low": low, "ci_high": high}
             | {f"n_{role.lower()}": len(part) for role, part in parts.items()}
         )
     return Measurement(table=pd.DataFrame(rows), replicates=np.stack(replicates, axis=1))
+
+
+def _p_values(scores: tuple[Floats, Floats], test: str, n_samples: int, seed: int) -> dict[str, float]:
+    """Over words, always over all their splits, and the published one, over sentences."""
+    members = words(test)
+    n = len(set(members["X"]))
+    everything = math.comb(2 * n, n)
+    over_words = permutation_word_p(
+        *scores, words_x=members["X"], words_y=members["Y"], n_samples=everything, seed=seed
+    )
+    return {
+        "p_words": over_words,
+        "p_value": permutation_p(*scores, n_samples=n_samples, seed=seed),
+    }
 
 
 def evaluate(model: Any, tokenizer: Any, pooling: str = "mean", **options: Any) -> pd.DataFrame:
@@ -205,14 +225,24 @@ def _move(model: Any, device: str | torch.device) -> None:
 def resampled_words(n_bootstrap: int, seed: int) -> dict[str, Floats]:
     """How often each of a list's eight words is drawn, ``(n_bootstrap, 8)`` a list: the unit is the word.
 
-    A list has one draw a replicate, whichever tests and roles it serves and whichever model is measured.
+    A word has one draw a replicate, whichever lists, tests and roles it serves and whichever model is measured. Two
+    lists may share words (7 of 8 are shared by the arts of C7 and of C8): the second takes over how often these were
+    drawn, and its other words share what is left of its eight draws. So each list by itself is drawn as a bootstrap
+    draws it, eight times with replacement.
     """
-    return {
-        name: numpy_generator(seed, f"seat words {name}")
-        .multinomial(len(members), [1 / len(members)] * len(members), size=n_bootstrap)
-        .astype(np.float64)
-        for name, members in LISTS.items()
-    }
+    draws: dict[str, Floats] = {}
+    for name, members in LISTS.items():
+        generator = numpy_generator(seed, f"seat words {name}")
+        earlier = next((other for other in draws if set(LISTS[other]) & set(members)), None)
+        shared = [] if earlier is None else [word for word in members if word in LISTS[earlier]]
+        counts = np.zeros((n_bootstrap, len(members)))
+        for word in shared:
+            counts[:, members.index(word)] = draws[str(earlier)][:, LISTS[str(earlier)].index(word)]
+        own = [position for position, word in enumerate(members) if word not in shared]
+        left = len(members) - counts.sum(axis=1).astype(int)
+        counts[:, own] = generator.multinomial(left, [1 / len(own)] * len(own))
+        draws[name] = counts
+    return draws
 
 
 def replicates_of(parts: dict[str, Floats], test: str, weights: dict[str, Floats]) -> Floats:

@@ -21,11 +21,16 @@ def number(value: float | None, digits: int = 3) -> str:
 def interval(low: float, high: float, digits: int = 2) -> str:
     """An interval as "[low, high]"; empty where there is none.
 
-    >>> interval(-0.2, 0.31)
-    '[−0.20, 0.31]'
+    It has more digits (6 at most) where an end beside zero would be printed as zero: whether an interval holds zero is
+    what it is read for.
+
+    >>> interval(-0.2, 0.31), interval(0.0004, 0.002)
+    ('[−0.20, 0.31]', '[0.0004, 0.0020]')
     """
     if not (math.isfinite(low) and math.isfinite(high)):
         return ""
+    while digits < 6 and any(end != 0 and float(f"{end:.{digits}f}") == 0 for end in (low, high)):
+        digits += 1
     return f"[{number(low, digits)}, {number(high, digits)}]"
 
 

@@ -197,6 +197,64 @@ def test_random_splits_are_drawn_anew_where_a_tie_leaves_them_open(monkeypatch):
     assert next(drawn, None) is None
 
 
+def slow_word_p_value(X, Y, A, B, words_x, words_y):
+    """Each split of the words, with d itself computed anew from all sentences."""
+    named = [*(("x", w) for w in words_x), *(("y", w) for w in words_y)]
+    distinct, vectors = list(dict.fromkeys(named)), [*X, *Y]
+    observed, hits, splits = slow_effect_size(X, Y, A, B), 0, 0
+    for chosen in itertools.combinations(distinct, len(distinct) // 2):
+        sides = [[v for v, w in zip(vectors, named, strict=True) if (w in chosen) == side] for side in (True, False)]
+        hits, splits = hits + (slow_effect_size(*sides, A, B) >= observed - 1e-9), splits + 1
+    return hits / splits
+
+
+@few
+@given(seeds, st.lists(st.integers(1, 3), min_size=6, max_size=6))
+def test_word_p_value_moves_each_word_with_its_sentences_and_compares_d(seed, counts):
+    words_x, words_y = (np.repeat([0, 1, 2], counts[start : start + 3]).tolist() for start in (0, 3))
+    sets = random_sets(seed, (len(words_x), len(words_y), 3, 4))
+    expected = slow_word_p_value(*sets, words_x, words_y)
+    assert seat.word_p_value(*sets, words_x=words_x, words_y=words_y) == pytest.approx(expected)
+
+
+def test_word_p_value_of_one_sentence_a_word_is_that_over_sentences():
+    sets = random_sets(5, (5, 5, 3, 4))
+    assert seat.word_p_value(*sets, words_x=range(5), words_y=range(5)) == seat.p_value(*sets)
+    many = random_sets(5, (12, 12, 3, 4))  # 2,704,156 splits: sampled
+    sampled = seat.word_p_value(*many, words_x=range(12), words_y=range(12), n_samples=999)
+    assert sampled == seat.p_value(*many, n_samples=999)
+
+
+def test_word_p_value_refuses_words_that_do_not_fit():
+    sets = random_sets(0, (4, 4, 3, 3))
+    with pytest.raises(InputError, match="a word a sentence: 3 and 4 words for 4 and 4"):
+        seat.word_p_value(*sets, words_x=[0, 0, 1], words_y=[0, 0, 1, 1])
+    with pytest.raises(InputError, match="as many words in X as in Y, not 2 and 3"):
+        seat.word_p_value(*sets, words_x=[0, 0, 1, 1], words_y=[0, 1, 2, 2])
+
+
+NULL_DRAWS = 2000
+
+
+def null_scores(test, generator, noise=0.3):
+    """Associations of random words: a number a word, and a little of its own for each of its sentences."""
+    return [
+        generator.normal(size=8)[words(test)[role]] + noise * generator.normal(size=len(words(test)[role]))
+        for role in "XY"
+    ]
+
+
+@pytest.mark.parametrize("test", ["C6", "C7", "C8b"])  # 64 and 64 sentences, and two truncated sets
+def test_p_over_words_keeps_its_level_for_random_words_where_that_over_sentences_does_not(test):
+    generator = np.random.default_rng(0)
+    over = {"words_x": words(test)["X"], "words_y": words(test)["Y"], "n_samples": math.comb(16, 8), "seed": 0}
+    drawn = [null_scores(test, generator) for _ in range(NULL_DRAWS)]
+    p_words = np.array([association.permutation_word_p(*scores, **over) for scores in drawn])
+    p_sentences = np.array([association.permutation_p(*scores, n_samples=200, seed=0) for scores in drawn[:300]])
+    assert 0.03 <= (p_words <= 0.05).mean() <= 0.07
+    assert (p_sentences <= 0.05).mean() > 0.15
+
+
 def test_p_value_is_reproducible_and_its_seed_matters():
     sets = random_sets(1, (30, 30, 3, 5))
     values = [seat.p_value(*sets, n_samples=3000, seed=seed) for seed in (0, 0, 1)]
@@ -379,6 +437,9 @@ def test_the_table_holds_what_the_public_functions_give(model, tokenizer, measur
         assert (row.n_x, row.n_y, row.n_a, row.n_b) == tuple(map(len, sets))
         assert row.effect_size == pytest.approx(seat.effect_size(*sets), abs=1e-4)
         assert row.p_value == pytest.approx(seat.p_value(*sets, n_samples=2000, seed=3), abs=1e-3)
+        of_word = words(row.test)
+        expected = seat.word_p_value(*sets, words_x=of_word["X"], words_y=of_word["Y"])  # exact, whatever n_samples
+        assert row.p_words == pytest.approx(expected, abs=1e-3)
 
 
 def test_replicates_are_effect_sizes_on_repeated_sentences_of_drawn_words(model, tokenizer, measured):
@@ -398,12 +459,51 @@ def test_replicates_are_effect_sizes_on_repeated_sentences_of_drawn_words(model,
     assert seat.effect_size(*sets) == pytest.approx(slow_effect_size(*sets), abs=1e-9)
 
 
-def test_words_are_drawn_evenly_and_each_list_on_its_own():
+def test_words_are_drawn_evenly_in_each_list():
     draws = seat.resampled_words(4000, 0)
     for name, draw in draws.items():
         assert draw.mean(axis=0) == pytest.approx(np.ones(len(LISTS[name])), abs=0.1)
-        assert draw.var(axis=0) == pytest.approx(np.full(8, 7 / 8), abs=0.15)  # of a multinomial
+        covariance = np.cov(draw.T)
+        assert covariance == pytest.approx(np.eye(8) - 1 / 8, abs=0.08)  # of a multinomial: 7/8 and -1/8
     assert not np.array_equal(draws["MaleNames"], draws["FemaleNames"])
+
+
+def test_a_word_has_one_draw_in_all_lists_that_hold_it():
+    draws, seen = seat.resampled_words(200, 0), {}
+    for name, members in LISTS.items():
+        for position, word in enumerate(members):
+            seen.setdefault(word, []).append(draws[name][:, position])
+    shared = {word: columns for word, columns in seen.items() if len(columns) > 1}
+    assert len(shared) == 7 + 5 + 5  # arts of C7 and C8, and the male and female terms of C7 and C8
+    assert all(np.array_equal(columns[0], other) for columns in shared.values() for other in columns[1:])
+
+
+def test_what_tests_share_makes_their_replicates_go_together():
+    """C7 and C8 share 7 of 8 arts, and 5 of 8 terms a side; drawn apart, their d would look independent."""
+    generator, gender = np.random.default_rng(0), np.eye(30)[0]
+    vectors = {word: generator.normal(size=30) for members in LISTS.values() for word in members}
+    for name, members in LISTS.items():  # each word has a gender, as in an encoder
+        for word in members:
+            vectors[word] = vectors[word] + gender * (name.startswith("Male") - name.startswith("Female")) * 4
+    parts = {
+        test: {
+            role: association.unit([vectors[LISTS[ROLES[test][role]][i]] for i in of_word], role)
+            for role, of_word in words(test).items()
+        }
+        for test in TESTS
+    }
+    together = seat.resampled_words(2000, 0)
+    apart = {name: seat.resampled_words(2000, n)[name] for n, name in enumerate(LISTS)}
+
+    def replicates(draws):
+        return np.stack([seat.replicates_of(parts[test], test, draws) for test in TESTS], axis=1)
+
+    c7, c8 = TESTS.index("C7"), TESTS.index("C8")
+    correlations = [np.corrcoef(replicates(draws).T)[c7, c8] for draws in (together, apart)]
+    assert correlations[0] > 0.15
+    assert abs(correlations[1]) < 0.1
+    errors = [replicates(draws).mean(axis=1).std() for draws in (together, apart)]
+    assert errors[0] > 1.02 * errors[1]
 
 
 def test_intervals_are_percentiles_of_the_replicates_and_paired_between_poolings(measured):
@@ -472,7 +572,7 @@ def test_run_measures_a_saved_encoder_with_or_without_head(tmp_path, tokenizer, 
     config = (bert_config if "Distil" not in model_class.__name__ else distilbert_config)(tokenizer)
     model = make(model_class, config)
     table = seat.measure_encoder(save(tmp_path / "m", model, tokenizer), n_samples=100, n_bootstrap=10)
-    assert list(table.columns) == ["test", "pooling", "effect_size", "p_value", "ci_low", "ci_high"]
+    assert list(table.columns) == ["test", "pooling", "effect_size", "p_words", "p_value", "ci_low", "ci_high"]
     assert list(table["pooling"]) == ["mean"] * 6 + ["cls"] * 6
     for name in ("mean", "cls"):
         direct = seat.evaluate(model, tokenizer, name, n_samples=100, n_bootstrap=10)

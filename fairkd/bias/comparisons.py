@@ -7,6 +7,7 @@ where an arm has several.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,33 +15,43 @@ import numpy as np
 import pandas as pd
 
 from fairkd.bias.effects import Effects, correlation
-from fairkd.bias.stimuli import TESTS
+from fairkd.bias.stimuli import NAME_TESTS, TESTS
 from fairkd.errors import InputError, nearest
 from fairkd.frames import SEAT_AVERAGES, SEAT_CORRELATION, SEAT_DIFFERENCES, SEAT_GAPS, SEAT_TESTS
-from fairkd.stats.resampling import holm, simultaneous_intervals, widened
+from fairkd.names import TEACHER
+from fairkd.stats.estimates import Estimate, above_the_lowest, clear_lowest
+from fairkd.stats.resampling import holm
 
 
 def tests(effects: Mapping[str, Effects], layers: Mapping[str, int]) -> pd.DataFrame:
     """The six tests: the columns :data:`fairkd.frames.SEAT_TESTS`."""
+    students = {arm: own for arm, own in effects.items() if arm != TEACHER}
+    winners = [clear_lowest({arm: own.average([test]) for arm, own in students.items()}) for test in TESTS]
     rows = []
     for arm, own in effects.items():
-        for test, d, low, high in zip(TESTS, *own.tests(), strict=True):
+        for test, winner, d, low, high in zip(TESTS, winners, *own.tests(), strict=True):
             row = {"arm": arm, "layers": layers[arm], "seeds": own.seeds, "test": test}
-            rows.append(row | {"effect_size": d, "low": low, "high": high})
+            rows.append(row | {"effect_size": d, "low": low, "high": high, "lowest": arm == winner})
     return pd.DataFrame(rows, columns=SEAT_TESTS)
 
 
 def seat_averages(effects: Mapping[str, Effects], layers: Mapping[str, int]) -> pd.DataFrame:
     """Average SEAT: the columns :data:`fairkd.frames.SEAT_AVERAGES`."""
     rows = []
+    winner = clear_lowest({arm: own.average() for arm, own in effects.items() if arm != TEACHER})
     for arm, own in effects.items():
-        average, signed = own.average(), own.signed()
-        low, high = average.interval()
-        signed_low, signed_high = signed.interval()
         row: dict[str, Any] = {"arm": arm, "layers": layers[arm], "seeds": own.seeds}
-        row |= {"average": average.value, "low": max(0.0, low), "high": high}
-        rows.append(row | {"signed": signed.value, "signed_low": signed_low, "signed_high": signed_high})
+        row |= _with_ends("average", own.average(), "low", "high", least=0.0)
+        row |= _with_ends("signed", own.signed(), "signed_low", "signed_high")
+        row |= _with_ends("names", own.average(NAME_TESTS), "names_low", "names_high", least=0.0)
+        rows.append(row | {"lowest": arm == winner})
     return pd.DataFrame(rows, columns=SEAT_AVERAGES)
+
+
+def _with_ends(name: str, estimate: Estimate, low: str, high: str, least: float = -math.inf) -> dict[str, float]:
+    """The value and the ends of its interval under these names; a mean of |d| cannot lie below ``least``."""
+    ends = estimate.interval()
+    return {name: estimate.value, low: max(least, ends[0]), high: ends[1]}
 
 
 def seat_differences(effects: Mapping[str, Effects], *, baseline: str) -> pd.DataFrame:
@@ -74,21 +85,16 @@ def behind_the_lowest(effects: Mapping[str, Effects]) -> pd.DataFrame:
     Whoever picks the best row of a table compares it with all others at once, so these intervals hold together with
     95 %: an arm whose interval holds zero may as well be the lowest.
     """
-    averages = {arm: own.average() for arm, own in effects.items()}
-    lowest = min(averages, key=lambda arm: averages[arm].value)
-    gaps = {arm: average - averages[lowest] for arm, average in averages.items() if arm != lowest}
-    if not gaps:
-        return pd.DataFrame(columns=SEAT_GAPS)
-    values = [gap.value for gap in gaps.values()]
-    replicates = np.stack([widened(gap.replicates, gap.by_seed) for gap in gaps.values()], axis=1)
-    low, high = simultaneous_intervals(values, replicates)
-    found = {"arm": list(gaps), "lowest": lowest, "difference": values, "low": low, "high": high}
-    return pd.DataFrame(found, columns=SEAT_GAPS)
+    lowest, gaps = above_the_lowest({arm: own.average() for arm, own in effects.items()})
+    seeds = min((own.seeds for own in effects.values()), default=0)
+    rows = [(arm, lowest, gap.value, low, high, seeds) for arm, (gap, low, high) in gaps.items()]
+    return pd.DataFrame(rows, columns=SEAT_GAPS)
 
 
 def with_depth(effects: Mapping[str, Effects], layers: Mapping[str, int]) -> pd.DataFrame:
     """Pearson's r of layers and average SEAT (Figure 1): the columns :data:`fairkd.frames.SEAT_CORRELATION`."""
-    r, low, high = correlation([layers[arm] for arm in effects], [own.average() for own in effects.values()])
+    r = correlation([layers[arm] for arm in effects], [own.average() for own in effects.values()])
+    low, high = r.interval()
     seeds = min(own.seeds for own in effects.values())
     covers = "stimulus words and seeds" if seeds > 1 else "stimulus words"
     row = {"r": r.value, "low": low, "high": high, "seeds": seeds, "covers": covers}

@@ -6,10 +6,12 @@ replicates of words and seeds, so that a difference of two estimates is paired.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from fairkd.bias.stimuli import TESTS
 from fairkd.rng import numpy_generator
 from fairkd.stats.estimates import Estimate
 from fairkd.stats.resampling import (
@@ -39,10 +41,12 @@ class Effects:
         """How many."""
         return len(self.d)
 
-    def average(self) -> Estimate:
-        """Average SEAT: mean of |d| over tests and seeds."""
-        by_seed = np.abs(self.d).mean(axis=1)
-        return Estimate(float(by_seed.mean()), self._over_seeds(np.abs(self.replicates).mean(axis=2)), by_seed)
+    def average(self, tests: Sequence[str] = TESTS) -> Estimate:
+        """Average SEAT: mean of |d| over tests (all six, or these) and seeds."""
+        columns = [TESTS.index(test) for test in tests]
+        by_seed = np.abs(self.d[:, columns]).mean(axis=1)
+        replicates = np.abs(self.replicates[:, :, columns]).mean(axis=2)
+        return Estimate(float(by_seed.mean()), self._over_seeds(replicates), by_seed)
 
     def signed(self) -> Estimate:
         """Mean of d over tests and seeds: zero where stereotypes and counter-stereotypes cancel."""
@@ -66,15 +70,20 @@ class Effects:
         return multibootstrap(values, draws)
 
 
-def correlation(layers: list[int], averages: list[Estimate]) -> tuple[Estimate, float, float]:
-    """Pearson's r of layers and average SEAT over arms (Figure 1), with the ends of its 95 % interval.
+@dataclass(frozen=True)
+class Correlation(Estimate):
+    """Pearson's r as an estimate. It is bounded, so its percentile interval is not shifted and ends within [-1, 1]."""
 
-    r is bounded, so its percentile interval is not shifted; the ends stay within [-1, 1].
-    """
+    def interval(self, level: float = 0.95) -> tuple[float, float]:
+        """Percentile interval that allows for few seeds."""
+        low, high = percentile_interval(np.clip(widened(self.replicates, self.by_seed, level), -1.0, 1.0), level)
+        return float(low), float(high)
+
+
+def correlation(layers: list[int], averages: list[Estimate]) -> Correlation:
+    """Pearson's r of layers and average SEAT over arms (Figure 1)."""
     r = float(pearson_r(layers, [average.value for average in averages]))
     seeds = min(len(average.by_seed) for average in averages)
     by_seed = pearson_r(layers, np.stack([average.by_seed[:seeds] for average in averages], axis=1))
     replicates = pearson_r(layers, np.stack([average.replicates for average in averages], axis=1))
-    replicates = np.clip(widened(replicates, by_seed), -1.0, 1.0)
-    low, high = percentile_interval(replicates)
-    return Estimate(r, replicates, by_seed), float(low), float(high)
+    return Correlation(r, replicates, by_seed)

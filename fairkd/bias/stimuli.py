@@ -43,6 +43,9 @@ ROLES: dict[str, dict[str, str]] = {
     "C8b": {"X": "Science", "Y": "Arts8", "A": "MaleNames", "B": "FemaleNames"},
 }
 
+NAME_TESTS = tuple(test for test in TESTS if "MaleNames" in ROLES[test].values())
+"""C6, C7b and C8b: gender is shown by first names. In the others it is by words that mixup exchanges, most of them."""
+
 # Zero-based positions that the published truncation took out of the full Y list.
 DROPPED: dict[str, frozenset[int]] = {
     "C7": frozenset({13, 16, 17, 31, 34, 40, 47, 74, 76, 78}),

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
 
 from fairkd.bias.effects import Effects, correlation
-from fairkd.bias.stimuli import TESTS
-from fairkd.claims.contrasts import LEVEL, Contrast, Finding, lower, one_sided
+from fairkd.bias.stimuli import NAME_TESTS, TESTS
+from fairkd.claims.contrasts import LEVEL, ONE_SEED, UNDEFINED, Contrast, Finding, one_sided
 from fairkd.names import TEACHER, arm_words
-from fairkd.stats.resampling import Floats
+from fairkd.stats.estimates import Estimate
+from fairkd.stats.resampling import p_by_inversion
 from fairkd.wording import listed, number, with_interval
 
 OVER = "stimulus words"
@@ -26,10 +26,12 @@ class AverageSeat:
     Attributes:
         effects: of each arm by name, all under one pooling and the same resampled words.
         layers: the arms of Figure 1 and how many layers each has.
+        tests: whose |d| are averaged.
     """
 
     effects: Mapping[str, Effects]
     layers: Mapping[str, int]
+    tests: tuple[str, ...] = TESTS
     by_pooling: ClassVar[bool] = True
     unmeasured: ClassVar[str] = "The bias of the students was not measured."
 
@@ -46,43 +48,47 @@ class AverageSeat:
         """Of the arm with the fewest. The teacher is not a draw: it has one copy, whatever its students' seeds."""
         return min(self.effects[arm].seeds for arm in arms if arm != TEACHER)
 
+    def averages(self, arms: Sequence[str]) -> list[Estimate]:
+        """Average SEAT of each arm, over :attr:`tests`."""
+        return [self.effects[arm].average(self.tests) for arm in arms]
+
     def _difference(self, arm: str, baseline: str, seeds: int) -> Contrast:
-        ours, theirs = self.effects[arm].average(), self.effects[baseline].average()
-        difference = ours - theirs
-        ends = difference.interval(LEVEL)
+        ours, theirs = self.averages([arm, baseline])
+        difference, over = ours - theirs, "" if self.tests == TESTS else f" over {listed(self.tests)}"
         return Contrast(
             difference,
-            *ends,
-            difference.p(),
             seeds,
-            what=f"difference of average SEAT, {arm} − {baseline}",
-            found=f"The average SEAT is {number(ours.value)} for {arm_words(arm)} and {number(theirs.value)} for "
-            f"{arm_words(baseline)}, a difference of {with_interval(difference.value, *ends, seeds, over=OVER)}.",
+            what=f"difference of average SEAT{over}, {arm} − {baseline}",
+            found=f"The average SEAT{over} is {number(ours.value)} for {arm_words(arm)} and {number(theirs.value)} for "
+            f"{arm_words(baseline)}, a difference of "
+            f"{with_interval(difference.value, *difference.interval(LEVEL), seeds, over=OVER)}.",
             above=f"{arm_words(arm)} scores higher than {arm_words(baseline)}",
             below=f"{arm_words(arm)} scores lower than {arm_words(baseline)}",
         )
 
 
+def on_names(judge: Callable[[AverageSeat, Sequence[str]], Finding]) -> Callable[[AverageSeat, Sequence[str]], Finding]:
+    """The judge on the three tests whose gender words are names, which mixup leaves alone (all but John)."""
+    return lambda seat, arms: judge(replace(seat, tests=NAME_TESTS), arms)
+
+
 def falls_with_layers(seat: AverageSeat, _: Sequence[str]) -> Finding:
     """Judges a claim that Pearson's r of layers and average SEAT is below zero, over the students of Figure 1."""
-    layers, effects = seat.layers, seat.effects
+    layers = seat.layers
     lacks = seat.lacks(tuple(layers))
     if lacks:
         return Finding("not run", lacks)
     if len(set(layers.values())) < 3:
         return Finding("not run", "The correlation needs students of three depths or more: with two it is always ±1.")
-    depths, averages = list(layers.values()), [effects[arm].average() for arm in layers]
-    r, low, high = correlation(depths, averages)
-    seeds = seat.seeds(layers)
+    depths = list(layers.values())
+    r, seeds = correlation(depths, seat.averages(list(layers))), seat.seeds(layers)
     contrast = Contrast(
         r,
-        low,
-        high,
-        _sign_p(r.replicates),
         seeds,
         what="Pearson's r of layers and average SEAT",
         found=f"Over students of {listed([str(depth) for depth in sorted(set(depths))])} layers, the correlation of "
-        f"the number of layers with the average SEAT is r = {with_interval(r.value, low, high, seeds, over=OVER)}.",
+        "the number of layers with the average SEAT is "
+        f"r = {with_interval(r.value, *r.interval(LEVEL), seeds, over=OVER)}.",
         above="students with fewer layers score lower",
         below="students with fewer layers score higher",
     )
@@ -90,30 +96,38 @@ def falls_with_layers(seat: AverageSeat, _: Sequence[str]) -> Finding:
 
 
 def lower_in_tests(seat: AverageSeat, arms: Sequence[str], least: int = 4) -> Finding:
-    """Judges a claim that the average of the first of two arms is lower, and |d| in at least ``least`` tests too.
+    """Judges a claim that |d| of the first of two arms is lower in at least ``least`` tests.
 
-    Each test's differences are shifted to their estimate before tests are counted, as they are for the average: noise
-    makes a small |d| larger.
+    The estimate is the share of the tests. Each test's differences are shifted to their estimate before tests are
+    counted, as they are for the average: noise makes a small |d| larger.
     """
-    average = lower(seat, arms)
-    if not math.isfinite(average.low):
-        return average
-    (ours, our_draws), (theirs, their_draws) = (seat.effects[arm].absolute_tests() for arm in arms)
-    differences, draws = ours - theirs, our_draws - their_draws
+    ours, theirs = arms
+    seeds, count = seat.seeds(arms), len(seat.tests)
+    gaps = [seat.effects[ours].average([test]) - seat.effects[theirs].average([test]) for test in seat.tests]
+    differences, draws = np.array([g.value for g in gaps]), np.stack([g.replicates for g in gaps], axis=1)
+    what = f"share of the {count} tests in which |d| is lower, {ours} − {theirs}"
+    if not (np.isfinite(differences).all() and np.isfinite(draws).all() and len(draws)):
+        return Finding("inconclusive", UNDEFINED, what, seeds=seeds)
     counts = (draws - draws.mean(axis=0) + differences < 0).sum(axis=1)
-    low = int(np.quantile(counts, (1 - LEVEL) / 2, method="lower"))
-    high = int(np.quantile(counts, (1 + LEVEL) / 2, method="higher"))
-    fell = [test for test, difference in zip(TESTS, differences, strict=True) if difference < 0]
-    tests = "supported" if low >= least else "contradicted" if high < least else "inconclusive"
-    verdicts = {average.verdict, tests} if average.seeds > 1 else {"inconclusive"}
-    verdict = next(v for v in ("contradicted", "inconclusive", "supported") if v in verdicts)
-    held = {"supported": "surely", "contradicted": "surely not", "inconclusive": "not surely"}[tests]
-    text = f"|d| is lower in {len(fell)} of {len(TESTS)} tests{f' ({listed(fell)})' if fell else ''}, in {low} to "
-    text += f"{high} of them when resampled: {held} {least} or more{' for these words' if average.seeds == 1 else ''}."
-    return replace(average, verdict=verdict, sentence=f"{average.sentence} {text}")
 
+    def ends(level: float) -> tuple[int, int]:
+        low, high = (1 - level) / 2, (1 + level) / 2
+        return int(np.quantile(counts, low, method="lower")), int(np.quantile(counts, high, method="higher"))
 
-def _sign_p(replicates: Floats) -> float:
-    """Two-sided p of r, twice the share beyond zero, as its percentile interval: r is bounded and cannot be shifted."""
-    beyond = min((replicates <= 0).sum(), (replicates >= 0).sum())
-    return min(1.0, float(2 * (1 + beyond) / (1 + len(replicates)))) if np.isfinite(replicates).all() else math.nan
+    def decides(level: float) -> bool:
+        low, high = ends(level)
+        return low >= least or high < least
+
+    low, high = ends(LEVEL)
+    fell = [test for test, difference in zip(seat.tests, differences, strict=True) if difference < 0]
+    text = f"|d| of {arm_words(ours)} is lower than that of {arm_words(theirs)} in {len(fell)} of {count} tests"
+    resampled = "words" if seeds == 1 else "words and seeds"
+    text += f"{f' ({listed(fell)})' if fell else ''}, in {low} to {high} of them when {resampled} are resampled"
+    shown = Finding("inconclusive", text, what, len(fell) / count, low / count, high / count, seeds=seeds)
+    if seeds == 1:
+        return replace(shown, sentence=f"{text}. {ONE_SEED}")
+    verdict, word = "inconclusive", "which leaves open whether it is"
+    if decides(LEVEL):
+        verdict, word = ("supported", "always") if low >= least else ("contradicted", "never")
+    p = p_by_inversion(decides, len(counts))
+    return replace(shown, verdict=verdict, sentence=f"{text}: {word} {least} or more.", p=p)

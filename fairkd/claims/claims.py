@@ -1,7 +1,8 @@
 """The claims of the paper, each with its arms, its ruler and its judge, and their verdicts.
 
 A claim is judged by a 95 % interval over stimulus words (or examples) and seeds: supported where the interval lies on
-the claimed side of zero, contradicted where it lies on the other, else inconclusive. With one seed the interval covers
+the claimed side of zero, contradicted where it lies on the other, else inconclusive. A claim of several parts has a
+verdict on each. With one seed the interval covers
 words only. It cannot tell what a recipe does from chance in training, so the verdict is then inconclusive whatever the
 numbers.
 """
@@ -17,8 +18,9 @@ import numpy as np
 import pandas as pd
 
 from fairkd.bias.effects import Effects
+from fairkd.bias.stimuli import NAME_TESTS
 from fairkd.claims import paper
-from fairkd.claims.bias import AverageSeat, falls_with_layers, lower_in_tests
+from fairkd.claims.bias import AverageSeat, falls_with_layers, lower_in_tests, on_names
 from fairkd.claims.contrasts import VERDICTS, Finding, Ruler, higher, lower, lowest
 from fairkd.claims.quality import AverageGlue, within_margin
 from fairkd.frames import VERDICT_ROWS
@@ -40,7 +42,8 @@ class Claim:
         printed: the numbers that the paper gives for it.
         arms: that it compares, the first with the others; none if it is about the students of Figure 1.
         ruler: what it is measured by.
-        judge: takes the ruler and the arms, all of which the ruler has.
+        judges: of each part of the claim, by what the part is called ("" if there is one only): takes the ruler and
+            the arms, all of which the ruler has.
     """
 
     number: int
@@ -50,7 +53,7 @@ class Claim:
     printed: str
     arms: tuple[str, ...]
     ruler: type[Ruler]
-    judge: Callable[[Any, Sequence[str]], Finding]
+    judges: Mapping[str, Callable[[Any, Sequence[str]], Finding]]
 
     def stated(self) -> dict[str, Any]:
         """The claim as the columns claim (its number), title, statement, source, printed."""
@@ -69,6 +72,9 @@ def _first(arm: str, table: Iterable[str]) -> tuple[str, ...]:
     return arm, *(other for other in table if other != arm)
 
 
+SIX_TESTS, NAMES = "average of six tests", f"average of {listed(NAME_TESTS)}"
+"""Parts of the claims on mixup: as the paper has it, and on the tests whose gender words mixup does not exchange."""
+
 CLAIMS: tuple[Claim, ...] = (
     Claim(
         number=0,
@@ -78,7 +84,7 @@ CLAIMS: tuple[Claim, ...] = (
         printed="no number: the teacher's SEAT is not reported",
         arms=("full", TEACHER),
         ruler=AverageSeat,
-        judge=higher,
+        judges={"": higher},
     ),
     Claim(
         number=1,
@@ -88,7 +94,7 @@ CLAIMS: tuple[Claim, ...] = (
         printed=f"r = {paper.FIGURE1_R:.2f}".replace("-", "−"),
         arms=(),
         ruler=AverageSeat,
-        judge=falls_with_layers,
+        judges={"": falls_with_layers},
     ),
     Claim(
         number=2,
@@ -99,7 +105,7 @@ CLAIMS: tuple[Claim, ...] = (
         + f"; by its six values {paper.average(paper.TABLE1['no-ce']):.3f} without L_ce",
         arms=_first("no-ce", paper.TABLE1),
         ruler=AverageSeat,
-        judge=lowest,
+        judges={"": lowest},
     ),
     Claim(
         number=3,
@@ -109,7 +115,7 @@ CLAIMS: tuple[Claim, ...] = (
         printed=_averages("no-ce", "no-cos", "full", table=paper.TABLE1_GLUE_AVERAGE, digits=1),
         arms=_first("no-ce", paper.TABLE1),
         ruler=AverageGlue,
-        judge=lowest,
+        judges={"": lowest},
     ),
     Claim(
         number=4,
@@ -119,7 +125,7 @@ CLAIMS: tuple[Claim, ...] = (
         printed=_averages("mixup-xy", "full", table=paper.TABLE2_PRINTED_AVERAGE),
         arms=("mixup-xy", "full"),
         ruler=AverageSeat,
-        judge=lower,
+        judges={SIX_TESTS: lower, NAMES: on_names(lower)},
     ),
     Claim(
         number=5,
@@ -129,7 +135,7 @@ CLAIMS: tuple[Claim, ...] = (
         printed=_averages("mixup-xy", "mixup-xyh", table=paper.TABLE2_PRINTED_AVERAGE) + " is the next",
         arms=_first("mixup-xy", paper.TABLE2),
         ruler=AverageSeat,
-        judge=lowest,
+        judges={SIX_TESTS: lowest, NAMES: on_names(lowest)},
     ),
     Claim(
         number=6,
@@ -141,7 +147,7 @@ CLAIMS: tuple[Claim, ...] = (
         + "; lower in C6b, C7, C8 and C8b",
         arms=("mixup-xy", "debiased-teacher"),
         ruler=AverageSeat,
-        judge=lower_in_tests,
+        judges={SIX_TESTS: lower, "test by test": lower_in_tests, NAMES: on_names(lower)},
     ),
     Claim(
         number=7,
@@ -152,7 +158,7 @@ CLAIMS: tuple[Claim, ...] = (
         + "; higher in C7b, C8 and C8b, three of six tests (the text says most)",
         arms=("mixup-h", "full"),
         ruler=AverageSeat,
-        judge=higher,
+        judges={"": higher},
     ),
     Claim(
         number=8,
@@ -163,13 +169,16 @@ CLAIMS: tuple[Claim, ...] = (
         + f"; by the tasks {paper.average(paper.TABLE3['mixup-xy']):.2f} and {paper.average(paper.TABLE3['full']):.2f}",
         arms=("mixup-xy", "full"),
         ruler=AverageGlue,
-        judge=within_margin,
+        judges={"": within_margin},
     ),
 )
 
 NOTE = (
-    "Each claim is judged by its own 95 % interval. With several claims, the chance that at least one of them is "
-    "decided by accident is larger than 5 %; p (Holm) is adjusted for all claims that have a p-value. Intervals and "
+    "Each claim, and each part of one, is judged by its own 95 % interval (where it is of another level, that is said) "
+    "and is decided where p is at most .05. With several of them, the chance that at least one is decided by accident "
+    "is larger than 5 %; p (Holm) is adjusted for all rows that have a p-value. "
+    f"{listed(NAME_TESTS)} show gender by first names, of which the paper's mixup exchanges John only; of the words "
+    "that show it in the other three tests it exchanges half or more. Intervals and "
     "p-values come from a bootstrap over stimulus words and seeds (claims "
     f"{listed([str(claim.number) for claim in CLAIMS if claim.ruler is AverageGlue])}: over examples and seeds). One "
     "seed gives no p-value."
@@ -177,7 +186,7 @@ NOTE = (
 
 
 def judge(effects: Mapping[str, Effects], *, layers: Mapping[str, int]) -> pd.DataFrame:
-    """The verdict on each claim of the paper by average SEAT: a row a claim, plain strings and numbers.
+    """The verdict on each claim of the paper by average SEAT: a row a part of a claim, plain strings and numbers.
 
     Args:
         effects: of each arm by name, "teacher" among them, all under one pooling and the same resampled words. A
@@ -186,9 +195,7 @@ def judge(effects: Mapping[str, Effects], *, layers: Mapping[str, int]) -> pd.Da
         layers: the arms of Figure 1 and how many layers each has.
 
     Returns:
-        Columns: :data:`fairkd.frames.VERDICT_ROWS`; a verdict is one of ``VERDICTS``. p of ``lowest`` is the largest
-        over the rivals or, where rivals are lower, the smallest of those times the number of rivals; of
-        ``lower_in_tests`` it is that of the average alone.
+        Columns: :data:`fairkd.frames.VERDICT_ROWS`; a verdict is one of ``VERDICTS``.
     """
     return _verdicts(CLAIMS, AverageSeat(effects, layers))
 
@@ -218,19 +225,24 @@ def with_holm(verdicts: pd.DataFrame) -> pd.DataFrame:
 
 
 def count_verdicts(verdicts: pd.DataFrame) -> str:
-    """Counts them: "Of 9 claims, 2 are supported, 1 contradicted, 4 inconclusive, 2 not run."."""
+    """Counts them: "Of the 13 verdicts on 9 claims, 2 are supported, 1 contradicted, 8 inconclusive, 2 not run."."""
     counts = [int((verdicts["verdict"] == verdict).sum()) for verdict in VERDICTS]
     words = [f"{count or 'none'} {verdict}" for count, verdict in zip(counts, VERDICTS, strict=True)]
     words[0] = f"{counts[0] or 'none'} {'are' if counts[0] > 1 else 'is'} supported"
-    return f"Of {len(verdicts)} claims, {', '.join(words)}."
+    return f"Of the {len(verdicts)} verdicts on {verdicts['claim'].nunique()} claims, {', '.join(words)}."
 
 
 def _verdicts(claims: Iterable[Claim], ruler: Ruler) -> pd.DataFrame:
-    return with_holm(pd.DataFrame([claim.stated() | asdict(_finding(claim, ruler)) for claim in claims]))[VERDICT_ROWS]
+    rows = [
+        claim.stated() | {"part": part} | asdict(_finding(claim, part, ruler))
+        for claim in claims
+        for part in claim.judges
+    ]
+    return with_holm(pd.DataFrame(rows))[VERDICT_ROWS]
 
 
-def _finding(claim: Claim, ruler: Ruler) -> Finding:
+def _finding(claim: Claim, part: str, ruler: Ruler) -> Finding:
     if not isinstance(ruler, claim.ruler):
         return Finding("not run", claim.ruler.unmeasured)
     lacks = ruler.lacks(claim.arms)
-    return Finding("not run", lacks) if lacks else claim.judge(ruler, claim.arms)
+    return Finding("not run", lacks) if lacks else claim.judges[part](ruler, claim.arms)

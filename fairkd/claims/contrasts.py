@@ -20,7 +20,10 @@ ONE_SEED = "One seed cannot tell what the training recipe does from chance in tr
 
 @dataclass(frozen=True)
 class Finding:
-    """What the data say about one claim. Missing numbers are nan; seeds is 0 where nothing was run."""
+    """What the data say about a claim, or about one part of it. Missing numbers are nan; seeds is 0 where nothing ran.
+
+    Verdict, interval and p agree: low and high are the ends of the interval that decided, of the given level.
+    """
 
     verdict: str
     sentence: str
@@ -28,6 +31,7 @@ class Finding:
     estimate: float = math.nan
     low: float = math.nan
     high: float = math.nan
+    level: float = LEVEL
     p: float = math.nan
     seeds: int = 0
 
@@ -38,8 +42,6 @@ class Contrast:
 
     Attributes:
         estimate: with its replicates.
-        low, high: its 95 % interval.
-        p: for "it is zero", two-sided.
         seeds: of the arm that has the fewest.
         what: the estimate is, in few words.
         found: a sentence with the numbers.
@@ -49,9 +51,6 @@ class Contrast:
     """
 
     estimate: Estimate
-    low: float
-    high: float
-    p: float
     seeds: int
     what: str
     found: str
@@ -59,15 +58,24 @@ class Contrast:
     below: str
     over: str = "words"
 
+    def interval(self, level: float = LEVEL) -> tuple[float, float]:
+        """Of the estimate."""
+        return self.estimate.interval(level)
+
+    @property
+    def p(self) -> float:
+        """Of the estimate, for "it is zero"; nan with one seed."""
+        return math.nan if self.seeds == 1 else self.estimate.p()
+
     @property
     def defined(self) -> bool:
         """Whether there are an estimate and an interval."""
-        return math.isfinite(self.estimate.value) and math.isfinite(self.low) and math.isfinite(self.high)
+        return math.isfinite(self.estimate.value) and all(map(math.isfinite, self.interval()))
 
-    @property
-    def holds_zero(self) -> bool:
-        """Whether the interval does."""
-        return self.low <= 0 <= self.high
+    def side(self, level: float = LEVEL) -> int:
+        """1 where the interval lies above zero, -1 where it lies below, 0 where it holds zero or there is none."""
+        low, high = self.interval(level)
+        return (low > 0) - (high < 0)
 
     def outcome(self, side: int) -> str:
         """Which way the estimate goes, and whether that is the claimed side (1: above zero, -1: below)."""
@@ -77,13 +85,14 @@ class Contrast:
         claimed = "as the paper claims" if value * side > 0 else "against the paper"
         return f"{self.above if value > 0 else self.below}, {claimed}"
 
-    def finding(self, verdict: str, conclusion: str, *, p: float | None = None) -> Finding:
-        """With this estimate; ``p`` replaces its own. One seed has no p-value: it says nothing about training."""
-        p = self.p if p is None else p
+    def finding(self, verdict: str, conclusion: str, *, p: float | None = None, level: float = LEVEL) -> Finding:
+        """With this estimate and its interval of the level that decided; ``p`` replaces its own."""
         finding = Finding(verdict, f"{self.found} {conclusion}", self.what, self.estimate.value, seeds=self.seeds)
         if not self.defined:
             return finding
-        return replace(finding, low=self.low, high=self.high, p=math.nan if self.seeds == 1 else p)
+        low, high = self.interval(level)
+        p = math.nan if self.seeds == 1 else self.p if p is None else p
+        return replace(finding, low=low, high=high, level=level, p=p)
 
 
 class Ruler(Protocol):
@@ -118,50 +127,70 @@ def one_sided(contrast: Contrast, *, side: int) -> Finding:
     """Judges a claim that an estimate lies above zero (side 1) or below (side -1)."""
     if not contrast.defined:
         return contrast.finding("inconclusive", UNDEFINED)
-    outcome = contrast.outcome(side)
+    outcome, found = contrast.outcome(side), contrast.side()
     if contrast.seeds == 1:
-        verb = "holds" if contrast.holds_zero else "excludes"
+        verb = "excludes" if found else "holds"
         text = f"In this one run {outcome}; the interval over {contrast.over} {verb} zero. {ONE_SEED}"
         return contrast.finding("inconclusive", text)
-    if contrast.holds_zero:
+    if not found:
         text = "The interval holds zero: this experiment cannot say which way it goes."
         return contrast.finding("inconclusive", text)
-    above = contrast.low > 0
-    text = f"The interval lies {'above' if above else 'below'} zero: in this experiment {outcome}."
-    return contrast.finding("supported" if above == (side > 0) else "contradicted", text)
+    text = f"The interval lies {'above' if found > 0 else 'below'} zero: in this experiment {outcome}."
+    return contrast.finding("supported" if found == side else "contradicted", text)
 
 
 def lowest(ruler: Ruler, arms: Sequence[str]) -> Finding:
     """Judges a claim that the first arm is the lowest, and shows the difference to another that decides.
 
-    Supported only if each interval lies below zero: an intersection-union test, which needs no correction.
-    Contradicted if any lies above zero, which is the likelier by accident the more there are: those intervals are at
-    the level 1 - 0.05 / number (Bonferroni).
+    Supported only if each 95 % interval lies below zero: an intersection-union test, which needs no correction. The
+    difference shown is then the one with the largest p. Contradicted if any interval lies above zero, which is the
+    likelier by accident the more there are: where another arm is lower, intervals are of the level 1 - 0.05 / number
+    (Bonferroni) and p is the smallest times the number.
     """
     contrasts = ruler.against(arms)
     undefined = [contrast for contrast in contrasts if not contrast.defined]
     if undefined:
         return undefined[0].finding("inconclusive", UNDEFINED)
-    count, below = len(contrasts), sum(contrast.high < 0 for contrast in contrasts)
-    strict = {c.what: c.estimate.interval(1 - (1 - LEVEL) / count)[0] for c in contrasts}
-    beaten_by = [contrast for contrast in contrasts if contrast.estimate.value > 0]
-    if beaten_by:
-        shown = max(beaten_by, key=lambda contrast: strict[contrast.what])
-        p = min(1.0, count * min(contrast.p for contrast in beaten_by))
-        found = f"{len(beaten_by)} of the {count} others {'scores' if len(beaten_by) == 1 else 'score'} lower"
-    else:
-        shown = max(contrasts, key=lambda contrast: contrast.high)
-        p = max(contrast.p for contrast in contrasts)
-        found = f"none of the {count} others scores lower"
-    if shown.seeds == 1:
-        intervals = f"{below} of {count} intervals over {shown.over} lie below zero"
-        text = f"In this one run {found}; {intervals}. {ONE_SEED}"
-        return shown.finding("inconclusive", text)
+    count, beaten_by = len(contrasts), [contrast for contrast in contrasts if contrast.estimate.value > 0]
+    if contrasts[0].seeds == 1:
+        return _lowest_of_one_run(contrasts, beaten_by)
+    return _beaten(beaten_by, count) if beaten_by else _unbeaten(contrasts)
+
+
+def _lowest_of_one_run(contrasts: Sequence[Contrast], beaten_by: Sequence[Contrast]) -> Finding:
+    shown = max(contrasts, key=lambda contrast: contrast.interval()[1])
+    below = sum(contrast.side() < 0 for contrast in contrasts)
+    intervals = f"{below} of {len(contrasts)} intervals over {shown.over} lie below zero"
+    text = f"In this one run {_lower_others(len(beaten_by), len(contrasts))}; {intervals}. {ONE_SEED}"
+    return shown.finding("inconclusive", text)
+
+
+def _unbeaten(contrasts: Sequence[Contrast]) -> Finding:
+    count, below = len(contrasts), sum(contrast.side() < 0 for contrast in contrasts)
+    shown = max(contrasts, key=lambda contrast: (contrast.p, contrast.interval()[1]))
     if below == count:
         text = f"Of the {count} others this is the closest, and all intervals lie below zero: in this experiment"
-        return shown.finding("supported", f"{text} it scores lowest, as the paper claims.", p=p)
-    if strict[shown.what] > 0:
-        text = f"The interval lies above zero, also when widened for {count} comparisons: in this experiment"
-        return shown.finding("contradicted", f"{text} it does not score lowest, against the paper.", p=p)
-    text = f"Here {found}, and {below} of {count} intervals lie below zero: this experiment cannot say"
-    return shown.finding("inconclusive", f"{text} whether it is the lowest.", p=p)
+        return shown.finding("supported", f"{text} it scores lowest, as the paper claims.")
+    text = f"Here none of the {count} others scores lower, and {below} of {count} intervals lie below zero: this"
+    return shown.finding("inconclusive", f"{text} experiment cannot say whether it is the lowest.")
+
+
+def _beaten(by: Sequence[Contrast], count: int) -> Finding:
+    level = 1 - (1 - LEVEL) / count
+    shown = min(by, key=lambda contrast: (contrast.p, -contrast.interval(level)[0]))
+    p, found = min(1.0, count * shown.p), _lower_others(len(by), count)
+    if shown.side(level) > 0:
+        text = f"Here {found}; this interval lies above zero, also when widened for {_comparisons(count)}: in this"
+        return shown.finding(
+            "contradicted", f"{text} experiment it does not score lowest, against the paper.", p=p, level=level
+        )
+    text = f"Here {found}, but no interval that is widened for {_comparisons(count)} lies above zero: this experiment"
+    return shown.finding("inconclusive", f"{text} cannot say whether it is the lowest.", p=p, level=level)
+
+
+def _lower_others(lower: int, count: int) -> str:
+    return f"{lower or 'none'} of the {count} others {'score' if lower > 1 else 'scores'} lower"
+
+
+def _comparisons(count: int) -> str:
+    return f"{count} comparisons" if count > 1 else "one comparison"

@@ -7,7 +7,7 @@ few seeds and examples always show: it is an interval within one point of zero.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -17,7 +17,8 @@ from fairkd.claims.contrasts import LEVEL, ONE_SEED, Contrast, Finding
 from fairkd.glue.quality import TaskScores
 from fairkd.names import arm_words
 from fairkd.stats.equivalence import equivalence
-from fairkd.stats.resampling import difference_p, widened
+from fairkd.stats.estimates import Estimate
+from fairkd.stats.resampling import widened
 from fairkd.wording import interval, listed, number, with_interval
 
 MARGIN = 1.0
@@ -69,16 +70,13 @@ class AverageGlue:
     def _difference(self, arm: str, baseline: str, seeds: int) -> Contrast:
         ours, theirs = self.quality[arm].average(), self.quality[baseline].average()
         difference = ours - theirs
-        ends = difference.interval(LEVEL)
         return Contrast(
             difference,
-            *ends,
-            difference.p(),
             seeds,
             what=f"difference of average on {self.suite} in points, {arm} − {baseline}",
             found=f"The average on {self.suite} is {number(ours.value, 2)} for {arm_words(arm)} and "
             f"{number(theirs.value, 2)} for {arm_words(baseline)}, a difference in points of "
-            f"{with_interval(difference.value, *ends, seeds, over='examples', digits=2)}.",
+            f"{with_interval(difference.value, *difference.interval(LEVEL), seeds, over='examples', digits=2)}.",
             above=f"{arm_words(arm)} scores higher than {arm_words(baseline)}",
             below=f"{arm_words(arm)} scores lower than {arm_words(baseline)}",
             over="examples",
@@ -88,25 +86,37 @@ class AverageGlue:
 def within_margin(glue: AverageGlue, arms: Sequence[str]) -> Finding:
     """Judges a claim that two arms differ by less than ``MARGIN``.
 
-    Supported where two one-sided tests at 5 % show it, contradicted where the 95 % interval lies beyond the margin. p
-    is theirs if the difference is within the margin, else two-sided for "the difference is as large as the margin".
+    Where they do in this experiment, the interval is that of two one-sided tests at 5 % (90 %): supported if it lies
+    within the margin. Where they do not, it is the 95 % interval: contradicted if it lies beyond the margin. p is that
+    of the test in question.
     """
     contrast = glue.against(arms)[0]
     difference = contrast.estimate
     within = abs(difference.value) < MARGIN
-    shown = equivalence(difference.value, widened(difference.replicates, difference.by_seed, 2 * LEVEL - 1), MARGIN)
-    beyond = contrast.low > MARGIN or contrast.high < -MARGIN
     if contrast.seeds == 1:
         text = f"In this one run the two differ by {'less' if within else 'not less'} than one point. {ONE_SEED}"
         return contrast.finding("inconclusive", text)
-    if shown.equivalent:
-        ends = interval(shown.low, shown.high, 2)
-        text = f"The 90 % interval {ends}, of two one-sided tests at 5 %, lies within one point of zero: in this"
-        return contrast.finding("supported", f"{text} experiment they are equivalent, as the paper claims.", p=shown.p)
-    beyond_p = difference_p(abs(difference.value) - MARGIN, widened(difference.replicates, difference.by_seed))
-    p = shown.p if within else beyond_p
-    if beyond:
+    if within:
+        return _equivalent(contrast)
+    sign = 1 if difference.value > 0 else -1
+    beyond = Estimate(
+        sign * difference.value - MARGIN, sign * difference.replicates - MARGIN, sign * difference.by_seed - MARGIN
+    )
+    if beyond.interval(LEVEL)[0] > 0:
         text = "The interval lies more than one point from zero: in this experiment they differ, against the paper."
-        return contrast.finding("contradicted", text, p=p)
-    text = "The interval lies neither within one point of zero nor wholly beyond: this experiment cannot say whether"
-    return contrast.finding("inconclusive", f"{text} they are equivalent.", p=p)
+        return contrast.finding("contradicted", text, p=beyond.p())
+    text = "The interval does not lie wholly more than one point from zero: this experiment cannot say whether they"
+    return contrast.finding("inconclusive", f"{text} differ by that much.", p=beyond.p())
+
+
+def _equivalent(contrast: Contrast) -> Finding:
+    """Two one-sided tests, with the interval that belongs to them in place of the contrast's own."""
+    difference, level = contrast.estimate, 2 * LEVEL - 1
+    shown = equivalence(difference.value, widened(difference.replicates, difference.by_seed, level), MARGIN)
+    tested = f"The {100 * level:.0f} % interval {interval(shown.low, shown.high, 2)}, of two one-sided tests at 5 %,"
+    if shown.equivalent:
+        text = f"{tested} lies within one point of zero: in this experiment they are equivalent, as the paper claims."
+    else:
+        text = f"{tested} reaches beyond one point from zero: this experiment cannot say whether they are equivalent."
+    finding = contrast.finding("supported" if shown.equivalent else "inconclusive", text, p=shown.p)
+    return replace(finding, low=shown.low, high=shown.high, level=level)

@@ -27,8 +27,8 @@ REVISIONS = {
     "corpus": 2,
     "generated text": 2,
     "planted text": 1,
-    "seat": 2,
-    "seat of mixed stimuli": 1,
+    "seat": 3,
+    "seat of mixed stimuli": 2,
     "glue": 2,
     "glue baseline": 1,
 }

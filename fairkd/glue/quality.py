@@ -19,6 +19,7 @@ width.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -30,9 +31,10 @@ from numpy.typing import ArrayLike, NDArray
 from fairkd.errors import InputError, nearest
 from fairkd.frames import GLUE_AVERAGES, GLUE_DIFFERENCES, GLUE_SCORES
 from fairkd.glue.tasks import Task
+from fairkd.names import TEACHER
 from fairkd.rng import numpy_generator
 from fairkd.stats import weighted
-from fairkd.stats.estimates import Estimate
+from fairkd.stats.estimates import Estimate, clear_lowest
 from fairkd.stats.resampling import Floats, holm, resample_seeds
 
 AVERAGE = "Avg."
@@ -185,17 +187,29 @@ def tasks(quality: Mapping[str, TaskScores], names: Sequence[str]) -> pd.DataFra
         InputError: an arm has another number of tasks than ``names``.
     """
     _check_names(quality, names)
+    winners = [_clear_highest({arm: own.task(i) for arm, own in quality.items()}) for i in range(len(names))]
     rows = []
     for arm, own in quality.items():
         for i, name in enumerate(names):
-            rows.append({"arm": arm, "seeds": own.seeds, "task": name} | _scored("score", own.task(i)))
+            row = {"arm": arm, "seeds": own.seeds, "task": name} | _scored("score", own.task(i))
+            rows.append(row | {"highest": arm == winners[i]})
     return pd.DataFrame(rows, columns=GLUE_SCORES)
 
 
 def score_averages(quality: Mapping[str, TaskScores]) -> pd.DataFrame:
     """Averages over tasks: the columns :data:`fairkd.frames.GLUE_AVERAGES`; nan where a task failed."""
-    rows = [{"arm": arm, "seeds": own.seeds} | _scored("average", own.average()) for arm, own in quality.items()]
+    averages = {arm: own.average() for arm, own in quality.items()}
+    winner = _clear_highest(averages)
+    rows = [
+        {"arm": arm, "seeds": quality[arm].seeds} | _scored("average", average) | {"highest": arm == winner}
+        for arm, average in averages.items()
+    ]
     return pd.DataFrame(rows, columns=GLUE_AVERAGES)
+
+
+def _clear_highest(scores: Mapping[str, Estimate]) -> str | None:
+    """Among the students that have a score; the teacher does not count."""
+    return clear_lowest({arm: -score for arm, score in scores.items() if arm != TEACHER and math.isfinite(score.value)})
 
 
 def score_differences(quality: Mapping[str, TaskScores], names: Sequence[str], *, baseline: str) -> pd.DataFrame:

@@ -30,6 +30,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+P_VALUES = (
+    "p is one-sided. p (words): a word moves with all its sentences, so it asks about other words. p (sentences), as\n"
+    "published: near copies of a sentence count as independent; with words drawn at random it is often below .05."
+)
+
 ProfileName = Annotated[
     str, typer.Argument(metavar="PROFILE", help="Name of a file in papermill_params/, or a path to one.")
 ]
@@ -251,19 +256,20 @@ def _print_seat(table: pd.DataFrame, model: str) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from fairkd.wording import interval, number
+    from fairkd.wording import interval, number, p_text
 
     for pooling, rows in table.groupby("pooling", sort=False):
         shown = Table(title=f"SEAT of {_plain(model)}, {pooling} pooling", title_justify="left")
-        for name in ("test", "effect size d", "95 % interval", "p"):
+        for name in ("test", "effect size d", "95 % interval", "p (words)", "p (sentences)"):
             shown.add_column(name, justify="left" if name == "test" else "right")
         for row in rows.to_dict("records"):
             d, span = number(row["effect_size"]), interval(row["ci_low"], row["ci_high"])
-            shown.add_row(row["test"], d, _plain(span), f"{row['p_value']:.2g}")
+            shown.add_row(row["test"], d, _plain(span), p_text(row["p_words"]), p_text(row["p_value"]))
         shown.add_section()
         shown.add_row("mean |d|", number(rows.effect_size.abs().mean()))
         shown.add_row("mean signed d", number(rows.effect_size.mean()))
         Console().print(shown)
+    print(P_VALUES)
 
 
 def _print_glue(table: pd.DataFrame, model: str, source: str) -> None:

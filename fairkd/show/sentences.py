@@ -19,6 +19,7 @@ from fairkd.show.html import Html, render
 from fairkd.show.tables import frame as table
 from fairkd.show.tables import missing, paragraph, paragraphs, verdicts
 from fairkd.show.tables.glue import failures
+from fairkd.show.tables.plain import records
 from fairkd.wording import interval, number
 
 Tables = Mapping[str, pd.DataFrame]
@@ -37,7 +38,7 @@ def not_run(what: str, notebook: str, *, profile: str = "") -> Html:
 
 
 def all_claims(*results: Tables | None, poolings: Sequence[str]) -> pd.DataFrame:
-    """Every claim: a row a claim and pooling, from the notebooks that judged them; "not run" for the others.
+    """Every claim: a row a part of a claim and pooling, from the notebooks that judged them; "not run" for the others.
 
     Claims whose ruler knows no pooling, such as those on GLUE, stand with the headline's.
 
@@ -54,7 +55,7 @@ def all_claims(*results: Tables | None, poolings: Sequence[str]) -> pd.DataFrame
         own = [frame[frame.pooling.isin([pooling, ""] if headline else [pooling])] for frame in judged]
         others = nothing if headline else nothing[~nothing.claim.isin(once)]
         table = pd.concat([*own, others], ignore_index=True).assign(pooling=pooling)
-        table = table.drop_duplicates("claim").sort_values("claim", ignore_index=True)
+        table = table.drop_duplicates(["claim", "part"]).sort_values("claim", kind="stable", ignore_index=True)
         tables.append(claims.with_holm(table))
     return pd.concat(tables, ignore_index=True)
 
@@ -124,7 +125,10 @@ def summary(
         glue_sentence(glue, suite=suite) if glue else no_glue,
     ]
     headline = judged[judged.pooling == judged.pooling.iloc[0]]
-    texts += [f"Claim {row.claim} ({row.title}), {row.verdict}: {row.sentence}" for row in headline.itertuples()]
+    texts += [
+        f"Claim {row.claim} ({row.title}{f'; {row.part}' if row.part else ''}), {row.verdict}: {row.sentence}"
+        for row in records(headline)
+    ]
     return paragraphs(*texts)
 
 
@@ -169,34 +173,40 @@ def capacity_sentence(results: Tables) -> str:
 
 
 def ablation_sentence(results: Tables) -> str:
-    """Table 1 in numbers, for the headline pooling: which arm is lowest, here and in print."""
-    averages, differences = results["ablation_averages"], results.get("ablation_differences")
+    """Table 1 in numbers, for the headline pooling: which arm is lowest, against whom, and in print."""
+    averages, differences = results["ablation_averages"], results["ablation_differences"]
     pooling = averages.pooling.iloc[0]
-    ours = averages[(averages.pooling == pooling) & averages.arm.isin(list(paper.TABLE1))].set_index("arm")
-    if ours.empty:
-        return "Losses: this profile has none of the students of Table 1."
-    best = str(ours.average.idxmin())
     printed = paper.TABLE1_PRINTED_AVERAGE
-    best_printed = min(printed, key=lambda arm: printed[arm])
+    best = min(printed, key=lambda arm: printed[arm])
+    lowest = _lowest(averages, results["ablation_behind_the_lowest"])
     text = (
-        f"Losses (Table 1, {pooling} pooling): the lowest average SEAT is {_valued(*ours.loc[best, VALUED])} with "
-        f"{arm_title(best)}; in the paper it is {number(printed[best_printed])} with {arm_title(best_printed)} "
-        f"({number(paper.average(paper.TABLE1[best_printed]))} by the six values that it prints)."
+        f"Losses (Table 1, {pooling} pooling): {lowest}. In the paper the lowest is {number(printed[best])} with "
+        f"{arm_title(best)} ({number(paper.average(paper.TABLE1[best]))} by the six values that it prints)."
     )
-    change = "" if differences is None else _without_ce(differences[differences.pooling == pooling])
+    change = _without_ce(differences[differences.pooling == pooling])
     return f"{text} {change}." if change else text
 
 
 def mixup_sentence(results: Tables) -> str:
-    """Table 2 in numbers, for the headline pooling: which student is lowest."""
+    """Table 2 in numbers, for the headline pooling: which student is lowest, and against whom."""
     averages = results["mixup_averages"]
+    lowest = _lowest(averages, results["mixup_behind_the_lowest"])
+    return f"Mitigation (Table 2, {averages.pooling.iloc[0]} pooling): {lowest}."
+
+
+def _lowest(averages: pd.DataFrame, behind: pd.DataFrame) -> str:
+    """The lowest student of a table and the next one, with what lies between them (headline pooling)."""
     pooling = averages.pooling.iloc[0]
     rows = averages[(averages.pooling == pooling) & (averages.arm != TEACHER)].set_index("arm")
-    best = str(rows.average.idxmin())
-    return (
-        f"Mitigation (Table 2, {pooling} pooling): the lowest average SEAT of {len(rows)} students is "
-        f"{_valued(*rows.loc[best, VALUED])} with {arm_title(best)}."
-    )
+    titles, lowest = arm_titles(rows.index), str(rows.average.idxmin())
+    text = f"the lowest average SEAT of {len(rows)} student{'s' if len(rows) > 1 else ''} is "
+    text += f"{_valued(*rows.loc[lowest, VALUED])} with {titles[lowest]}"
+    others = behind[behind.pooling == pooling].sort_values("difference", kind="stable")
+    for row in records(others.head(1)):
+        over = "stimulus words, with one seed, which decides nothing" if row.seeds == 1 else "stimulus words and seeds"
+        distance = _valued(row.difference, row.low, row.high, 3)
+        text += f"; the next, {titles[row.arm]}, lies {distance} above it (over {over})"
+    return text
 
 
 def glue_sentence(results: Tables, *, suite: str) -> str:
@@ -231,10 +241,11 @@ def winner(frame: pd.DataFrame) -> Html:
     titles = arm_titles([*own.lowest, *own.arm])
     near = [titles[arm] for arm in own.arm[~(own.low > 0)]]
     names = f": {', '.join(near)}" if near else ""
+    one = " They are over stimulus words: one seed says nothing about another training." if min(own.seeds) == 1 else ""
     return paragraph(
         f"The lowest average is that of '{titles[own.lowest.iloc[0]]}'. Of the intervals of its distances to the "
         f"{len(own)} others, which hold together with 95 %, {len(near) or 'none'} "
-        f"{'hold' if len(near) > 1 else 'holds'} zero{names}."
+        f"{'hold' if len(near) > 1 else 'holds'} zero{names}.{one}"
     )
 
 

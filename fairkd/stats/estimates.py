@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from fairkd.stats.resampling import Floats, bias_aware_interval, difference_p, widened
+import numpy as np
+
+from fairkd.stats.resampling import (
+    Floats,
+    bias_aware_interval,
+    p_by_inversion,
+    simultaneous_intervals,
+    widened,
+)
 
 
 @dataclass(frozen=True)
@@ -28,10 +38,49 @@ class Estimate:
             ours, theirs = ours[: len(theirs)], theirs[: len(ours)]  # the seeds that both have
         return Estimate(self.value - other.value, self.replicates - other.replicates, ours - theirs)
 
+    def __neg__(self) -> Estimate:
+        return Estimate(-self.value, -self.replicates, -self.by_seed)
+
     def interval(self, level: float = 0.95) -> tuple[float, float]:
         """An interval that allows for few seeds and for the bias of |d|, see :mod:`fairkd.stats.resampling`."""
         return bias_aware_interval(self.value, widened(self.replicates, self.by_seed, level), level)
 
     def p(self) -> float:
-        """Two-sided p-value for "it is zero", see :func:`fairkd.stats.resampling.difference_p`."""
-        return difference_p(self.value, widened(self.replicates, self.by_seed))
+        """Two-sided p-value for "it is zero": at most 0.05 just where the 95 % :meth:`interval` leaves zero.
+
+        nan where there is no interval, and with one seed, which says nothing about another run of the training.
+        """
+        if len(self.by_seed) == 1 or not math.isfinite(sum(self.interval())):
+            return math.nan
+
+        def decides(level: float) -> bool:
+            low, high = self.interval(level)
+            return not low <= 0 <= high
+
+        return p_by_inversion(decides, len(self.replicates))
+
+
+def above_the_lowest(estimates: Mapping[str, Estimate]) -> tuple[str, dict[str, tuple[Estimate, float, float]]]:
+    """Which is the lowest, and how far each of the others lies above it, with ends that all hold together (95 %).
+
+    Whoever picks the best of several compares it with all others at once. "" and nothing where there is none.
+    """
+    lowest = min(estimates, key=lambda name: estimates[name].value, default="")
+    gaps = {name: estimate - estimates[lowest] for name, estimate in estimates.items() if name != lowest}
+    if not gaps:
+        return lowest, {}
+    replicates = np.stack([widened(gap.replicates, gap.by_seed) for gap in gaps.values()], axis=1)
+    low, high = simultaneous_intervals([gap.value for gap in gaps.values()], replicates)
+    ends = zip(map(float, low), map(float, high), strict=True)
+    return lowest, {name: (gap, *own) for (name, gap), own in zip(gaps.items(), ends, strict=True)}
+
+
+def clear_lowest(estimates: Mapping[str, Estimate]) -> str | None:
+    """The one that lies below each of the others beyond doubt: no interval of :func:`above_the_lowest` holds zero.
+
+    None where there is no such one or only one at all, and with one seed, which decides nothing.
+    """
+    lowest, gaps = above_the_lowest(estimates)
+    if not gaps or min(len(estimate.by_seed) for estimate in estimates.values()) == 1:
+        return None
+    return lowest if all(low > 0 for _, low, _ in gaps.values()) else None

@@ -12,6 +12,7 @@ words from which the lists are taken. Chance in the words makes small effects lo
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -205,22 +206,27 @@ def simultaneous_intervals(estimates: ArrayLike, replicates: ArrayLike, level: f
     return values - width, values + width
 
 
-def difference_p(estimate: float, replicates: ArrayLike) -> float:
-    """Two-sided bootstrap p-value for "the statistic is zero": (1 + #{|r - mean r| >= |estimate|}) / (1 + B).
+def p_by_inversion(decides: Callable[[float], bool], n_replicates: int) -> float:
+    """The p-value that an interval implies: 1 less the highest level at which it still decides.
+
+    So p is at most 0.05 just where the 95 % interval decides, whatever the kind of interval.
 
     Args:
-        estimate: the statistic on the data, such as a difference of two averages.
-        replicates: shape ``(B,)``; shifted to mean zero they stand for the statistic where nothing differs. With few
-            seeds ``widened``.
+        decides: takes a level between 0 and 1 and says whether the interval of that level lies where it should, such
+            as beside zero; an interval that decides at one level must decide at all lower ones.
+        n_replicates: B, of the bootstrap behind the interval.
 
     Returns:
-        In [1 / (1 + B), 1]; nan where the estimate or a replicate is nan, or without replicates.
+        In [1 / (1 + B), 1]: the tails of B replicates show nothing smaller.
+
+    >>> round(p_by_inversion(lambda level: level < 0.9, 1000), 3), p_by_inversion(lambda _: False, 1000)
+    (0.1, 1.0)
     """
-    array = np.asarray(replicates, dtype=np.float64)
-    deviations = array - _mean(array)
-    if not len(array) or np.isnan(deviations).any() or math.isnan(estimate):
-        return math.nan
-    return float((1 + (np.abs(deviations) >= abs(estimate)).sum()) / (1 + len(array)))
+    least, most = 0.0, 1.0  # it decides at the first (or nowhere), and not at the second
+    for _ in range(24):
+        level = (least + most) / 2
+        least, most = (level, most) if decides(level) else (least, level)
+    return max(1 - least, 1 / (1 + n_replicates))
 
 
 def holm(p_values: ArrayLike) -> Floats:

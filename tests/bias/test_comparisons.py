@@ -111,7 +111,7 @@ def test_correlation_is_that_of_layers_and_averages_and_stays_within_its_bounds(
     assert row.r == pytest.approx(np.corrcoef([1, 2, 3], averages)[0, 1])
     assert -1 <= row.low < row.high <= 1
     assert row.covers == "stimulus words and seeds"
-    r, _, _ = correlation([1, 2, 3], [students[name].average() for name in "abc"])
+    r = correlation([1, 2, 3], [students[name].average() for name in "abc"])
     per_seed = [np.corrcoef([1, 2, 3], [np.abs(students[n].d[s]).mean() for n in "abc"])[0, 1] for s in range(5)]
     assert r.by_seed.tolist() == pytest.approx(per_seed)
 

@@ -13,9 +13,9 @@ from fairkd.errors import InputError
 from fairkd.stats.resampling import (
     bias_aware_interval,
     bias_corrected,
-    difference_p,
     holm,
     multibootstrap,
+    p_by_inversion,
     pearson_r,
     percentile_interval,
     resample_seeds,
@@ -336,29 +336,10 @@ def test_percentile_interval_of_a_correlation_covers_away_from_one(seeds):
     assert covered / RUNS >= 0.90
 
 
-def test_difference_p_counts_what_lies_as_far_out():
-    replicates = np.array([1.0, 2, 3, 4, 5])  # deviations -2 -1 0 1 2
-    assert [difference_p(x, replicates) for x in (0.0, 0.5, -1, 2, 2.1)] == pytest.approx(
-        [1, 5 / 6, 5 / 6, 3 / 6, 1 / 6]
-    )
-
-
-@given(st.floats(-2, 2), st.lists(numbers, min_size=1, max_size=20))
-def test_difference_p_does_not_depend_on_which_arm_comes_first(estimate, replicates):
-    assert difference_p(estimate, replicates) == difference_p(-estimate, [-r for r in replicates])
-
-
-def test_difference_p_is_uniform_where_nothing_differs():
-    generator, runs = np.random.default_rng(0), 2000
-    p = np.array([difference_p(generator.normal(), generator.normal(size=199)) for _ in range(runs)])
-    for level in (0.05, 0.2, 0.5, 0.8):
-        assert (p <= level).mean() == pytest.approx(level, abs=4 * math.sqrt(level * (1 - level) / runs))
-
-
-def test_difference_p_of_nothing_is_nan():
-    assert math.isnan(difference_p(0.1, []))
-    assert math.isnan(difference_p(0.1, [0.1, math.nan]))
-    assert math.isnan(difference_p(math.nan, [0.1, 0.2]))
+@given(st.floats(0, 1), st.integers(1, 5000))
+def test_p_is_one_less_the_highest_level_that_decides(limit, n_replicates):
+    p = p_by_inversion(lambda level: level < limit, n_replicates)
+    assert p == pytest.approx(max(1 - limit, 1 / (1 + n_replicates)), abs=1e-6)
 
 
 @given(st.lists(st.floats(0, 1), max_size=8))

@@ -37,12 +37,13 @@ def effects(models: Models, names: Sequence[str], *, pooling: str) -> pd.DataFra
     """The six tests on each of these models.
 
     Returns:
-        Columns model, test, effect_size, ci_low, ci_high (95 % over stimulus words), p_value; a row a model and test.
+        Columns model, test, effect_size, ci_low, ci_high (95 % over stimulus words), p_words, p_value; a row a model
+        and test.
 
     Raises:
         InputError: no such model, or a pooling that the profile does not measure.
     """
-    columns = ["model", "test", "effect_size", "ci_low", "ci_high", "p_value"]
+    columns = ["model", "test", "effect_size", "ci_low", "ci_high", "p_words", "p_value"]
     poolings = models.materials.profile.seat.poolings
     if pooling not in poolings:
         raise InputError(f"pooling {pooling!r}: the profile measures {list(poolings)}")

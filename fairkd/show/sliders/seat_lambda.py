@@ -45,7 +45,7 @@ def curve(
     pooling: str = "mean",
     weighs: Weighs = "own",
     grid: Sequence[float] = LAMBDAS,
-    n_bootstrap: int = 500,
+    n_bootstrap: int = 1000,
 ) -> pd.DataFrame:
     """Effect size of a test at each λ.
 
@@ -56,7 +56,8 @@ def curve(
         pooling: of sentence vectors.
         weighs: what λ weighs, see the module docstring.
         grid: the values of λ.
-        n_bootstrap: replicates of the intervals over stimulus words, the same words at every λ.
+        n_bootstrap: replicates of the intervals over stimulus words, the same words at every λ; with as many as
+            :func:`fairkd.seat.measure` had, the interval at λ = 1 is its.
 
     Returns:
         Columns lam, effect_size, ci_low, ci_high; nan where all targets have the same association.
@@ -106,7 +107,14 @@ def mixed_words(tokenizer: Any, pairs: PairTable, test: str) -> pd.DataFrame:
 
 
 def stored_curve(
-    store: Store, loaded: Loaded, pairs: PairTable, test: str, *, pooling: str = "mean", weighs: Weighs = "own"
+    store: Store,
+    loaded: Loaded,
+    pairs: PairTable,
+    test: str,
+    *,
+    pooling: str = "mean",
+    weighs: Weighs = "own",
+    n_bootstrap: int = 1000,
 ) -> pd.DataFrame:
     """:func:`curve` on the grid, from the store, or computed once and kept there."""
     spec = {
@@ -115,14 +123,14 @@ def stored_curve(
         "pairs": pairs.content,
         "grid": list(LAMBDAS),
     }
-    spec |= {"test": test, "pooling": pooling, "weighs": check_weighs(weighs)}
+    spec |= {"test": test, "pooling": pooling, "weighs": check_weighs(weighs), "n_bootstrap": n_bootstrap}
     if added := added_poolings([pooling]):
         spec["functions"] = added
     spec["pieces"] = [loaded.tokenizer(s)["input_ids"] for part in stimuli(test).values() for s in part]
     key = Store.key("seat of mixed stimuli", spec)
 
     def make() -> None:
-        frame = curve(loaded, pairs, test, pooling=pooling, weighs=weighs)
+        frame = curve(loaded, pairs, test, pooling=pooling, weighs=weighs, n_bootstrap=n_bootstrap)
         about = {"kind": "seat of mixed stimuli", "weights": loaded.digest, "test": test}
         with store.write(key, about) as new:
             frame.to_parquet(new / "curve.parquet")

@@ -208,7 +208,8 @@ class Seat(Panel):
             loaded, (_, test, pooling, weighs) = self.models.load(key[0]), key
             pairs = self.models.pairs(loaded)
             store = self.models.materials.store
-            curve = stored_curve(store, loaded, pairs, test, pooling=pooling, weighs=weighs)
+            n_bootstrap = self.models.materials.profile.seat.bootstrap
+            curve = stored_curve(store, loaded, pairs, test, pooling=pooling, weighs=weighs, n_bootstrap=n_bootstrap)
             note = _what_is_mixed(mixed_words(loaded.tokenizer, pairs, test))
             self._made[key] = Drawing(
                 {**grid.seat_grid(curve, test=test, model=loaded.name, weighs=weighs), "note": note}

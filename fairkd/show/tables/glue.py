@@ -14,7 +14,7 @@ import pandas as pd
 from fairkd.claims import paper
 from fairkd.names import TEACHER, arm_name, arm_titles
 from fairkd.show.html import Cell, Html, Row
-from fairkd.show.tables.plain import frame, missing, records, table
+from fairkd.show.tables.plain import bold, frame, missing, records, table
 from fairkd.wording import number, p_text
 
 METRIC_WORDS = {
@@ -38,8 +38,8 @@ SHORT = 36
 def table3(tasks: pd.DataFrame, averages: pd.DataFrame, *, suite: str, real: bool, scale: str) -> Html:
     """Table 3: a row a task, a column an arm, the printed values beside ours where the data are GLUE.
 
-    The highest score of a row is bold, among our students and among the printed ones. A failed task shows why, in
-    full below the table; its arm has no average.
+    Of ours a score is bold where it is the highest of its row beyond doubt, of the printed ones where it is the
+    highest. A failed task shows why, in full below the table; its arm has no average.
 
     Args:
         tasks: the columns :data:`fairkd.frames.GLUE_SCORES` and error ("" or why the task failed).
@@ -54,18 +54,17 @@ def table3(tasks: pd.DataFrame, averages: pd.DataFrame, *, suite: str, real: boo
     rows = []
     for task in names:
         own = {arm: cells.loc[(arm, task)] for arm in arms if (arm, task) in cells.index}
-        best = highest({arm: value.score for arm, value in own.items()})
         values = {arm: paper.TABLE3[arm][task] for arm in printed if task in paper.TABLE3[arm]}
         row = [task_head(task)]
         for arm in arms:
-            row.append(_score(own[arm], best=arm in best) if arm in own else Cell(None))
+            row.append(_score(own[arm]) if arm in own else Cell(None))
             if arm in printed:
                 row.append(_printed(values.get(arm), best=arm in highest(values)))
         rows.append(Row(row))
     rows.append(_average_row(means, arms, printed, names))
     caption = (
-        f"Table 3 on {suite}: 95 % intervals over {covers(tasks)} in small type, the best of a row in bold, among our "
-        f"students{' and among the printed ones' if printed else ''}. {WHAT_SCORES_ARE} {_apart(real)}{scale}"
+        f"Table 3 on {suite}: 95 % intervals over {covers(tasks)} in small type. "
+        f"{bold('highest', printed=bool(printed))} {WHAT_SCORES_ARE} {_apart(real)}{scale}"
     )
     made = table(caption, _head(arms, printed), rows, kind="wide")
     for what, reason in failures(tasks):
@@ -110,12 +109,10 @@ def glue_row(averages: pd.DataFrame, columns: Sequence[str], printed: Iterable[s
     eight = "tasks" not in averages or bool((averages.tasks == len(METRIC_WORDS)).all())
     real = suite == "GLUE" and eight
     unit = "percent" if eight else f"percent, {int(averages.tasks.min())} of {len(METRIC_WORDS)} tasks"
-    students = [arm for arm in columns if arm != TEACHER and arm in means.index]
-    best = highest({arm: means.average[arm] for arm in students})
     best_printed = highest(paper.TABLE1_GLUE_AVERAGE) if real else set()
     row = [Cell(f"{suite} Avg.", below=(unit,), head="row")]
     for arm in columns:
-        row.append(score_cell(means.loc[arm] if arm in means.index else None, "average", best=arm in best))
+        row.append(_average_cell(means, arm))
         if arm in printed:
             row.append(_printed(paper.TABLE1_GLUE_AVERAGE.get(arm) if real else None, best=arm in best_printed))
     return Row(row)
@@ -142,7 +139,7 @@ def glue_differences(data: pd.DataFrame, *, suite: str, scale: str) -> Html:
     caption = (
         f"Differences of scores on {suite}, in percentage points, with paired 95 % intervals; above zero is better. p "
         f"is two-sided, for no difference; Holm's allows for the {len(columns)} in the row Avg., and apart from those "
-        f"for the {tests} of single tasks. {scale}"
+        f"for the {tests} of single tasks. One seed gives no p. {scale}"
     )
     return table(caption, [Row([Cell("task", head="col"), *heads])], rows, kind="wide")
 
@@ -171,8 +168,8 @@ def covers(tasks: pd.DataFrame) -> str:
 
 
 def highest(values: Mapping[str, float]) -> set[str]:
-    """Keys of the largest value as shown, to one decimal; all of them where several are equal. Not "teacher"."""
-    shown = {key: round(value, 1) for key, value in values.items() if math.isfinite(value) and key != TEACHER}
+    """Keys of the largest printed value, to one decimal; all of them where several are equal."""
+    shown = {key: round(value, 1) for key, value in values.items() if math.isfinite(value)}
     return {key for key, value in shown.items() if value == max(shown.values())}
 
 
@@ -200,10 +197,16 @@ def score_cell(values: Any, name: str = "score", *, best: bool = False, kind: st
     return Cell(getattr(values, name), (values.low, values.high), best, kind, digits=(1, 1))
 
 
-def _score(values: Any, *, best: bool) -> Cell:
+def _average_cell(means: pd.DataFrame, arm: str) -> Cell:
+    if arm not in means.index:
+        return Cell(None)
+    return score_cell(means.loc[arm], "average", best=bool(means.highest[arm]))
+
+
+def _score(values: Any) -> Cell:
     error = values.error if isinstance(values.error, str) else ""
     if not error:
-        return score_cell(values, best=best)
+        return score_cell(values, best=bool(values.highest))
     short = error if len(error) <= SHORT else f"{error[:SHORT].rstrip()}…"
     return Cell("failed", kind="text", below=(short,), symbols=False)
 
@@ -213,11 +216,11 @@ def _printed(value: float | None, *, best: bool, below: tuple[str, ...] = ()) ->
 
 
 def _average_row(means: pd.DataFrame, arms: Sequence[str], printed: Sequence[str], tasks: Sequence[str]) -> Row:
-    best, best_printed = highest(dict(means.average)), highest({arm: _printed_mean(arm, tasks) for arm in printed})
+    best_printed = highest({arm: _printed_mean(arm, tasks) for arm in printed})
     some = set(tasks) != set(METRIC_WORDS)
     row = [Cell("Avg.", below=(f"of {len(tasks)} tasks",) if some else (), head="row")]
     for arm in arms:
-        row.append(score_cell(means.loc[arm] if arm in means.index else None, "average", best=arm in best))
+        row.append(_average_cell(means, arm))
         if arm in printed:
             of_all = (f"({number(paper.TABLE3_PRINTED_AVERAGE[arm], 1)} of all)",) if some else ()
             row.append(_printed(_printed_mean(arm, tasks), best=arm in best_printed, below=of_all))

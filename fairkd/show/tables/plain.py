@@ -11,6 +11,21 @@ from fairkd.show.html import Cell, Html, Row, render
 from fairkd.wording import number
 
 
+def bold(word: str, *, line: str = "row", printed: bool = True) -> str:
+    """What bold means in a table, for its caption.
+
+    Args:
+        word: "lowest" or "highest".
+        line: what the values stand in that are compared, "row" or "column".
+        printed: whether there are printed values, which have no intervals.
+    """
+    text = (
+        f"In bold: of our students the {word} of a {line}, where the intervals of its distances to all the others "
+        "leave zero together (never with one seed)"
+    )
+    return f"{text}; of the printed values the {word}." if printed else f"{text}."
+
+
 def notice(scale: str) -> Html:
     """A box at the top of a page that says what its numbers are (``Profile.scale``)."""
     return render("notes.notice", scale=scale)

@@ -7,22 +7,28 @@ import pandas as pd
 from fairkd.names import arm_titles
 from fairkd.show.html import Html
 from fairkd.show.tables.plain import frame
+from fairkd.show.tables.printed import NAMES
 from fairkd.wording import p_text
 
 
 def averages(data: pd.DataFrame, *, scale: str) -> Html:
-    """Average SEAT of each student and the teacher, mean |d| and mean signed d with intervals.
+    """Average SEAT of each student and the teacher with intervals: mean |d|, over names only too, and mean signed d.
 
     Args:
         data: the columns :data:`fairkd.frames.SEAT_AVERAGES` and pooling.
         scale: what the numbers are (``Profile.scale``), for the caption.
     """
-    columns = ["arm", "layers", "seeds", "pooling", "average", "low", "high", "signed", "signed_low", "signed_high"]
+    columns = ["arm", "layers", "seeds", "pooling", "average", "low", "high", "names", "names_low", "names_high"]
+    columns += ["signed", "signed_low", "signed_high"]
     return frame(
         data.sort_values("pooling", key=lambda names: names != data.pooling.iloc[0], kind="stable")[columns],
         caption=f"Average SEAT with 95 % intervals. {scale}",
-        titles={"arm": "student", "average": "mean |d|", "signed": "mean signed d"},
-        intervals={"average": ("low", "high"), "signed": ("signed_low", "signed_high")},
+        titles={"arm": "student", "average": "mean |d|", "names": NAMES, "signed": "mean signed d"},
+        intervals={
+            "average": ("low", "high"),
+            "names": ("names_low", "names_high"),
+            "signed": ("signed_low", "signed_high"),
+        },
     )
 
 
@@ -41,9 +47,10 @@ def differences(data: pd.DataFrame, *, scale: str) -> Html:
     return frame(
         shown,
         caption="Differences of average SEAT (mean |d|) with paired 95 % intervals. p is two-sided, for no difference; "
-        f"p (Holm) allows for the number of students in the table, {students} under a pooling. {scale}",
+        f"p (Holm) allows for the number of students in the table, {students} under a pooling. One seed gives no p. "
+        f"{scale}",
         titles={"arm": "student", "baseline": "minus", "p_holm": "p (Holm)"},
         intervals={"difference": ("low", "high")},
         formats={"p": p_text, "p_holm": p_text},
-        interval_digits=3,  # a difference of two similar students is small: [−0.021, −0.003] does not hold zero
+        interval_digits=3,  # differences of similar students are small
     )

@@ -1,0 +1,67 @@
+"""An estimate's interval and p-value say the same, and a winner is named only where it is one."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fairkd.stats.estimates import Estimate, above_the_lowest, clear_lowest
+from fairkd.stats.resampling import resample_seeds
+
+B = 400
+
+
+def estimate(value, *, seeds=5, words=0.1, training=0.1, draw=0) -> Estimate:
+    """The mean over seeds of a value with chance in the words, which all share, and in the training."""
+    generator = np.random.default_rng(draw)
+    by_seed = value + training * generator.normal(size=seeds)
+    students = by_seed[resample_seeds(seeds, B, generator)].mean(axis=1)
+    return Estimate(float(by_seed.mean()), students + words * np.random.default_rng(99).normal(size=B), by_seed)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.floats(-0.5, 0.5), st.integers(2, 8), st.floats(0.01, 0.3), st.integers(0, 1000), st.floats(0.5, 0.995))
+def test_p_is_at_most_what_a_level_leaves_just_where_its_interval_leaves_zero(value, seeds, words, draw, level):
+    one = estimate(value, seeds=seeds, words=words, draw=draw)
+    low, high = one.interval(level)
+    assert (one.p() <= 1 - level) == (not low <= 0 <= high)
+    assert (-one).p() == pytest.approx(one.p())
+
+
+def test_p_is_uniform_where_nothing_differs():
+    generator, runs = np.random.default_rng(0), 1000
+    chance = [generator.normal(size=(1 + 300)) for _ in range(runs)]
+    p = np.array([Estimate(own[0], own[1:] + own[0], np.full(2, own[0])).p() for own in chance])
+    for size in (0.05, 0.2, 0.5, 0.8):
+        assert (p <= size).mean() == pytest.approx(size, abs=4 * math.sqrt(size * (1 - size) / runs))
+
+
+def test_one_seed_and_what_is_undefined_have_no_p():
+    assert math.isnan(estimate(5.0, seeds=1).p())
+    assert math.isnan(Estimate(0.1, np.array([]), np.array([0.1, 0.1])).p())
+    assert math.isnan(Estimate(0.1, np.array([0.1, math.nan]), np.array([0.1, 0.1])).p())
+    teacher, arm = estimate(0.0, seeds=1), estimate(5.0)
+    assert (arm - teacher).p() == pytest.approx(1 / (1 + B))  # one copy is no lone draw
+
+
+def test_a_winner_is_clear_only_where_all_distances_leave_zero_together():
+    far = {"low": estimate(0.0), "mid": estimate(1.0, draw=1), "high": estimate(2.0, draw=2)}
+    assert clear_lowest(far) == "low"
+    lowest, gaps = above_the_lowest(far)
+    assert (lowest, list(gaps)) == ("low", ["mid", "high"])
+    assert all(0 < low < gap.value < high for gap, low, high in gaps.values())
+    assert clear_lowest(far | {"near": estimate(0.01, draw=3)}) is None
+    assert clear_lowest({name: estimate(n, seeds=1, draw=n) for n, name in enumerate("abc")}) is None
+    assert clear_lowest({"low": far["low"]}) is None
+    assert clear_lowest({}) is None
+
+
+def test_more_rivals_make_a_winner_less_clear():
+    """Among ten like arms the lowest of each draw would be named far too often if each distance stood alone."""
+    named = sum(
+        clear_lowest({str(n): estimate(0.0, draw=100 * run + n + 1) for n in range(10)}) is not None
+        for run in range(100)
+    )
+    assert named <= 15
