@@ -14,26 +14,28 @@ MIXUP = (("teacher", 6), ("full", 3), ("mixup-x", 3), ("mixup-xy", 3), ("mixup-y
 
 
 def scores(arms, *, poolings=("mean", "cls")) -> pd.DataFrame:
-    """d = arm's position + test's position / 10 (+ 1 for cls); intervals of 0.3 below, 0.4 above."""
+    """d = position + test / 10 (+ 1 for cls); intervals of 0.3 below, 0.4 above; position 1 is lowest."""
     rows = []
     for position, (arm, layers) in enumerate(arms):
         for pooling in poolings:
             for n, test in enumerate(TESTS):
                 d = position + n / 10 + (pooling == "cls")
                 row = {"arm": arm, "layers": layers, "seeds": 1, "pooling": pooling, "test": test}
-                rows.append(row | {"effect_size": d, "low": d - 0.3, "high": d + 0.4})
+                rows.append(row | {"effect_size": d, "low": d - 0.3, "high": d + 0.4, "lowest": position == 1})
     return pd.DataFrame(rows)
 
 
 def averages(arms, *, poolings=("mean", "cls")) -> pd.DataFrame:
-    """average = 1 + arm's position / 10, from 0.2 below to 0.3 above; signed is 0.5 less."""
+    """average = 1 + position / 10, 0.2 below, 0.3 above; signed 0.5 less, names 0.25 less; position 1 is lowest."""
     rows = []
     for position, (arm, layers) in enumerate(arms):
         for pooling in poolings:
             a = 1 + position / 10
             row = {"arm": arm, "layers": layers, "seeds": 1, "pooling": pooling}
             row |= {"average": a, "low": a - 0.2, "high": a + 0.3}
-            rows.append(row | {"signed": a - 0.5, "signed_low": a - 0.7, "signed_high": a - 0.3})
+            row |= {"signed": a - 0.5, "signed_low": a - 0.7, "signed_high": a - 0.3}
+            row |= {"names": a - 0.25, "names_low": a - 0.65, "names_high": a + 0.05}
+            rows.append(row | {"lowest": position == 1})
     return pd.DataFrame(rows)
 
 
@@ -55,14 +57,28 @@ def differences(arms, *, baseline="full", poolings=("mean", "cls")) -> pd.DataFr
     return pd.DataFrame(rows)
 
 
-def verdicts(*rows) -> pd.DataFrame:
-    """Claims as (number, pooling, verdict, estimate); the interval is 0.04 to each side; plain words elsewhere."""
-    made = []
-    for claim, pooling, verdict, estimate in rows:
+def behind(arms, *, poolings=("mean", "cls"), seeds=1) -> pd.DataFrame:
+    """The first student is the lowest, each other 0.1 above the one before it; 0.15 to each side."""
+    students = [arm for arm, _ in arms if arm != "teacher"]
+    rows = [
+        {"arm": arm, "lowest": students[0], "difference": n / 10, "low": n / 10 - 0.15, "high": n / 10 + 0.15}
+        for n, arm in enumerate(students[1:], start=1)
+    ]
+    return pd.concat([pd.DataFrame(rows).assign(seeds=seeds, pooling=pooling) for pooling in poolings])
+
+
+def verdicts(*rows, parts=()) -> pd.DataFrame:
+    """Claims as (number, pooling, verdict, estimate); the interval is 0.04 to each side; plain words elsewhere.
+
+    ``parts`` are those of the last rows, one of each.
+    """
+    made, titles = [], ["" for _ in rows[: len(rows) - len(parts)]] + list(parts)
+    for (claim, pooling, verdict, estimate), part in zip(rows, titles, strict=True):
         row = {"claim": claim, "title": f"Title {claim}", "statement": f"Statement {claim} on L_ce."}
         row |= {"source": f"Table {claim}", "printed": f"printed {claim}", "verdict": verdict}
         row |= {"sentence": f"Sentence {claim}, {pooling}.", "what": f"difference {claim}", "pooling": pooling}
         row |= {"estimate": estimate, "low": estimate - 0.04, "high": estimate + 0.04, "seeds": 10}
+        row |= {"part": part, "level": 0.95}
         made.append(row | {"p": 0.0004 if verdict == "supported" else math.nan, "p_holm": 0.0123})
     return pd.DataFrame(made)
 
@@ -97,7 +113,7 @@ def glue_scores(arms, *, failed=None, names=GLUE_TASKS) -> pd.DataFrame:
             error = (failed or {}).get((arm, task), "")
             score = math.nan if error else 66.0 + n + position
             row = {"arm": arm, "seeds": 1, "task": task, "score": score, "low": score - 3, "high": score + 4}
-            rows.append(row | {"error": error})
+            rows.append(row | {"error": error, "highest": position == len(arms) - 1 and not error})
     return pd.DataFrame(rows)
 
 
@@ -105,6 +121,7 @@ def glue_averages(arms, *, failed=()) -> pd.DataFrame:
     """average = 70 + arm's position, from 1 below to 1.5 above; nan for arms in ``failed``."""
     values = [math.nan if arm in failed else 70.0 + n for n, arm in enumerate(arms)]
     frame = pd.DataFrame({"arm": list(arms), "seeds": 1, "average": values})
+    frame["highest"] = [n == len(values) - 1 and math.isfinite(value) for n, value in enumerate(values)]
     return frame.assign(low=frame.average - 1, high=frame.average + 1.5)
 
 

@@ -203,7 +203,7 @@ def _lowest(averages: pd.DataFrame, behind: pd.DataFrame) -> str:
     text += f"{_valued(*rows.loc[lowest, VALUED])} with {titles[lowest]}"
     others = behind[behind.pooling == pooling].sort_values("difference", kind="stable")
     for row in records(others.head(1)):
-        over = "stimulus words, with one seed, which decides nothing" if row.seeds == 1 else "stimulus words and seeds"
+        over = "stimulus words, with one seed" if row.seeds == 1 else "stimulus words and seeds"
         distance = _valued(row.difference, row.low, row.high, 3)
         text += f"; the next, {titles[row.arm]}, lies {distance} above it (over {over})"
     return text

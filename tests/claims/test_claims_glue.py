@@ -11,7 +11,8 @@ from fairkd.claims.contrasts import ONE_SEED
 from fairkd.claims.quality import MARGIN
 from fairkd.glue.quality import TaskScores
 from fairkd.stats.equivalence import equivalence
-from fairkd.stats.resampling import difference_p, holm, widened
+from fairkd.stats.estimates import Estimate
+from fairkd.stats.resampling import holm, widened
 
 MINI = "mini-GLUE (synthetic)"
 TASKS = list(paper.TABLE3["full"])
@@ -107,16 +108,22 @@ def test_equivalence_is_judged_by_where_the_interval_lies(gap, noise, verdict):
     row = verdicts({"mixup-xy": ours, "full": theirs}).loc[8]
     value, replicates, by_seed = parts(ours.average() - theirs.average())
     assert row.verdict == verdict
-    assert (row.low, row.high) == pytest.approx((ours.average() - theirs.average()).interval())
     assert row.seeds == 5
     shown = equivalence(value, widened(replicates, by_seed, 0.9), 1.0)
     assert (verdict == "supported") == shown.equivalent
-    assert (verdict == "contradicted") == (row.low > 1 or row.high < -1)
-    expected = shown.p if abs(gap) < 1 else difference_p(abs(value) - 1, widened(replicates, by_seed))
-    assert row.p == pytest.approx(expected)
-    assert (row.p < 0.05) == (verdict != "inconclusive")
-    words = {"supported": "lies within one point of zero", "contradicted": "more than one point from zero"}
-    assert words.get(verdict, "neither within one point of zero nor wholly beyond") in row.sentence
+    if abs(value) < 1:
+        assert (row.level, row.low, row.high, row.p) == pytest.approx((0.9, shown.low, shown.high, shown.p))
+        assert (verdict == "supported") == (row.low > -1 and row.high < 1)
+        words = "reaches beyond one point from zero" if verdict == "inconclusive" else "lies within one point of zero"
+    else:
+        assert (row.low, row.high) == pytest.approx((ours.average() - theirs.average()).interval())
+        assert row.level == 0.95
+        sign = math.copysign(1, value)
+        assert row.p == pytest.approx(Estimate(sign * value - 1, sign * replicates - 1, sign * by_seed - 1).p())
+        assert (verdict == "contradicted") == (row.low > 1 or row.high < -1)
+        words = "does not lie wholly more" if verdict == "inconclusive" else "lies more than one point from zero"
+    assert words in row.sentence
+    assert (row.p <= 0.05) == (verdict != "inconclusive")
     assert ("against the paper" in row.sentence) == (verdict == "contradicted")
 
 

@@ -301,7 +301,7 @@ def test_a_failed_task_has_no_score_nor_has_the_average_and_the_others_keep_thei
 
 def test_tasks_and_averages_are_means_over_seeds_with_their_intervals(arms):
     table = quality.tasks(arms, NAMES)
-    assert table.columns.tolist() == ["arm", "seeds", "task", "score", "low", "high"]
+    assert table.columns.tolist() == ["arm", "seeds", "task", "score", "low", "high", "highest"]
     assert table.task.tolist() == NAMES * 4
     own = table[table.arm == "no-ce"]
     assert own.score.tolist() == pytest.approx(arms["no-ce"].scores.mean(axis=0).tolist())
@@ -310,10 +310,22 @@ def test_tasks_and_averages_are_means_over_seeds_with_their_intervals(arms):
         expected = bias_aware_interval(estimate.value, widened(estimate.replicates, estimate.by_seed))
         assert (row.low, row.high) == pytest.approx(expected)
     averages = quality.score_averages(arms)
-    assert averages.columns.tolist() == ["arm", "seeds", "average", "low", "high"]
+    assert averages.columns.tolist() == ["arm", "seeds", "average", "low", "high", "highest"]
     assert averages.seeds.tolist() == [3, 3, 3, 1]
     assert averages.average[1] == pytest.approx(arms["no-ce"].scores.mean())
     assert averages.low[1] < averages.average[1] < averages.high[1]
+
+
+def test_the_highest_is_named_beyond_doubt_only_and_never_the_teacher():
+    clear = {"low": arm(60, seed=1), "high": arm(70, seed=2), "teacher": arm(90, seeds=1)}
+    averages = quality.score_averages(clear).set_index("arm").highest
+    assert averages.to_dict() == {"low": False, "high": True, "teacher": False}
+    tasks = quality.tasks(clear, NAMES)
+    assert tasks[tasks.highest].arm.tolist() == ["high"] * len(NAMES)
+    near = clear | {"near": arm(70.01, seed=3)}
+    assert not quality.score_averages(near).highest.any()
+    one = {"low": arm(60, seeds=1), "high": arm(70, seeds=1)}
+    assert not quality.score_averages(one).highest.any()
 
 
 def test_intervals_end_where_scores_end():
@@ -362,6 +374,6 @@ def test_tables_need_a_known_baseline_and_a_name_for_each_task(arms):
 
 
 def test_tables_of_no_arm_have_their_columns():
-    assert quality.score_averages({}).columns.tolist() == ["arm", "seeds", "average", "low", "high"]
+    assert quality.score_averages({}).columns.tolist() == ["arm", "seeds", "average", "low", "high", "highest"]
     assert quality.tasks({}, NAMES).empty
     assert quality.score_differences({"full": arm(70)}, NAMES, baseline="full").empty

@@ -42,7 +42,7 @@ def measured(monkeypatch):
         calls.append((model, tokenizer, list(poolings)))
         if model == "broken":
             raise InputError("'broken' cannot be loaded")
-        row = {"p_value": 0.01, "ci_low": -1.0, "ci_high": float("nan")}
+        row = {"p_words": 0.04, "p_value": 0.01, "ci_low": -1.0, "ci_high": float("nan")}
         d = dict(zip(TESTS, (0.5, -0.5, 0.5, 0.5, 0.5, 0.5), strict=True))
         return pd.DataFrame([{"test": t, "pooling": p, "effect_size": d[t], **row} for p in poolings for t in TESTS])
 
@@ -133,6 +133,7 @@ def test_seat_prints_json_that_any_reader_accepts(fairkd, measured):
         "test": "C6b",
         "pooling": "cls",
         "effect_size": -0.5,
+        "p_words": 0.04,
         "p_value": 0.01,
         "ci_low": -1.0,
         "ci_high": None,
@@ -150,6 +151,10 @@ def test_seat_prints_a_table_with_both_averages(fairkd, measured):
     assert values["C6b"] == "−0.500"
     assert values["mean |d|"] == "0.500"
     assert values["mean signed d"] == "0.333"
+    line = next(line for line in out.splitlines() if "C6b" in line)
+    assert [cell.strip() for cell in line.split("│")[4:6]] == ["0.040", "0.010"]
+    assert "a word moves with all its sentences" in out
+    assert "near copies of a sentence count as independent" in out
 
 
 def test_status_shows_every_notebook(fairkd, tmp_path):

@@ -11,6 +11,7 @@ from made_frames import (
     CAPACITY,
     MIXUP,
     averages,
+    behind,
     correlation,
     differences,
     glue_averages,
@@ -58,25 +59,42 @@ def test_capacity_sentence_names_lowest_and_highest_and_the_teacher():
     assert "is r = – over stimulus words; the paper prints r = −0.82." in report.capacity_sentence(undefined)
 
 
+def ablation_tables() -> dict[str, pd.DataFrame]:
+    return {
+        "ablation_averages": averages(ABLATION),
+        "ablation_differences": differences(ABLATION),
+        "ablation_behind_the_lowest": behind(ABLATION),
+    }
+
+
 def test_ablation_sentence_names_our_lowest_and_the_papers_with_both_of_its_averages():
-    text = report.ablation_sentence({"ablation_averages": averages(ABLATION)})
-    assert "lowest average SEAT is 1.10 [0.90, 1.40] with L_mlm + L_cos + L_ce" in text
-    assert "in the paper it is 0.670 with L_mlm + L_cos (0.697 by the six values that it prints)" in text
+    text = report.ablation_sentence(ablation_tables())
+    assert "the lowest average SEAT of 3 students is 1.10 [0.90, 1.40] with L_mlm + L_cos + L_ce" in text
+    assert "In the paper the lowest is 0.670 with L_mlm + L_cos (0.697 by the six values that it prints)" in text
 
 
 def test_ablation_sentence_tells_what_leaving_out_l_ce_changes():
-    results = {"ablation_averages": averages(ABLATION), "ablation_differences": differences(ABLATION)}
+    results = ablation_tables()
     assert report.ablation_sentence(results).endswith(" Without L_ce the average changes by 0.00 [−0.02, 0.02].")
     lone = results | {"ablation_differences": differences(ABLATION[:3])}
     assert "Without L_ce the average" not in report.ablation_sentence(lone)
 
 
-def test_mixup_sentence_names_the_lowest():
-    text = report.mixup_sentence({"mixup_averages": averages((("teacher", 6), ("mixup-xy", 3), ("full", 3)))})
-    assert text == (
-        "Mitigation (Table 2, mean pooling): the lowest average SEAT of 2 students is 1.10 [0.90, 1.40] with mixup: "
-        "logits + input (proposed)."
+@pytest.mark.parametrize(("seeds", "over"), [(1, "stimulus words, with one seed"), (3, "stimulus words and seeds")])
+def test_mixup_sentence_names_the_lowest_and_against_whom(seeds, over):
+    arms = (("teacher", 6), ("mixup-xy", 3), ("full", 3), ("mixup-h", 3))
+    results = {"mixup_averages": averages(arms), "mixup_behind_the_lowest": behind(arms, seeds=seeds)}
+    assert report.mixup_sentence(results) == (
+        "Mitigation (Table 2, mean pooling): the lowest average SEAT of 3 students is 1.10 [0.90, 1.40] with mixup: "
+        "logits + input (proposed); the next, original student, lies 0.100 [−0.050, 0.250] above it "
+        f"(over {over})."
     )
+
+
+def test_a_lone_student_is_the_lowest_of_one():
+    arms = (("teacher", 6), ("full", 3))
+    results = {"mixup_averages": averages(arms), "mixup_behind_the_lowest": behind(MIXUP).iloc[:0]}
+    assert report.mixup_sentence(results).endswith("of 1 student is 1.10 [0.90, 1.40] with L_mlm + L_cos + L_ce.")
 
 
 DECIDING = (
@@ -91,13 +109,15 @@ def test_summary_has_each_findings_sentence_as_it_is_and_decides_nothing_itself(
     """Whatever side of zero (or of one point) the intervals lie on, and with one seed as with several."""
     arms = ("full", "no-ce", "mixup-xy")
     judged = pd.concat([verdict_rows("inconclusive", 1), verdict_rows("supported", 4), verdict_rows("contradicted", 8)])
-    judged = judged.assign(sentence=[f"In this experiment L_ce decides nothing in case {n}." for n in judged.claim])
+    judged["sentence"] = [
+        f"In this experiment L_ce decides nothing in case {row.claim} {row.part}." for row in judged.itertuples()
+    ]
     judged = report.all_claims({"some_claims": judged}, poolings=["mean", "cls"])
     ends = {"low": low, "high": low + 0.2}
     results = (
         {"capacity_averages": averages(CAPACITY), "capacity_correlation": correlation(low + 0.1, *ends.values())},
-        {"ablation_averages": averages(ABLATION), "ablation_differences": differences(ABLATION).assign(**ends)},
-        {"mixup_averages": averages(MIXUP), "mixup_differences": differences(MIXUP).assign(**ends)},
+        ablation_tables() | {"ablation_differences": differences(ABLATION).assign(**ends)},
+        {"mixup_averages": averages(MIXUP), "mixup_behind_the_lowest": behind(MIXUP).assign(**ends)},
         quality(arms) | {"glue_differences": glue_differences(arms).assign(**ends), "glue_baselines": glue_baselines()},
     )
     html = report.summary({**FACTS, "glue": {"suite": MINI}}, judged, *results).text
@@ -105,9 +125,10 @@ def test_summary_has_each_findings_sentence_as_it_is_and_decides_nothing_itself(
     text = text.replace("L\nce\n", "L_ce").replace("L\ncos\n", "L_cos").replace("L\nmlm\n", "L_mlm")
     assert "is r = " in text
     headline = judged[judged.pooling == "mean"]
-    assert len(headline) == len(claims.CLAIMS)
+    assert set(headline.claim) == {claim.number for claim in claims.CLAIMS}
     for row in headline.itertuples():
-        finding = f"Claim {row.claim} ({row.title}), {row.verdict}: {row.sentence}"
+        part = f"; {row.part}" if row.part else ""
+        finding = f"Claim {row.claim} ({row.title}{part}), {row.verdict}: {row.sentence}"
         assert text.count(finding) == 1
         text = text.replace(finding, "")
     assert "Claim" not in text  # none of the other pooling
@@ -132,12 +153,16 @@ def test_a_new_claim_by_one_entry_stands_in_the_table_and_the_summary(monkeypatc
     new = (replace(bias, number=9, title="Ours"), replace(glue, number=10, title="Ours on GLUE"))
     monkeypatch.setattr(claims, "CLAIMS", (*claims.CLAIMS, *new))
     judged = report.all_claims(poolings=["mean", "cls"])
-    assert judged.claim[judged.pooling == "mean"].tolist() == [*range(11)]
-    assert judged.claim[judged.pooling == "cls"].tolist() == [0, 1, 2, 4, 5, 6, 7, 9]
+    assert judged.claim[judged.pooling == "mean"].unique().tolist() == [*range(11)]
+    assert judged.claim[judged.pooling == "cls"].unique().tolist() == [0, 1, 2, 4, 5, 6, 7, 9]
     soup = BeautifulSoup(tables.claims(judged, scale="").text, "html.parser")
-    assert len(soup.find("tbody").find_all("tr")) == 11
+    assert len(soup.find("tbody").find_all("tr")) == sum(len(claim.judges) for claim in claims.CLAIMS) == 16
+    assert len(soup.find("tbody").find_all("th")) == 11
     text = report.summary(FACTS, judged, None, None, None, None).text
-    assert "Claim 9 (Ours), not run: There is no result for the student of the proposed mixup" in text
+    assert (
+        "Claim 9 (Ours; average of six tests), not run: There is no result for the student of the proposed mixup"
+        in text
+    )
     assert "Claim 10 (Ours on GLUE), not run: The students were not evaluated on GLUE." in text
 
 
@@ -146,30 +171,30 @@ def test_a_new_claim_by_one_entry_stands_in_the_table_and_the_summary(monkeypatc
 
 def verdict_rows(verdict, claim, *, pooling="mean", p=0.01):
     nothing = claims.judge({}, layers={})
-    row = nothing[nothing.claim == claim].assign(verdict=verdict, estimate=-0.5, low=-0.9, high=-0.1, p=p, seeds=10)
-    return row.assign(pooling=pooling)
+    rows = nothing[nothing.claim == claim].assign(verdict=verdict, estimate=-0.5, low=-0.9, high=-0.1, p=p, seeds=10)
+    return rows.assign(pooling=pooling)
 
 
 def test_all_claims_come_from_the_notebooks_that_judged_them():
     ablation = {"ablation_claims": verdict_rows("supported", 2), "ablation_tests": pd.DataFrame({"x": [1]})}
     mixup = {"mixup_claims": pd.concat([verdict_rows("contradicted", 4, p=0.03), verdict_rows("supported", 7)])}
     table = report.all_claims(None, ablation, mixup, poolings=["mean"])
-    assert table.claim.tolist() == list(range(9))
+    assert table.claim.tolist() == [0, 1, 2, 3, 4, 4, 5, 5, 6, 6, 6, 7, 8]
     expected = {2: "supported", 4: "contradicted", 7: "supported"}
-    assert table.verdict.tolist() == [expected.get(claim, "not run") for claim in range(9)]
-    assert table.set_index("claim").p_holm[[2, 4, 7]].tolist() == pytest.approx([0.03, 0.03, 0.03])  # three tests
+    assert table.verdict.tolist() == [expected.get(claim, "not run") for claim in table.claim]
+    assert table.p_holm[table.p.notna()].tolist() == pytest.approx([0.04, 0.06, 0.06, 0.04])  # four rows have a p
     text = report.verdict_sentence(table, scale="Demonstration <b>").text
-    assert "Of 9 claims, 2 are supported, 1 contradicted" in text
+    assert "Of the 13 verdicts on 9 claims, 2 are supported, 2 contradicted" in text
     assert "Demonstration &lt;b&gt;" in text
 
 
 def test_all_claims_are_judged_under_each_pooling_on_their_own():
     frame = pd.concat([verdict_rows("supported", 4), verdict_rows("inconclusive", 4, pooling="cls", p=0.5)])
     table = report.all_claims({"mixup_claims": frame}, poolings=["mean", "cls"])
-    assert table[table.pooling == "mean"].claim.tolist() == [*range(9)]
-    assert table[table.pooling == "cls"].claim.tolist() == [0, 1, 2, 4, 5, 6, 7]  # those on GLUE know no pooling
-    assert table[table.claim == 4].verdict.tolist() == ["supported", "inconclusive"]
-    assert table[table.claim == 4].p_holm.tolist() == [0.01, 0.5]
+    assert table[table.pooling == "mean"].claim.unique().tolist() == [*range(9)]
+    assert table[table.pooling == "cls"].claim.unique().tolist() == [0, 1, 2, 4, 5, 6, 7]  # on GLUE there is none
+    assert table[table.claim == 4].verdict.tolist() == 2 * ["supported"] + 2 * ["inconclusive"]
+    assert table[table.claim == 4].p_holm.tolist() == [0.02, 0.02, 1.0, 1.0]
 
 
 def test_claims_on_glue_stand_with_the_headline_and_share_its_correction():
@@ -177,8 +202,8 @@ def test_claims_on_glue_stand_with_the_headline_and_share_its_correction():
     frame = pd.concat([verdict_rows("supported", 4), verdict_rows("supported", 4, pooling="cls")])
     table = report.all_claims({"mixup_claims": frame}, {"glue_claims": glue}, poolings=["mean", "cls"])
     (row,) = table[table.claim == 8].itertuples()
-    assert (row.pooling, row.verdict, row.p_holm) == ("mean", "supported", 0.02)
-    assert table[table.claim == 4].p_holm.tolist() == [0.02, 0.01]
+    assert (row.pooling, row.verdict, row.p_holm) == ("mean", "supported", 0.03)  # the largest of three
+    assert table[table.claim == 4].p_holm.tolist() == [0.03, 0.03, 0.02, 0.02]
 
 
 def strengths(signed, *, width=0.1) -> pd.DataFrame:
@@ -211,12 +236,12 @@ def test_controlled_experiment_is_shown_where_it_has_been_run():
     frame = report.all_claims({"mixup_claims": verdict_rows("supported", 4)}, poolings=["mean"])
     text = report.controlled_sentence(quick, {"report": {"report_claims": frame}}).text
     assert 'href="../planted/report.html"' in text
-    assert "1 is supported" in text
+    assert "2 are supported" in text
     assert "not what real text would show" in text
 
 
 def test_winner_counts_the_students_whose_distance_to_the_lowest_may_be_zero():
-    row = {"lowest": "mixup-xy", "pooling": "mean", "difference": 0.1}
+    row = {"lowest": "mixup-xy", "pooling": "mean", "difference": 0.1, "seeds": 3}
     rows = [row | {"arm": "full", "low": -0.1, "high": 0.3}, row | {"arm": "mixup-h", "low": 0.02, "high": 0.2}]
     text = report.winner(pd.DataFrame(rows)).text.rstrip()
     assert "lowest average is that of &#39;mixup: logits + input (proposed)&#39;" in text
@@ -224,6 +249,8 @@ def test_winner_counts_the_students_whose_distance_to_the_lowest_may_be_zero():
     clear = pd.DataFrame(rows).assign(low=0.01)
     assert report.winner(clear).text.rstrip().endswith("which hold together with 95 %, none holds zero.</p>")
     assert "2 hold zero: original student, mixup: " in report.winner(pd.DataFrame(rows).assign(low=-0.1)).text
+    alone = report.winner(pd.DataFrame(rows).assign(seeds=1)).text
+    assert "They are over stimulus words: one seed says nothing about another training." in alone
     assert "one student only" in report.winner(clear.iloc[:0]).text
 
 

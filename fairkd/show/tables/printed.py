@@ -16,7 +16,7 @@ from fairkd.show.tables.glue import glue_row, two_rows_of_heads
 from fairkd.show.tables.plain import bold, table
 from fairkd.wording import listed, number
 
-NAMES = f"mean |d| of {listed(NAME_TESTS)}"
+MEAN_OF_NAMES = f"mean |d| of {listed(NAME_TESTS)}"
 
 
 def table1(
@@ -53,7 +53,7 @@ def table1(
                 row.append(Cell(paper.TABLE1[arm][test], best=arm in best_printed, kind="printed"))
         rows.append(Row(row))
     rows.append(_average_row(means, arms, columns))
-    rows.append(_own_row(means, columns, "names", "names_low", "names_high", below=NAMES))
+    rows.append(_own_row(means, columns, "names", "names_low", "names_high", below=MEAN_OF_NAMES))
     rows.append(_own_row(means, columns, "signed", "signed_low", "signed_high", below="mean signed d"))
     more = ""
     if glue is not None and len(glue):
@@ -155,7 +155,7 @@ def _groups(shown: Iterable[str]) -> dict[str, dict[str, str]]:
 
 def _table2_head() -> Row:
     tests = [Cell(test, below=(TEST_TITLES[test],), head="col") for test in TESTS]
-    averages = [Cell("Avg.", below=(which,), head="col") for which in ("mean |d|", NAMES, "mean signed d")]
+    averages = [Cell("Avg.", below=(which,), head="col") for which in ("mean |d|", MEAN_OF_NAMES, "mean signed d")]
     return Row([Cell("Supervision", head="col", columns=2), *tests, *averages])
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 from fairkd.names import arm_titles
 from fairkd.show.html import Html
 from fairkd.show.tables.plain import frame
-from fairkd.show.tables.printed import NAMES
+from fairkd.show.tables.printed import MEAN_OF_NAMES
 from fairkd.wording import p_text
 
 
@@ -23,7 +23,7 @@ def averages(data: pd.DataFrame, *, scale: str) -> Html:
     return frame(
         data.sort_values("pooling", key=lambda names: names != data.pooling.iloc[0], kind="stable")[columns],
         caption=f"Average SEAT with 95 % intervals. {scale}",
-        titles={"arm": "student", "average": "mean |d|", "names": NAMES, "signed": "mean signed d"},
+        titles={"arm": "student", "average": "mean |d|", "names": MEAN_OF_NAMES, "signed": "mean signed d"},
         intervals={
             "average": ("low", "high"),
             "names": ("names_low", "names_high"),
