@@ -126,11 +126,25 @@ def test_the_curve_is_computed_once_and_kept(encoder, pairs, store, monkeypatch)
     monkeypatch.setattr(seat_lambda, "curve", lambda *_, **__: pytest.fail("computed again"))
     pd.testing.assert_frame_equal(stored_curve(store, encoder, pairs, "C6"), first)
     other = PairTable([Pair("mary", "john", "1")], encoder.tokenizer)
-    for change in ({"weighs": "male"}, {"pooling": "cls"}, {"test": "C7b"}, {"pairs": other}, {"digest": "x"}):
+    for change in (
+        {"weighs": "male"},
+        {"pooling": "cls"},
+        {"test": "C7b"},
+        {"pairs": other},
+        {"digest": "x"},
+        {"n_bootstrap": 7},
+    ):
         loaded = dataclasses.replace(encoder, digest=change.pop("digest", encoder.digest))
         arguments = {"test": "C6", "pairs": pairs} | change
         with pytest.raises(pytest.fail.Exception, match="computed again"):
             stored_curve(store, loaded, **arguments)
+
+
+def test_the_published_end_of_the_curve_has_the_interval_of_the_table(encoder, pairs):
+    table = seat.measure(encoder.model, encoder.tokenizer, n_samples=10, n_bootstrap=100).table.set_index("test")
+    end = curve(encoder, pairs, "C6b", grid=[1.0], n_bootstrap=100).iloc[0]
+    expected = table.loc["C6b", ["effect_size", "ci_low", "ci_high"]].tolist()
+    assert end[["effect_size", "ci_low", "ci_high"]].tolist() == pytest.approx(expected, abs=1e-5)
 
 
 def test_what_cannot_be_mixed_is_refused(encoder, pairs):

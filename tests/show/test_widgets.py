@@ -7,6 +7,7 @@ import ipywidgets
 import pytest
 from bs4 import BeautifulSoup
 
+from fairkd.errors import InputError
 from fairkd.lab.materials import Materials
 from fairkd.profile import Profile
 from fairkd.show.sliders import widgets
@@ -195,6 +196,19 @@ def test_the_comparison_draws_both_and_only_what_is_new(comparison, monkeypatch)
     monkeypatch.undo()
     comparison.second.listed.value = FULL  # the same model twice is one model
     assert len(BeautifulSoup(comparison.shown.value, "html.parser").find_all("img")) == 2
+
+
+def test_the_seat_panel_has_the_intervals_of_the_tables(models, monkeypatch):
+    """As many replicates as the profile's own measurement, so that one quantity has one interval."""
+    asked = []
+
+    def curve(*_, n_bootstrap, **__):
+        asked.append(n_bootstrap)
+        raise InputError("asked")
+
+    monkeypatch.setattr(widgets, "stored_curve", curve)
+    widgets.Seat(models, model=TEACHER)
+    assert set(asked) == {models.materials.profile.seat.bootstrap}
 
 
 @pytest.mark.parametrize(("name", "explorers"), [("alpha", 1), ("sentence", 2), ("seat", 1), ("comparison", 0)])
