@@ -1,6 +1,6 @@
 """Masked batches by number: what every model of a run reads in one step, the same for the same (seed, number).
 
-So what a training reads in all is known from its setting: :func:`reading` counts sequences and tokens from lengths
+So what a training reads in all is known from its setting: :func:`text_read` counts sequences and tokens from lengths
 alone, :func:`words_met` the gender words, from the batches themselves.
 """
 
@@ -25,7 +25,7 @@ from fairkd.mixup import Mixing, Mixup, plan_mixing
 from fairkd.rng import torch_generator
 from fairkd.text.corpus import Corpus, batches, collate
 
-COUNTED = 5_000_000
+MOST_COUNTED = 5_000_000
 """Tokens of a training whose gender words :func:`words_met` counts at most; it goes through a million a second."""
 
 
@@ -152,7 +152,7 @@ class MaskedBatches:
 
 
 @dataclass(frozen=True)
-class Reading:
+class TextRead:
     """What a model has read in a training.
 
     Attributes:
@@ -178,7 +178,7 @@ def batches_an_epoch(setting: Setting) -> int:
     return math.ceil(len(setting.corpus.train.lengths) / setting.recipe.batch_size)
 
 
-def reading(setting: Setting) -> Reading:
+def text_read(setting: Setting) -> TextRead:
     """What each model of a training reads, however often it is stopped and resumed.
 
     No text is read for it: whole epochs are sums of lengths, and only a part of an epoch asks for its order.
@@ -186,23 +186,24 @@ def reading(setting: Setting) -> Reading:
     >>> from types import SimpleNamespace
     >>> corpus = SimpleNamespace(train=SimpleNamespace(lengths=np.array([20, 30, 40])))
     >>> recipe = Recipe(batch_size=2, n_epoch=3)
-    >>> reading(Setting(corpus, recipe, seed=0, store=None, device=None))
-    Reading(sequences=9, tokens=270)
+    >>> text_read(Setting(corpus, recipe, seed=0, store=None, device=None))
+    TextRead(sequences=9, tokens=270)
     """
     lengths = setting.corpus.train.lengths
     epochs, rest = divmod(batches_taken(setting), batches_an_epoch(setting))
-    found = Reading(epochs * len(lengths), epochs * int(lengths.sum()))
+    found = TextRead(epochs * len(lengths), epochs * int(lengths.sum()))
     if not rest:
         return found
     part = np.concatenate(batches(lengths, setting.recipe.batch_size, seed=setting.seed, epoch=epochs)[:rest])
-    return Reading(found.sequences + len(part), found.tokens + int(lengths[part].sum()))
+    return TextRead(found.sequences + len(part), found.tokens + int(lengths[part].sum()))
 
 
-def words_met(setting: Setting, tokenizer: Any, table: PairTable, *, most: int = COUNTED) -> pd.DataFrame:
+def words_met(setting: Setting, tokenizer: Any, table: PairTable, *, most: int = MOST_COUNTED) -> pd.DataFrame:
     """How often the students of a seed meet the gender words: a row a pair.
 
-    The columns :data:`fairkd.frames.WORDS_MET`. Makes the batches of the training again, without a model, so it is the same for students that were trained, resumed
-    or are still to be trained. It ends with the batch in which ``most`` tokens are reached.
+    The columns :data:`fairkd.frames.WORDS_MET`. Makes the batches of the training again, without a model, so it is the
+    same for students that were trained, resumed or are still to be trained. It ends with the batch in which ``most``
+    tokens are reached.
     """
     read = MaskedBatches(replace(setting, device=torch.device("cpu")), tokenizer)
     taken = batches_taken(setting)

@@ -22,7 +22,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from tqdm import tqdm
 
-from fairkd.batches import MaskedBatch, MaskedBatches, Reading, Setting
+from fairkd.batches import MaskedBatch, MaskedBatches, Setting, TextRead
 from fairkd.engine.digests import weights_digest
 from fairkd.engine.heads import last_hidden, vocabulary_logits
 from fairkd.engine.loading import load_weights, quiet
@@ -206,7 +206,7 @@ def _facts(objective: Objective, words: WordLists, history: list[dict[str, float
     }
 
 
-def read_in_epochs(objective: Objective, epochs: int) -> Reading:
+def read_in_epochs(objective: Objective, epochs: int) -> TextRead:
     """What the updates of so many epochs read; the passes that only look at the model between them are no training."""
     rows = [
         numbers
@@ -214,7 +214,7 @@ def read_in_epochs(objective: Objective, epochs: int) -> Reading:
         for both in epoch_rows(objective.chosen, objective.lengths, objective.recipe.batch_size, epoch)
         for numbers in both
     ]
-    return Reading(sum(map(len, rows)), sum(int(objective.lengths[numbers].sum()) for numbers in rows))
+    return TextRead(sum(map(len, rows)), sum(int(objective.lengths[numbers].sum()) for numbers in rows))
 
 
 @torch.no_grad()

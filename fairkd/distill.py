@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from fairkd.arms import DISTILBERT, Arm
-from fairkd.batches import MaskedBatches, Setting, reading
+from fairkd.batches import MaskedBatches, Setting, text_read
 from fairkd.engine.digests import added_sources, weights_digest
 from fairkd.engine.loading import quiet
 from fairkd.engine.provenance import environment, peak_memory_bytes
@@ -212,7 +212,7 @@ class _Run:
         self.seconds = time.perf_counter() - started
 
     def store_results(self, parameters: dict[str, Any]) -> None:
-        read = reading(self.setting).record()
+        read = text_read(self.setting).record()
         for key, learner in self.learners.items():
             if learner.divergence is None:
                 self._store(key, learner, read | {"parameters": parameters})

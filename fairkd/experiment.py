@@ -215,7 +215,7 @@ class Experiment:
             about["teacher"] = {**materials.teacher.record, "digest": materials.teacher.digest}
             batches = -(-len(materials.corpus.train) // self.profile.recipe.batch_size)
             about["updates"] = self.profile.recipe.updates(batches)
-            about["students"] = {f"seed {seed}": materials.reading(seed).record() for seed in self.profile.seeds}
+            about["students"] = {f"seed {seed}": materials.text_read(seed).record() for seed in self.profile.seeds}
             if any(arm.teacher == "debiased" for arm in self.profile.all_arms()):
                 record = materials.debias_record() or {}
                 about["debiasing"] = {name: record[name] for name in DEBIASED if name in record}

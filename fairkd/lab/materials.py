@@ -14,7 +14,7 @@ import torch
 
 from fairkd import seat
 from fairkd.arms import Arm
-from fairkd.batches import COUNTED, Reading, Setting, batches_taken, reading, words_met
+from fairkd.batches import MOST_COUNTED, Setting, TextRead, batches_taken, text_read, words_met
 from fairkd.bias.encoding import added_poolings, load_encoder
 from fairkd.debias import debias, debias_key
 from fairkd.distill import check_arms, distill, student_key
@@ -163,7 +163,7 @@ class Materials:
             "seed": seed,
             "batches": batches_taken(setting),
             "recipe": {name: values[name] for name in names},
-            "most": COUNTED,
+            "most": MOST_COUNTED,
         }
         key = Store.key("words met", spec)
 
@@ -173,15 +173,15 @@ class Materials:
 
         return pd.read_parquet(self.store.once(key, make) / "met.parquet")
 
-    def reading(self, seed: int) -> Reading:
+    def text_read(self, seed: int) -> TextRead:
         """What each student of a seed reads: from the manifest of one that says it, else counted anew."""
         arms = [arm for arm in self.profile.all_arms() if arm.teacher == "original"]
         found = (self.store.find(self.student_key(arm, seed)) for arm in arms)
         folder = next((folder for folder in found if folder), None)
         manifest = Store.manifest(folder) if folder else {}
         if "tokens_read" not in manifest:  # none is there, or it was made before manifests said it
-            return reading(self.setting(seed))
-        return Reading(manifest["sequences_read"], manifest["tokens_read"])
+            return text_read(self.setting(seed))
+        return TextRead(manifest["sequences_read"], manifest["tokens_read"])
 
     @cached_property
     def mixup(self) -> Mixup:

@@ -146,8 +146,9 @@ def what_was_run(facts: Mapping[str, Any], fine_tuned: pd.DataFrame | None = Non
         text += f", {facts['updates']:,} updates each"
     text += f", with {len(seeds)} seed{'s' if len(seeds) != 1 else ''}."
     whole = corpus.get("training_tokens", 0)
-    if facts.get("students"):
-        text += f" Each read {_read(list(facts['students'].values()), whole)}; one pass is {whole:,} tokens."
+    if "students" in facts:
+        read = _read(list(facts["students"].values()), whole)
+        text += f" Each read {read} over the training text of {whole:,} tokens, counted before masking."
     if teacher.get("adapted"):
         before, after = teacher["heldout_mlm_loss_before"], teacher["heldout_mlm_loss_after"]
         text += (
@@ -158,7 +159,7 @@ def what_was_run(facts: Mapping[str, Any], fine_tuned: pd.DataFrame | None = Non
     if debiasing := facts.get("debiasing"):
         text += (
             f" Its debiased version was trained in {debiasing['updates']:,} updates, in which it read "
-            f"{_read([debiasing], whole)}, chosen for their words."
+            f"{_read([debiasing], whole)}, in sequences that are chosen for their words."
         )
     return text + ("" if fine_tuned is None or fine_tuned.empty else _fine_tuned(fine_tuned))
 
@@ -167,20 +168,18 @@ def _read(records: Sequence[Mapping[str, Any]], whole: int) -> str:
     """What was read, by each alike or from least to most, as a share of one pass over ``whole`` tokens.
 
     Args:
-        records: with sequences_read and tokens_read, as :meth:`fairkd.batches.Reading.record` has them.
+        records: with sequences_read and tokens_read, as :meth:`fairkd.batches.TextRead.record` has them.
     """
     sequences, tokens = (
         _range_of([record[name] for record in records], "{:,}".format) for name in ("sequences_read", "tokens_read")
     )
-    if not whole:
-        return f"{sequences} sequences with {tokens} tokens before masking"
     passes = [record["tokens_read"] / whole for record in records]
     share = (
         f"{_range_of([100 * part for part in passes], lambda value: number(value, 1))} % of one pass"
         if max(passes) < 1
         else f"{_range_of(passes, lambda value: number(value, 2))} passes"
     )
-    return f"{sequences} sequences with {tokens} tokens before masking, {share} over the training text"
+    return f"{sequences} sequences with {tokens} tokens, {share}"
 
 
 def _range_of(values: Sequence[float], write: Callable[[float], str]) -> str:

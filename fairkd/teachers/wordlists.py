@@ -121,6 +121,8 @@ def load_words(source: str, path: Path) -> WordLists:
 def without_seat_words(lists: WordLists) -> WordLists:
     """The lists without the words of SEAT's own lists, their singulars and plurals; words derived from them stay.
 
+    So debiasing takes a sequence for neutral whose only gender words are SEAT's.
+
     Raises:
         InputError: nothing is left of a list.
 

@@ -51,7 +51,7 @@ def pairs(counts: pd.DataFrame, met: pd.DataFrame, *, documents: int, sequences:
 
 def _pairs_caption(met: pd.DataFrame, documents: int, sequences: int) -> str:
     seeds = [str(seed) for seed in met.seed.unique()]
-    whose = f"of seed {seeds[0]}" if len(seeds) == 1 else f"of a seed, the mean over the seeds {listed(seeds)}"
+    whose = f"of seed {seeds[0]}" if len(seeds) == 1 else f"(mean over the seeds {listed(seeds)})"
     counted, read = int(met.batches_counted.max()), int(met.batches_read.max())
     part = "" if counted == read else f" (counted in the first {counted:,} of its {read:,} batches)"
     return (
