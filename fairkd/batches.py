@@ -1,22 +1,32 @@
-"""Masked batches by number: what every model of a run reads in one step, the same for the same (seed, number)."""
+"""Masked batches by number: what every model of a run reads in one step, the same for the same (seed, number).
+
+So what a training reads in all is known from its setting: :func:`text_read` counts sequences and tokens from lengths
+alone, :func:`words_met` the gender words, from the batches themselves.
+"""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from torch import Tensor
 
 from fairkd.engine.recipe import Recipe
 from fairkd.engine.store import Store
+from fairkd.frames import WORDS_MET
+from fairkd.gender import PairTable, by_word
 from fairkd.losses import token_rows
 from fairkd.masking import IGNORED, mask_tokens, sampling_weights
 from fairkd.mixup import Mixing, Mixup, plan_mixing
 from fairkd.rng import torch_generator
 from fairkd.text.corpus import Corpus, batches, collate
+
+MOST_COUNTED = 5_000_000
+"""Tokens of a training whose gender words :func:`words_met` counts at most; it goes through a million a second."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +58,7 @@ class MaskedBatch:
 
 @dataclass(frozen=True)
 class Setting:
-    """What all models of one pass over the corpus share.
+    """What all models that are trained side by side share.
 
     Attributes:
         corpus: what is read, tokenised with the teacher's tokenizer.
@@ -139,3 +149,74 @@ class MaskedBatches:
         if self.device.type == "cuda":
             return tensor.pin_memory().to(self.device, non_blocking=True)
         return tensor.to(self.device)
+
+
+@dataclass(frozen=True)
+class TextRead:
+    """What a model has read in a training.
+
+    Attributes:
+        sequences: each as often as it was read.
+        tokens: of these sequences before masking, [CLS] and [SEP] included.
+    """
+
+    sequences: int
+    tokens: int
+
+    def record(self) -> dict[str, int]:
+        """As manifests have it."""
+        return {"sequences_read": self.sequences, "tokens_read": self.tokens}
+
+
+def batches_taken(setting: Setting) -> int:
+    """Batches that a training takes, those of a second epoch counted again."""
+    return setting.recipe.updates(batches_an_epoch(setting)) * setting.recipe.gradient_accumulation_steps
+
+
+def batches_an_epoch(setting: Setting) -> int:
+    """Batches of one pass over the training text."""
+    return math.ceil(len(setting.corpus.train.lengths) / setting.recipe.batch_size)
+
+
+def text_read(setting: Setting) -> TextRead:
+    """What each model of a training reads, however often it is stopped and resumed.
+
+    No text is read for it: whole epochs are sums of lengths, and only a part of an epoch asks for its order.
+
+    >>> from types import SimpleNamespace
+    >>> corpus = SimpleNamespace(train=SimpleNamespace(lengths=np.array([20, 30, 40])))
+    >>> recipe = Recipe(batch_size=2, n_epoch=3)
+    >>> text_read(Setting(corpus, recipe, seed=0, store=None, device=None))
+    TextRead(sequences=9, tokens=270)
+    """
+    lengths = setting.corpus.train.lengths
+    epochs, rest = divmod(batches_taken(setting), batches_an_epoch(setting))
+    found = TextRead(epochs * len(lengths), epochs * int(lengths.sum()))
+    if not rest:
+        return found
+    part = np.concatenate(batches(lengths, setting.recipe.batch_size, seed=setting.seed, epoch=epochs)[:rest])
+    return TextRead(found.sequences + len(part), found.tokens + int(lengths[part].sum()))
+
+
+def words_met(setting: Setting, tokenizer: Any, table: PairTable, *, most: int = MOST_COUNTED) -> pd.DataFrame:
+    """How often the students of a seed meet the gender words: a row a pair.
+
+    The columns :data:`fairkd.frames.WORDS_MET`. Makes the batches of the training again, without a model, so it is the
+    same for students that were trained, resumed or are still to be trained. It ends with the batch in which ``most``
+    tokens are reached.
+    """
+    read = MaskedBatches(replace(setting, device=torch.device("cpu")), tokenizer)
+    taken = batches_taken(setting)
+    counts, tokens, number = np.zeros((len(table.pairs), 5), dtype=np.int64), 0, 0
+    while number < taken and tokens < most:
+        batch = read[number]
+        visible = table.find(batch.input_ids, batch.corrupted)
+        taught = torch.zeros(batch.input_ids.numel(), dtype=torch.bool)
+        taught[batch.ce_rows] = True
+        counts[:, :2] += by_word(table.find(batch.input_ids), len(counts))
+        counts[:, 2:4] += by_word(visible, len(counts))
+        counts[:, 4] += by_word(visible.only(taught[visible.at]), len(counts)).sum(1)
+        tokens, number = tokens + batch.tokens, number + 1
+    words = {"female": [pair.female for pair in table.pairs], "male": [pair.male for pair in table.pairs]}
+    frame = pd.DataFrame(words).join(pd.DataFrame(counts, columns=WORDS_MET[3:8]))
+    return frame.assign(seed=setting.seed, batches_counted=number, batches_read=taken)[WORDS_MET]

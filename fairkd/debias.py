@@ -22,7 +22,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from tqdm import tqdm
 
-from fairkd.batches import MaskedBatch, MaskedBatches, Setting
+from fairkd.batches import MaskedBatch, MaskedBatches, Setting, TextRead
 from fairkd.engine.digests import weights_digest
 from fairkd.engine.heads import last_hidden, vocabulary_logits
 from fairkd.engine.loading import load_weights, quiet
@@ -64,9 +64,9 @@ def debias(
 ) -> Teacher:
     """The teacher after debiasing, from the store where it was made before; the given teacher is left as it is.
 
-    Its record is the original's and, under "debias", what was found and done: sequences and words of each kind,
-    epochs, the held-out objective of each epoch (0 is the original), and held-out MLM figures, in nats a predicted
-    token. There are no checkpoints: an interrupted debiasing starts again and ends with the same bits.
+    Its record is the original's and, under "debias", what was found and done: sequences and words of each kind, epochs
+    and what was read in them, the held-out objective of each epoch (0 is the original), and held-out MLM figures, in
+    nats a predicted token. There are no checkpoints: an interrupted debiasing starts again and ends with the same bits.
 
     Args:
         teacher: the original.
@@ -189,8 +189,9 @@ def _facts(objective: Objective, words: WordLists, history: list[dict[str, float
         total, left_out = len(getattr(words, name)), lexicon.left_out[name]
         absent = total - len(left_out) - used
         listed[name] = {
-            "listed": total, "used": used, "without_occurrence": absent, "not_in_vocabulary": left_out,
+            "listed": total, "used": used, "not_in_training_sequences": absent, "not_in_vocabulary": left_out,
         }  # fmt: skip
+    epochs_run = len(history) - 1
     return {
         "words": listed,
         "sequences_scanned": chosen.scanned,
@@ -198,10 +199,22 @@ def _facts(objective: Objective, words: WordLists, history: list[dict[str, float
         "sequences_trained": {kind: len(rows) for kind, rows in chosen.train.items()},
         "sequences_heldout": {kind: len(rows) for kind, rows in chosen.heldout.items()},
         "updates": updates,
-        "epochs_run": len(history) - 1,
+        "epochs_run": epochs_run,
+        **read_in_epochs(objective, epochs_run).record(),
         "epoch_kept": min(range(len(history)), key=lambda epoch: history[epoch]["objective"]),
         "heldout_objective": history,
     }
+
+
+def read_in_epochs(objective: Objective, epochs: int) -> TextRead:
+    """What the updates of so many epochs read; the passes that only look at the model between them are no training."""
+    rows = [
+        numbers
+        for epoch in range(epochs)
+        for both in epoch_rows(objective.chosen, objective.lengths, objective.recipe.batch_size, epoch)
+        for numbers in both
+    ]
+    return TextRead(sum(map(len, rows)), sum(int(objective.lengths[numbers].sum()) for numbers in rows))
 
 
 @torch.no_grad()

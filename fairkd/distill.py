@@ -1,4 +1,4 @@
-"""Co-distillation: any set of arms in one pass over the corpus.
+"""Co-distillation: any set of arms side by side, on the same batches.
 
 Pipeline of a step: 1 a batch is masked once; 2 the teacher reads it once, and once more with gender words exchanged
 if any arm mixes; 3 every arm's student reads it, takes its own losses (Section 2) against the same teacher outputs,
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from fairkd.arms import DISTILBERT, Arm
-from fairkd.batches import MaskedBatches, Setting
+from fairkd.batches import MaskedBatches, Setting, text_read
 from fairkd.engine.digests import added_sources, weights_digest
 from fairkd.engine.loading import quiet
 from fairkd.engine.provenance import environment, peak_memory_bytes
@@ -85,13 +85,13 @@ def distill(
     parameters: dict[str, Any] | None = None,
     progress: bool = True,
 ) -> dict[str, Path]:
-    """Trains the arms that the store lacks, in one pass, and returns the folder of each arm by name.
+    """Trains the arms that the store lacks, side by side, and returns the folder of each arm by name.
 
     A run that was stopped goes on from its last checkpoints and ends with the same bits.
 
     Args:
         arms: names must be unique; arms of equal content share one student.
-        setting: corpus, recipe, seed, store and device of the pass.
+        setting: corpus, recipe, seed, store and device of all of them.
         teacher: the original one, with its tokenizer and digest.
         debiased: the teacher of the arms that name "debiased" (:mod:`fairkd.debias`), of the same depth.
         mixup: gender words and λ of the arms that mix; the pairs of Appendix C and α = 0.4 if not given.
@@ -160,7 +160,7 @@ def check_arms(arms: Sequence[Arm], teacher: Any, counterpart: str) -> None:
 
 
 class _Run:
-    """One pass over the corpus for the arms that are missing, by key."""
+    """One training, side by side, of the arms that are missing, by key."""
 
     def __init__(
         self, arms: dict[str, Arm], setting: Setting, *, teachers: Mapping[str, Teacher], mixup: Mixup | None
@@ -212,16 +212,17 @@ class _Run:
         self.seconds = time.perf_counter() - started
 
     def store_results(self, parameters: dict[str, Any]) -> None:
+        read = text_read(self.setting).record()
         for key, learner in self.learners.items():
             if learner.divergence is None:
-                self._store(key, learner, parameters)
+                self._store(key, learner, read | {"parameters": parameters})
         diverged = [str(learner.divergence) for learner in self.learners.values() if learner.divergence]
         if diverged:
             raise DivergedError(
                 f"seed {self.setting.seed}: " + "; ".join(diverged) + ". The last good checkpoint is kept."
             )
 
-    def _store(self, key: str, learner: Learner, parameters: dict[str, Any]) -> None:
+    def _store(self, key: str, learner: Learner, about: dict[str, Any]) -> None:
         arm, setting = self.arms[key], self.setting
         student = learner.model.cpu().eval()
         manifest = {
@@ -236,7 +237,7 @@ class _Run:
             "resumed_from_step": learner.resumed_from,
             "arms_in_the_pass": [other.name for other in self.arms.values()],
             "peak_memory_bytes": peak_memory_bytes(setting.device),
-            "parameters": parameters,
+            **about,
             **environment(setting.device),
         }
         with setting.store.write(key, manifest) as folder:

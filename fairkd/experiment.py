@@ -17,8 +17,10 @@ import pandas as pd
 import torch
 
 from fairkd.arms import Arm, capacity_arms
+from fairkd.bias.stimuli import LISTS, ROLES, TESTS, shared_words
 from fairkd.engine.provenance import environment
 from fairkd.errors import InputError, nearest
+from fairkd.frames import TESTED_WORDS
 from fairkd.glue.data import check_source
 from fairkd.glue.tasks import find_tasks
 from fairkd.lab.bias import Bias
@@ -32,6 +34,8 @@ from fairkd.show import tables
 from fairkd.text import corpus as corpora
 from fairkd.text.sequences import SHORTEST
 
+DEBIASED = ("updates", "sequences_read", "tokens_read")
+"""What the facts say of debiasing."""
 SWEEP_SEEDS = 3
 """Students a planted strength in :meth:`Experiment.planted`: words, not seeds, make its intervals wide."""
 
@@ -121,7 +125,7 @@ class Experiment:
         return groups[group]
 
     def train(self, arms: Sequence[Arm]) -> None:
-        """Trains what the store lacks of these arms, for all seeds, each seed in one pass.
+        """Trains what the store lacks of these arms, for all seeds, those of a seed side by side.
 
         Raises:
             InputError: an arm is deeper than the teacher; or training has failed just before this notebook
@@ -195,19 +199,26 @@ class Experiment:
         return pd.concat(frames, ignore_index=True)
 
     def facts(self) -> dict[str, Any]:
-        """What the numbers rest on: corpus, teacher, recipe and environment, as plain values; makes nothing.
+        """What the numbers rest on: corpus, teacher, what was read and environment, as plain values; makes nothing.
 
-        "corpus" and "teacher" are missing where the store does not have them.
+        "corpus", "teacher" and "students" are missing where the store does not have corpus and teacher. "students" is
+        what each student of a seed reads.
         """
         materials = self.materials
         about: dict[str, Any] = {"profile": self.profile.name, "seeds": list(self.profile.seeds)}
         if not materials.missing():
             manifest = materials.corpus.manifest
             names = ("documents", "sequences", "tokens", "longest", "mean_length", "digest")
+            train = manifest["splits"]["train"]
             about["corpus"] = {"sources": list(self.profile.corpus.sources), **{name: manifest[name] for name in names}}
+            about["corpus"] |= {f"training_{name}": train[name] for name in ("documents", "sequences", "tokens")}
             about["teacher"] = {**materials.teacher.record, "digest": materials.teacher.digest}
             batches = -(-len(materials.corpus.train) // self.profile.recipe.batch_size)
             about["updates"] = self.profile.recipe.updates(batches)
+            about["students"] = {f"seed {seed}": materials.text_read(seed).record() for seed in self.profile.seeds}
+            if any(arm.teacher == "debiased" for arm in self.profile.all_arms()):
+                record = materials.debias_record() or {}
+                about["debiasing"] = {name: record[name] for name in DEBIASED if name in record}
         about |= self.quality.facts()
         if self._warnings:
             about["warnings"] = self._warnings
@@ -222,6 +233,21 @@ class Experiment:
                 "has the weights of the same student without it."
             )
         return counts
+
+    def words_met(self) -> pd.DataFrame:
+        """How often the students meet the gender words, a row a seed and pair; warns if none is ever visible.
+
+        The columns :data:`fairkd.frames.WORDS_MET`, see :func:`fairkd.batches.words_met`.
+        """
+        met = pd.concat([self.materials.words_met(seed) for seed in self.profile.seeds], ignore_index=True)
+        occur = self.materials.pair_counts.positions.any()  # where none does, that has been said
+        whole = (met.batches_counted == met.batches_read).all()
+        if occur and whole and not met[["visible_female", "visible_male"]].to_numpy().any():
+            self.warn(
+                "No gender word is visible in anything that the students read. Mixup changes nothing: every student "
+                "with mixup has the weights of the same student without it."
+            )
+        return met
 
     def sentence(self, suggested: str) -> str:
         """A line that training could read and that has a gender word: ``suggested`` or, with a warning, another one.
@@ -263,12 +289,22 @@ class Experiment:
         size = self.materials.corpus.manifest["splits"]["train"]
         return {"documents": size["documents"], "sequences": size["sequences"]}
 
-    def debiasing(self) -> dict[str, Any] | None:
-        """What debiasing the teacher did (its record); None if no arm of the profile has a debiased teacher."""
-        if not any(arm.teacher == "debiased" for arm in self.profile.all_arms()):
-            return None
-        record: dict[str, Any] = self.materials.debiased.record["debias"]
-        return record
+    def debiasing(self) -> dict[str, dict[str, Any]]:
+        """What debiasing did: the record of each teacher of :meth:`fairkd.lab.bias.Bias.debiased`, by its name."""
+        return {name: teacher.record["debias"] for name, teacher in self.bias.debiased().items()}
+
+    def tested_words(self) -> pd.DataFrame:
+        """Which words of SEAT are also in the gender pairs and in the lists of debiasing; a row a list.
+
+        The columns :data:`fairkd.frames.TESTED_WORDS`; nothing is in the lists of debiasing if no arm needs them.
+        """
+        lists = self.materials.debias_words
+        debiased = any(arm.teacher == "debiased" for arm in self.profile.all_arms())
+        pairs = shared_words(word for pair in self.materials.pair_list for word in (pair.female, pair.male))
+        debiasing = shared_words([*lists.female, *lists.male, *lists.stereotype] if debiased else [])
+        users = {name: [test for test in TESTS if name in ROLES[test].values()] for name in LISTS}
+        rows = [(name, users[name], list(words), pairs[name], debiasing[name]) for name, words in LISTS.items()]
+        return pd.DataFrame(rows, columns=TESTED_WORDS)
 
     def sample(self, *, documents: int) -> pd.DataFrame:
         """The first documents of the corpus, a row each."""

@@ -50,5 +50,17 @@ GLUE_EXAMPLES = ["task", "split", "text", "label"]
 """A training example of a task."""
 WORD_COUNTS = ["female", "male", "n_female", "n_male", "positions", "sequences", "documents"]
 """A gender pair: occurrences of either word, their word pieces, and the sequences and documents that have one."""
+WORDS_MET = [
+    "seed", "female", "male", "met_female", "met_male", "visible_female", "visible_male", "taught", "batches_counted",
+    "batches_read",
+]  # fmt: skip
+"""A gender pair in what the students of a seed read: occurrences of either word before masking; those that stay
+visible in the input, neither masked nor replaced; visible words of both at which L_ce looks; and in how many of the
+batches that were read they were counted."""
+TESTED_WORDS = ["list", "tests", "words", "pairs", "debiasing"]
+"""A word list of SEAT: the tests that use it, its words, and those that the gender pairs and the lists of debiasing
+hold too, all four as lists."""
+GLUE_TRAINING = ["task", "examples", "epochs"]
+"""A task: how many training examples a student is fine-tuned on, and how often it reads each."""
 STUDENTS = ["arm", "layers", "losses", "mix", "teacher", "seed", "state", "key"]
 """A student of a profile: what it is, whether the store has it, and its key there ("" where it is not known yet)."""

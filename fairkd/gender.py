@@ -60,6 +60,12 @@ class Occurrences:
     occurrence: Tensor
     pair: Tensor
 
+    def only(self, chosen: Tensor) -> Occurrences:
+        """Those pieces for which ``chosen`` (n,) is true, their occurrences numbered anew."""
+        kept = {name: values[chosen] for name, values in vars(self).items()}
+        kept["occurrence"] = torch.unique_consecutive(kept["occurrence"], return_inverse=True)[1]
+        return Occurrences(**kept)
+
 
 class PairTable:
     """Gender pairs in the ids of one tokenizer.
@@ -129,9 +135,14 @@ class PairTable:
             return result
         hidden = (ids.flatten()[at] != corrupted.flatten()[at]).long()
         visible = torch.zeros(len(length), dtype=torch.long).index_add(0, occurrence, hidden)[occurrence] == 0
-        kept = {name: values[visible] for name, values in vars(result).items()}
-        kept["occurrence"] = torch.unique_consecutive(kept["occurrence"], return_inverse=True)[1]
-        return Occurrences(**kept)
+        return result.only(visible)
+
+
+def by_word(found: Occurrences, pairs: int) -> np.ndarray:
+    """How often the female and the male word of each pair occur: (pairs, 2); the pieces of a word count once."""
+    _, first = np.unique(found.occurrence.numpy(), return_index=True)
+    word = 2 * found.pair.numpy()[first] + found.male.numpy()[first]
+    return np.bincount(word, minlength=2 * pairs).reshape(pairs, 2)
 
 
 def swap(ids: Tensor, occurrences: Occurrences) -> Tensor:
@@ -243,12 +254,9 @@ def count(sequences: Sequences, table: PairTable) -> pd.DataFrame:
     last_document = np.full(len(table.pairs), -1)
     for ids, row, document in sequences.chunks():
         found = table.find(torch.from_numpy(ids.astype(np.int64))[None])
-        _, first = np.unique(found.occurrence.numpy(), return_index=True)
         at, pair = found.at.numpy(), found.pair.numpy()
+        totals[:, :2] += by_word(found, len(totals))
         totals[:, 2] += np.bincount(pair, minlength=len(totals))
-        for male in (0, 1):
-            chosen = first[found.male.numpy()[first] == bool(male)]
-            totals[:, male] += np.bincount(pair[chosen], minlength=len(totals))
         for number in range(len(totals)):
             mine = at[pair == number]
             totals[number, 3] += len(np.unique(row[mine]))

@@ -125,6 +125,7 @@ class RunSettings:
     seeds: Ints = parameter("one student of each arm a seed")
     planted_strengths: Strengths | None = parameter("planted associations that 06_planted compares, or None")
     debias_words: str = parameter("built-in, or a YAML file of the lists female, male, stereotype", min_length=1)
+    debias_without_seat_words: bool = parameter("for comparison, debias a second teacher without SEAT's words")
     device: str = parameter("auto, cpu, cuda or cuda:N", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
     runs_dir: str = parameter("folder of the products", min_length=1)
     store_dir: str = parameter("folder of finished students, shared by profiles", min_length=1)

@@ -7,6 +7,7 @@ import math
 import pandas as pd
 
 from fairkd.bias.stimuli import TESTS
+from fairkd.frames import TESTED_WORDS, WORDS_MET
 
 CAPACITY = (("teacher", 6), ("capacity-1", 1), ("capacity-2", 2), ("capacity-4", 4))
 ABLATION = (("teacher", 6), ("full", 3), ("no-cos", 3), ("no-ce", 3))
@@ -87,6 +88,21 @@ def counts() -> pd.DataFrame:
     """Pair words of a corpus of 400 sequences in 20 documents; "gal" does not occur."""
     rows = [("woman", "man", 1200, 3000, 4200, 300, 20), ("gal", "guy", 0, 7, 7, 5, 2)]
     return pd.DataFrame(rows, columns=["female", "male", "n_female", "n_male", "positions", "sequences", "documents"])
+
+
+def met() -> pd.DataFrame:
+    """The words of :func:`counts` in what a student of seed 3 reads in 36 batches."""
+    rows = [(3, "woman", "man", 10, 30, 8, 25, 5, 36, 36), (3, "gal", "guy", 0, 7, 0, 6, 1, 36, 36)]
+    return pd.DataFrame(rows, columns=WORDS_MET)
+
+
+def shared_with_seat() -> pd.DataFrame:
+    """Two lists of SEAT and what pairs and lists of debiasing share with them."""
+    rows = [
+        ("MaleNames", ["C6", "C7b"], ["John", "Paul"], ["John"], []),
+        ("Math", ["C7"], ["math", "algebra", "geometry"], [], ["math", "algebra"]),
+    ]
+    return pd.DataFrame(rows, columns=TESTED_WORDS)
 
 
 def strengths(*, poolings=("mean", "cls")) -> pd.DataFrame:

@@ -391,7 +391,7 @@ def test_the_record_is_plain_and_says_what_was_found_and_done(world, result):
     for name in LIST_NAMES:
         words = about["words"][name]
         assert words["listed"] == len(getattr(PLAIN, name))
-        assert words["used"] + words["without_occurrence"] + len(words["not_in_vocabulary"]) == words["listed"]
+        assert words["used"] + words["not_in_training_sequences"] + len(words["not_in_vocabulary"]) == words["listed"]
         kind = name if name != "stereotype" else "neutral"
         texts = world.tokenizer.batch_decode(world.corpus.train[chosen.train[kind]])
         assert (
@@ -403,6 +403,24 @@ def test_the_record_is_plain_and_says_what_was_found_and_done(world, result):
     assert about["heldout_kl"] > 0
     unigram = log_unigram(world.corpus.token_counts, len(world.tokenizer))
     assert about["heldout_unigram_loss"] < -float(unigram.min())
+
+
+def test_the_record_says_what_the_updates_read(world, store, monkeypatch):
+    read: list[np.ndarray] = []
+
+    def recorded(original):
+        def reads(self, rows):
+            read.append(rows)
+            return original(self, rows)
+
+        return reads
+
+    for name in ("read_neutral", "read_attribute"):
+        monkeypatch.setattr(Objective, name, recorded(getattr(Objective, name)))
+    about = debiased(world, store).record["debias"]
+    rows = np.concatenate(read)
+    assert about["sequences_read"] == len(rows) == about["updates"] * 2 * FAST.batch_size
+    assert about["tokens_read"] == int(world.corpus.train.lengths[rows].sum())
 
 
 def test_the_original_teacher_is_left_as_it_was(world, result):

@@ -11,7 +11,11 @@ import torch
 from scipy import stats as scipy_stats
 
 from fairkd import InputError, Profile, frames
+from fairkd.batches import text_read
+from fairkd.bias.stimuli import LISTS
+from fairkd.engine.store import Store
 from fairkd.experiment import Experiment
+from fairkd.lab.bias import WITHOUT_SEAT_WORDS
 from fairkd.lab.materials import Materials, resolve_device, train_profile
 from fairkd.lab.plan import plan
 from fairkd.lab.shell import skipped
@@ -80,6 +84,8 @@ def test_frames_have_the_columns_that_are_declared(experiment):
         assert list(frame) == [*getattr(frames, name), "pooling"], name
     assert list(bias.teachers()) == [*frames.SEAT_AVERAGES, "pooling"]
     assert list(experiment.pairs()) == frames.WORD_COUNTS
+    assert list(experiment.words_met()) == frames.WORDS_MET
+    assert list(experiment.tested_words()) == frames.TESTED_WORDS
     assert list(plan(experiment.profile)) == frames.STUDENTS
 
 
@@ -358,17 +364,122 @@ def test_arms_of_table_2_are_the_original_student_and_what_is_mitigated(experime
         Experiment("02_ablation", experiment.profile.changed(arms=["mixup-xy"])).arms("ablation")
 
 
-def test_teachers_are_measured_before_and_after_debiasing(experiment):
-    table = experiment.bias.teachers()
-    assert table.groupby("pooling", sort=False).arm.apply(list).tolist() == [["original", "debiased"]] * 2
-    before, after = table.query("pooling == 'mean'").average
-    assert before != after
-    record = experiment.debiasing()
-    assert record is not None
-    assert {"heldout_mlm_loss_before", "heldout_mlm_loss_after"} <= record.keys()
+def test_teachers_are_measured_before_and_after_debiasing_with_and_without_the_words_of_seat(experiment):
+    table, without = experiment.bias.teachers(), WITHOUT_SEAT_WORDS
+    found = table.groupby("pooling", sort=False).arm.apply(list).tolist()
+    assert found == [["original", "debiased", without]] * 2
+    assert table.query("pooling == 'mean'").average.nunique() == 3
+    records = experiment.debiasing()
+    assert list(records) == ["debiased", without]
+    for record in records.values():
+        assert {"heldout_mlm_loss_before", "heldout_mlm_loss_after", "tokens_read"} <= record.keys()
+    words = [record["words"] for record in records.values()]
+    assert all(words[1][name]["listed"] < words[0][name]["listed"] for name in words[0])
     plain = Experiment("03_mixup", experiment.profile.changed(arms=["full"]))
-    assert plain.debiasing() is None
+    assert plain.debiasing() == {}
     assert set(plain.bias.teachers().arm) == {"original"}
+    assert not any(plain.tested_words().debiasing)
+
+
+def test_the_teacher_without_seats_words_is_for_the_table_alone(experiment):
+    """No arm has it: students and the published debiased teacher keep their keys and bits whether it is made or not."""
+    one = Experiment("03_mixup", experiment.profile.changed(debias_without_seat_words=False))
+    assert list(one.debiasing()) == ["debiased"]
+    assert set(one.bias.teachers().arm) == {"original", "debiased"}
+    (arm,) = [arm for arm in one.arms("mixup") if arm.teacher == "debiased"]
+    assert one.materials.student_key(arm, 0) == experiment.materials.student_key(arm, 0)
+    assert experiment.materials.debiased_without_seat.digest != one.materials.debiased.digest
+    assert one.materials.debiased.digest == experiment.materials.debiased.digest
+
+
+def test_lists_that_hold_nothing_but_seats_words_stop_before_any_work(tmp_path):
+    words = tmp_path / "words.yaml"
+    words.write_text("female: [she, woman, queen]\nmale: [he, king]\nstereotype: [poetry, math]\n")
+    own = tiny(tmp_path, debias_words=str(words))
+    with pytest.raises(InputError, match=r"list stereotype are words that SEAT tests.*_without_seat_words: false"):
+        train_profile(own)
+    assert not (tmp_path / "store").exists()
+    Materials(own.changed(debias_without_seat_words=False)).check(own.all_arms())
+
+
+def test_a_corpus_too_small_without_seats_words_names_the_way_out(experiment, tmp_path):
+    words = tmp_path / "words.yaml"
+    words.write_text("female: [she, her, abbess]\nmale: [he, his, abbot]\nstereotype: [nurse, engineer, poetry]\n")
+    own = Experiment("03_mixup", experiment.profile.changed(debias_words=str(words)))
+    with pytest.raises(InputError, match=r"without SEAT's words, for comparison: debiasing needs .*: false leaves"):
+        own.materials.debiased_without_seat  # noqa: B018
+
+
+def test_facts_say_who_read_what(experiment):
+    facts, materials = experiment.facts(), experiment.materials
+    train = materials.corpus.train
+    assert facts["corpus"]["training_tokens"] == int(train.lengths.sum()) < facts["corpus"]["tokens"]
+    assert facts["corpus"]["training_sequences"] == len(train)
+    for seed in (0, 1):
+        manifest = Store.manifest(materials.student(experiment.arms("capacity")[0], seed))
+        read = {name: manifest[name] for name in ("sequences_read", "tokens_read")}
+        assert facts["students"][f"seed {seed}"] == read == text_read(materials.setting(seed)).record()
+    assert facts["students"]["seed 0"] != facts["students"]["seed 1"]  # part of a pass: other sequences
+    assert facts["teacher"]["sequences_read"] == 5 * 16
+    experiment.debiasing()
+    record = materials.debiased.record["debias"]
+    assert experiment.facts()["debiasing"] == {
+        name: record[name] for name in ("updates", "sequences_read", "tokens_read")
+    }
+
+
+def test_students_of_a_store_that_does_not_say_what_they_read_need_no_new_training(experiment, monkeypatch):
+    materials = Materials(experiment.profile)
+    before = materials.text_read(0)
+    monkeypatch.setattr("fairkd.lab.materials.text_read", lambda setting: pytest.fail("counted what manifests say"))
+    assert materials.text_read(0) == before
+    monkeypatch.undo()
+    original = Store.manifest
+    told = lambda folder: {k: v for k, v in original(folder).items() if k not in before.record()}  # noqa: E731
+    monkeypatch.setattr(Store, "manifest", staticmethod(told))
+    assert materials.text_read(0) == before
+
+
+def test_words_met_are_counted_once_for_each_seed_and_the_store_keeps_them(experiment, monkeypatch):
+    met = experiment.words_met()
+    assert met.groupby("seed").size().to_dict() == {0: 10, 1: 10}
+    assert met.met_male[met.seed == 0].sum() != met.met_male[met.seed == 1].sum()
+    assert (met.visible_female <= met.met_female).all()
+    assert (met.taught <= met.visible_female + met.visible_male).all()
+    assert set(met.batches_read) == {4 * 2}  # updates, batches of each
+    counts = experiment.pairs().set_index("female")
+    monkeypatch.setattr("fairkd.lab.materials.words_met", lambda *_: pytest.fail("counted again"))
+    again = Experiment("03_mixup", experiment.profile)
+    pd.testing.assert_frame_equal(again.words_met(), met)
+    assert (met[met.seed == 0].set_index("female").met_male <= counts.n_male).all()
+
+
+def test_words_that_no_student_ever_sees_are_a_warning(experiment, tmp_path):
+    """They occur in the text, and not in the part of it that these students read."""
+    (tmp_path / "pairs.csv").write_text("woman,man\n")
+    few = {"seeds": [0], "max_steps": 1, "gradient_accumulation_steps": 1, "batch_size": 1}
+    own = Experiment("03_mixup", experiment.profile.changed(gender_pairs=str(tmp_path / "pairs.csv"), **few))
+    assert own.pairs().positions.sum() > 0
+    assert own.words_met()[["met_female", "met_male"]].to_numpy().sum() == 0
+    (warning,) = own.facts()["warnings"]
+    assert "No gender word is visible in anything that the students read" in warning
+
+
+def test_tested_words_are_those_of_the_profiles_own_lists(experiment, tmp_path):
+    shared = experiment.tested_words().set_index("list")
+    assert shared.pairs.map(len).to_dict() == dict.fromkeys(LISTS, 0) | {
+        "MaleNames": 1, "MaleTerms": 6, "FemaleTerms": 6, "MaleTerms8": 4, "FemaleTerms8": 4,
+    }  # fmt: skip
+    assert shared.debiasing.map(len).to_dict() == dict.fromkeys(LISTS, 8) | {
+        "MaleNames": 0, "FemaleNames": 0, "Science": 6, "Arts8": 7,
+    }  # fmt: skip
+    assert shared.tests["FemaleTerms"] == ["C6b", "C7"]
+    (tmp_path / "pairs.csv").write_text("sister,brother\nqueen,king\n")
+    own = Experiment("05_report", experiment.profile.changed(gender_pairs=str(tmp_path / "pairs.csv")))
+    pairs = own.tested_words().set_index("list").pairs
+    assert {name: words for name, words in pairs.items() if words} == {
+        "MaleTerms": ["brother"], "FemaleTerms": ["sister"], "MaleTerms8": ["brother"], "FemaleTerms8": ["sister"],
+    }  # fmt: skip
 
 
 def test_claims_are_those_that_the_arms_can_speak_to(experiment):

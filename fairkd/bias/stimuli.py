@@ -10,6 +10,8 @@ equals the published sets sentence by sentence, in order; the tests check the SH
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from fairkd.errors import InputError, nearest
 
 TESTS = ("C6", "C6b", "C7", "C7b", "C8", "C8b")
@@ -110,6 +112,25 @@ def words(test: str) -> dict[str, list[int]]:
     near copies of each other.
     """
     return {role: [index for index, _ in pairs] for role, pairs in _pairs(test).items()}
+
+
+def listed_forms() -> frozenset[str]:
+    """Every word of the lists with its singular and its plural, in lower case.
+
+    >>> {"equation", "equations", "she", "relative", "john"} <= listed_forms()
+    True
+    """
+    return frozenset(form.lower() for words in LISTS.values() for word in words for form in (word, *_inflect(word)))
+
+
+def shared_words(words: Iterable[str]) -> dict[str, list[str]]:
+    """Which of the words of each list are among ``words``, whatever their case.
+
+    >>> {name: words for name, words in shared_words(["John", "she", "nurse"]).items() if words}
+    {'MaleNames': ['John'], 'FemaleTerms': ['she'], 'FemaleTerms8': ['she']}
+    """
+    given = {word.lower() for word in words}
+    return {name: [word for word in listed if word.lower() in given] for name, listed in LISTS.items()}
 
 
 def _pairs(test: str) -> dict[str, list[tuple[int, str]]]:

@@ -23,12 +23,13 @@ MANIFEST = "manifest.json"
 REVISIONS = {
     "student": 3,
     "teacher": 4,
-    "debiased teacher": 2,
+    "debiased teacher": 3,
     "corpus": 2,
     "generated text": 2,
     "planted text": 1,
     "seat": 3,
     "seat of mixed stimuli": 2,
+    "words met": 1,
     "glue": 2,
     "glue baseline": 1,
 }

@@ -1,4 +1,4 @@
-"""The training loop: many models, one pass over the corpus, exact resume.
+"""The training loop: many models side by side, exact resume.
 
 Every draw (batch order, masks, dropout, …) is derived from (seed, purpose, step), so a model ends with the same
 bits alone or beside others, interrupted or not. The loop knows neither teachers nor arms: a learner brings its
@@ -199,7 +199,7 @@ def fit(
     device: torch.device,
     progress: str = "",
 ) -> None:
-    """Trains all learners to ``total`` updates in one pass; each joins where its last checkpoint stands.
+    """Trains all learners to ``total`` updates, side by side; each joins where its last checkpoint stands.
 
     A learner whose loss or gradient stops being finite is dropped (its ``divergence`` says where); the others go on.
 

@@ -17,6 +17,9 @@ from fairkd.lab.materials import Materials
 from fairkd.names import TEACHER
 from fairkd.teachers.checkpoints import Teacher
 
+WITHOUT_SEAT_WORDS = "debiased without SEAT's words"
+"""What the teacher is called that was debiased without the words that SEAT tests."""
+
 
 class Bias:
     """SEAT of students that have been trained: measured when asked for, cached in the store.
@@ -83,11 +86,9 @@ class Bias:
         return self._by_pooling(arms, judged)
 
     def teachers(self) -> pd.DataFrame:
-        """Average SEAT of the teacher, and of the debiased one if an arm has it; a row a teacher and pooling."""
+        """Average SEAT of the teacher and of the debiased ones (:meth:`debiased`); a row a teacher and pooling."""
         materials = self.materials
-        found = {"original": materials.teacher}
-        if any(arm.teacher == "debiased" for arm in self.profile.all_arms()):
-            found["debiased"] = materials.debiased
+        found = {"original": materials.teacher, **self.debiased()}
         layers = dict.fromkeys(found, int(materials.teacher.record["layers"]))
         frames = [
             comparisons.seat_averages({name: self._effects([t], pooling) for name, t in found.items()}, layers)
@@ -95,6 +96,15 @@ class Bias:
         ]
         poolings = self.profile.seat.poolings
         return pd.concat([f.assign(pooling=p) for f, p in zip(frames, poolings, strict=True)], ignore_index=True)
+
+    def debiased(self) -> dict[str, Teacher]:
+        """The debiased teacher if an arm has it, and the one :data:`WITHOUT_SEAT_WORDS` if the profile compares it."""
+        if not any(arm.teacher == "debiased" for arm in self.profile.all_arms()):
+            return {}
+        found = {"debiased": self.materials.debiased}
+        if self.profile.debias_without_seat_words:
+            found[WITHOUT_SEAT_WORDS] = self.materials.debiased_without_seat
+        return found
 
     def effects(self, arms: Sequence[Arm], pooling: str, *, teacher: bool = True) -> dict[str, Effects]:
         """Effect sizes and replicates by arm, the teacher first."""

@@ -14,10 +14,11 @@ import torch
 
 from fairkd import seat
 from fairkd.arms import Arm
-from fairkd.batches import Setting
+from fairkd.batches import MOST_COUNTED, Setting, TextRead, batches_taken, text_read, words_met
 from fairkd.bias.encoding import added_poolings, load_encoder
 from fairkd.debias import debias, debias_key
 from fairkd.distill import check_arms, distill, student_key
+from fairkd.engine.digests import tokenizer_digest
 from fairkd.engine.setup import setup
 from fairkd.engine.store import REVISIONS, Store
 from fairkd.errors import DivergedError, InputError
@@ -26,7 +27,7 @@ from fairkd.mixup import Mixup
 from fairkd.profile import Profile
 from fairkd.teachers import checkpoints as teachers
 from fairkd.teachers.adapt import TEACHER_SEED, adaptation_recipe, needs_adaptation, prepare, teacher_key
-from fairkd.teachers.wordlists import WordLists, load_words
+from fairkd.teachers.wordlists import WordLists, load_words, without_seat_words
 from fairkd.text import corpus as corpora
 from fairkd.text.sources import is_path
 
@@ -148,6 +149,40 @@ class Materials:
 
         return pd.read_parquet(self.store.once(key, make) / "counts.parquet")
 
+    def words_met(self, seed: int) -> pd.DataFrame:
+        """How often the students of a seed meet the gender words, see :func:`fairkd.batches.words_met`; cached."""
+        recipe, setting = self.profile.recipe, self.setting(seed)
+        values = recipe.content()
+        names = ("mlm_mask_prop", "word_mask", "word_keep", "mlm_smoothing", "ce_token_fraction", "batch_size")
+        spec = {
+            "version": REVISIONS["words met"],
+            "corpus": self.corpus.digest,
+            "tokenizer": tokenizer_digest(self.checkpoint.tokenizer),
+            "pairs": self.pairs.content,
+            "words": [[pair.female, pair.male] for pair in self.pair_list],  # as they are shown
+            "seed": seed,
+            "batches": batches_taken(setting),
+            "recipe": {name: values[name] for name in names},
+            "most": MOST_COUNTED,
+        }
+        key = Store.key("words met", spec)
+
+        def make() -> None:
+            with self.store.write(key, {"kind": "words met", **spec}) as new:
+                words_met(setting, self.checkpoint.tokenizer, self.pairs).to_parquet(new / "met.parquet")
+
+        return pd.read_parquet(self.store.once(key, make) / "met.parquet")
+
+    def text_read(self, seed: int) -> TextRead:
+        """What each student of a seed reads: from the manifest of one that says it, else counted anew."""
+        arms = [arm for arm in self.profile.all_arms() if arm.teacher == "original"]
+        found = (self.store.find(self.student_key(arm, seed)) for arm in arms)
+        folder = next((folder for folder in found if folder), None)
+        manifest = Store.manifest(folder) if folder else {}
+        if "tokens_read" not in manifest:  # none is there, or it was made before manifests said it
+            return text_read(self.setting(seed))
+        return TextRead(manifest["sequences_read"], manifest["tokens_read"])
+
     @cached_property
     def mixup(self) -> Mixup:
         """How the arms that mix do it."""
@@ -160,22 +195,39 @@ class Materials:
         return load_words(self.profile.debias_words, self.profile.path(self.profile.debias_words))
 
     @cached_property
+    def debias_words_without_seat(self) -> WordLists:
+        """The same lists without the words that SEAT tests."""
+        return without_seat_words(self.debias_words)
+
+    @cached_property
     def debiased(self) -> teachers.Teacher:
         """The teacher after debiasing."""
-        return debias(
-            self.teacher,
-            self.teacher_setting,
-            words=self.debias_words,
-            recipe=self.profile.debias,
-            progress=self.progress,
-        )
+        return self._debias(self.debias_words)
+
+    @cached_property
+    def debiased_without_seat(self) -> teachers.Teacher:
+        """The teacher after debiasing without the words that SEAT tests: for comparison, no arm has it."""
+        try:
+            return self._debias(self.debias_words_without_seat)
+        except InputError as error:
+            raise InputError(
+                f"debiasing without SEAT's words, for comparison: {error}; debias_without_seat_words: false leaves "
+                "it out"
+            ) from error
+
+    def _debias(self, words: WordLists) -> teachers.Teacher:
+        recipe, setting = self.profile.debias, self.teacher_setting
+        return debias(self.teacher, setting, words=words, recipe=recipe, progress=self.progress)
+
+    def debias_record(self) -> dict[str, Any] | None:
+        """What making the debiased teacher did, as the store has it; None if it has not been made."""
+        key = debias_key(self.teacher, self.teacher_setting, words=self.debias_words, recipe=self.profile.debias)
+        folder = self.store.find(key)
+        return Store.manifest(folder)["record"] if folder else None
 
     def is_debiased(self) -> bool:
         """Whether the debiased teacher need not be made."""
-        if "debiased" in self.__dict__:
-            return True
-        words, recipe = self.debias_words, self.profile.debias
-        return self.store.find(debias_key(self.teacher, self.teacher_setting, words=words, recipe=recipe)) is not None
+        return "debiased" in self.__dict__ or self.debias_record() is not None
 
     def check(self, arms: Sequence[Arm]) -> None:
         """Raises InputError for arms that cannot be trained, before corpus and teacher are made."""
@@ -183,7 +235,7 @@ class Materials:
         if any(arm.levels for arm in arms):
             _ = self.pairs
         if any(arm.teacher == "debiased" for arm in arms):
-            _ = self.debias_words
+            _ = self.debias_words_without_seat if self.profile.debias_without_seat_words else self.debias_words
 
     def missing(self) -> str:
         """What the store lacks before a student can be looked for, in words; "" if it has corpus and teacher.
@@ -221,7 +273,7 @@ class Materials:
         return folder
 
     def train(self, arms: Sequence[Arm]) -> None:
-        """Trains the arms that the store lacks, one pass over the corpus a seed."""
+        """Trains the arms that the store lacks, those of a seed side by side."""
         self.check(arms)
         diverged = []
         for seed in self.profile.seeds:
@@ -270,5 +322,5 @@ class Materials:
 
 
 def train_profile(profile: Profile) -> None:
-    """Trains every arm of a profile that the store lacks, one pass a seed."""
+    """Trains every arm of a profile that the store lacks, those of a seed side by side."""
     Materials(profile).train(profile.all_arms())

@@ -19,6 +19,7 @@ from fairkd.lab.cost import BYTES, BatchSize, Shape, body_flops, head_flops, mem
 from fairkd.lab.materials import Materials
 from fairkd.profile import Profile
 from fairkd.teachers import checkpoints as teachers
+from fairkd.text.corpus import Corpus
 
 UTILISATION = 0.5
 """Share of the measured matmul peak that the estimated times assume; ``python -m benchmarks`` measures it."""
@@ -90,22 +91,35 @@ def cost(profile: Profile) -> list[tuple[str, str]]:
     memory = memory_bytes(teacher, arms, batch, chunk=CHUNK[materials.device.type])
     disk = BYTES * len(profile.seeds) * sum(teacher.at_depth(arm.layers).parameters for arm in arms)
     unknown = "not known before the corpus is tokenised (fairkd train begins with it)"
-    passes = "one pass for the one seed" if len(profile.seeds) == 1 else f"{len(profile.seeds)} passes, one a seed"
+    seeds = len(profile.seeds)
+    trainings = "one training, of the one seed" if seeds == 1 else f"{seeds} trainings, one a seed"
     rows = [
         ("corpus", "in store" if corpus else missing),
         ("tokens of a sequence", f"{length:.0f}" + ("" if corpus else " at most")),
-        ("students", f"{len(arms)} at once in {passes}"),
+        ("students", f"{len(arms)} at once in {trainings}"),
         ("tokens an update", f"{batch.tokens * recipe.gradient_accumulation_steps:,.0f}"),
         ("FLOPs an update, all students", f"{update:.3g}"),
         ("FLOPs of the teacher's adaptation, if it is needed", f"{adapting:.3g}"),
-        ("updates a pass", unknown if updates is None else f"{updates:,}"),
+        ("updates a training", unknown if updates is None else f"{updates:,}"),
     ]
     if updates is not None:
         total = len(profile.seeds) * updates * update
-        rows.append(("FLOPs of all passes", f"{total:.3g}"))
+        rows.append(("a student reads", _reads(profile, updates, length, corpus)))
+        rows.append(("FLOPs of all trainings", f"{total:.3g}"))
         rate = f"at {UTILISATION:.0%} of {peak / 1e9:,.0f} GFLOP/s"
         rows.append((f"time on this device {rate}", _duration(total / (UTILISATION * peak))))
     return [*rows, ("peak memory", f"{memory / 1e9:.1f} GB"), ("disk for students", f"{disk / 1e9:.1f} GB")]
+
+
+def _reads(profile: Profile, updates: int, length: float, corpus: Corpus | None) -> str:
+    """How much a student reads in its updates, estimated from the mean length, and what share of the text that is."""
+    recipe = profile.recipe
+    sequences = updates * recipe.gradient_accumulation_steps * recipe.batch_size
+    text = f"about {sequences:,} sequences, {sequences * length:,.0f} tokens" + ("" if corpus else " at most")
+    if corpus is None:
+        return text
+    whole = int(corpus.train.lengths.sum())
+    return f"{text}; one pass over the training text is {len(corpus.train):,} sequences, {whole:,} tokens"
 
 
 def batch_of(recipe: Any, sequences: int, length: float) -> BatchSize:

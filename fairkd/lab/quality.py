@@ -9,7 +9,7 @@ import pandas as pd
 
 from fairkd.arms import Arm
 from fairkd.claims.claims import judge_glue
-from fairkd.frames import GLUE_EXAMPLES, GLUE_METRICS
+from fairkd.frames import GLUE_EXAMPLES, GLUE_METRICS, GLUE_TRAINING
 from fairkd.glue import quality
 from fairkd.glue.data import MINI, suite
 from fairkd.glue.tasks import score
@@ -128,6 +128,13 @@ class Quality:
                 label = data.task.labels[row["label"]] if data.task.labels else f"{row['label']:.1f}"
                 found.append({"task": task, "split": "train", "text": text, "label": label})
         return pd.DataFrame(found, columns=GLUE_EXAMPLES)
+
+    def training(self) -> pd.DataFrame:
+        """What each student is fine-tuned on: a row a task that can be used, :data:`fairkd.frames.GLUE_TRAINING`."""
+        recipe = self.runs.recipe
+        sizes = {task: len(data.train) for task, data in self.runs.data.items()}
+        rows = [(task, min(n, recipe.train_examples or n), recipe.epochs) for task, n in sizes.items()]
+        return pd.DataFrame(rows, columns=GLUE_TRAINING)
 
     def facts(self) -> dict[str, Any]:
         """Suite and source of the tasks, and the digests of those that have been read; nothing without GLUE."""

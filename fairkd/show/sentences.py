@@ -6,7 +6,7 @@ sentences are printed as they are.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -108,7 +108,7 @@ def summary(
     """What was run, what came out in numbers, and what that says of each claim, in one paragraph each.
 
     Args:
-        facts: of the experiment: corpus (sources, tokens), teacher (source, layers, hidden), updates, seeds.
+        facts: of the experiment, see :meth:`fairkd.experiment.Experiment.facts`.
         judged: as from :func:`all_claims`; the headline's are told.
         capacity: tables of 01_capacity by name, None if it did not finish.
         ablation: tables of 02_ablation by name, None if it did not finish.
@@ -118,7 +118,7 @@ def summary(
     suite = facts.get("glue", {}).get("suite", "")
     no_glue = "Table 3 is missing: 04_glue has not finished." if suite else "This profile has no GLUE tasks."
     texts = [
-        what_was_run(facts),
+        what_was_run(facts, None if glue is None else glue.get("glue_training")),
         capacity_sentence(capacity) if capacity else "Figure 1 is missing: 01_capacity has not finished.",
         ablation_sentence(ablation) if ablation else "Table 1 is missing: 02_ablation has not finished.",
         mixup_sentence(mixup) if mixup else "Table 2 is missing: 03_mixup has not finished.",
@@ -132,24 +132,72 @@ def summary(
     return paragraphs(*texts)
 
 
-def what_was_run(facts: Mapping[str, Any]) -> str:
-    """Teacher, corpus and training in a sentence or two; leaves out what ``facts`` does not hold."""
+def what_was_run(facts: Mapping[str, Any], fine_tuned: pd.DataFrame | None = None) -> str:
+    """Teacher, corpus and training in a few sentences: who was trained on how much; leaves out what is not known.
+
+    Args:
+        facts: of the experiment: corpus (sources, training_tokens), teacher (source, layers, hidden, adapted,
+            sequences_read, tokens_read), students (what those of each seed read), updates, debiasing, seeds.
+        fine_tuned: the columns :data:`fairkd.frames.GLUE_TRAINING`, where students were fine-tuned.
+    """
     corpus, teacher, seeds = facts.get("corpus") or {}, facts.get("teacher") or {}, facts.get("seeds", [])
     text = "Students were distilled"
     if teacher:
         text += f" from the teacher '{teacher['source']}' ({teacher['layers']} layers of {teacher['hidden']} units)"
     if corpus:
-        text += f" on {corpus['tokens']:,} tokens of {', '.join(corpus['sources'])}"
+        text += f" on {', '.join(corpus['sources'])}"
     if facts.get("updates"):
         text += f", {facts['updates']:,} updates each"
     text += f", with {len(seeds)} seed{'s' if len(seeds) != 1 else ''}."
+    whole = corpus.get("training_tokens", 0)
+    if "students" in facts:
+        read = _read(list(facts["students"].values()), whole)
+        text += f" Each read {read} over the training text of {whole:,} tokens, counted before masking."
     if teacher.get("adapted"):
         before, after = teacher["heldout_mlm_loss_before"], teacher["heldout_mlm_loss_after"]
         text += (
-            f" The teacher first learned to predict masked words in {teacher['adaptation_steps']:,} updates: "
-            f"its loss on held-out text went from {number(before, 2)} to {number(after, 2)} nats a word piece."
+            f" The teacher first learned to predict masked words in {teacher['adaptation_steps']:,} updates, in which "
+            f"it read {_read([teacher], whole)}: its loss on held-out text went from {number(before, 2)} to "
+            f"{number(after, 2)} nats a word piece."
         )
-    return text
+    if debiasing := facts.get("debiasing"):
+        text += (
+            f" Its debiased version was trained in {debiasing['updates']:,} updates, in which it read "
+            f"{_read([debiasing], whole)}, in sequences that are chosen for their words."
+        )
+    return text + ("" if fine_tuned is None or fine_tuned.empty else _fine_tuned(fine_tuned))
+
+
+def _read(records: Sequence[Mapping[str, Any]], whole: int) -> str:
+    """What was read, by each alike or from least to most, as a share of one pass over ``whole`` tokens.
+
+    Args:
+        records: with sequences_read and tokens_read, as :meth:`fairkd.batches.TextRead.record` has them.
+    """
+    sequences, tokens = (
+        _range_of([record[name] for record in records], "{:,}".format) for name in ("sequences_read", "tokens_read")
+    )
+    passes = [record["tokens_read"] / whole for record in records]
+    share = (
+        f"{_range_of([100 * part for part in passes], lambda value: number(value, 1))} % of one pass"
+        if max(passes) < 1
+        else f"{_range_of(passes, lambda value: number(value, 2))} passes"
+    )
+    return f"{sequences} sequences with {tokens} tokens, {share}"
+
+
+def _range_of(values: Sequence[float], write: Callable[[float], str]) -> str:
+    """The least and the largest value, once where they are written alike."""
+    return " to ".join(dict.fromkeys([write(min(values)), write(max(values))]))
+
+
+def _fine_tuned(training: pd.DataFrame) -> str:
+    examples, epochs = (_range_of(training[name].tolist(), "{:,}".format) for name in ("examples", "epochs"))
+    tasks = len(training)
+    return (
+        f" On {'each of the' if tasks > 1 else 'the'} {tasks} task{'s' if tasks > 1 else ''} of Table 3 a student is "
+        f"fine-tuned on {examples} examples, each read {epochs} time{'' if epochs == '1' else 's'}."
+    )
 
 
 def capacity_sentence(results: Tables) -> str:

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fairkd.batches import MaskedBatch, MaskedBatches, Setting
+from fairkd.batches import MaskedBatch, MaskedBatches, Setting, text_read
 from fairkd.engine.digests import tokenizer_digest, weights_digest
 from fairkd.engine.dropout import use_cheap_dropout
 from fairkd.engine.fused_losses import Targets, vocabulary_losses
@@ -96,12 +96,15 @@ def prepare(checkpoint: Checkpoint, setting: Setting, *, adapt: Adapt, progress:
     if adapted:
         load_weights(model, folder / "model.safetensors")
     manifest = Store.manifest(folder)
+    record = manifest["record"]
+    if adapted and "tokens_read" not in record:  # made before records said it
+        record |= text_read(setting).record()
     return Teacher(
         model=model.cpu().eval(),
         tokenizer=checkpoint.tokenizer,
         digest=manifest["weights_digest"],
         tokenizer_digest=tokenizer_digest(checkpoint.tokenizer),
-        record=manifest["record"],
+        record=record,
     )
 
 
@@ -130,6 +133,7 @@ def _make(key: str, checkpoint: Checkpoint, model: Any, setting: Setting, *, ada
         "heldout_mlm_loss_before": before,
         "heldout_mlm_loss_after": after,
         "adaptation_steps": recipe.max_steps if adapted else 0,
+        **(text_read(setting).record() if adapted else {}),
     }
     manifest = {"kind": "teacher", "weights_digest": weights_digest(model), "corpus_digest": corpus.digest}
     with store.write(key, {**manifest, "record": record, **environment(device)}) as folder:

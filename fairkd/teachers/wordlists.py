@@ -5,6 +5,7 @@ name says the gender. Left out are first names (SEAT measures names apart from g
 them is part of what it shows), animals, and words that more often mean something else ("count", "host", "miss").
 STEREOTYPE holds occupations without gender and words of career, family life, mathematics, science and the arts. SEAT's
 own words are among them, its names excepted: a debiased teacher's SEAT is measured on words that it was debiased on.
+What is left of the lists without them (:func:`without_seat_words`) shows how much of its effect that is.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ from typing import Any
 
 import yaml
 
+from fairkd.bias.stimuli import listed_forms
 from fairkd.errors import InputError, nearest
+from fairkd.wording import listed
 
 BUILT_IN = "built-in"
 
@@ -113,6 +116,28 @@ def built_in() -> WordLists:
 def load_words(source: str, path: Path) -> WordLists:
     """The lists that a profile names: "built-in", or a file, read by :func:`read_words`."""
     return built_in() if source == BUILT_IN else read_words(path)
+
+
+def without_seat_words(lists: WordLists) -> WordLists:
+    """The lists without the words of SEAT's own lists, their singulars and plurals; words derived from them stay.
+
+    So debiasing takes a sequence for neutral whose only gender words are SEAT's.
+
+    Raises:
+        InputError: nothing is left of a list.
+
+    >>> left = without_seat_words(built_in())
+    >>> "she" in left.female, "women" in left.female, "queen" in left.female, "poetry" in left.stereotype
+    (False, False, True, False)
+    """
+    tested = listed_forms()
+    kept = {name: tuple(w for w in getattr(lists, name) if w.lower() not in tested) for name in LIST_NAMES}
+    if empty := [name for name, words in kept.items() if not words]:
+        raise InputError(
+            f"debias_words: all words of the list {listed(empty)} are words that SEAT tests, so nothing is left for a "
+            "teacher debiased without them; add others, or set debias_without_seat_words: false"
+        )
+    return WordLists(**kept)
 
 
 def read_words(path: Path) -> WordLists:

@@ -15,12 +15,14 @@ The corpus is drawn so that chance adds little to this. Each of ``DRAWS`` draws 
 and a male document, take words from the same places of their lists, and each thing from opposite sides. A draw has two
 pairs of twins with the same places, and two documents without gender, one the other's mirror. A share |rho| of all
 things is planted: in both pairs on the stereotypical side, or for rho < 0 on the other. Each other thing is
-stereotypical in one pair and reversed in the other. Hence, exactly, except for the templates of bleached sentences:
-every word occurs as often at one strength as at another and as often as its twin, and at rho = 0 as often with women
-as with men. Two strengths differ only in the things that are planted at one of them.
+stereotypical in one pair and reversed in the other. Hence, exactly: every word occurs as often at one strength as at
+another; singulars and plurals taken together, every person and thing occurs as often as its twin; and at rho = 0 a
+thing as often with women as with men. Two strengths differ only in the things that are planted at one of them.
 
 The words are those of SEAT and of Appendix C, the bleached sentences are SEAT's, all else is ours. Pronouns follow
-English: "her" is "him" or, before a noun, "his"; "his" is "her", before a noun, or "hers".
+English: "her" is "him" or, before a noun, "his"; "his" is "her", before a noun, or "hers". So these four have no twin
+each, only both together: "her" (418 times) and "hers" (160) occur as often as "him" (176) and "his" (402). Nor are the
+words of a pair of Appendix C always twins: "her" and "his" are not, and "Mary" (350) and "John" (336) have Tom and Amy.
 """
 
 from __future__ import annotations
@@ -39,7 +41,7 @@ PLANTED_WORDS = 8
 PREFIX = "planted:"
 
 # Each is (female, male), of genders or of sides; words in the same place are twins. "Mary" is a word of Appendix C but
-# not of SEAT; "Tom" is her twin.
+# not of SEAT; "Tom" is her twin, and "Amy" is that of "John".
 PEOPLE = (
     (*LISTS["FemaleNames"], "Mary", "woman", "girl", "female", "sister", "daughter", "mother", "aunt", "grandmother"),
     (*LISTS["MaleNames"], "Tom", "man", "boy", "male", "brother", "son", "father", "uncle", "grandfather"),

@@ -1,11 +1,14 @@
 """The generated stimuli are the published ones: digests, counts, order, truncation."""
 
 import hashlib
+import re
 
 import pytest
 
-from fairkd.bias.stimuli import DROPPED, LISTS, ROLES, TESTS, sentences, stimuli, words
+from fairkd.bias.stimuli import DROPPED, LISTS, ROLES, TESTS, listed_forms, sentences, shared_words, stimuli, words
 from fairkd.errors import InputError
+from fairkd.gender import PAIRS
+from fairkd.profile import project_root
 
 # SHA-256 of the sorted distinct sentences of each published set, joined by newlines.
 DIGESTS = {
@@ -105,3 +108,35 @@ def test_words_names_the_word_of_each_sentence_and_no_word_is_lost(test):
 def test_an_unknown_test_is_an_error_that_names_the_tests_and_the_nearest():
     with pytest.raises(InputError, match=r"'c8b'.*C6, C6b, C7, C7b, C8, C8b.*Did you mean 'C8b'"):
         stimuli("c8b")
+
+
+def test_listed_forms_are_all_words_of_all_sentences_that_are_no_part_of_a_template():
+    forms = listed_forms()
+    assert {word.lower() for listed in LISTS.values() for word in listed} <= forms
+    for listed in LISTS.values():
+        for word in listed:  # each sentence holds its word, its singular or its plural
+            assert all(forms & set(re.findall("[a-z]+", sentence.lower())) for sentence in sentences(word)), word
+    assert {"child", "children", "women", "salaries", "equation", "business", "businesses"} <= forms
+    assert not {"person", "people", "thing", "this", "nurse", "queen", "programmer"} & forms
+
+
+def test_words_shared_with_the_lists_are_found_in_any_case():
+    found = shared_words(["john", "NASA", "Nasa", "she", "queen"])
+    assert {name: words for name, words in found.items() if words} == {
+        "MaleNames": ["John"], "Science": ["NASA"], "FemaleTerms": ["she"], "FemaleTerms8": ["she"],
+    }  # fmt: skip
+    assert list(found) == list(LISTS)
+
+
+def test_the_mixup_list_of_the_paper_holds_6_and_4_of_8_of_the_gendered_terms_and_john():
+    """So C6, C7b and C8b, which use none of these terms, are on words that mixup does not touch, but for one name."""
+    counts = {name: len(words) for name, words in shared_words(word for pair in PAIRS for word in pair).items()}
+    assert {name: n for name, n in counts.items() if n} == {
+        "MaleNames": 1, "MaleTerms": 6, "FemaleTerms": 6, "MaleTerms8": 4, "FemaleTerms8": 4,
+    }  # fmt: skip
+    assert {len(words) for words in LISTS.values()} == {8}
+    terms = {"MaleTerms", "FemaleTerms", "MaleTerms8", "FemaleTerms8"}
+    assert [test for test, roles in ROLES.items() if not terms & set(roles.values())] == ["C6", "C7b", "C8b"]
+    limits = " ".join((project_root() / "README.md").read_text().split())
+    assert "6 of the 8 words of SEAT's MaleTerms and FemaleTerms each, 4 of 8 of MaleTerms8 and FemaleTerms8" in limits
+    assert "*John* of the male names. C6, C7b and C8b test names" in limits

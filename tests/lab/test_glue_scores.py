@@ -178,6 +178,22 @@ def test_without_any_usable_task_there_is_an_error(profile, tmp_path, arms):
         Experiment("04_glue", nothing).quality.tasks(arms)
 
 
+def test_what_students_are_fine_tuned_on_is_what_each_run_recorded(experiment, arms, profile):
+    experiment.quality.tasks(arms)
+    training = experiment.quality.training()
+    assert list(training) == frames.GLUE_TRAINING
+    manifests = [Store.manifest(path.parent) for path in profile.store().root.glob("*/manifest.json")]
+    runs = [manifest for manifest in manifests if manifest["kind"] == "glue"]
+    recorded = {(m["task"], m["train_examples"], m["recipe"]["epochs"]) for m in runs}
+    assert {(TASKS[row.task].config, row.examples, row.epochs) for row in training.itertuples()} <= recorded
+    assert training.task.tolist() == [*TASKS]
+    assert set(training.examples) == {ROWS}
+    few = Experiment("04_glue", profile.changed(glue_train_examples=30, glue_epochs=2)).quality.training()
+    assert set(zip(few.examples, few.epochs, strict=True)) == {(30, 2)}
+    many = Experiment("04_glue", profile.changed(glue_train_examples=10**6)).quality.training()
+    assert set(many.examples) == {ROWS}
+
+
 def test_glue_facts_name_the_data(experiment, arms, profile):
     experiment.quality.tasks(arms)
     about = experiment.facts()["glue"]

@@ -28,24 +28,38 @@ def test_costs_are_those_of_the_model_and_nothing_is_written(profile, tmp_path):
     arms = [Arm(name="a", layers=2), Arm(name="b", layers=3), Arm(name="c", layers=2, losses=("mlm", "cos"))]
     shape = Shape.of(materials.checkpoint.model.config)
     update = step_flops(shape, arms, batch)
-    assert rows["students"] == "3 at once in 2 passes, one a seed"  # "capacity-2" is "full"
+    assert rows["students"] == "3 at once in 2 trainings, one a seed"  # "capacity-2" is "full"
     assert float(rows["FLOPs an update, all students"]) == pytest.approx(update, rel=0.01)
-    assert float(rows["FLOPs of all passes"]) == pytest.approx(2 * 5 * update, rel=0.01)
+    assert float(rows["FLOPs of all trainings"]) == pytest.approx(2 * 5 * update, rel=0.01)
     time, unit = rows["time on this device at 50% of 2 GFLOP/s"].split()
     assert float(time) * {"seconds": 1, "minutes": 60, "hours": 3600}[unit] == pytest.approx(
         10 * update / 1e9, rel=0.05
     )
-    assert rows["updates a pass"] == "5"
+    assert rows["updates a training"] == "5"
+    assert (
+        rows["a student reads"] == "about 40 sequences, 2,560 tokens at most"
+    )  # of 64 tokens, before there is a corpus
 
 
-def test_one_seed_is_one_pass(profile):
-    assert dict(cost(profile.changed(seeds=[3])))["students"] == "3 at once in one pass for the one seed"
+def test_one_seed_is_one_training(profile):
+    assert dict(cost(profile.changed(seeds=[3])))["students"] == "3 at once in one training, of the one seed"
 
 
 def test_totals_wait_for_the_corpus_where_the_number_of_updates_does(profile):
     rows = dict(cost(profile.changed(max_steps=None)))
-    assert "not known" in rows["updates a pass"]
-    assert "FLOPs of all passes" not in rows
+    assert "not known" in rows["updates a training"]
+    assert not {"FLOPs of all trainings", "a student reads"} & rows.keys()
+
+
+def test_with_a_corpus_the_plan_says_what_a_student_reads_and_what_a_pass_is(profile):
+    train = Materials(profile, progress=False).corpus.train
+    Materials(profile, progress=False).teacher  # noqa: B018
+    said = dict(cost(profile.changed(gradient_accumulation_steps=3)))["a student reads"]
+    tokens = round(120 * float(train.lengths.mean()))
+    assert said == (
+        f"about 120 sequences, {tokens:,} tokens; one pass over the training text is {len(train):,} sequences, "
+        f"{train.lengths.sum():,} tokens"
+    )
 
 
 def test_gradient_accumulation_costs_as_many_steps(profile):

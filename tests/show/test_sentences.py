@@ -22,13 +22,18 @@ from made_frames import (
 
 from fairkd import Profile
 from fairkd.claims import claims
+from fairkd.frames import GLUE_TRAINING
 from fairkd.show import sentences as report
 from fairkd.show import tables
 
 FACTS = {
-    "corpus": {"sources": ["generated"], "tokens": 12345},
+    "corpus": {"sources": ["generated"], "tokens": 12345, "training_tokens": 10000},
     "teacher": {"source": "scratch", "layers": 3, "hidden": 32},
     "updates": 12,
+    "students": {
+        "seed 0": {"sequences_read": 96, "tokens_read": 1203},
+        "seed 1": {"sequences_read": 96, "tokens_read": 1264},
+    },
     "seeds": [0, 1],
 }
 NOT_RUN = report.all_claims(poolings=["mean"])
@@ -37,16 +42,54 @@ NOT_RUN = report.all_claims(poolings=["mean"])
 def test_run_is_described_from_facts():
     text = report.what_was_run(FACTS)
     assert text == (
-        "Students were distilled from the teacher 'scratch' (3 layers of 32 units) on 12,345 tokens of generated, "
-        "12 updates each, with 2 seeds."
+        "Students were distilled from the teacher 'scratch' (3 layers of 32 units) on generated, 12 updates each, with "
+        "2 seeds. Each read 96 sequences with 1,203 to 1,264 tokens, 12.0 to 12.6 % of one pass over the training text "
+        "of 10,000 tokens, counted before masking."
     )
     losses = {"adaptation_steps": 30, "heldout_mlm_loss_before": 5.5, "heldout_mlm_loss_after": 5.125}
-    adapted = FACTS | {"teacher": FACTS["teacher"] | {"adapted": True, **losses}}
-    assert report.what_was_run(adapted).removeprefix(text) == (
-        " The teacher first learned to predict masked words in 30 updates: its loss on held-out text went from 5.50 "
-        "to 5.12 nats a word piece."
+    read = {"sequences_read": 1500, "tokens_read": 25000}
+    adapted = FACTS | {"teacher": FACTS["teacher"] | {"adapted": True, **losses, **read}}
+    more = (
+        " The teacher first learned to predict masked words in 30 updates, in which it read 1,500 sequences with "
+        "25,000 tokens, 2.50 passes: its loss on held-out text went from 5.50 to 5.12 nats a word piece."
+    )
+    assert report.what_was_run(adapted) == text + more
+    debiased = adapted | {"debiasing": {"updates": 5, "sequences_read": 80, "tokens_read": 500}}
+    assert report.what_was_run(debiased) == text + more + (
+        " Its debiased version was trained in 5 updates, in which it read 80 sequences with 500 tokens, 5.0 % of one "
+        "pass, in sequences that are chosen for their words."
     )
     assert report.what_was_run({"seeds": [0]}) == "Students were distilled, with 1 seed."
+
+
+def test_run_names_the_corpus_size_only_as_what_a_pass_is():
+    """What students read is not what there is: the tokens of training and held-out text together are not named."""
+    assert "12,345" not in report.what_was_run(FACTS)
+
+
+@pytest.mark.parametrize(
+    ("rows", "text"),
+    [
+        (
+            [("CoLA", 240, 3), ("RTE", 1200, 3)],
+            "On each of the 2 tasks of Table 3 a student is fine-tuned on 240 to 1,200 examples, each read 3 times.",
+        ),
+        ([("RTE", 96, 1)], "On the 1 task of Table 3 a student is fine-tuned on 96 examples, each read 1 time."),
+    ],
+)
+def test_run_says_on_how_many_examples_students_are_fine_tuned(rows, text):
+    training = pd.DataFrame(rows, columns=GLUE_TRAINING)
+    assert report.what_was_run({"seeds": [0]}, training).endswith(f"with 1 seed. {text}")
+    assert report.what_was_run(FACTS, training.iloc[:0]) == report.what_was_run(FACTS)
+
+
+def test_summary_begins_with_what_was_read():
+    glue = {"glue_tasks": glue_scores(["full"]), "glue_averages": glue_averages(["full"])}
+    glue["glue_training"] = pd.DataFrame([("RTE", 96, 1)], columns=GLUE_TRAINING)
+    facts = FACTS | {"glue": {"suite": "mini-GLUE (synthetic)"}}
+    first = BeautifulSoup(report.summary(facts, NOT_RUN, None, None, None, glue).text, "html.parser").p.get_text()
+    assert "Each read 96 sequences" in first
+    assert first.endswith("fine-tuned on 96 examples, each read 1 time.")
 
 
 def test_capacity_sentence_names_lowest_and_highest_and_the_teacher():

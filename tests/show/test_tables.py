@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
-from made_frames import ABLATION, MIXUP, averages, counts, differences, scores, verdicts
+from made_frames import ABLATION, MIXUP, averages, counts, differences, met, scores, shared_with_seat, verdicts
 
 from fairkd.claims import claims, contrasts, paper
 from fairkd.errors import InputError
@@ -14,17 +14,19 @@ from fairkd.wording import number, p_text
 
 HOSTILE = "<script>alert(1)</script>"
 
-TEACHERS = averages([("original", 6), ("debiased", 6)])
+TEACHERS = averages([("original", 6), ("debiased", 6), ("without", 6)])
 RECORD = {
     "words": {
-        "female": {"listed": 40, "used": 30, "without_occurrence": 8, "not_in_vocabulary": ["heiress", "dame"]},
-        "male": {"listed": 40, "used": 34, "without_occurrence": 6, "not_in_vocabulary": []},
+        "female": {"listed": 40, "used": 30, "not_in_training_sequences": 8, "not_in_vocabulary": ["heiress", "dame"]},
+        "male": {"listed": 40, "used": 34, "not_in_training_sequences": 6, "not_in_vocabulary": []},
     },
     "sequences_scanned": 4061,
     "sequences_found": {"female": 1400, "both genders": 300},
     "sequences_trained": {"female": 1260},
     "sequences_heldout": {"female": 140},
     "updates": 90,
+    "sequences_read": 2520,
+    "tokens_read": 123456,
     "epochs_run": 2,
     "epoch_kept": 1,
     "heldout_objective": [
@@ -125,8 +127,11 @@ def test_text_from_data_is_escaped_everywhere():
         tables.claims(hostile.assign(pooling=[HOSTILE, "mean"]), scale=""),
         tables.claims(hostile.assign(claim=1), scale=""),
         tables.verdicts(hostile, scale=HOSTILE),
-        tables.pairs(counts().replace("gal", HOSTILE), documents=20, sequences=400),
-        tables.debiasing(RECORD | {HOSTILE: HOSTILE, "sequences_found": {HOSTILE: 1}}, TEACHERS, scale=HOSTILE),
+        tables.pairs(counts().replace("gal", HOSTILE), met().replace("gal", HOSTILE), documents=20, sequences=400),
+        tables.debiasing({HOSTILE: RECORD | {HOSTILE: HOSTILE, "sequences_found": {HOSTILE: 1}}}, TEACHERS,
+                         scale=HOSTILE),
+        tables.tested_words(shared_with_seat().replace("MaleNames", HOSTILE)),
+        tables.tested_words(shared_with_seat().assign(pairs=[[HOSTILE], []])),
     ]  # fmt: skip
     for html in made:
         assert not parse(html).find_all("script")
@@ -391,32 +396,55 @@ def test_verdicts_are_a_line_a_claim():
 # --- gender words and debiasing ---
 
 
-def test_pairs_are_counted_with_shares_and_totals():
-    rows = rows_of(parse(tables.pairs(counts(), documents=20, sequences=400)))
-    assert {head: [cell.get_text(" ") for cell in cells] for head, cells in rows.items()} == {
-        "woman / man": ["1,200", "3,000", "4,200", "300 75.0 %", "20 100.0 %"],
-        "gal / guy": ["0", "7", "7", "5 1.2 %", "2 10.0 %"],
-        "all pairs": ["1,200", "3,007", "4,207", "–", "–"],
+def test_pairs_show_what_a_student_meets_what_stays_visible_and_what_the_text_has():
+    soup = parse(tables.pairs(counts(), met(), documents=20, sequences=400))
+    assert {head: [cell.get_text(" ") for cell in cells] for head, cells in rows_of(soup).items()} == {
+        "woman / man": ["10", "30", "8", "25", "5", "1,200", "3,000", "300 75.0 %", "20 100.0 %"],
+        "gal / guy": ["0", "7", "0", "6", "1", "0", "7", "5 1.2 %", "2 10.0 %"],
+        "all pairs": ["10", "37", "8", "31", "6", "1,200", "3,007", "–", "–"],
     }
+    upper, lower = soup.thead.find_all("tr")
+    spans = [(cell.get_text(), cell.get("colspan"), cell.get("rowspan")) for cell in upper.find_all("th")]
+    assert spans == [
+        ("pair", None, "2"), ("met by a student", "2", None), ("of these visible", "2", None),
+        ("of thesein Lce", None, "2"), ("in the training text", "4", None),
+    ]  # fmt: skip
+    assert len(lower.find_all("th")) == 8
+    caption = soup.caption.get_text()
+    assert "a student of seed 3 meets the gender words, before masking; how often" in caption
+
+
+def test_pairs_of_several_seeds_are_means_and_a_count_of_a_part_says_so():
+    seeds = pd.concat([met(), met().assign(seed=4, met_female=[20, 0], batches_counted=5)], ignore_index=True)
+    soup = parse(tables.pairs(counts(), seeds.assign(batches_counted=5), documents=20, sequences=400))
+    assert rows_of(soup)["woman / man"][0].get_text() == "15"
+    caption = soup.caption.get_text()
+    assert "a student (mean over the seeds 3 and 4) meets" in caption
+    assert "before masking (counted in the first 5 of its 36 batches); how often" in caption
 
 
 def test_corpus_without_any_pair_is_a_warning():
     names = ["n_female", "n_male", "positions", "sequences", "documents"]
-    warning = "No word of any pair occurs"
-    assert warning in tables.pairs(counts().assign(**dict.fromkeys(names, 0)), documents=20, sequences=400).text
-    assert warning not in tables.pairs(counts(), documents=20, sequences=400).text
+    warning, size = "No word of any pair occurs", {"documents": 20, "sequences": 400}
+    assert warning in tables.pairs(counts().assign(**dict.fromkeys(names, 0)), met(), **size).text
+    assert warning not in tables.pairs(counts(), met(), **size).text
 
 
 def test_debiasing_says_what_was_used_and_what_became_of_predictions_and_seat():
-    record, seat = parse(tables.debiasing(RECORD, TEACHERS, scale="Demonstration.")).find_all("table")
-    facts = {row.th.get_text(): row.td.get_text() for row in record.tbody.find_all("tr")}
-    assert facts == {
-        "female words": "30 of 40 used, 8 without occurrence, not in the vocabulary: heiress, dame",
-        "male words": "34 of 40 used, 6 without occurrence",
+    both = {"debiased": RECORD, "without": RECORD | {"updates": 80, "epoch_kept": 2}}
+    record, seat = parse(tables.debiasing(both, TEACHERS, scale="Demonstration.")).find_all("table")
+    cells = {row.th.get_text(): [cell.get_text() for cell in row.find_all("td")] for row in record.tbody.find_all("tr")}
+    assert [cell.get_text() for cell in record.thead.find_all("th")] == ["what", "debiased", "without"]
+    assert (cells["updates"], cells["epoch kept, 0 is the original"]) == (["90", "80"], ["1", "2"])
+    assert {name: first for name, (first, _) in cells.items()} == {
+        "female words": "30 of 40 used, 8 not in the chosen sequences, not in the vocabulary: heiress, dame",
+        "male words": "34 of 40 used, 6 not in the chosen sequences",
         "sequences, female": "1,400 found, 1,260 trained on, 140 held out",
         "sequences, both genders": "300 found",
         "sequences searched": "4,061",
         "updates": "90",
+        "sequences read in training": "2,520",
+        "tokens read in training": "123,456",
         "epochs run": "2",
         "epoch kept, 0 is the original": "1",
         "held-out objective, before and after each epoch": "0.2, 0.108, 0.116",
@@ -426,13 +454,30 @@ def test_debiasing_says_what_was_used_and_what_became_of_predictions_and_seat():
         "divergence of the predictions, KL(before || after)": "0.125 nats a position",
         "something_new": "3",
     }
+    assert "counted in the sequences that it was trained on" in record.caption.get_text()
     rows = [[cell.get_text(" ") for cell in row.find_all(["th", "td"])] for row in seat.tbody.find_all("tr")]
-    assert rows[:2] == [
-        ["before", "mean", "1.000 [0.80, 1.30]", "0.500 [0.30, 0.70]"],
-        ["after", "mean", "1.100 [0.90, 1.40]", "0.600 [0.40, 0.80]"],
+    assert rows[:3] == [
+        ["original", "mean", "1.000 [0.80, 1.30]", "0.500 [0.30, 0.70]"],
+        ["debiased", "mean", "1.100 [0.90, 1.40]", "0.600 [0.40, 0.80]"],
+        ["without", "mean", "1.200 [1.00, 1.50]", "0.700 [0.50, 0.90]"],
     ]
-    assert [row[1] for row in rows] == ["mean", "mean", "cls", "cls"]
+    assert [row[1] for row in rows] == ["mean"] * 3 + ["cls"] * 3
+
+
+def test_what_one_debiased_teacher_alone_has_is_missing_for_the_other():
+    both = {"debiased": RECORD, "without": {"updates": 80}}
+    record = parse(tables.debiasing(both, TEACHERS, scale="")).find("table")
+    cells = {row.th.get_text(): row.find_all("td")[1].get_text() for row in record.tbody.find_all("tr")}
+    assert (cells["updates"], cells["epochs run"]) == ("80", "–")
+
+
+def test_words_that_seat_tests_are_counted_and_named():
+    rows = rows_of(parse(tables.tested_words(shared_with_seat())))
+    assert {head: [cell.get_text(" ") for cell in cells] for head, cells in rows.items()} == {
+        "MaleNames": ["C6, C7b", "1 of 2 John", "0 of 2"],
+        "Math": ["C7", "0 of 3", "2 of 3 math, algebra"],
+    }
 
 
 def test_profile_without_a_debiased_teacher_says_so():
-    assert "not part of this profile" in tables.debiasing(None, TEACHERS.iloc[:2], scale="").text
+    assert "not part of this profile" in tables.debiasing({}, TEACHERS.iloc[:2], scale="").text

@@ -4,10 +4,19 @@ import re
 
 import pytest
 
-from fairkd.bias.stimuli import LISTS
+from fairkd.bias.stimuli import LISTS, listed_forms, shared_words
 from fairkd.errors import InputError
 from fairkd.gender import PAIRS
-from fairkd.teachers.wordlists import FEMALE, MALE, STEREOTYPE, WordLists, built_in, load_words, read_words
+from fairkd.teachers.wordlists import (
+    FEMALE,
+    MALE,
+    STEREOTYPE,
+    WordLists,
+    built_in,
+    load_words,
+    read_words,
+    without_seat_words,
+)
 
 
 def test_built_in_lists_are_disjoint_lower_case_single_words() -> None:
@@ -76,3 +85,27 @@ def test_a_file_that_is_not_there_is_refused_with_the_nearest_name(tmp_path) -> 
         read_words(tmp_path / "word.yaml")
     with pytest.raises(InputError, match=r"Did you mean 'built-in'"):
         load_words("builtin", tmp_path / "builtin")
+
+
+def test_lists_without_seats_words_hold_none_of_them_in_any_number_and_all_others() -> None:
+    left = without_seat_words(built_in())
+    for name in ("female", "male", "stereotype"):
+        words, kept = getattr(built_in(), name), getattr(left, name)
+        assert not set(kept) & listed_forms()
+        assert set(words) - set(kept) == set(words) & listed_forms()
+        assert kept == tuple(word for word in words if word in kept)
+        assert len(kept) > 0.7 * len(words)
+    assert not any(shared_words([*left.female, *left.male, *left.stereotype]).values())
+    assert {"women", "daughters"} <= set(FEMALE) - set(left.female)
+    assert {"parent", "novels", "equation", "scientist"} & set(left.stereotype) == {"scientist"}
+
+
+def test_a_capital_does_not_save_a_word_of_seat() -> None:
+    lists = WordLists(female=("Women", "Queen"), male=("HE", "king"), stereotype=("Equation", "cook"))
+    assert without_seat_words(lists) == WordLists(female=("Queen",), male=("king",), stereotype=("cook",))
+
+
+def test_lists_of_which_nothing_is_left_are_refused_by_name() -> None:
+    lists = WordLists(female=("she", "women"), male=("he", "king"), stereotype=("poetry",))
+    with pytest.raises(InputError, match=r"list female and stereotype are words that SEAT tests.*_seat_words: false"):
+        without_seat_words(lists)

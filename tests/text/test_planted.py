@@ -131,6 +131,28 @@ def test_twins_occur_equally_often(rho: float) -> None:
     assert Counter(sex for sex, *_ in READ[rho]) == {0: 1440, 1: 1440, None: 1440}
 
 
+def test_pronouns_and_pairs_of_appendix_c_occur_as_often_as_the_docstring_says() -> None:
+    """No pronoun form has a twin of its own: what is equal is the two object and possessive forms together."""
+    words = Counter(word for text in TEXTS[0.3] for word in words_of(text))
+    assert {word: words[word] for word in ("her", "hers", "him", "his", "mary", "john")} == {
+        "her": 418, "hers": 160, "him": 176, "his": 402, "mary": 350, "john": 336,
+    }  # fmt: skip
+    assert words["her"] + words["hers"] == words["him"] + words["his"]
+    uneven = {(female, male) for female, male in gender.PAIRS if words[female.lower()] != words[male.lower()]}
+    assert uneven == {("her", "his"), ("Mary", "John")}
+    said = planted.__doc__ or ""
+    assert all(f"({words[word]}" in said for word in ("her", "hers", "him", "his", "mary", "john"))
+    twins = dict(zip(*planted.PEOPLE, strict=True))
+    assert (twins["Mary"], twins["Amy"]) == ("Tom", "John")
+
+
+def test_surface_forms_of_twins_may_differ_where_all_forms_together_do_not() -> None:
+    words = Counter(word for text in TEXTS[0.3] for word in words_of(text))
+    pairs = [twins for lists in (planted.PEOPLE, *planted.DOMAINS) for twins in zip(*lists, strict=True)]
+    assert any(words[a.lower()] != words[b.lower()] for a, b in pairs)
+    assert all(sum(words[f] for f in forms(a)) == sum(words[f] for f in forms(b)) for a, b in pairs)
+
+
 def test_two_strengths_differ_only_in_things_planted_at_one_of_them() -> None:
     for weak, strong in ((0.3, 0.9), (-0.3, -0.9)):
         changed = 0

@@ -5,7 +5,7 @@ Functions take tidy frames and return :class:`Html`, which a notebook shows and 
 
 from fairkd.show.html import Html
 from fairkd.show.tables.baselines import baselines_sentence, glue_baselines
-from fairkd.show.tables.found import debiasing, pairs
+from fairkd.show.tables.found import debiasing, pairs, tested_words
 from fairkd.show.tables.glue import (
     glue_differences,
     mini_glue_examples,
@@ -38,5 +38,6 @@ __all__ = [
     "table2",
     "table3",
     "table3_printed",
+    "tested_words",
     "verdicts",
 ]

@@ -8,65 +8,122 @@ from typing import Any
 import pandas as pd
 
 from fairkd.show.html import Cell, Html, Row
-from fairkd.show.tables.plain import facts, frame, heading, missing, notice, records, table
-from fairkd.wording import number
+from fairkd.show.tables.plain import frame, heading, missing, notice, plain_text, records, table
+from fairkd.wording import listed, number
+
+MET = ["met_female", "met_male", "visible_female", "visible_male", "taught"]
+"""What is counted of a pair in what students read."""
 
 
-def pairs(counts: pd.DataFrame, *, documents: int, sequences: int) -> Html:
-    """How often the words of each gender pair occur in the training text, with totals.
+def pairs(counts: pd.DataFrame, met: pd.DataFrame, *, documents: int, sequences: int) -> Html:
+    """How often the words of each gender pair are met by students, stay visible, and occur in the training text.
 
     Args:
         counts: the columns :data:`fairkd.frames.WORD_COUNTS`.
-        documents: all documents of the corpus.
-        sequences: all sequences of the corpus.
+        met: the columns :data:`fairkd.frames.WORDS_MET`, the pairs of ``counts`` for each seed; means over the seeds
+            are shown.
+        documents: all documents of the training text.
+        sequences: all sequences of the training text.
     """
+    means = met.groupby(["female", "male"], sort=False)[MET].mean()
     rows = []
     for row in records(counts):
-        cells = [Cell(f"{n:,}") for n in (row.n_female, row.n_male, row.positions)]
+        cells = [Cell(f"{n:,.0f}") for n in means.loc[(row.female, row.male)]]
+        cells += [Cell(f"{row.n_female:,}"), Cell(f"{row.n_male:,}")]
         cells += [_share(row.sequences, sequences), _share(row.documents, documents)]
         rows.append(Row([Cell(f"{row.female} / {row.male}", kind="text", head="row"), *cells]))
-    totals = [Cell(f"{counts[name].sum():,}") for name in ("n_female", "n_male", "positions")]
-    rows.append(Row([Cell("all pairs", kind="text", head="row"), *totals, Cell("–"), Cell("–")], kind="total"))
-    names = ("female", "male", "word pieces", "sequences", "documents")
-    heads = [heading("pair", words=True), *map(heading, names)]
-    caption = (
-        "How often the gender words occur in the training text, before masking: occurrences of the female and of the "
-        f"male word, word pieces of both, and in how many of {sequences:,} sequences and {documents:,} documents. "
-        "A sequence may hold several pairs, so these two have no sum."
-    )
-    made = table(caption, [Row(heads)], rows)
+    totals = [*means.sum(), counts.n_female.sum(), counts.n_male.sum()]
+    cells = [Cell(f"{total:,.0f}") for total in totals] + [Cell("–"), Cell("–")]
+    rows.append(Row([Cell("all pairs", kind="text", head="row"), *cells], kind="total"))
+    groups = [("met by a student", 2), ("of these visible", 2), ("of these\nin L_ce", 0), ("in the training text", 4)]
+    upper = [Cell("pair", kind="text", head="col", rows=2)]
+    upper += [
+        Cell(title, head="colgroup", columns=columns) if columns else Cell(title, head="col", rows=2)
+        for title, columns in groups
+    ]
+    lower = [heading(name) for name in ("female", "male", "female", "male", "female", "male", "sequences", "documents")]
+    made = table(_pairs_caption(met, documents, sequences), [Row(upper), Row(lower)], rows)
     if counts.positions.sum():
         return made
     warning = notice("No word of any pair occurs in this corpus: there is nothing to mix, and mixup changes nothing.")
     return warning + made
 
 
+def _pairs_caption(met: pd.DataFrame, documents: int, sequences: int) -> str:
+    seeds = [str(seed) for seed in met.seed.unique()]
+    whose = f"of seed {seeds[0]}" if len(seeds) == 1 else f"(mean over the seeds {listed(seeds)})"
+    counted, read = int(met.batches_counted.max()), int(met.batches_read.max())
+    part = "" if counted == read else f" (counted in the first {counted:,} of its {read:,} batches)"
+    return (
+        f"What was mixed: how often a student {whose} meets the gender words, before masking{part}; how often they "
+        "stay visible in its input, neither masked nor replaced, so that input embeddings and hidden states can be "
+        "mixed; and at how many of these L_ce looks, so that logits can be mixed. Beside it how often they occur in "
+        f"the whole training text, and in how many of its {sequences:,} sequences and {documents:,} documents; a "
+        "sequence may hold several pairs, so these two have no sum."
+    )
+
+
 def _share(part: int, whole: int) -> Cell:
     return Cell(f"{part:,}", below=(f"{number(100 * part / whole, 1)} %",) if whole else ())
 
 
-def debiasing(record: Mapping[str, Any] | None, teachers: pd.DataFrame, *, scale: str) -> Html:
+def debiasing(debiased: Mapping[str, Mapping[str, Any]], teachers: pd.DataFrame, *, scale: str) -> Html:
     """What debiasing did to the teacher: words and sequences used, predictions and SEAT before and after.
 
     Args:
-        record: of the debiased teacher (its ``record["debias"]``); what has no label here is shown by its name. None
-            if there is none.
-        teachers: the columns :data:`fairkd.frames.SEAT_AVERAGES` and pooling; arm is "original" or "debiased".
+        debiased: name -> record (its ``record["debias"]``) of each debiased teacher; what has no label here is shown by
+            its name. Empty if there is none.
+        teachers: the columns :data:`fairkd.frames.SEAT_AVERAGES` and pooling; arm is "original" or one of the names.
         scale: what the numbers are (``Profile.scale``), for the caption.
     """
-    if record is None:
+    if not debiased:
         return missing("Debiasing", "not part of this profile: none of its students has a debiased teacher.")
     columns = ["arm", "pooling", "average", "low", "high", "signed", "signed_low", "signed_high"]
     seat = teachers.sort_values("pooling", key=lambda names: names != teachers.pooling.iloc[0], kind="stable")[columns]
-    before_after = frame(
-        seat.replace({"arm": {"original": "before", "debiased": "after"}}),
+    averages = frame(
+        seat,
         caption=f"Average SEAT of the teacher before and after debiasing, with 95 % intervals over stimulus words. "
         f"{scale}",
-        titles={"arm": "debiasing", "average": "mean |d|", "signed": "mean signed d"},
+        titles={"arm": "teacher", "average": "mean |d|", "signed": "mean signed d"},
         intervals={"average": ("low", "high"), "signed": ("signed_low", "signed_high")},
     )
-    done = facts(_labelled(record), caption="How the teacher was debiased, and what became of its predictions")
-    return done + before_after
+    columns_of = {name: _labelled(record) for name, record in debiased.items()}
+    labels = dict.fromkeys(label for column in columns_of.values() for label in column)
+    rows = [
+        Row([
+            Cell(label, kind="text", head="row", symbols=False),
+            *(Cell(plain_text(column.get(label, "–")), kind="text") for column in columns_of.values()),
+        ])
+        for label in labels
+    ]  # fmt: skip
+    heads = [heading("what", words=True), *(heading(name, words=True) for name in columns_of)]
+    caption = (
+        "How the teacher was debiased, and what became of its predictions. Words are counted in the sequences that it "
+        "was trained on, not in the whole text"
+    )
+    return table(caption, [Row(heads)], rows) + averages
+
+
+def tested_words(lists: pd.DataFrame) -> Html:
+    """Which words of SEAT's lists the gender pairs and the lists of debiasing hold too.
+
+    Args:
+        lists: the columns :data:`fairkd.frames.TESTED_WORDS`.
+    """
+    rows = []
+    for row in records(lists):
+        cells = [Cell(", ".join(row.tests), kind="text")]
+        cells += [
+            Cell(f"{len(words)} of {len(row.words)}", below=(", ".join(words),), kind="text")
+            for words in (row.pairs, row.debiasing)
+        ]
+        rows.append(Row([Cell(row.list, kind="text", head="row"), *cells]))
+    names = ("SEAT's list", "tests", "in the pairs of mixup", "in the lists of debiasing")
+    caption = (
+        "How many of the words that SEAT tests are words that mixup exchanges, and how many the teacher is debiased "
+        "on: where there are some, a student is measured partly on the words that it was changed with"
+    )
+    return table(caption, [Row([heading(name, words=True) for name in names])], rows)
 
 
 def _labelled(record: Mapping[str, Any]) -> dict[str, Any]:
@@ -89,7 +146,8 @@ def _labelled(record: Mapping[str, Any]) -> dict[str, Any]:
 def _words(words: Mapping[str, Any]) -> str:
     """How many of a list were used, and which the vocabulary cannot represent."""
     left_out = words["not_in_vocabulary"]
-    text = f"{words['used']} of {words['listed']} used, {words['without_occurrence']} without occurrence"
+    absent = words["not_in_training_sequences"]
+    text = f"{words['used']} of {words['listed']} used, {absent} not in the chosen sequences"
     return f"{text}, not in the vocabulary: {', '.join(left_out)}" if left_out else text
 
 
@@ -104,6 +162,8 @@ def _objective(history: list[Mapping[str, float]]) -> str:
 _LABELS: dict[str, tuple[str, Callable[[Any], str]]] = {
     "sequences_scanned": ("sequences searched", "{:,}".format),
     "updates": ("updates", "{:,}".format),
+    "sequences_read": ("sequences read in training", "{:,}".format),
+    "tokens_read": ("tokens read in training", "{:,}".format),
     "epochs_run": ("epochs run", str),
     "epoch_kept": ("epoch kept, 0 is the original", str),
     "heldout_objective": ("held-out objective, before and after each epoch", _objective),
