@@ -402,12 +402,15 @@ def test_lists_that_hold_nothing_but_seats_words_stop_before_any_work(tmp_path):
     Materials(own.changed(debias_without_seat_words=False)).check(own.all_arms())
 
 
-def test_a_corpus_too_small_without_seats_words_names_the_way_out(experiment, tmp_path):
+def test_a_corpus_too_small_without_seats_words_names_the_way_out_before_a_student_is_trained(tmp_path):
     words = tmp_path / "words.yaml"
     words.write_text("female: [she, her, abbess]\nmale: [he, his, abbot]\nstereotype: [nurse, engineer, poetry]\n")
-    own = Experiment("03_mixup", experiment.profile.changed(debias_words=str(words)))
-    with pytest.raises(InputError, match=r"without SEAT's words, for comparison: debiasing needs .*: false leaves"):
-        own.materials.debiased_without_seat  # noqa: B018
+    own = tiny(tmp_path, debias_words=str(words))
+    with pytest.raises(InputError, match=r"without SEAT's words, for comparison: debiasing needs .*: false leaves it"):
+        train_profile(own)
+    kinds = {Store.manifest(path.parent)["kind"] for path in own.store().root.glob("*/manifest.json")}
+    assert kinds == {"corpus", "teacher"}
+    assert Materials(own.changed(debias_without_seat_words=False)).debiased.record["debias"]["updates"] > 0
 
 
 def test_facts_say_who_read_what(experiment):

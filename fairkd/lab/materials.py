@@ -275,6 +275,10 @@ class Materials:
     def train(self, arms: Sequence[Arm]) -> None:
         """Trains the arms that the store lacks, those of a seed side by side."""
         self.check(arms)
+        if self.profile.debias_without_seat_words and any(arm.teacher == "debiased" for arm in arms):
+            _ = (
+                self.debiased_without_seat
+            )  # before the students: if it cannot be made, that is said before any is trained
         diverged = []
         for seed in self.profile.seeds:
             try:

@@ -395,7 +395,27 @@ def test_table_2_has_the_papers_rows_and_ours_and_differences_follow(tiny):
     assert averages.round(9).is_unique
     counts = tiny.frames["mixup_pairs"]
     assert counts.positions.sum() > 100
-    assert set(tiny.frames["mixup_teachers"].arm) == {"original", "debiased"}
+    assert set(tiny.frames["mixup_teachers"].arm) == {"original", "debiased", "debiased without SEAT's words"}
+
+
+def test_report_says_who_read_what_and_which_words_were_met(tiny):
+    """The numbers of the manifests stand in the summary; the corpus in all is nobody's reading."""
+    facts = json.loads((tiny.folder / "results" / "05_report.json").read_text())["facts"]
+    text = " ".join(BeautifulSoup((tiny.folder / "report.html").read_text(), "html.parser").get_text(" ").split())
+    students = [record["tokens_read"] for record in facts["students"].values()]
+    assert len(students) == len(tiny.profile.seeds)
+    assert f"with {min(students):,} to {max(students):,} tokens, " in text
+    assert f"training text of {facts['corpus']['training_tokens']:,} tokens" in text
+    for who in (facts["teacher"], facts["debiasing"]):
+        assert f"{who['sequences_read']:,} sequences with {who['tokens_read']:,} tokens" in text
+    training = tiny.frames["glue_training"]
+    assert set(training.examples) == {96}
+    assert "fine-tuned on 96 examples, each read 1 time" in text
+    met = tiny.frames["mixup_words_met"]
+    assert met.groupby("seed").size().tolist() == [10, 10]
+    sums = met.drop(columns=["female", "male"]).groupby("seed").sum().mean()
+    assert f"all pairs {sums.met_female:,.0f} {sums.met_male:,.0f} {sums.visible_female:,.0f}" in text
+    assert "MaleTerms C6b, C7 6 of 8 male, man, boy, he, his, son 8 of 8" in text
 
 
 def test_glue_scores_are_complete_and_one_run_serves_two_notebooks(tiny):

@@ -219,6 +219,6 @@ def test_plan_says_what_training_costs_and_starts_nothing(fairkd, monkeypatch, t
     path.write_text(yaml.safe_dump(Profile.load("tiny").values() | folders))
     status, out, err = fairkd("plan", str(path))
     assert status == 0, err
-    for words in ("FLOPs an update", "peak memory", "corpus not tokenised yet", "updates a pass"):
+    for words in ("FLOPs an update", "peak memory", "corpus not tokenised yet", "updates a training"):
         assert words in out
     assert list(tmp_path.iterdir()) == [path]

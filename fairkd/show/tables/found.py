@@ -42,7 +42,7 @@ def pairs(counts: pd.DataFrame, met: pd.DataFrame, *, documents: int, sequences:
         for title, columns in groups
     ]
     lower = [heading(name) for name in ("female", "male", "female", "male", "female", "male", "sequences", "documents")]
-    made = table(_pairs_caption(met, documents, sequences), [Row(upper), Row(lower)], rows)
+    made = table(_pairs_caption(met, documents, sequences), [Row(upper), Row(lower)], rows, kind="wide")
     if counts.positions.sum():
         return made
     warning = notice("No word of any pair occurs in this corpus: there is nothing to mix, and mixup changes nothing.")
