@@ -11,7 +11,8 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from fairkd.errors import InputError, nearest
+from fairkd.engine.recipe import read_word
+from fairkd.errors import InputError, nearest, shown
 
 DISTILBERT = ("ce", "mlm", "cos")
 """The losses of the arm "full" and of Figure 1: what the paper used (:data:`fairkd.losses.LOSSES` is what exists)."""
@@ -60,6 +61,15 @@ class Arm(BaseModel):
     mix: tuple[str, ...] | None = None
     teacher: Literal["original", "debiased"] = "original"
 
+    @model_validator(mode="before")
+    @classmethod
+    def _known_keys(cls, values: object) -> object:
+        for key in values if isinstance(values, dict) else ():
+            if key not in cls.model_fields:
+                near = nearest(key, cls.model_fields) if isinstance(key, str) else ""
+                raise ValueError(f"an arm has no {shown(key)}; it has {', '.join(cls.model_fields)}.{near}")
+        return values
+
     @field_validator("losses", mode="before")
     @classmethod
     def _known_losses(cls, value: object) -> tuple[str, ...]:
@@ -75,6 +85,7 @@ class Arm(BaseModel):
     def _known_levels(cls, value: object) -> tuple[str, ...] | None:
         from fairkd.mixup import LEVELS
 
+        value = read_word(value, None | str)
         return None if value is None else _subset(value, tuple(LEVELS), "mixup level")
 
     @model_validator(mode="after")
@@ -117,10 +128,11 @@ class Arm(BaseModel):
 
 def _subset(value: object, allowed: tuple[str, ...], what: str) -> tuple[str, ...]:
     """The names of ``value`` in the order of ``allowed``, checked."""
-    names = tuple(value) if isinstance(value, list | tuple) else (str(value),)
+    names = tuple(value) if isinstance(value, list | tuple) else (value,)
     for name in names:
         if name not in allowed:
-            raise ValueError(f"{what} {name!r} is unknown; allowed are {list(allowed)}.{nearest(str(name), allowed)}")
+            near = nearest(name, allowed) if isinstance(name, str) else ""
+            raise ValueError(f"{what} {shown(name)} is unknown; allowed are {list(allowed)}.{near}")
     if not names:
         raise ValueError(f"no {what} given: name at least one of {list(allowed)}, or leave the key out")
     return tuple(name for name in allowed if name in names)
@@ -134,7 +146,7 @@ def named_arm(name: str, *, student_layers: int) -> Arm:
     """
     if name not in NAMED:
         allowed = [*GROUPS, *NAMED]
-        raise InputError(f"arm {name!r} is unknown; allowed are {allowed}.{nearest(name, allowed)}")
+        raise InputError(f"arm {shown(name)} is unknown; allowed are {allowed}.{nearest(name, allowed)}")
     return Arm(name=name, layers=student_layers, **NAMED[name])
 
 

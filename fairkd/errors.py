@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import difflib
+import reprlib
 from collections.abc import Collection, Iterable
+
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = 300
+_SHORT.maxlist = _SHORT.maxtuple = _SHORT.maxdict = 30
+_SLIP = 0.75  # of difflib's ratio: one wrong letter or two in a name such as "embedded"
 
 
 class InputError(ValueError):
@@ -27,11 +33,40 @@ def one_of(name: str, allowed: Collection[str], what: str) -> str:
     'cls'
     """
     if name not in allowed:
-        raise InputError(f"{what} {name!r} is unknown; allowed are {', '.join(allowed)}.{nearest(name, allowed)}")
+        raise InputError(f"{what} {shown(name)} is unknown; allowed are {', '.join(allowed)}.{nearest(name, allowed)}")
     return name
 
 
-def nearest(name: str, allowed: Iterable[str]) -> str:
-    """Returns " Did you mean 'x'?" for the valid name closest to ``name``, or "" if none is close."""
-    matches = difflib.get_close_matches(str(name), list(allowed), n=1, cutoff=0.5)
-    return f" Did you mean {matches[0]!r}?" if matches else ""
+def nearest(name: str, allowed: Iterable[str], *, cutoff: float = 0.5) -> str:
+    """Returns " Did you mean 'x'?" for the valid name closest to ``name`` in any case, or "" if none is close."""
+    names = {other.casefold(): other for other in allowed}
+    matches = difflib.get_close_matches(name.casefold(), names, n=1, cutoff=cutoff)
+    return f" Did you mean {names[matches[0]]!r}?" if matches else ""
+
+
+def check_slip(name: str, reserved: Collection[str], what: str) -> None:
+    """Refuses a name that is a slip of a reserved one, where any other name may be that of something on a hub.
+
+    Raises:
+        InputError: it is all but one of ``reserved``; nothing has been asked of a hub by then.
+
+    >>> check_slip("bert-base-uncased", ["embedded", "scratch"], "teacher")
+    """
+    hint = "" if "/" in name or name in reserved else nearest(name, reserved, cutoff=_SLIP)
+    if hint:
+        raise InputError(
+            f"{what} {name!r} is no folder, and not {' or '.join(map(repr, reserved))}.{hint} "
+            "A model of the hub with such a name is written with its owner, as in 'owner/name'"
+        )
+
+
+def shown(value: object) -> str:
+    """Returns a value as a message shows it: its ``repr``, cut where it is long, deep or endless.
+
+    >>> shown([0, "one"])
+    "[0, 'one']"
+    """
+    try:
+        return _SHORT.repr(value)
+    except ValueError:  # a number of more digits than Python writes
+        return f"{type(value).__name__} that is too long to show"

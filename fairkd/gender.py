@@ -7,7 +7,9 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Sequence
+import io
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,9 @@ import torch
 import yaml
 from torch import Tensor
 
-from fairkd.errors import InputError, nearest
+from fairkd.engine.messages import similar_path
+from fairkd.engine.yaml_text import compose_yaml, utf8_text
+from fairkd.errors import InputError, shown
 from fairkd.frames import WORD_COUNTS
 from fairkd.text.sequences import Sequences
 from fairkd.text.words import WholeWords, forms_of, pieces_of
@@ -31,6 +35,10 @@ PAIRS: tuple[tuple[str, str], ...] = (
 
 APPENDIX_C = "appendix-c"
 SUFFIXES = (".csv", ".yaml", ".yml")
+_HEADINGS = {"female": "male", "f": "m", "fem": "masc"}
+"""What the columns of a CSV file may be called, the female one first; "words" or the like may follow."""
+_MAY_BE_HEADING = {"females": "males", "women": "men", "woman": "man", "feminine": "masculine"}
+"""Pairs that may as well be a heading, where they stand first."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +97,8 @@ class PairTable:
         for number, pair in enumerate(pairs):
             for form, (female, male) in enumerate(zip(forms_of(pair.female), forms_of(pair.male), strict=True)):
                 both = _pieces(pair, female, male, tokenizer, must_fit=form == 0)
+                if form == 0:
+                    self._check_new(number, both, forms)
                 if both is not None:
                     forms.setdefault(both[0], (number, both[1], False))
                     forms.setdefault(both[1], (number, both[0], True))
@@ -102,6 +112,18 @@ class PairTable:
         self._length = torch.tensor([len(other) for _, other, _ in entries])
         self._others = torch.tensor([piece for _, other, _ in entries for piece in other])
         self._first = self._length.cumsum(0) - self._length  # where a form's counterpart begins in _others
+
+    def _check_new(self, number: int, both: Any, forms: dict[tuple[int, ...], tuple[int, Any, bool]]) -> None:
+        """A pair that an earlier one stands for already, in capitals or without, could never count."""
+        for pieces in both:
+            first = forms.get(pieces)
+            if first is not None and first[0] != number:
+                one, two = self.pairs[first[0]], self.pairs[number]
+                raise InputError(
+                    f"gender pairs, {two.where} ({two.female}, {two.male}) and {one.where} ({one.female}, {one.male}): "
+                    "the tokenizer writes words of both in the same way, so the exchange is not one to one; "
+                    "leave one of them out"
+                )
 
     def _check_distinct(self, forms: dict[tuple[int, ...], tuple[int, tuple[int, ...], bool]]) -> None:
         """Two words that the tokenizer does not tell apart ("Mary", "mary") must not stand in two pairs."""
@@ -161,45 +183,97 @@ def load_pairs(source: str, path: Path) -> list[Pair]:
 
 
 def read_pairs(path: Path) -> list[Pair]:
-    """Pairs from a file: CSV with two columns (a heading "female,male" is passed over), or a YAML list of pairs.
+    """Pairs from a file: CSV with two columns, or a YAML list of pairs.
+
+    The first line of a CSV file may name its columns: "female,male" or "male,female", in any case, with "f" and "m" for
+    short. Without it the first column holds the female words.
 
     Raises:
-        InputError: not such a file, or a list that :func:`check_pairs` refuses; names the line.
+        InputError: not such a file, a first line that may be either heading or pair, a pair of Appendix C with its
+            words exchanged, or a list that :func:`check_pairs` refuses; names the line.
     """
     if path.suffix.lower() not in SUFFIXES:
         raise InputError(f"gender pairs {str(path)!r}: allowed are '{APPENDIX_C}' and files in {', '.join(SUFFIXES)}")
     if not path.is_file():
-        siblings = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
-        raise InputError(f"gender pairs: there is no file {path}.{nearest(path.name, siblings)}")
+        raise InputError(f"gender pairs: there is no file {path}.{similar_path(path)}")
     try:
         rows = list(_csv_rows(path) if path.suffix.lower() == ".csv" else _yaml_rows(path))
-    except (UnicodeDecodeError, csv.Error, yaml.YAMLError) as error:
+    except csv.Error as error:
         raise InputError(f"gender pairs: {path} cannot be read: {error}") from error
-    pairs = []
-    for line, words in rows:
-        where = f"line {line} of {path.name}"
-        if len(words) != 2 or not all(isinstance(word, str) for word in words):
-            raise InputError(f"gender pairs, {where}: {words} is not a female and a male word")
-        pairs.append(Pair(words[0].strip(), words[1].strip(), where))
+    pairs = [Pair(words[0], words[1], f"line {line} of {path.name}") for line, words in rows]
+    for pair in pairs:
+        if (pair.male.lower(), pair.female.lower()) in {(female.lower(), male.lower()) for female, male in PAIRS}:
+            raise InputError(
+                f"gender pairs, {pair.where}: the female word comes first, and here it is {pair.female!r}; exchange "
+                "the columns or, in a CSV file, write 'male,female' above them"
+            )
     check_pairs(pairs)
     return pairs
 
 
-def _csv_rows(path: Path) -> Iterable[tuple[int, list[Any]]]:
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        reader = csv.reader(file)
-        for row in reader:
-            cells = [cell.strip() for cell in row]
-            if any(cells) and cells != ["female", "male"]:
-                yield reader.line_num, row
+def _text_of(path: Path) -> str:
+    try:
+        return utf8_text(path)
+    except InputError as error:
+        raise InputError(f"gender pairs: {path} cannot be read: {error}") from error
 
 
-def _yaml_rows(path: Path) -> Iterable[tuple[int, list[Any]]]:
-    node = yaml.compose(path.read_text(encoding="utf-8"), yaml.SafeLoader)
-    if not isinstance(node, yaml.SequenceNode):
+def _csv_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Lines and words of a CSV file, the female word first, without the heading."""
+    reader = csv.reader(io.StringIO(_text_of(path), newline=""))
+    first, male_first = True, False
+    for row in reader:
+        cells, where = [cell.strip() for cell in row], f"line {reader.line_num} of {path.name}"
+        if not any(cells):
+            continue
+        heading = _heading(cells, where) if first and len(cells) == 2 else None
+        if heading is not None:
+            male_first = heading
+        elif len(cells) != 2:
+            hint = "; a comma goes between them" if len(cells) == 1 and re.search(r"[;\t|]", cells[0]) else ""
+            raise InputError(f"gender pairs, {where}: {shown(cells)} is not a female and a male word{hint}")
+        else:
+            yield reader.line_num, cells[::-1] if male_first else cells
+        first = False
+
+
+def _heading(cells: list[str], where: str) -> bool | None:
+    """Whether the first line names the male column first; None if it names none.
+
+    Raises:
+        InputError: it may be a heading, and a pair as well.
+    """
+    names = [re.sub(r"[\s_-]*(words?|terms?|forms?)?$", "", cell.casefold()) for cell in cells]
+    for turned in (False, True):
+        female, male = names[::-1] if turned else names
+        if _HEADINGS.get(female) == male:
+            return turned
+        if _MAY_BE_HEADING.get(female) == male and cells != ["woman", "man"]:  # Appendix C begins with this pair
+            raise InputError(
+                f"gender pairs, {where}: {', '.join(cells)} may be a heading or a pair; write the heading "
+                f"{'male,female' if turned else 'female,male'} above it if it is a pair, and in its place if it is not"
+            )
+    return None
+
+
+def _yaml_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
+    try:
+        root = compose_yaml(_text_of(path))
+    except InputError as error:
+        raise InputError(f"gender pairs: {path} cannot be read: {error}") from error
+    if not isinstance(root, yaml.SequenceNode):
         raise InputError(f"gender pairs: {path} must hold a list of pairs such as '- [woman, man]'")
-    for item in node.value:
-        words = [cell.value for cell in item.value] if isinstance(item, yaml.SequenceNode) else [item.value]
+    for item in root.value:
+        where = f"line {item.start_mark.line + 1} of {path.name}"
+        cells = item.value if isinstance(item, yaml.SequenceNode) else [item]
+        if not all(isinstance(cell, yaml.ScalarNode) for cell in cells):
+            raise InputError(f"gender pairs, {where}: a list or mapping stands where a word is expected")
+        words = [cell.value.strip() for cell in cells]
+        if len(words) != 2:
+            raise InputError(f"gender pairs, {where}: {shown(words)} is not a female and a male word")
+        for cell in cells:
+            if cell.tag != "tag:yaml.org,2002:str":
+                raise InputError(f"gender pairs, {where}: {shown(cell.value)} is no text in YAML; put it in quotes")
         yield item.start_mark.line + 1, words
 
 

@@ -8,26 +8,38 @@ paper's Appendix D stand under the names that they have there.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-import yaml
 from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, ValidationError, model_validator
 from pydantic.dataclasses import dataclass
 from pydantic.fields import FieldInfo
 
 from fairkd.arms import GROUPS, NAMED, Arm, capacity_arms, named_arm
 from fairkd.bias.poolings import POOLINGS
-from fairkd.engine.messages import explain, similar_path
-from fairkd.engine.recipe import SETTINGS, Adapt, Count, Positive, Recipe, parameter, read_list
+from fairkd.engine.messages import expanded, explanations, similar_path
+from fairkd.engine.recipe import (
+    SETTINGS,
+    Adapt,
+    Count,
+    Positive,
+    Recipe,
+    Whole,
+    parameter,
+    read_list,
+    read_names,
+    read_word,
+)
 from fairkd.engine.store import Store
-from fairkd.errors import InputError, nearest, one_of
+from fairkd.engine.yaml_text import load_yaml, utf8_text
+from fairkd.errors import InputError, check_slip, nearest, one_of, shown
 from fairkd.glue.recipe import GlueRecipe
 from fairkd.glue.tasks import find_tasks
 from fairkd.teachers.debias_recipe import DebiasRecipe
 from fairkd.text.planted import PREFIX
-from fairkd.text.sources import is_path
+from fairkd.text.sources import check_name
 
 PARAMETERS = "papermill_params"
 PLACES = ("runs_dir", "store_dir", "checkpoint_every", "prepare_only")
@@ -43,13 +55,25 @@ def project_root() -> Path:
     return here
 
 
-Ints = Annotated[tuple[int, ...], BeforeValidator(read_list), Field(min_length=1)]
-Texts = Annotated[tuple[str, ...], BeforeValidator(read_list), Field(min_length=1)]
+Ints = Annotated[tuple[Whole, ...], BeforeValidator(read_list), Field(min_length=1)]
+Text = Annotated[str, Field(min_length=1)]
+Texts = Annotated[tuple[Text, ...], BeforeValidator(read_names), Field(min_length=1)]
 Strengths = Annotated[tuple[Annotated[float, Field(ge=-1, le=1)], ...], BeforeValidator(read_list), Field(min_length=1)]
 Counts = Annotated[tuple[Count, ...], BeforeValidator(read_list), Field(min_length=1)]
-Arms = Annotated[tuple[str | Arm, ...], BeforeValidator(read_list), Field(min_length=1)]
+Arms = Annotated[tuple[str | Arm, ...], BeforeValidator(read_names), Field(min_length=1)]
 PoolingName = Annotated[str, AfterValidator(lambda name: one_of(name, POOLINGS, "pooling"))]
-Poolings = Annotated[tuple[PoolingName, ...], BeforeValidator(read_list), Field(min_length=1)]
+Poolings = Annotated[tuple[PoolingName, ...], BeforeValidator(read_names), Field(min_length=1)]
+DEVICES = ("auto", "cpu", "cuda")
+
+
+def _check_device(name: str) -> str:
+    if name not in DEVICES and not re.fullmatch(r"cuda:\d{1,4}", name):
+        hint = " Did you mean 'cuda'?" if name.lower() == "gpu" else nearest(name, DEVICES)
+        raise ValueError(f"{shown(name)} is no device; allowed are {', '.join(DEVICES)} and cuda:N.{hint}")
+    return name
+
+
+Device = Annotated[str, AfterValidator(_check_device)]
 
 
 @dataclass(frozen=True, kw_only=True, config=SETTINGS)
@@ -72,7 +96,7 @@ class CorpusSettings:
     sources: Texts = parameter("embedded, generated, paths, hub:repo[:config[:split]]", name="corpus")
     column: str = parameter("text column of jsonl, parquet and hub sources", name="corpus_column", min_length=1)
     fraction: float = parameter("share of documents used", name="corpus_fraction", gt=0, le=1)
-    seed: int = parameter("seed of that sample", name="corpus_seed")
+    seed: Whole = parameter("seed of that sample", name="corpus_seed")
     heldout_fraction: float = parameter("share of documents kept for held-out loss", gt=0, lt=1)
     max_length: int = parameter("longest sequence, in tokens", ge=12, le=512)
 
@@ -92,15 +116,15 @@ class SeatSettings:
     """How bias is measured."""
 
     poolings: Poolings = parameter("sentence vectors; the first is the headline", name="seat_poolings")
-    permutations: int = parameter("random splits behind a p-value", name="seat_permutations", ge=2)
-    bootstrap: int = parameter("resamples behind an interval, of GLUE too", name="seat_bootstrap", ge=100)
+    permutations: Whole = parameter("random splits behind a p-value", name="seat_permutations", ge=2)
+    bootstrap: Whole = parameter("resamples behind an interval, of GLUE too", name="seat_bootstrap", ge=100)
 
 
 @dataclass(frozen=True, kw_only=True, config=SETTINGS)
 class GlueSettings:
     """Which students are fine-tuned on what; how is in :class:`fairkd.glue.recipe.GlueRecipe`."""
 
-    source: str | None = parameter(
+    source: Text | None = parameter(
         "mini (synthetic), hub:REPO, a folder with GLUE, or None: no GLUE", name="glue_source"
     )
     tasks: Texts = parameter("all, or names of tasks, as in Table 3", name="glue_tasks")
@@ -126,7 +150,7 @@ class RunSettings:
     planted_strengths: Strengths | None = parameter("planted associations that 06_planted compares, or None")
     debias_words: str = parameter("built-in, or a YAML file of the lists female, male, stereotype", min_length=1)
     debias_without_seat_words: bool = parameter("for comparison, debias a second teacher without SEAT's words")
-    device: str = parameter("auto, cpu, cuda or cuda:N", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
+    device: Device = parameter("auto, cpu, cuda or cuda:N")
     runs_dir: str = parameter("folder of the products", min_length=1)
     store_dir: str = parameter("folder of finished students, shared by profiles", min_length=1)
     prepare_only: bool = parameter("check everything and print the plan, train nothing")
@@ -148,6 +172,23 @@ SECTIONS: dict[str, type] = {
 def _fields(section: Any) -> dict[str, FieldInfo]:
     """The fields of a group by their flat names."""
     return {str(field.validation_alias or name): field for name, field in section.__pydantic_fields__.items()}
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # a name that is too long, say
+        return False
+
+
+def _problem(key: str, check: Callable[..., object], *values: Any) -> Iterator[str]:
+    """What a check says of a value, as a problem of its parameter."""
+    try:
+        check(*values)
+    except ValueError as error:
+        yield str(error) if str(error).startswith((f"{key} ", f"{key}:")) else f"{key}: {error}"
+    except OSError as error:  # a name that no file can have
+        yield f"{key}: {error.strerror}"
 
 
 @dataclass(frozen=True, kw_only=True, config=SETTINGS)
@@ -181,9 +222,9 @@ class Profile(RunSettings):
         total = recipe.word_mask + recipe.word_keep + recipe.word_rand
         if abs(total - 1) > 1e-9:
             yield f"word_mask + word_keep + word_rand must be 1, not {total:g}"
-        for key, values in (("seeds", self.seeds), ("depths", self.depths), ("seat_poolings", self.seat.poolings)):
+        for key, values in self._lists().items():
             if len(set(values)) != len(values):
-                yield f"{key}: {list(values)} names a value twice"
+                yield f"{key}: {shown(list(values))} names a value twice"
         if not all(0 <= beta < 1 for beta in recipe.adam_betas):
             yield f"adam_betas: {list(recipe.adam_betas)} must lie in [0, 1)"
         if any(depth < 1 for depth in self.depths):
@@ -204,12 +245,15 @@ class Profile(RunSettings):
 
         one_of(self.mixup.scope, SCOPES, "lambda_scope")
         one_of(self.mixup.counterpart, COUNTERPARTS, "counterpart")
-        find_tasks(self.glue.tasks)
+        yield from _problem("glue_tasks", find_tasks, self.glue.tasks)
+        if problems := [*_problem("arms", self.all_arms)]:
+            yield from problems
+            return
         arms, weights = self.all_arms(), self.recipe.weights
         for name in weights:
             if name not in LOSSES:
                 yield f"loss_weights: there is no loss {name!r}; allowed are {list(LOSSES)}.{nearest(name, LOSSES)}"
-        known = ["all", *NAMED, *(arm.name for arm in arms)]
+        known = list(dict.fromkeys(["all", *NAMED, *(arm.name for arm in arms)]))
         for name in self.glue.arms:
             if name not in known:
                 yield f"glue_arms: {name!r} is no arm; allowed are {known}.{nearest(name, known)}"
@@ -220,18 +264,42 @@ class Profile(RunSettings):
             elif not any(weights[name] > 0 for name in arm.losses):
                 yield f"loss_weights: arm {arm.name!r} learns from {list(arm.losses)}, all of weight 0"
 
+    def _lists(self) -> dict[str, tuple[Any, ...]]:
+        """The lists in which a value that stands twice would count twice, or be no list of different things."""
+        return {
+            "seeds": self.seeds,
+            "depths": self.depths,
+            "seat_poolings": self.seat.poolings,
+            "corpus": self.corpus.sources,
+            "planted_strengths": self.planted_strengths or (),
+            "glue_seeds": self.glue.seeds,
+            "glue_learning_curve": self.glue.learning_curve or (),
+        }
+
     def _path_problems(self) -> Iterator[str]:
-        named = [("teacher", self.teacher.source)] + [("corpus", source) for source in self.corpus.sources]
-        paths = [(key, v) for key, v in named if v.startswith((".", "/", "~")) or (key == "corpus" and is_path(v))]
-        source = self.glue.source
-        if source is not None and source != "mini" and not source.startswith("hub:"):
-            paths.append(("glue_source", source))
-        paths += [("gender_pairs", self.mixup.pairs)] if self.mixup.pairs != "appendix-c" else []
-        paths += [("debias_words", self.debias_words)] if self.debias_words != "built-in" else []
-        for key, value in paths:
-            path = self.path(value)
-            if not path.exists():
-                yield f"{key}: {value!r} does not exist (looked for {path}).{similar_path(path)}"
+        from fairkd.gender import APPENDIX_C
+        from fairkd.glue.data import check_source
+        from fairkd.teachers.wordlists import BUILT_IN
+
+        teacher, source = self.teacher.source, self.glue.source
+        if not _exists(self.path(teacher)):
+            if teacher.startswith((".", "/", "~")):
+                yield self._no_path("teacher", teacher)
+            yield from _problem("teacher", check_slip, teacher, ("embedded", "scratch"), "teacher")
+        for name in self.corpus.sources:
+            yield from _problem("corpus", check_name, name, self.path(name))
+        if source is not None:
+            yield from _problem("glue_source", lambda: check_source(source, (), folder=self.path(source)))
+        for key, name, built_in in (
+            ("gender_pairs", self.mixup.pairs, APPENDIX_C),
+            ("debias_words", self.debias_words, BUILT_IN),
+        ):
+            if name != built_in and not _exists(self.path(name)):
+                yield self._no_path(key, name, built_in)
+
+    def _no_path(self, key: str, value: str, *names: str) -> str:
+        path = self.path(value)
+        return f"{key}: {shown(value)} does not exist (looked for {path}).{similar_path(path, names)}"
 
     @classmethod
     def parameters(cls) -> dict[str, FieldInfo]:
@@ -263,11 +331,12 @@ class Profile(RunSettings):
             names = sorted(p.stem for p in folder.glob("*.yaml"))
             raise InputError(f"no profile {str(name_or_path)!r}: {names} exist.{nearest(str(name_or_path), names)}")
         try:
-            values = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            values = load_yaml(utf8_text(path))
+        except InputError as error:
             raise InputError(f"{path} is not a YAML file: {error}") from error
         if not isinstance(values, dict):
-            raise InputError(f"{path} must hold 'key: value' lines, not {type(values).__name__}")
+            found = "nothing" if values is None else type(values).__name__
+            raise InputError(f"{path} must hold 'key: value' lines, not {found}")
         return cls.check(values, where=str(path))
 
     @classmethod
@@ -275,10 +344,12 @@ class Profile(RunSettings):
         """A profile from plain values by flat name; every problem is listed in one :class:`InputError`."""
         known = cls.parameters()
         problems = [
-            f"{key}: no such parameter (value {value!r}).{nearest(str(key), known)}"
+            f"{shown(key) if not isinstance(key, str) else key}: no such parameter (value {shown(value)})."
+            f"{nearest(key, known) if isinstance(key, str) else ''}"
             for key, value in values.items()
             if key not in known
         ]
+        values = {key: read_word(value, known[key].annotation) for key, value in values.items() if key in known}
         problems += [f"{key}: missing; a profile names every parameter" for key in known if key not in values]
         sections = {}
         for name, section in [("", RunSettings), *SECTIONS.items()]:
@@ -286,12 +357,12 @@ class Profile(RunSettings):
             try:
                 sections[name] = section(**given)
             except ValidationError as error:
-                problems += [explain(one) for one in error.errors() if one["type"] != "missing"]
+                problems += explanations(error.errors())
         if not problems:
             try:
                 return cls(**vars(sections.pop("")), **sections)
             except ValidationError as error:
-                problems = [explain(one) for one in error.errors()]
+                problems = explanations(error.errors())
         raise InputError(f"{where}: " + "; ".join(problems))
 
     def values(self) -> dict[str, Any]:
@@ -351,7 +422,7 @@ class Profile(RunSettings):
 
     def path(self, value: str) -> Path:
         """``value`` as a path, relative to the project's root."""
-        return project_root() / Path(value).expanduser()
+        return project_root() / expanded(value)
 
     @property
     def output_dir(self) -> Path:

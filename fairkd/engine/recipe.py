@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import yaml
 from pydantic import BeforeValidator, ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-from fairkd.errors import one_of
+from fairkd.engine.yaml_text import load_yaml
+from fairkd.errors import InputError, one_of, shown
 
 SETTINGS = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, populate_by_name=True)
 """Of every group of a profile's parameters: what is not known or of another type is an error."""
@@ -34,6 +35,17 @@ def read_list(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
+def read_names(value: Any) -> Any:
+    """As :func:`read_list`, for a list of texts: a text alone is refused with the list that was meant."""
+    value = read_list(value)
+    if isinstance(value, str):
+        meant = yaml.safe_dump([value], default_flow_style=True, allow_unicode=True, width=math.inf).strip()
+        raise ValueError(f"{shown(value)} must be a list such as {meant}")
+    if not isinstance(value, tuple):
+        raise ValueError(f"{shown(value)} must be a list of names")
+    return value
+
+
 def read_mapping(value: Any) -> Any:
     """Text such as "{ce: 1.0}" is read as the mapping it shows."""
     return _read(value, "{")
@@ -43,14 +55,39 @@ def _read(value: Any, bracket: str) -> Any:
     if not isinstance(value, str) or not value.strip().startswith(bracket):
         return value
     try:
-        return yaml.safe_load(value)
-    except yaml.YAMLError:
-        raise ValueError(f"{value!r} is not a complete list or mapping") from None
+        return load_yaml(value)
+    except InputError as error:
+        raise ValueError(f"{shown(value)} is not a complete list or mapping: {error}") from None
+
+
+_NONE = ("None", "null", "Null", "NULL", "~")
+_TRUTH = {name: truth for truth in (True, False) for name in (str(truth), str(truth).lower(), str(truth).upper())}
+
+
+def read_word(value: Any, kind: Any) -> Any:
+    """Text that spells None or a truth value becomes that, where a parameter takes one.
+
+    Profile files and ``fairkd -p`` are YAML, which knows null and true; papermill's ``-p`` knows None and True. Each
+    hands on the other's words as text.
+
+    Args:
+        value: of a parameter, as it came.
+        kind: the parameter's type, such as ``int | None``.
+
+    >>> read_word("null", int | None), read_word("True", bool), read_word("null", str)
+    (None, True, 'null')
+    """
+    if not isinstance(value, str):
+        return value
+    if value in _NONE and type(None) in get_args(kind):
+        return None
+    return _TRUTH.get(value, value) if kind is bool else value
 
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
-Count = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=1, lt=2**63)]
+Whole = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 Betas = Annotated[tuple[float, float], BeforeValidator(read_list)]
 Weights = Annotated[str | dict[str, Annotated[float, Field(ge=0)]], BeforeValidator(read_mapping)]
 Adapt = Literal["auto", "always", "never"]

@@ -24,7 +24,7 @@ REVISIONS = {
     "student": 3,
     "teacher": 4,
     "debiased teacher": 3,
-    "corpus": 2,
+    "corpus": 3,
     "generated text": 2,
     "planted text": 1,
     "seat": 3,

@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from fairkd.engine.columns import is_text
 from fairkd.errors import InputError, nearest
 from fairkd.glue.tasks import Task
 
@@ -53,7 +54,7 @@ def checked(
     columns = {}
     for name in task.columns:
         texts = table[name]
-        if not _is_text(texts.type):
+        if not is_text(texts.type):
             raise InputError(f"{where}: column {name!r} holds {texts.type}, not text")
         if texts.null_count:
             raise InputError(f"{where}, {place(texts.is_null().to_pylist().index(True))}: column {name!r} has no text")
@@ -62,13 +63,6 @@ def checked(
         raise InputError(f"{where}: column 'label' holds {table['label'].type}, not one label an example")
     columns["label"] = pa.array(_labels(task, where, table["label"].to_pylist(), names, place), kind)
     return pa.table(columns)
-
-
-def _is_text(kind: pa.DataType) -> bool:
-    import pyarrow.types as types
-
-    kind = kind.value_type if types.is_dictionary(kind) else kind
-    return bool(types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind))
 
 
 def _labels(task: Task, where: str, values: list[Any], names: Sequence[str] | None, place: Place) -> list[float]:

@@ -13,10 +13,10 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-import yaml
 
 from fairkd.bias.poolings import POOLINGS
-from fairkd.errors import DivergedError, InputError
+from fairkd.engine.yaml_text import load_yaml
+from fairkd.errors import DivergedError, InputError, shown
 from fairkd.profile import Profile
 
 if TYPE_CHECKING:
@@ -134,13 +134,15 @@ def glue(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     """Fine-tune any encoder on the tasks of GLUE and print its development scores."""
+    from fairkd.engine.messages import checked_settings
     from fairkd.engine.store import Store
     from fairkd.glue.evaluate import evaluate_glue
     from fairkd.glue.recipe import GlueRecipe
     from fairkd.lab.materials import resolve_device
     from fairkd.profile import project_root
 
-    recipe = GlueRecipe(max_length=max_length, batch_size=batch_size, learning_rate=learning_rate, epochs=epochs)
+    values = {"max_length": max_length, "batch_size": batch_size, "learning_rate": learning_rate, "epochs": epochs}
+    recipe = checked_settings(GlueRecipe, **values)
     where = Store(project_root() / store)
     options: dict[str, Any] = {"seeds": seed or [0], "store": where, "device": resolve_device("auto")}
     table, failures = evaluate_glue(model, source, task or ["all"], recipe, **options)
@@ -215,21 +217,25 @@ def with_parameters(profile: Profile, settings: list[str]) -> Profile:
         settings: "name=value"; the value is read as YAML, so that ``[0, 1]`` is a list and ``2`` a number.
 
     Raises:
-        InputError: a setting is not of that form, or names no parameter, or its value is not allowed.
+        InputError: a setting is not of that form, or names no parameter or one a second time, or its value is not
+            allowed.
     """
     changes: dict[str, Any] = {}
     for setting in settings:
         name, equals, text = setting.partition("=")
+        name = name.strip()
         if not equals:
             raise InputError(f"-p {setting}: give a name and a value, as in -p seeds '[0, 1]'")
+        if name in changes:
+            raise InputError(f"-p {shown(setting)}: {name} has a value already; give it once")
         try:
-            value = yaml.safe_load(text)
-        except yaml.YAMLError as error:
-            raise InputError(f"-p {setting!r}: the value is not YAML: {error}") from error
+            value = load_yaml(text)
+        except InputError as error:
+            raise InputError(f"-p {shown(setting)}: the value is not YAML: {error}") from error
         if isinstance(value, str):
             with suppress(ValueError):  # YAML reads 5e-4 as text, papermill's -p as a number, and so do we
                 value = float(value)
-        changes[name.strip()] = value
+        changes[name] = value
     return profile.changed(**changes) if changes else profile
 
 

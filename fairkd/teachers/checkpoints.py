@@ -14,7 +14,8 @@ from typing import Any
 import torch
 
 from fairkd.engine.loading import embedded_folder, first_line, load_tokenizer, quiet
-from fairkd.errors import InputError
+from fairkd.engine.messages import expanded
+from fairkd.errors import InputError, check_slip
 from fairkd.gender import PAIRS
 from fairkd.rng import derive
 
@@ -77,7 +78,10 @@ def load_checkpoint(source: str, *, folder: Path | None = None) -> Checkpoint:
     """
     from transformers import AutoConfig, BertForMaskedLM
 
-    path = str(embedded_folder() if source == "embedded" else folder if folder and folder.is_dir() else source)
+    is_folder = (folder or expanded(source)).is_dir()
+    if not is_folder:
+        check_slip(source, ("embedded", "scratch"), "teacher")
+    path = str(embedded_folder() if source == "embedded" else folder if folder and is_folder else source)
     with quiet():
         try:
             config = AutoConfig.from_pretrained(path)

@@ -18,7 +18,9 @@ from typing import Any
 import yaml
 
 from fairkd.bias.stimuli import listed_forms
-from fairkd.errors import InputError, nearest
+from fairkd.engine.messages import similar_path
+from fairkd.engine.yaml_text import compose_yaml, utf8_text
+from fairkd.errors import InputError, nearest, shown
 from fairkd.wording import listed
 
 BUILT_IN = "built-in"
@@ -148,12 +150,11 @@ def read_words(path: Path) -> WordLists:
             word, or a word that stands twice (upper and lower case count as one); names file and line.
     """
     if not path.is_file():
-        siblings = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
-        hint = nearest(path.name, [BUILT_IN, *siblings])
+        hint = similar_path(path, [BUILT_IN])
         raise InputError(f"debias_words: there is no file {path}; allowed are '{BUILT_IN}' and YAML files.{hint}")
     try:
-        root = yaml.compose(path.read_text(encoding="utf-8-sig"), yaml.SafeLoader)
-    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        root = compose_yaml(utf8_text(path))
+    except InputError as error:
         raise InputError(f"debias_words: {path} is not a YAML file: {error}") from error
     if not isinstance(root, yaml.MappingNode):
         raise InputError(
@@ -162,14 +163,12 @@ def read_words(path: Path) -> WordLists:
     lists: dict[str, tuple[str, ...]] = {}
     seen: dict[str, tuple[str, int]] = {}
     for key, value in root.value:
-        name, where = str(key.value), _where(path, key)
+        name, where = key.value if isinstance(key, yaml.ScalarNode) else "", _where(path, key)
         if name not in LIST_NAMES:
             raise InputError(
-                f"debias_words, {where}: unknown key {name!r}; allowed are {', '.join(LIST_NAMES)}."
+                f"debias_words, {where}: unknown key {shown(name)}; allowed are {', '.join(LIST_NAMES)}."
                 f"{nearest(name, LIST_NAMES)}"
             )
-        if name in lists:
-            raise InputError(f"debias_words, {where}: the key {name!r} stands twice")
         lists[name] = tuple(_words(path, name, value, seen))
     if missing := [name for name in LIST_NAMES if name not in lists]:
         raise InputError(f"debias_words: {path} lacks {', '.join(missing)}; it needs the lists {', '.join(LIST_NAMES)}")
@@ -186,11 +185,11 @@ def _words(path: Path, name: str, value: Any, seen: dict[str, tuple[str, int]]) 
             raise InputError(f"debias_words, {where}: {name} holds a list or mapping where a word is expected")
         if item.tag != "tag:yaml.org,2002:str":
             raise InputError(
-                f"debias_words, {where}: {item.value!r} in {name} is no text in YAML; put the word in quotes"
+                f"debias_words, {where}: {shown(item.value)} in {name} is no text in YAML; put the word in quotes"
             )
         word = item.value.strip()
         if not word.isalpha():
-            raise InputError(f"debias_words, {where}: {word!r} in {name} is not one word (letters only)")
+            raise InputError(f"debias_words, {where}: {shown(word)} in {name} is not one word (letters only)")
         if word.lower() in seen:
             other, line = seen[word.lower()]
             raise InputError(

@@ -26,7 +26,7 @@ from fairkd.engine.store import REVISIONS, Store
 from fairkd.errors import InputError
 from fairkd.rng import numpy_generator
 from fairkd.text.sequences import SHORTEST, Sequences, SequenceWriter
-from fairkd.text.sources import check_sources, documents, fingerprint
+from fairkd.text.sources import check_sources, documents, fingerprint, unread
 
 __all__ = [
     "Corpus",
@@ -57,7 +57,8 @@ class Corpus:
     token_counts: np.ndarray
     """(vocab,) int64, occurrences in ``train``, special tokens included."""
     manifest: dict[str, Any]
-    """What it was made from and counts of documents, sequences and tokens, in all and for each split."""
+    """What it was made from, what its folders hold beside that (``not_read``), and counts of documents, sequences and
+    tokens, in all and for each split."""
 
 
 def build(
@@ -247,6 +248,7 @@ def _write(folder: Path, spec: dict[str, Any], sources: list[str], tokenizer: An
     return {
         "digest": hashlib.sha256("/".join(digests).encode()).hexdigest(),
         "documents_read": read,
+        "not_read": [note for source in sources for note in unread(source)],
         **{name: total[name] for name in ("documents", "sequences", "tokens")},
         "longest": max(train.counts["longest"], heldout.counts["longest"]),
         "mean_length": total["tokens"] / total["sequences"],

@@ -6,9 +6,11 @@ A source is written as
 - ``generated``: a small corpus made by rule (:mod:`fairkd.text.generated`);
 - ``planted:RHO``: a corpus made by rule with a gender association of strength RHO in [-1, 1]
   (:mod:`fairkd.text.planted`);
-- a path to a MediaWiki dump (``.xml``, ``.xml.bz2``, ``.xml.gz``), to text (``.txt``, one document a line), to JSON
-  lines (``.jsonl``, ``.json``) or to Parquet (``.parquet``, one document a row), or to a folder of such files,
-  read in the order of their names with those of its sub-folders;
+- a path to a MediaWiki dump (``.xml``), to text (``.txt``, one document a line, or between the ``<doc …>`` and
+  ``</doc>`` of WikiExtractor), to JSON lines (``.jsonl``, ``.json``), each also packed (``.gz``, ``.bz2``, ``.xz``,
+  ``.zst``), to Parquet or Arrow (``.parquet``, ``.arrow``, one document a row), or to a folder of such files, read in
+  the order of their names with those of its sub-folders; what is in it and is not read is named;
+- a path to a folder that ``datasets`` wrote with ``save_to_disk``, of one split;
 - ``hub:REPO[:CONFIG[:SPLIT]]``: a data set of the Hugging Face hub, or a local folder in the hub's layout, read as a
   stream without running any code of it; SPLIT is ``train`` where it is not given.
 
@@ -18,20 +20,19 @@ larger than the memory.
 
 from __future__ import annotations
 
-import bz2
-import gzip
+import functools
 import importlib.util
-import json
 import re
-import zlib
-from collections.abc import Callable, Iterator, Sequence
+import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import IO, Any
-from xml.etree.ElementTree import ParseError, iterparse
+from typing import Any
 
+from fairkd.engine.messages import expanded, similar_path
 from fairkd.engine.store import REVISIONS, file_digest
-from fairkd.errors import InputError, nearest
+from fairkd.errors import InputError, nearest, shown
 from fairkd.text import planted
+from fairkd.text.readers import cell, endings, no_column, read_file, readable
 
 EMBEDDED_FILE = "test/test_data/enwiki-latest-pages-articles1.xml-p000000010p000030302-shortened.bz2"
 PACKAGED = ("embedded", "generated")
@@ -39,7 +40,7 @@ _ALLOWED = (
     "'embedded', 'generated', 'planted:RHO', 'hub:REPO[:CONFIG[:SPLIT]]', "
     "or a path to a file or folder of files ending in "
 )
-_Reader = Callable[[Path, str], Iterator[str]]
+_SAVED = ("state.json", "dataset_info.json")  # beside the .arrow files of a data set's save_to_disk
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 
 
@@ -60,18 +61,19 @@ def documents(source: str, *, column: str = "text") -> Iterator[str]:
     elif source.startswith(planted.PREFIX):
         yield from planted.planted_documents(planted.strength(source))
     elif source == "embedded":
-        yield from _read(embedded_file(), _dump, column)
+        yield from read_file(embedded_file(), column)
     elif source.startswith("hub:"):
         yield from _hub(source, column)
     else:
         for path in files(source):
-            yield from _read(path, _reader(path), column)
+            yield from read_file(path, column)
 
 
 def check_sources(sources: Sequence[str], *, column: str = "text") -> None:
     """Checks what can be checked without work: names, paths, suffixes, and the first document of each local source.
 
-    A hub id is checked for its form only, so that this never needs the network.
+    A hub id is checked for its form only, so that this never needs the network. What a folder holds and is not read is
+    said on standard error, once.
 
     Raises:
         InputError: a source that cannot be used, or none at all.
@@ -81,16 +83,41 @@ def check_sources(sources: Sequence[str], *, column: str = "text") -> None:
     for source in sources:
         if source == "embedded":
             embedded_file()
-        elif source.startswith(planted.PREFIX):
-            planted.strength(source)
-        elif source in PACKAGED:
-            continue
-        elif source.startswith("hub:"):
-            if _hub_folder(hub_parts(source)[0]):
+        elif not is_path(source):
+            check_name(source, Path(source))
+            if source.startswith("hub:") and _hub_folder(hub_parts(source)[0]):
                 next(documents(source, column=column), None)
         else:
-            path = files(source)[0]
-            next(_read(path, _reader(path), column), None)
+            next(read_file(files(source)[0], column), None)
+            if notes := unread(source):
+                _say(f"corpus {source!r}: {'; '.join(notes)}")
+
+
+def check_name(source: str, path: Path) -> None:
+    """Checks the form of a source: the strength of planted text, the parts of a hub id, a path that exists.
+
+    Args:
+        source: see the module's docstring.
+        path: where it lies, if it is a path.
+
+    Raises:
+        InputError: it cannot be used; says what is allowed, and the nearest name.
+    """
+    if source in PACKAGED:
+        return
+    if source.startswith(planted.PREFIX):
+        planted.strength(source)
+    elif source.startswith("hub:"):
+        hub_parts(source)
+    elif not source:
+        raise InputError(f"corpus '' names nothing; allowed: {_allowed()}")
+    elif not _exists(path):
+        kind, colon, rest = source.partition(":")
+        hint = nearest(source, (*PACKAGED, "planted:0.5"))
+        if colon and (near := nearest(kind, ("hub", "planted"))):
+            hint = near.replace("'?", f":{rest}'?")
+        hint = hint or similar_path(path)
+        raise InputError(f"corpus {shown(source)} does not exist (looked for {path}); allowed: {_allowed()}.{hint}")
 
 
 def fingerprint(source: str) -> dict[str, Any]:
@@ -110,7 +137,7 @@ def fingerprint(source: str) -> dict[str, Any]:
             return {"source": source}
         base, found = folder, _visible_files(folder)
     else:
-        path, found = Path(source).expanduser(), files(source)
+        path, found = expanded(source), files(source)
         base = path if path.is_dir() else path.parent
     stats = [(path.relative_to(base).as_posix(), path.stat()) for path in found]
     return {"source": source, "files": [[name, stat.st_size, stat.st_mtime_ns] for name, stat in stats]}
@@ -138,33 +165,96 @@ def embedded_file() -> Path:
 
 
 def files(source: str) -> list[Path]:
-    """The files of a path source: the file itself, or those of a folder with a known suffix, sorted, recursive.
+    """The files of a path source: the file itself, or those of a folder with a known ending, sorted, recursive.
 
     Hidden files and folders are passed over.
 
     Raises:
-        InputError: the path does not exist, has an unknown suffix, or is a folder without a usable file.
+        InputError: the path does not exist, has an unknown ending, is a folder without a usable file, or holds the
+            splits of a data set as ``save_to_disk`` writes them.
     """
-    path = Path(source).expanduser()
-    if not source:
-        raise InputError(f"corpus '' names nothing; allowed: {_allowed()}")
-    if path.is_dir():
-        found = [p for p in _visible_files(path) if _suffix(p)]
-        if not found:
-            raise InputError(f"corpus folder {source!r} holds no file ending in {_suffixes()}")
-        return found
-    if not path.exists():
-        siblings = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
-        hint = nearest(source, (*PACKAGED, "planted:0.5")) or nearest(path.name, siblings)
-        raise InputError(f"corpus {source!r} does not exist (looked for {path}); allowed: {_allowed()}.{hint}")
-    if not _suffix(path):
-        raise InputError(f"corpus {source!r}: {path.name!r} has an unknown suffix; known are {_suffixes()}")
-    return [path]
+    path = expanded(source)
+    check_name(source, path)
+    if not path.is_dir():
+        if not readable(path):
+            raise InputError(f"corpus {source!r}: {path.name!r} has an unknown ending; known are {endings()}")
+        return [path]
+    visible = _visible_files(path)
+    _check_saved(path, visible)
+    found = [p for p in visible if readable(p) and not _of_saved(p)]
+    if not found:
+        there = "; ".join(unread(source)) or "it is empty"
+        raise InputError(f"corpus folder {source!r} holds no file ending in {endings()}: {there}")
+    return found
+
+
+def unread(source: str) -> list[str]:
+    """What a folder holds and :func:`files` passes over, in words: other files, links to folders, parts that lack.
+
+    Empty for a source that is no folder.
+    """
+    folder = expanded(source)
+    if not is_path(source) or not folder.is_dir():
+        return []
+    visible = _visible_files(folder)
+    linked = [p for p in folder.rglob("*") if p.is_symlink() and not p.is_file() and not _hidden(p, folder)]
+    others = [p for p in [*visible, *linked] if not readable(p) or p in linked]
+    notes = []
+    if others:
+        names = [p.relative_to(folder).as_posix() for p in sorted(others)]
+        more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+        notes.append(f"not read: {', '.join(names[:5])}{more} (known endings are {endings()})")
+    return notes + _incomplete([p for p in visible if readable(p)])
+
+
+def _incomplete(found: list[Path]) -> list[str]:
+    """Files whose names speak of more parts than there are, such as train-00000-of-00041.parquet."""
+    parts: dict[tuple[Path, str, int], int] = {}
+    for path in found:
+        if match := re.fullmatch(r"(.*)-\d+-of-(\d+)(-[0-9a-f]+)?\.[a-z]+", path.name):
+            key = path.parent, match[1], int(match[2])
+            parts[key] = parts.get(key, 0) + 1
+    return [
+        f"{n} of the {total} parts of {(folder / name).name}"
+        for (folder, name, total), n in parts.items()
+        if n != total
+    ]
+
+
+def _check_saved(folder: Path, found: list[Path]) -> None:
+    for path in found:
+        if path.name == "dataset_dict.json":
+            splits = sorted(p.parent.name for p in found if p.name == _SAVED[0] and p.parent.parent == path.parent)
+            raise InputError(
+                f"corpus folder {str(folder)!r}: {path.parent} holds the splits of a data set, as save_to_disk writes "
+                f"them; name one, such as {str(path.parent / (splits[0] if splits else 'train'))!r} "
+                f"(there are {', '.join(splits) or 'none'})"
+            )
+
+
+def _of_saved(path: Path) -> bool:
+    """Whether a file describes a saved data set, and is none of its documents."""
+    return path.name in _SAVED and all((path.parent / name).is_file() for name in _SAVED)
 
 
 def _visible_files(folder: Path) -> list[Path]:
-    found = sorted(path for path in folder.rglob("*") if path.is_file())
-    return [p for p in found if not any(part.startswith(".") for part in p.relative_to(folder).parts)]
+    return sorted(path for path in folder.rglob("*") if path.is_file() and not _hidden(path, folder))
+
+
+def _hidden(path: Path, folder: Path) -> bool:
+    return any(part.startswith(".") for part in path.relative_to(folder).parts)
+
+
+@functools.cache  # once a process: a notebook and the training after it look at the same folder
+def _say(note: str) -> None:
+    print(note, file=sys.stderr, flush=True)
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # a name that is too long, say
+        return False
 
 
 def hub_parts(source: str) -> tuple[str, str | None, str]:
@@ -184,112 +274,26 @@ def hub_parts(source: str) -> tuple[str, str | None, str]:
     return repo, (rest[0] or None) if rest else None, (rest[1] if len(rest) == 2 else "") or "train"
 
 
-def _read(path: Path, reader: _Reader, column: str) -> Iterator[str]:
-    try:
-        yield from reader(path, column)
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror or error}") from error
-
-
 def _hub_folder(repo: str) -> Path | None:
-    folder = Path(repo).expanduser()
+    folder = expanded(repo)
     return folder if repo and folder.is_dir() else None
-
-
-def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Line numbers (from 1) and lines of a UTF-8 file, without line ends and without a byte-order mark."""
-    offset = 0
-    with path.open("rb") as file:
-        for number, raw in enumerate(file, 1):
-            if b"\0" in raw:
-                raise InputError(f"{path} is not text: a zero byte at byte {offset + raw.index(0)}")
-            try:
-                line = raw.decode("utf-8")
-            except UnicodeDecodeError as error:
-                raise InputError(
-                    f"{path} is not UTF-8 text: {error.reason} at byte {offset + error.start} (line {number}); "
-                    "convert it to UTF-8"
-                ) from error
-            offset += len(raw)
-            yield number, line.removeprefix("\ufeff").rstrip("\r\n")
-
-
-def _text(path: Path, column: str) -> Iterator[str]:
-    yield from (line for _, line in _lines(path) if line.strip())
-
-
-def _json_lines(path: Path, column: str) -> Iterator[str]:
-    for number, line in _lines(path):
-        if not line.strip():
-            continue
-        where = f"{path}, line {number}"
-        try:
-            row = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise InputError(f"{where}: not JSON ({error}); one object a line is expected") from error
-        if not isinstance(row, dict):
-            raise InputError(f"{where}: expected an object such as {{{column!r}: …}}, not {type(row).__name__}")
-        yield from _cell(row, column, where)
-
-
-def _parquet(path: Path, column: str) -> Iterator[str]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        with pq.ParquetFile(path) as file:
-            schema = file.schema_arrow
-            if column not in schema.names:
-                raise _no_column(str(path), column, schema.names)
-            kind = schema.field(column).type
-            if not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)):
-                raise InputError(f"{path}: column {column!r} holds {kind}, not text")
-            for batch in file.iter_batches(batch_size=1000, columns=[column]):
-                yield from (text for text in batch.column(0).to_pylist() if text)
-    except pa.ArrowInvalid as error:
-        raise InputError(f"{path} is not a readable Parquet file: {error}") from error
-
-
-def _dump(path: Path, column: str) -> Iterator[str]:
-    """Articles of a MediaWiki dump as prose; redirects, other namespaces and pages without prose are left out."""
-    from fairkd.text.wikitext import prose
-
-    openers: dict[str, Callable[..., Any]] = {".bz2": bz2.open, ".gz": gzip.open}
-    try:
-        with openers.get(path.suffix.lower(), open)(path, "rb") as file:
-            yield from filter(None, map(prose, _pages(file, path)))
-    except ParseError as error:
-        raise InputError(f"{path} is not a complete MediaWiki dump: {error} in its XML") from error
-    except (EOFError, zlib.error) as error:
-        raise InputError(f"{path} cannot be unpacked: {error}") from error
-
-
-def _pages(file: IO[bytes], path: Path) -> Iterator[str]:
-    """Source of each page of the main namespace."""
-    events = iterparse(file, events=("start", "end"))
-    _, root = next(events)
-    if not re.fullmatch(r"\{http://www\.mediawiki\.org/xml/export-[^}]*\}mediawiki", root.tag):
-        raise InputError(f"{path} is not a MediaWiki dump: its XML begins with <{root.tag.split('}')[-1]}>")
-    space = root.tag.removesuffix("mediawiki")
-    for event, element in events:
-        if event == "end" and element.tag == f"{space}page":
-            if element.findtext(f"{space}ns", "0") == "0" and element.find(f"{space}redirect") is None:
-                yield element.findtext(f"{space}revision/{space}text") or ""
-            root.clear()  # forget what was read, or the tree would grow with the dump
 
 
 def _hub(source: str, column: str) -> Iterator[str]:
     import datasets
 
     repo, config, split = hub_parts(source)
+    folder = _hub_folder(repo)
+    if folder and any((folder / name).is_file() for name in ("dataset_dict.json", _SAVED[0])):
+        raise InputError(f"corpus {source!r}: save_to_disk wrote this folder; name it without 'hub:', as {repo!r}")
     try:
-        rows = datasets.load_dataset(str(_hub_folder(repo) or repo), config, split=split, streaming=True)
+        rows = datasets.load_dataset(str(folder or repo), config, split=split, streaming=True)
         if rows.column_names:  # not known for every format before the first row
             if column not in rows.column_names:
-                raise _no_column(source, column, rows.column_names)
+                raise no_column(source, column, rows.column_names)
             rows = rows.select_columns([column])
         for number, row in enumerate(rows):
-            yield from _cell(row, column, f"{source}, row {number}")
+            yield from cell(row, column, f"{source}, row {number}")
     except InputError:
         raise
     except Exception as error:  # the hub client raises errors of many libraries
@@ -301,46 +305,5 @@ def _hub(source: str, column: str) -> Iterator[str]:
         ) from error
 
 
-def _cell(row: dict[str, Any], column: str, where: str) -> Iterator[str]:
-    """The text of one row, if it has any."""
-    if column not in row:
-        raise _no_column(where, column, row)
-    text = row[column]
-    if text is not None and not isinstance(text, str):
-        raise InputError(f"{where}: column {column!r} holds {type(text).__name__}, not text")
-    if text:
-        yield text.encode("utf-8", "replace").decode("utf-8")  # JSON can hold halves of characters
-
-
-def _no_column(where: str, column: str, present: Any) -> InputError:
-    names = list(present)
-    return InputError(f"{where}: no column {column!r}; it has {names}.{nearest(column, names)}")
-
-
-_READERS: dict[str, _Reader] = {
-    ".txt": _text,
-    ".jsonl": _json_lines,
-    ".json": _json_lines,
-    ".parquet": _parquet,
-    ".xml": _dump,
-    ".xml.bz2": _dump,
-    ".xml.gz": _dump,
-}
-
-
-def _suffix(path: Path) -> str | None:
-    return next((suffix for suffix in _READERS if path.name.lower().endswith(suffix)), None)
-
-
-def _suffixes() -> str:
-    return ", ".join(_READERS)
-
-
 def _allowed() -> str:
-    return _ALLOWED + _suffixes()
-
-
-def _reader(path: Path) -> _Reader:
-    suffix = _suffix(path)
-    assert suffix is not None, path
-    return _READERS[suffix]
+    return _ALLOWED + endings()

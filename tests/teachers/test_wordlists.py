@@ -59,7 +59,7 @@ def test_a_file_is_read_in_its_order(tmp_path) -> None:
     [
         ("female: [she]\nmale: [he]\nstereotypes: [cook]", r"line 3 of words.yaml: unknown key 'stereotypes'.*'stereo"),
         ("female: [she]\nmale: [he]", r"lacks stereotype"),
-        ("female: [she]\nfemale: [her]", r"line 2 of words.yaml: the key 'female' stands twice"),
+        ("female: [she]\nfemale: [her]", r"the key 'female' stands twice, in lines 1 and 2"),
         ("female: [she]\nmale: []\nstereotype: [cook]", r"line 2 of words.yaml: male must be a list of at least one"),
         ("female: she\nmale: [he]\nstereotype: [cook]", r"line 1 of words.yaml: female must be a list"),
         ("female: [she]\nmale: [he, 3]\nstereotype: [cook]", r"line 2 of words.yaml: '3' in male is no text"),
@@ -72,11 +72,21 @@ def test_a_file_is_read_in_its_order(tmp_path) -> None:
         ("- she", r"must hold the lists female, male, stereotype"),
         ("", r"must hold the lists"),
         ("female: [she", r"words.yaml is not a YAML file"),
+        ("[" * 5000, r"words.yaml is not a YAML file: it is nested too deep"),
+        ("female: &a [*a]\nmale: [he]", r"words.yaml is not a YAML file: line 1: it is nested too deep"),
+        ("? [a]\n: [b]", r"line 1 of words.yaml: unknown key ''"),
+        ("female: [she]\n\0", r"words.yaml is not a YAML file: unacceptable character"),
     ],
 )
 def test_a_wrong_file_is_refused_with_its_line(tmp_path, text: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
         read_words(written(tmp_path, text))
+
+
+def test_a_file_that_is_not_utf8_is_refused(tmp_path) -> None:
+    (tmp_path / "words.yaml").write_bytes("female: [sie, ihr, Größe]".encode("latin-1"))
+    with pytest.raises(InputError, match=r"words.yaml is not a YAML file: not UTF-8 text \(.* at byte 21\)"):
+        read_words(tmp_path / "words.yaml")
 
 
 def test_a_file_that_is_not_there_is_refused_with_the_nearest_name(tmp_path) -> None:

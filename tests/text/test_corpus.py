@@ -421,3 +421,13 @@ def test_wrong_source_is_found_before_any_work(tmp_path: Path, monkeypatch) -> N
     monkeypatch.setattr(module, "documents", lambda *args, **kwargs: pytest.fail("work was begun"))
     with pytest.raises(InputError, match="'generate' does not exist"):
         make(tmp_path, ["generated", "generate"])
+
+
+def test_the_manifest_names_what_a_folder_holds_beside_the_corpus(tmp_path: Path) -> None:
+    folder = tmp_path / "texts"
+    folder.mkdir()
+    text_file(folder / "a.txt", TEXTS[:40])
+    assert make(tmp_path, [str(folder)], heldout_fraction=0.2).manifest["not_read"] == []
+    (folder / "wiki_00").write_text("x")
+    (note,) = make(tmp_path / "again", [str(folder)], heldout_fraction=0.2).manifest["not_read"]
+    assert note.startswith("not read: wiki_00 ")

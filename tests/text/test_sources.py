@@ -3,6 +3,7 @@
 import bz2
 import gzip
 import json
+import lzma
 import os
 import re
 import subprocess
@@ -279,7 +280,7 @@ def test_malformed_hub_source_is_refused(source: str) -> None:
         ("a.xml.bz2", bz2.compress(dump(*PAGES))[:-20], r"a\.xml\.bz2 cannot be unpacked: .*end-of-stream"),
         ("a.xml.bz2", b"no bz2 at all", r"a\.xml\.bz2 cannot be read: Invalid data stream"),
         ("a.xml.gz", b"no gzip at all", r"a\.xml\.gz cannot be read: Not a gzipped file"),
-        ("a.doc", b"x", r"'a\.doc' has an unknown suffix; known are \.txt, \.jsonl"),
+        ("a.doc", b"x", r"'a\.doc' has an unknown ending; known are \.txt, \.jsonl"),
     ],
 )
 def test_unreadable_file_is_named_with_the_place(tmp_path: Path, name: str, content, message: str) -> None:
@@ -334,3 +335,170 @@ def test_fingerprint_changes_with_a_files_content_and_names(tmp_path: Path) -> N
 def test_sources_load_neither_gensim_nor_datasets_before_they_are_needed() -> None:
     code = "import sys, fairkd.text.corpus; print(sorted({'gensim', 'datasets', 'transformers'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
+
+
+def zst(data: bytes) -> bytes:
+    file = pa.BufferOutputStream()
+    with pa.CompressedOutputStream(file, "zstd") as packed:
+        packed.write(data)
+    return file.getvalue().to_pybytes()
+
+
+PACK = {".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress, ".zst": zst}
+ROW = b'{"text": "one\\ntwo"}\n'
+CONTENT = {
+    ".txt": (b"one line\n\nanother line\n", ["one line", "another line"]),
+    ".jsonl": (ROW, ["one\ntwo"]),
+    ".json": (ROW, ["one\ntwo"]),
+    ".xml": (dump(PAGES[-1]), ["The second article of this dump has one sentence."]),
+}
+
+
+@pytest.mark.parametrize("packed", ["", *PACK, ".GZ"])
+@pytest.mark.parametrize("kind", CONTENT)
+def test_files_are_read_packed_or_not(tmp_path: Path, kind: str, packed: str) -> None:
+    content, expected = CONTENT[kind]
+    path = write(tmp_path / f"a{kind}{packed}", PACK.get(packed.lower(), bytes)(content))
+    assert read(path) == expected
+    assert read(tmp_path) == expected
+    check_sources([path, str(tmp_path)])
+
+
+@pytest.mark.parametrize("packed", PACK)
+def test_a_packed_file_that_breaks_off_or_is_none_is_named(tmp_path: Path, packed: str) -> None:
+    content = PACK[packed]("".join(f"line {number} of a text\n" for number in range(5000)).encode())
+    for broken in (content[: len(content) // 2], b"no such thing at all"):
+        path = write(tmp_path / f"a.txt{packed}", broken)
+        with pytest.raises(InputError, match=rf"a\.txt\{packed} cannot be (unpacked|read): "):
+            read(path)
+
+
+def test_several_packed_streams_in_one_file_are_read_to_the_end(tmp_path: Path) -> None:
+    for packed, pack in PACK.items():
+        assert read(write(tmp_path / f"a.txt{packed}", pack(b"one\n") + pack(b"two\n"))) == ["one", "two"]
+
+
+def test_part_of_a_dump_is_known_by_its_name(tmp_path: Path) -> None:
+    name = "enwiki-20231101-pages-articles1.xml-p1p41242.bz2"
+    assert read(write(tmp_path / name, bz2.compress(dump(PAGES[-1])))) == CONTENT[".xml"][1]
+    assert read(tmp_path) == CONTENT[".xml"][1]
+
+
+@pytest.mark.parametrize("kind", [pa.string(), pa.large_string(), pa.string_view()])
+def test_parquet_and_arrow_may_hold_texts_as_categories(tmp_path: Path, kind: pa.DataType) -> None:
+    texts = pa.array(["one", "two", None, "", "one"], kind)
+    columns = {"text": texts, "number": range(5)}
+    if kind != pa.string_view():  # pyarrow makes no categories of views
+        columns["text"] = texts.dictionary_encode()
+        assert pa.types.is_dictionary(columns["text"].type)
+    table = pa.table(columns)
+    pq.write_table(table, tmp_path / "a.parquet")
+    with pa.OSFile(str(tmp_path / "a.arrow"), "wb") as file, pa.ipc.new_stream(file, table.schema) as writer:
+        writer.write_table(table)
+    with pa.OSFile(str(tmp_path / "b.arrow"), "wb") as file, pa.ipc.new_file(file, table.schema) as writer:
+        writer.write_table(table)
+    for name in ("a.parquet", "a.arrow", "b.arrow"):
+        assert read(tmp_path / name) == ["one", "two", "one"], name
+        with pytest.raises(InputError, match=rf"{name}: column 'number' holds int64, not text"):
+            read(tmp_path / name, "number")
+        with pytest.raises(InputError, match=rf"{name}: no column 'txt'; .*Did you mean 'text'"):
+            read(tmp_path / name, "txt")
+
+
+def test_two_columns_of_one_name_are_refused(tmp_path: Path) -> None:
+    pq.write_table(pa.table([["a"], ["b"]], names=["text", "text"]), tmp_path / "a.parquet")
+    with pytest.raises(InputError, match=r"a\.parquet: two columns are named 'text'"):
+        read(tmp_path / "a.parquet")
+
+
+def test_text_that_is_not_utf8_in_parquet_is_refused(tmp_path: Path) -> None:
+    texts = pa.Array.from_buffers(pa.string(), 1, [None, pa.py_buffer(b"\0\0\0\0\2\0\0\0"), pa.py_buffer(b"\xff\xfe")])
+    pq.write_table(pa.table({"text": texts}), tmp_path / "a.parquet")
+    with pytest.raises(InputError, match=r"a\.parquet is not a readable Parquet file: .*UTF8"):
+        read(tmp_path / "a.parquet")
+
+
+def test_marks_of_the_extractor_separate_documents(tmp_path: Path) -> None:
+    text = '<doc id="1" url="u" title="A > B">\nAda\n\nShe wrote much.\n\n</doc>\n<doc>\nBob\n</doc>\n'
+    text += '<doc id="3">\n</doc>\nalone\n'
+    assert read(write(tmp_path / "a.txt", text)) == ["Ada\nShe wrote much.", "Bob", "alone"]
+    assert read(write(tmp_path / "a.txt", "a <doc> within a line\n<docs>\n")) == ["a <doc> within a line", "<docs>"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('<doc id="1">\nAda\n', r"a\.txt, line 1: this <doc …> has no </doc>; the file breaks off"),
+        ("one\n</doc>\n", r"a\.txt, line 2: '</doc>' lacks its other half"),
+        ('<doc id="1">\nAda\n<doc id="2">\n</doc>', r"a\.txt, line 3: '<doc id=\"2\">' lacks its other half"),
+    ],
+)
+def test_marks_of_the_extractor_that_do_not_alternate_are_named(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        read(write(tmp_path / "a.txt", text))
+
+
+def test_what_a_folder_holds_and_is_not_read_is_named_once(tmp_path: Path, capsys) -> None:
+    for name in ("a.txt", "b/c.txt.gz"):
+        write(tmp_path / name, PACK[".gz"](b"x\n") if name.endswith("gz") else "x\n")
+    assert sources.unread(str(tmp_path)) == []
+    for name in ("README.md", "b/wiki_00", "b/d.txt.zip", "b/e.parquet.gz", ".git/config"):
+        write(tmp_path / name, "x")
+    (tmp_path / "linked").symlink_to(tmp_path / "b")
+    (tmp_path / "gone.txt").symlink_to(tmp_path / "nothing")
+    assert read(tmp_path) == ["x", "x"]
+    (note,) = sources.unread(str(tmp_path))
+    assert note.startswith("not read: README.md, b/d.txt.zip, b/e.parquet.gz, b/wiki_00, gone.txt and 1 more (known")
+    for _ in range(2):
+        check_sources([str(tmp_path)])
+    assert capsys.readouterr().err == f"corpus {str(tmp_path)!r}: {note}\n"
+
+
+def test_a_folder_with_nothing_to_read_names_what_it_holds(tmp_path: Path) -> None:
+    write(tmp_path / "wiki_00", "x")
+    with pytest.raises(InputError, match=r"holds no file ending in \.txt.*: not read: wiki_00"):
+        read(tmp_path)
+
+
+def test_parts_that_lack_are_named(tmp_path: Path) -> None:
+    for number in range(2):
+        pq.write_table(pa.table({"text": ["one"]}), tmp_path / f"train-0000{number}-of-00003.parquet")
+        pq.write_table(pa.table({"text": ["one"]}), tmp_path / f"test-0000{number}-of-00002-0123abcd.parquet")
+    assert sources.unread(str(tmp_path)) == ["2 of the 3 parts of train"]
+
+
+def test_a_folder_of_save_to_disk_is_read(tmp_path: Path) -> None:
+    from datasets import Dataset, DatasetDict
+
+    texts = [f"text {number}" for number in range(7)]
+    Dataset.from_dict({"text": texts}).save_to_disk(tmp_path / "one", num_shards=3)
+    assert read(tmp_path / "one") == texts
+    assert sources.unread(str(tmp_path / "one")) == []
+    check_sources([str(tmp_path / "one")])
+    with pytest.raises(InputError, match=r"no column 'txt'; it has \['text'\]"):
+        read(tmp_path / "one", "txt")
+    parts = {"train": Dataset.from_dict({"text": texts}), "test": Dataset.from_dict({"text": ["no"]})}
+    DatasetDict(parts).save_to_disk(tmp_path / "two")
+    with pytest.raises(InputError, match=r"holds the splits of a data set.*name one.*\(there are test, train\)"):
+        read(tmp_path / "two")
+    assert read(tmp_path / "two" / "train") == texts
+    for name in ("one", "two"):
+        with pytest.raises(InputError, match=r"save_to_disk wrote this folder; name it without 'hub:'"):
+            read(f"hub:{tmp_path / name}")
+
+
+def test_a_saved_set_that_breaks_off_is_named(tmp_path: Path) -> None:
+    from datasets import Dataset
+
+    Dataset.from_dict({"text": ["some words of a text"] * 5000}).save_to_disk(tmp_path)
+    (path,) = tmp_path.glob("*.arrow")
+    content = path.read_bytes()
+    write(path, content[: len(content) // 2])
+    with pytest.raises(InputError, match=r"\.arrow (is not a readable Arrow file|cannot be read): "):
+        read(tmp_path)
+
+
+def test_an_encoding_that_xml_does_not_know_is_named(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.xml", b'<?xml version="1.0" encoding="klingon"?><mediawiki/>')
+    with pytest.raises(InputError, match=r"a\.xml is not a complete MediaWiki dump: .*klingon|unknown encoding"):
+        read(path)

@@ -1,0 +1,249 @@
+"""Whatever bytes a reader is given, it returns a value or raises an InputError: no other error.
+
+The bytes are of three kinds: any at all; text of the signs that mean something to the reader; and a sound file of which
+parts are cut out, doubled, moved or overwritten.
+"""
+
+import bz2
+import gzip
+import lzma
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fairkd.engine.recipe import read_list, read_mapping, read_names
+from fairkd.errors import InputError
+from fairkd.gender import SUFFIXES, read_pairs
+from fairkd.profile import PARAMETERS, Profile, project_root
+from fairkd.run.cli import with_parameters
+from fairkd.teachers.wordlists import LIST_NAMES, read_words
+from fairkd.text.readers import OPENERS, PACKABLE, READERS, read_file
+from fairkd.text.wikitext import prose
+
+examples = settings(max_examples=200, deadline=None)
+
+
+def outcome(call: Callable[..., Any], *arguments: Any) -> Any:
+    """What a reader returns, or the InputError that it raises; any other error goes on to the test."""
+    try:
+        return call(*arguments)
+    except InputError as error:
+        return error
+
+
+def text_of(signs: str, *words: str) -> st.SearchStrategy[bytes]:
+    """Text that is made of signs and words."""
+    parts = st.lists(st.one_of(st.sampled_from([*signs, *words]), st.text(max_size=3)), max_size=60)
+    return parts.map(lambda found: "".join(found).encode("utf-8", "replace"))
+
+
+@st.composite
+def damaged(draw: st.DrawFn, sound: bytes) -> bytes:
+    """A sound file with parts cut out, doubled, or overwritten, or without its end."""
+    data = sound
+    for _ in range(draw(st.integers(1, 4))):
+        start = draw(st.integers(0, len(data)))
+        end = min(len(data), start + draw(st.integers(0, 60)))
+        how = draw(st.sampled_from(["cut", "double", "write", "end"]))
+        middle = {"cut": b"", "double": data[start:end] * 2, "end": b""}.get(how)
+        if middle is None:
+            middle = draw(st.binary(min_size=end - start, max_size=end - start))
+        data = data[:start] + middle + (b"" if how == "end" else data[end:])
+    return data
+
+
+def any_bytes(sound: bytes, signs: str, *words: str) -> st.SearchStrategy[bytes]:
+    return st.one_of(st.binary(max_size=300), text_of(signs, *words), damaged(sound))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("any")
+
+
+# --- profiles --------------------------------------------------------------------------------------------------------
+
+TINY = (project_root() / PARAMETERS / "tiny.yaml").read_bytes()
+YAML = (":{}[],-#&*!|>'\"%@`?~=\n \t", "\n  ", ": ", "- ", "<<: ", "&a ", "*a", "!!int ", "!!timestamp ", "null", "1:9")
+NAMES = sorted(Profile.parameters())
+PROFILE = Profile.load("tiny")
+
+
+def plain(numbers: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    """Values of any kind that a notebook or YAML can hold, nested in one another."""
+    single = st.one_of(st.none(), st.booleans(), numbers, st.floats(), st.text(max_size=8), st.sampled_from(WORDS))
+    return st.recursive(
+        single, lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(single_key, inner)), max_leaves=8
+    )
+
+
+single_key = st.one_of(
+    st.sampled_from(["name", "layers", "losses", "mix", "teacher", "ce", "mlm"]), st.text(max_size=4)
+)
+WORDS = [
+    "None",
+    "true",
+    "[0, 1]",
+    "{ce: 1}",
+    "[" * 400,
+    "hub:",
+    "~x/y",
+    "planted:",
+    "full",
+    "ce",
+    "embedded",
+    "1e9",
+    "\ud800",
+    "x" * 5000,
+    "a\0b",
+]
+NUMBERS = st.one_of(
+    st.integers(), st.sampled_from([53, 400, -400, 4000, -4000]).map(lambda n: n // abs(n) * 16 ** abs(n))
+)
+
+
+@settings(examples, max_examples=400)
+@given(any_bytes(TINY, *YAML))
+def test_profile_files(folder, data):
+    path = folder / "profile.yaml"
+    path.write_bytes(data)
+    assert isinstance(outcome(Profile.load, path), Profile | InputError)
+
+
+@settings(examples, max_examples=600)
+@given(st.sampled_from(NAMES), plain(NUMBERS))
+def test_values_of_profiles(name, value):
+    found = outcome(lambda: PROFILE.changed(**{name: value}))
+    assert isinstance(found, Profile | InputError)
+    if isinstance(found, Profile):
+        yaml.safe_dump(found.values())
+
+
+@settings(examples, max_examples=400)
+@given(st.sampled_from(NAMES), st.one_of(st.text(), text_of(*YAML).map(bytes.decode), st.sampled_from(WORDS)))
+def test_values_of_the_command_line(name, text):
+    assert isinstance(outcome(with_parameters, PROFILE, [f"{name}={text}"]), Profile | InputError)
+    assert isinstance(outcome(with_parameters, PROFILE, [text]), Profile | InputError)
+
+
+@examples
+@given(st.one_of(st.text(), text_of(*YAML).map(bytes.decode), text_of(*YAML).map(lambda data: "[" + data.decode())))
+def test_lists_and_mappings_as_text(text):
+    for reader in (read_list, read_mapping, read_names):
+        with suppress(ValueError):  # pydantic makes it a problem of the parameter
+            reader(text)
+
+
+# --- words -----------------------------------------------------------------------------------------------------------
+
+
+@examples
+@given(st.sampled_from(SUFFIXES), any_bytes(b"female,male\r\nqueen,king\n- [aunt, uncle]\n", *YAML, ",", '"', "\0"))
+def test_gender_pairs(folder, suffix, data):
+    path = folder / f"pairs{suffix}"
+    path.write_bytes(data)
+    assert isinstance(outcome(read_pairs, path), list | InputError)
+
+
+@examples
+@given(any_bytes(b"female: [she]\nmale:\n- he\nstereotype: [cook, 'pilot']\n", *YAML, *LIST_NAMES))
+def test_word_lists(folder, data):
+    path = folder / "words.yaml"
+    path.write_bytes(data)
+    outcome(read_words, path)
+
+
+# --- corpora ---------------------------------------------------------------------------------------------------------
+
+DUMP = (
+    b'<mediawiki xmlns="http://www.mediawiki.org/xml/export-0.11/"><siteinfo><namespaces><namespace key="6">Datei'
+    b"</namespace></namespaces></siteinfo><page><ns>0</ns><revision><text>[[Datei:A.jpg|mini|Eine {{x}}]] She was here "
+    b"and there.&lt;br&gt;{| a |} He was, too, as one can see.</text></revision></page></mediawiki>"
+)
+TEXT = b'<doc id="1" url="u">\nT\n\nShe was here.\n</doc>\nA line of its own.\n'
+ROWS = b'{"text": "one\\ntwo"}\n{"text": null}\n{"n": 1, "text": "\\ud83d"}\n'
+
+
+def arrow(open_writer: Callable[[pa.BufferOutputStream, pa.Schema], Any]) -> bytes:
+    """A small file of texts, plain and as categories."""
+    texts = ["one", "two", None, "", "three"]
+    columns = {"text": pa.array(texts), "id": pa.array(range(5)), "body": pa.array(texts).dictionary_encode()}
+    table, file = pa.table(columns), pa.BufferOutputStream()
+    with open_writer(file, table.schema) as writer:
+        writer.write_table(table)
+    return file.getvalue().to_pybytes()
+
+
+def zst(data: bytes) -> bytes:
+    file = pa.BufferOutputStream()
+    with pa.CompressedOutputStream(file, "zstd") as packed:
+        packed.write(data)
+    return file.getvalue().to_pybytes()
+
+
+PACK = {".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress, ".zst": zst}
+SOUND = {".txt": [TEXT], ".jsonl": [ROWS], ".json": [ROWS], ".xml": [DUMP], ".parquet": [arrow(pq.ParquetWriter)]}
+SOUND[".arrow"] = [arrow(pa.ipc.new_stream), arrow(pa.ipc.new_file)]
+SIGNS = {
+    ".txt": ("<>/ \n\0", "<doc id=1>", "</doc>"),
+    ".xml": ("<>/&;!?[]'\" \n", "<mediawiki>", "<!DOCTYPE a [", "<page>"),
+}
+SIGNS |= dict.fromkeys([".jsonl", ".json"], ('{}[]":,0-\n', "text", "NaN", "1e999", "[" * 2000))
+
+
+def test_there_is_a_sound_file_of_each_kind():
+    assert set(SOUND) == set(READERS)
+    assert set(PACK) == set(OPENERS)
+
+
+@pytest.mark.parametrize("ending", READERS)
+@settings(examples, max_examples=300)
+@given(st.data(), st.sampled_from(["text", "body", "id"]))
+def test_corpus_files(folder, ending, data, column):
+    path = folder / f"a{ending}"
+    sound = data.draw(st.sampled_from(SOUND[ending]))
+    path.write_bytes(data.draw(any_bytes(sound, *SIGNS.get(ending, "PAR1"))))
+    assert isinstance(outcome(lambda: list(read_file(path, column))), list | InputError)
+
+
+@pytest.mark.parametrize("ending", [f"{kind}{packed}" for kind in PACKABLE for packed in OPENERS])
+@settings(examples, max_examples=50)
+@given(st.data())
+def test_packed_corpus_files(folder, ending, data):
+    path = folder / f"a{ending}"
+    kind, pack = f".{ending.split('.')[1]}", PACK[path.suffix]
+    packed = st.one_of(any_bytes(SOUND[kind][0], *SIGNS[kind]).map(pack), damaged(pack(SOUND[kind][0])), st.binary())
+    path.write_bytes(data.draw(packed))
+    assert isinstance(outcome(lambda: list(read_file(path, "text"))), list | InputError)
+
+
+@pytest.mark.parametrize("ending", [*READERS, *(f"{kind}{packed}" for kind in PACKABLE for packed in OPENERS)])
+def test_sound_files_are_read(folder, ending):
+    """The damaged ones come from files with documents in them."""
+    path = folder / f"a{ending}"
+    for sound in SOUND[f".{ending.split('.')[1]}"]:
+        path.write_bytes(PACK.get(path.suffix, bytes)(sound))
+        assert list(read_file(path, "text"))
+
+
+WIKI = (
+    *("{}[]|<>='*#:!&;-\n ", "{{", "}}", "[[", "]]", "{|", "|}", "[[Datei:", ".jpg|", "<ref>", "</ref>", "<nowiki>"),
+    *("{{convert|", "|to|", "{{snd}}", "{{frac|", "<br", "<math>", "</math>", "&lt;", "References"),
+)
+
+
+@settings(examples, max_examples=500)
+@given(
+    st.one_of(st.text(), text_of(*WIKI, "{{convert|", "|to|", "{{snd}}", "<br", "</math>", "<math>").map(bytes.decode))
+)
+def test_pages_of_wikis(page):
+    text = prose(page, {"6": "Datei", "-2": "Medium", "14": "Kategorie"})
+    assert not set(text) & set("\0\1\2") or set(page) & set("\0\1\2")
