@@ -17,6 +17,7 @@ import pandas as pd
 import torch
 
 from fairkd.arms import Arm, capacity_arms
+from fairkd.bias.unknown import unknown_line, unknown_sentences, unknown_words
 from fairkd.engine.provenance import environment
 from fairkd.errors import InputError, nearest
 from fairkd.glue.data import check_source
@@ -132,6 +133,9 @@ class Experiment:
             for arm, seed in itertools.product(arms, self.profile.seeds):
                 self.materials.student(arm, seed)
             return
+        tokenizer = self.materials.checkpoint.tokenizer
+        if unknown := unknown_line(unknown_words(tokenizer), unknown_sentences(tokenizer)):
+            self.warn(f"SEAT: {unknown}.")
         self.materials.train(arms)
 
     def sweep(self, parameter: str, values: Sequence[Any], *, arm: str = "mixup-xy") -> pd.DataFrame:
