@@ -18,6 +18,7 @@ import torch
 
 from fairkd.arms import Arm, capacity_arms
 from fairkd.bias.stimuli import LISTS, ROLES, TESTS, shared_words
+from fairkd.bias.unknown import unknown_line, unknown_sentences, unknown_words
 from fairkd.engine.provenance import environment
 from fairkd.errors import InputError, nearest
 from fairkd.frames import TESTED_WORDS
@@ -136,6 +137,9 @@ class Experiment:
             for arm, seed in itertools.product(arms, self.profile.seeds):
                 self.materials.student(arm, seed)
             return
+        tokenizer = self.materials.checkpoint.tokenizer
+        if unknown := unknown_line(unknown_words(tokenizer), unknown_sentences(tokenizer)):
+            self.warn(f"SEAT: {unknown}.")
         self.materials.train(arms)
 
     def sweep(self, parameter: str, values: Sequence[Any], *, arm: str = "mixup-xy") -> pd.DataFrame:

@@ -33,6 +33,7 @@ from fairkd.bias.association import (
 from fairkd.bias.encoding import check_pooling, encode, encode_each, load_encoder
 from fairkd.bias.poolings import POOLINGS
 from fairkd.bias.stimuli import LISTS, ROLES, TESTS, stimuli, words
+from fairkd.bias.unknown import unknown_sentences, unknown_words
 from fairkd.errors import InputError
 from fairkd.frames import SEAT_TABLE
 from fairkd.rng import numpy_generator
@@ -90,8 +91,8 @@ def measure(
         device: where to encode; the model is moved there and stays. None leaves it where it is.
 
     Raises:
-        InputError: as ``encode``, ``effect_size`` and ``p_value``, for a negative n_bootstrap, or a device that torch
-            does not have.
+        InputError: as ``encode``, ``effect_size`` and ``p_value``, for a negative n_bootstrap, a tokenizer that knows
+            no word of a list, or a device that torch does not have.
     """
     options: dict[str, Any] = {"n_samples": n_samples, "n_bootstrap": n_bootstrap, "seed": seed, "device": device}
     return measure_each(model, tokenizer, [pooling], **options)[pooling]
@@ -111,6 +112,7 @@ def measure_each(
     names = _check_poolings(poolings)
     if n_bootstrap < 0:
         raise InputError(f"n_bootstrap must be 0 or more, not {n_bootstrap}")
+    unknown_words(tokenizer)  # refuses a list of which it knows no word
     if device is not None:
         _move(model, device)
     distinct = list(dict.fromkeys(s for test in TESTS for part in stimuli(test).values() for s in part))
@@ -195,7 +197,9 @@ def measure_encoder(
         n_samples, n_bootstrap, seed, device: as for ``measure``.
 
     Returns:
-        Columns :data:`fairkd.frames.SEAT_TABLE`; six rows a pooling, in the order given.
+        Columns :data:`fairkd.frames.SEAT_TABLE`; six rows a pooling, in the order given. And ``unknown_words``: the
+        test's stimulus words that the tokenizer does not know, a list; and ``unknown_sentences``: how many of the
+        test's sentences hold something that it does not know.
 
     Raises:
         InputError: as ``load_encoder`` and ``measure``, or for no pooling at all.
@@ -204,7 +208,9 @@ def measure_encoder(
     encoder, tokens = load_encoder(model, tokenizer=tokenizer)
     options: dict[str, Any] = {"n_samples": n_samples, "n_bootstrap": n_bootstrap, "seed": seed, "device": device}
     measured = measure_each(encoder, tokens, names, **options)
-    return pd.concat([measured[name].table for name in names], ignore_index=True)[SEAT_TABLE]
+    table = pd.concat([measured[name].table for name in names], ignore_index=True)[SEAT_TABLE]
+    lost, sentences = unknown_words(tokens), unknown_sentences(tokens)
+    return table.assign(unknown_words=table["test"].map(lost), unknown_sentences=table["test"].map(sentences))
 
 
 def _check_poolings(poolings: str | Iterable[str]) -> list[str]:

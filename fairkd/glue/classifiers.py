@@ -10,7 +10,8 @@ from typing import Any
 import torch
 
 from fairkd.engine.digests import tokenizer_digest, weights_digest
-from fairkd.engine.loading import first_line, load_config, load_tokenizer, quiet, resolve
+from fairkd.engine.limits import Limits, cls_position, limits_of
+from fairkd.engine.loading import load_config, load_pretrained, load_tokenizer, resolve
 from fairkd.engine.store import Store
 from fairkd.errors import InputError
 from fairkd.glue.tasks import Task
@@ -18,6 +19,7 @@ from fairkd.rng import global_randomness_kept
 
 HEADS = {"classifier", "pre_classifier", "pooler", "score"}
 """Modules that a checkpoint may lack: they are new in every fine-tuning."""
+_READ = "BERT, DistilBERT, RoBERTa, ELECTRA, ALBERT, MPNet, DeBERTa and others that are read at a [CLS] token in front"
 
 
 @dataclass(frozen=True)
@@ -27,12 +29,14 @@ class Encoder:
     Attributes:
         source: a folder or a hub id.
         pretrained: False takes its shape only and starts from random weights (a baseline).
+        limits: what it can read; None where its weights have not been read yet (a student of the store).
     """
 
     source: str
     tokenizer: Any
     digest: str
     pretrained: bool = True
+    limits: Limits | None = None
 
     @cached_property
     def tokenizer_digest(self) -> str:
@@ -52,18 +56,37 @@ def open_encoder(
         pretrained: see :class:`Encoder`.
 
     Raises:
-        InputError: no such checkpoint, no tokenizer, weights that are missing or not in safetensors.
+        InputError: no such checkpoint, no tokenizer, a kind of model that has no classifier which reads a [CLS] token
+            in front, weights that are missing or not in safetensors.
     """
-    source = resolve(name_or_path)
+    source, limits = resolve(name_or_path), None
+    config = load_config(source)
     tokenizer = tokenizer or load_tokenizer(source)
+    _check_kind(source, config, tokenizer)
     if not pretrained:
-        config = load_config(source).to_dict() | {"transformers_version": "", "_name_or_path": ""}
-        digest = Store.key("shape", config)
+        digest = Store.key("shape", config.to_dict() | {"transformers_version": "", "_name_or_path": ""})
     if digest is None:
         with global_randomness_kept():
             torch.manual_seed(0)  # a checkpoint without a pooler gets a random one, which must not change the digest
-            digest = weights_digest(load_model(source, {}).base_model)
-    return Encoder(source, tokenizer, digest, pretrained)
+            encoder = load_model(source, {}).base_model
+        digest, limits = weights_digest(encoder), limits_of(encoder)
+    return Encoder(source, tokenizer, digest, pretrained, limits)
+
+
+def _check_kind(source: str, config: Any, tokenizer: Any) -> None:
+    """Raises InputError for a model that cannot be fine-tuned here, before its weights are read."""
+    from transformers import MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING
+
+    lacks = {
+        "transformers has no classifier for it": type(config) not in MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING,
+        "its tokenizer puts no [CLS] token in front": cls_position(tokenizer) != 0,
+        "its tokenizer has no padding token": tokenizer.pad_token_id is None,
+    }
+    if found := [why for why, so in lacks.items() if so]:
+        raise InputError(
+            f"{source!r} is a {config.model_type!r} model: {found[0]}; fine-tuning takes {_READ}, with their own "
+            "tokenizers"
+        )
 
 
 def classifier(encoder: Encoder, task: Task) -> Any:
@@ -92,20 +115,17 @@ def load_model(source: str, options: dict[str, Any]) -> Any:
     config = load_config(source)
     for name, value in options.items():
         setattr(config, name, value)
-    with quiet():
-        try:
-            model, info = AutoModelForSequenceClassification.from_pretrained(
-                source,
-                config=config,
-                dtype=torch.float32,
-                use_safetensors=True,
-                trust_remote_code=False,
-                output_loading_info=True,
-            )
-        except Exception as error:  # whatever a foreign file raises: it cannot be loaded
-            raise InputError(f"cannot load a model for classification from {source!r}: {first_line(error)}") from error
-    missing = sorted(name for name in info["missing_keys"] if not HEADS & set(name.split(".")))
-    if missing:
-        shown = ", ".join(missing[:3]) + (", …" if len(missing) > 3 else "")
-        raise InputError(f"{source!r} lacks {len(missing)} weights of its encoder ({shown}); they would be random")
+    model, report = load_pretrained(AutoModelForSequenceClassification, source, config, new=HEADS)
+    _renew_head(model, set(report["missing_keys"]))
     return model
+
+
+@torch.no_grad()
+def _renew_head(model: Any, new: set[str]) -> None:
+    """Gives the head of a checkpoint that was fine-tuned before random weights, as a head has that it lacks."""
+    for name, module in model.named_modules():
+        old = name.split(".")[0] in HEADS - {"pooler"} and f"{name}.weight" not in new
+        if old and isinstance(module, torch.nn.Linear):
+            module.weight.normal_(0, getattr(model.config, "initializer_range", 0.02))
+            if module.bias is not None:
+                module.bias.zero_()

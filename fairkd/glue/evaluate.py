@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -11,12 +12,15 @@ import torch
 from fairkd.engine.loading import first_line
 from fairkd.engine.store import Store
 from fairkd.errors import InputError
-from fairkd.glue.classifiers import open_encoder
-from fairkd.glue.data import check_source, load_task
+from fairkd.glue.classifiers import Encoder, open_encoder
+from fairkd.glue.data import TaskData, check_source, load_task
 from fairkd.glue.finetune import Run, check_device
 from fairkd.glue.recipe import GlueRecipe
 from fairkd.glue.tasks import TASKS, find_tasks, headline
 from fairkd.glue.workers import Workers
+
+UNKNOWN = 0.05
+"""Share of unknown tokens from which on it is said: more of a text is lost than names and signs."""
 
 
 def evaluate_glue(
@@ -44,21 +48,26 @@ def evaluate_glue(
         failed the reason.
 
     Raises:
-        InputError: before anything is trained, for a model, task or source that cannot be used.
+        InputError: before anything is trained, for a model, task or source that cannot be used, or a tokenizer of
+            another vocabulary.
     """
     chosen, folder = find_tasks(tasks), Path(source).expanduser()
     check_source(source, chosen, folder=folder)
     check_device(device)
     encoder, rows, failures = open_encoder(model), [], {}
+    found: dict[str, TaskData] = {}
+    for task in chosen:
+        try:
+            found[task.name] = load_task(task, source, folder=folder)
+        except InputError as error:  # the other tasks may be in order
+            failures[task.name] = first_line(error)
+    _check_reading(encoder, recipe, found.values())
     with Workers(store) as workers:
-        runs: dict[tuple[str, int], Callable[[], Path]] = {}
-        for task in chosen:
-            try:
-                data = load_task(task, source, folder=folder)
-            except InputError as error:  # the other tasks may be in order
-                failures[task.name] = first_line(error)
-                continue
-            runs |= {(task.name, seed): workers.start(Run(encoder, data, recipe, seed, device)) for seed in seeds}
+        runs: dict[tuple[str, int], Callable[[], Path]] = {
+            (name, seed): workers.start(Run(encoder, data, recipe, seed, device))
+            for name, data in found.items()
+            for seed in seeds
+        }
         for (name, seed), result in runs.items():
             try:
                 scored = Store.manifest(result())["scores"]
@@ -70,3 +79,21 @@ def evaluate_glue(
                 both = scores | {"headline": headline(TASKS[name], scores)}
                 rows += [row | {"metric": metric, "value": value} for metric, value in both.items()]
     return pd.DataFrame(rows, columns=["task", "split", "seed", "metric", "value"]), failures
+
+
+def _check_reading(encoder: Encoder, recipe: GlueRecipe, found: Iterable[TaskData]) -> None:
+    """Raises InputError where the encoder cannot read the development examples; says on standard error what is cut."""
+    from fairkd.glue.trainer import tokenised
+
+    assert encoder.limits is not None  # open_encoder has read the weights
+    tokenizer, longest = encoder.tokenizer, encoder.limits.cut(recipe.max_length)
+    if longest < recipe.max_length:
+        say = f"examples are cut at {longest} tokens, all that the encoder reads, and not at {recipe.max_length}"
+        print(f"fairkd: {say}", file=sys.stderr)
+    for data in found:
+        splits = [tokenised(split, data.task, tokenizer, longest, encoder.limits) for split in data.dev.values()]
+        tokens = [token for rows in splits for row in rows for token in row["input_ids"]]
+        unknown = tokens.count(tokenizer.unk_token_id) / len(tokens)
+        if unknown > UNKNOWN:
+            say = f"{data.task.name}: {unknown:.0%} of the development examples' tokens are unknown to the tokenizer"
+            print(f"fairkd: {say}", file=sys.stderr)

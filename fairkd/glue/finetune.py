@@ -22,6 +22,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from fairkd.engine.limits import limits_of
 from fairkd.engine.loading import quiet
 from fairkd.engine.processes import keep_freed_memory
 from fairkd.engine.provenance import environment
@@ -85,7 +86,8 @@ def finetune(run: Run, store: Store) -> Path:
     with "scores" by split; the fine-tuned model too if the run keeps its weights.
 
     Raises:
-        InputError: a device that ``Trainer`` cannot be told to use.
+        InputError: a device that ``Trainer`` cannot be told to use, or an example that the encoder cannot read, for its
+            tokenizer is of another vocabulary.
         DivergedError: the fine-tuned model gives outputs that are not finite.
     """
     check_device(run.device)
@@ -138,13 +140,15 @@ def _trained(run: Run, train: Any, scratch: str) -> tuple[Any, dict[str, pd.Data
     task, tokenizer, purpose = run.data.task, run.encoder.tokenizer, f"fine-tune {run.data.task.config}"
     torch.manual_seed(derive(run.seed, purpose, 0))  # of the head, which transformers initialises
     model = classifier(run.encoder, task)
-    model.base_model.embeddings.requires_grad_(not run.recipe.freeze_embeddings)
+    limits = limits_of(model)
+    embeddings = getattr(model.base_model, "embeddings", None) or model.get_input_embeddings()
+    embeddings.requires_grad_(not run.recipe.freeze_embeddings)
     if run.recipe.dropout is not None:
         for module in model.modules():
             if isinstance(module, torch.nn.Dropout):
                 module.p = run.recipe.dropout
     settings = arguments(run.recipe, derive(run.seed, purpose, 1) % 2**32, run.device, scratch)
-    rows = partial(tokenised, task=task, tokenizer=tokenizer, max_length=run.recipe.max_length)
+    rows = partial(tokenised, task=task, tokenizer=tokenizer, max_length=run.recipe.max_length, limits=limits)
     trainer = GlueTrainer(model, rows(train), tokenizer, settings)
     trainer.train()
     outputs = {split: trainer.outputs(rows(examples)) for split, examples in run.data.dev.items()}

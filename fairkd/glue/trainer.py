@@ -19,6 +19,8 @@ from torch import Tensor
 from torch.utils.data import Sampler
 from transformers import DataCollatorWithPadding, PrinterCallback, Trainer, TrainingArguments
 
+from fairkd.engine.limits import Limits
+from fairkd.engine.loading import refused
 from fairkd.engine.training import precision
 from fairkd.glue.first_token import read_first_token_only
 from fairkd.glue.tasks import Task
@@ -29,11 +31,20 @@ Rows = list[dict[str, Any]]
 """Examples as token ids: what the tokenizer gives for each, and "labels"."""
 
 
-def tokenised(examples: Any, task: Task, tokenizer: Any, max_length: int) -> Rows:
-    """The examples of a split for a model, pairs cut from the longer text."""
+def tokenised(examples: Any, task: Task, tokenizer: Any, max_length: int, limits: Limits) -> Rows:
+    """The examples of a split for a model, pairs cut from the longer text, to what the encoder reads at most.
+
+    Raises:
+        InputError: the encoder cannot read a token, for its tokenizer is of another vocabulary.
+    """
     texts = [list(examples[column]) for column in task.columns]
-    columns = dict(tokenizer(*texts, truncation=True, max_length=max_length)) | {"labels": list(examples["label"])}
-    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    with refused(f"{type(tokenizer).__name__} cannot read the examples"):
+        found = tokenizer(*texts, truncation=True, max_length=limits.cut(max_length))
+    columns = dict(found) | {"labels": list(examples["label"])}
+    rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    for text, row in zip(texts[0], rows, strict=True):
+        limits.check(text, row["input_ids"], row.get("token_type_ids", ()))
+    return rows
 
 
 class GlueTrainer(Trainer):

@@ -16,6 +16,7 @@ from fairkd import seat
 from fairkd.arms import Arm
 from fairkd.batches import MOST_COUNTED, Setting, TextRead, batches_taken, text_read, words_met
 from fairkd.bias.encoding import added_poolings, load_encoder
+from fairkd.bias.unknown import unknown_words
 from fairkd.debias import debias, debias_key
 from fairkd.distill import check_arms, distill, student_key
 from fairkd.engine.digests import tokenizer_digest
@@ -232,6 +233,7 @@ class Materials:
     def check(self, arms: Sequence[Arm]) -> None:
         """Raises InputError for arms that cannot be trained, before corpus and teacher are made."""
         check_arms(arms, self.checkpoint.model, self.profile.mixup.counterpart)
+        unknown_words(self.checkpoint.tokenizer)  # refuses a tokenizer with which SEAT could not be measured
         if any(arm.levels for arm in arms):
             _ = self.pairs
         if any(arm.teacher == "debiased" for arm in arms):

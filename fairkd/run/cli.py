@@ -111,9 +111,13 @@ def seat(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     """Measure the six SEAT tests on any encoder. Positive effect sizes are stereotypical."""
+    from fairkd.bias.unknown import unknown_line
     from fairkd.seat import measure_encoder
 
     table = measure_encoder(model, tokenizer=tokenizer, poolings=pooling or ["mean"])
+    unknown = [dict(zip(table["test"], table[name], strict=True)) for name in ("unknown_words", "unknown_sentences")]
+    if line := unknown_line(*unknown):
+        print(f"fairkd: {line}", file=sys.stderr)
     if as_json:
         print(json.dumps(_records(table), indent=1))
     else:
@@ -148,7 +152,7 @@ def glue(
     table, failures = evaluate_glue(model, source, task or ["all"], recipe, **options)
     if as_json:
         print(json.dumps({"scores": _records(table), "failures": failures}, indent=1))
-    else:
+    elif len(table):
         _print_glue(table, model, source)
     for name, why in failures.items():
         print(f"fairkd: {name}: {why}", file=sys.stderr)
@@ -296,10 +300,10 @@ def _print_glue(table: pd.DataFrame, model: str, source: str) -> None:
 
 
 def _plain(text: str) -> str:
-    """Text in which rich must not see markup."""
+    """Text in which rich must not see markup, without the halves of characters that no terminal can show."""
     from rich.markup import escape
 
-    return escape(text)
+    return escape(text.encode(errors="replace").decode())
 
 
 def _stop_children_on_termination() -> None:

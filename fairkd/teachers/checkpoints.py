@@ -13,11 +13,15 @@ from typing import Any
 
 import torch
 
-from fairkd.engine.loading import embedded_folder, first_line, load_tokenizer, quiet
+from fairkd.engine.limits import limits_of
+from fairkd.engine.loading import embedded_folder, load_config, load_pretrained, load_tokenizer
 from fairkd.engine.messages import expanded
 from fairkd.errors import InputError, check_slip
 from fairkd.gender import PAIRS
 from fairkd.rng import derive
+
+SPECIAL = ("pad", "unk", "cls", "sep", "mask")
+"""Special tokens that training works with."""
 
 
 @dataclass(frozen=True)
@@ -73,60 +77,70 @@ def load_checkpoint(source: str, *, folder: Path | None = None) -> Checkpoint:
         folder: where a folder named by ``source`` lies, if not in the current directory.
 
     Raises:
-        InputError: nothing loadable there, not a BERT, weights other than the MLM head or the pooler missing or of
-            another shape, no fast tokenizer, or a tokenizer that does not fit the vocabulary.
+        InputError: nothing loadable there, not a BERT, weights other than the MLM head missing or of another shape, an
+            MLM head that is not tied to the word embeddings, no fast tokenizer, or one that does not fit the model.
     """
-    from transformers import AutoConfig, BertForMaskedLM
+    from transformers import BertForMaskedLM
 
     is_folder = (folder or expanded(source)).is_dir()
     if not is_folder:
         check_slip(source, ("embedded", "scratch"), "teacher")
     path = str(embedded_folder() if source == "embedded" else folder if folder and is_folder else source)
-    with quiet():
-        try:
-            config = AutoConfig.from_pretrained(path)
-        except Exception as error:  # whatever a foreign file raises: it cannot be loaded
-            raise InputError(
-                f"teacher {source!r} cannot be loaded (a hub id, a folder or 'embedded'): {first_line(error)}"
-            ) from error
-        if config.model_type != "bert":
-            raise InputError(f"teacher {source!r} is a {config.model_type!r} model; allowed is 'bert'")
-        if config.layer_norm_eps != 1e-12 or not getattr(config, "tie_word_embeddings", True):
-            raise InputError(
-                f"teacher {source!r} has layer_norm_eps {config.layer_norm_eps} and tie_word_embeddings "
-                f"{config.tie_word_embeddings}; a DistilBERT student can only follow 1e-12 and True"
-            )
-        try:
-            loaded: Any = BertForMaskedLM.from_pretrained(
-                path,
-                use_safetensors=True,
-                output_loading_info=True,
-                dtype=torch.float32,
-                ignore_mismatched_sizes=True,  # checked below, with our own message
-            )
-        except Exception as error:
-            raise InputError(
-                f"teacher {source!r}: weights (safetensors) cannot be loaded: {first_line(error)}"
-            ) from error
-    model, report = loaded
-    tokenizer = load_tokenizer(path)
-    wrong = [key for key in report["missing_keys"] if not key.startswith("cls.")]
-    if wrong or report["mismatched_keys"]:
-        raise InputError(
-            f"teacher {source!r}: weights missing or of another shape: {wrong or report['mismatched_keys']}"
-        )
-    _check_tokenizer(tokenizer, config.vocab_size, source)
-    has_head = not any(key.startswith("cls.") for key in report["missing_keys"])
+    try:
+        config = load_config(path, "a teacher")
+        _check_config(config)
+        model, report = load_pretrained(BertForMaskedLM, path, config, new={"cls"})
+        _check_head(model, report)
+        tokenizer = load_tokenizer(path)
+        _check_tokenizer(tokenizer, model)
+    except InputError as error:
+        raise InputError(f"teacher {source!r} cannot be loaded (a hub id, a folder or 'embedded'): {error}") from error
+    has_head = not report["missing_keys"]
     if not has_head:
         initialise_head(model, seed=0, std=config.initializer_range)
     return Checkpoint(model=model.eval(), tokenizer=tokenizer, has_mlm_head=has_head, source=source)
 
 
-def _check_tokenizer(tokenizer: Any, vocab_size: int, source: str) -> None:
+def _check_config(config: Any) -> None:
+    """Raises InputError for what a DistilBERT student cannot follow."""
+    if config.model_type != "bert":
+        raise InputError(f"it is a {config.model_type!r} model; allowed is 'bert'")
+    if config.layer_norm_eps != 1e-12 or not getattr(config, "tie_word_embeddings", True):
+        raise InputError(
+            f"it has layer_norm_eps {config.layer_norm_eps} and tie_word_embeddings {config.tie_word_embeddings}; "
+            "a DistilBERT student can only follow 1e-12 and True"
+        )
+
+
+def _check_head(model: Any, report: dict[str, Any]) -> None:
+    """Raises InputError for an MLM head of another shape, or one whose output is not tied, whatever config.json says.
+
+    A student has one matrix for both ends and starts from the teacher's word embeddings.
+    """
+    if report["mismatched_keys"]:
+        name, stored, wanted = min(report["mismatched_keys"], key=str)
+        raise InputError(f"{name} has another shape, {tuple(stored)}, than config.json says, {tuple(wanted)}")
+    words, head = model.get_input_embeddings().weight, model.cls.predictions
+    if not torch.equal(head.decoder.weight, words):
+        raise InputError(
+            "its output matrix (cls.predictions.decoder.weight) differs from its word embeddings; a DistilBERT student "
+            "has one matrix for both and can only follow a teacher that has, too"
+        )
+    if not torch.equal(head.decoder.bias, head.bias):
+        raise InputError(
+            "cls.predictions.bias and cls.predictions.decoder.bias differ; nothing says which one is meant"
+        )
+
+
+def _check_tokenizer(tokenizer: Any, model: Any) -> None:
     if not tokenizer.is_fast:
-        raise InputError(f"teacher {source!r} has no fast tokenizer (tokenizer.json)")
-    if len(tokenizer) > vocab_size:
-        raise InputError(f"teacher {source!r}: {len(tokenizer)} tokens in the tokenizer, {vocab_size} in the model")
+        raise InputError("it has no fast tokenizer (tokenizer.json)")
+    vocabulary = limits_of(model).vocabulary
+    if vocabulary is not None and len(tokenizer) > vocabulary:
+        raise InputError(f"{len(tokenizer)} tokens in the tokenizer, {vocabulary} in the model")
+    lacking = [name for name in SPECIAL if getattr(tokenizer, f"{name}_token_id") is None]
+    if lacking:
+        raise InputError(f"its tokenizer has no {' and no '.join(lacking)} token, with which training works")
     # Some tokenizer files carry fixed padding and truncation; both are ours to decide.
     tokenizer.backend_tokenizer.no_padding()
     tokenizer.backend_tokenizer.no_truncation()

@@ -43,6 +43,7 @@ def measured(monkeypatch):
         if model == "broken":
             raise InputError("'broken' cannot be loaded")
         row = {"p_words": 0.04, "p_value": 0.01, "ci_low": -1.0, "ci_high": float("nan")}
+        row |= {"unknown_words": [], "unknown_sentences": 0}
         d = dict(zip(TESTS, (0.5, -0.5, 0.5, 0.5, 0.5, 0.5), strict=True))
         return pd.DataFrame([{"test": t, "pooling": p, "effect_size": d[t], **row} for p in poolings for t in TESTS])
 
@@ -137,6 +138,8 @@ def test_seat_prints_json_that_any_reader_accepts(fairkd, measured):
         "p_value": 0.01,
         "ci_low": -1.0,
         "ci_high": None,
+        "unknown_words": [],
+        "unknown_sentences": 0,
     }
 
 
