@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import secrets
 import shutil
 import sys
@@ -18,6 +19,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from filelock import FileLock, Timeout
+
+from fairkd.errors import InputError
 
 MANIFEST = "manifest.json"
 REVISIONS = {
@@ -42,6 +45,58 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+DEEPEST = 100
+"""Lists and objects within one another that :func:`parse_json` reads; what handles them later calls itself for each."""
+_HALVES = re.compile("[\ud800-\udfff]")
+
+
+def read_json(path: Path) -> Any:
+    """The value of a JSON file, see :func:`parse_json`.
+
+    Raises:
+        InputError: the file cannot be read, or is not JSON; names it and says why.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from error
+    return parse_json(data, where=str(path))
+
+
+def parse_json(data: bytes, *, where: str) -> Any:
+    """The value of JSON, in UTF-8 with or without a byte-order mark (or UTF-16 or -32, as JSON allows).
+
+    Half surrogates, which no file can hold, become U+FFFD.
+
+    Raises:
+        InputError: it is not JSON, or lists and objects lie more than :data:`DEEPEST` deep in one another.
+
+    >>> parse_json(b'{"a": [1, null]}', where="a file")
+    {'a': [1, None]}
+    """
+    try:
+        return _whole(json.loads(data), DEEPEST)
+    except UnicodeDecodeError as error:
+        raise InputError(f"{where} is not JSON: it is not {error.encoding} text (byte {error.start})") from None
+    except RecursionError:
+        raise InputError(f"{where} is nested more than {DEEPEST} deep") from None
+    except ValueError as error:
+        raise InputError(f"{where} is not JSON: {error}" if data.strip() else f"{where} is empty") from None
+
+
+def _whole(value: Any, deepest: int) -> Any:
+    """The value with whole characters only."""
+    if isinstance(value, str):
+        return _HALVES.sub("\N{REPLACEMENT CHARACTER}", value)
+    if not isinstance(value, list | dict):
+        return value
+    if not deepest:
+        raise RecursionError
+    if isinstance(value, list):
+        return [_whole(item, deepest - 1) for item in value]
+    return {_whole(name, 1): _whole(item, deepest - 1) for name, item in value.items()}
+
+
 def write_json(path: Path, value: Any) -> None:
     """Writes JSON so that a reader sees the old file or the new one, never a part (and survives a crash)."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -63,6 +118,18 @@ def flush(file: IO[Any]) -> None:
 
 def _unique() -> str:
     return f"{os.getpid()}-{secrets.token_hex(4)}"
+
+
+_AGAIN = "Remove the folder {}; what belongs there is made again."
+
+
+class _Manifest(dict[str, Any]):
+    def __init__(self, values: dict[str, Any], *, path: Path) -> None:
+        super().__init__(values)
+        self.path = path
+
+    def __missing__(self, name: str) -> Any:
+        raise InputError(f"{self.path} lacks {name!r}. {_AGAIN.format(self.path.parent)}")
 
 
 class Store:
@@ -98,17 +165,25 @@ class Store:
 
     @staticmethod
     def _intact(folder: Path) -> bool:
+        """Any failure to read but those that a changed file explains is no sign of damage, and is raised."""
         try:
-            files = json.loads((folder / MANIFEST).read_text())["files"]
-            return all(file_digest(folder / name) == digest for name, digest in files.items())
-        except (FileNotFoundError, ValueError, KeyError):  # any other failure to read is no sign of damage
+            manifest = parse_json((folder / MANIFEST).read_bytes(), where=MANIFEST)
+            files = manifest.get("files") if isinstance(manifest, dict) else None
+            if not files or not isinstance(files, dict):
+                return False
+            there = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+            return files.keys() <= there and all(file_digest(folder / name) == files[name] for name in files)
+        except (FileNotFoundError, InputError):
             return False
 
     @staticmethod
     def manifest(folder: Path) -> dict[str, Any]:
-        """The manifest of a finished entry."""
-        result: dict[str, Any] = json.loads((folder / MANIFEST).read_text())
-        return result
+        """The manifest of a finished entry; what it lacks is an :class:`InputError` where it is asked for."""
+        path = folder / MANIFEST
+        value = read_json(path)
+        if not isinstance(value, dict):
+            raise InputError(f"{path} is no manifest. {_AGAIN.format(folder)}")
+        return _Manifest(value, path=path)
 
     def once(self, key: str, make: Callable[[], None]) -> Path:
         """The folder of an entry, which ``make`` writes where it is missing; two processes do not both make it."""

@@ -19,15 +19,16 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from fairkd.errors import InputError
 from fairkd.lab.results import REPORT
-from fairkd.show.pages.markup import finish
+from fairkd.show.pages.markup import finish, whole
+from fairkd.show.pages.notebook import read_notebook
 
 TEMPLATES = Path(__file__).parent / "templates"
 # No scripts and no widgets: the page shows what is readable without a kernel.
 _PRIORITY = ["text/html", "text/markdown", "image/svg+xml", "image/png", "image/jpeg", "text/latex", "text/plain"]
 _WIDGET = "application/vnd.jupyter.widget-view+json"
 _NO_KERNEL = "A control stands here that computes while it is used. Open the notebook in JupyterLab to use it."
+_NO_PAGE = "An output stands here that a page cannot show ({})."
 
 
 def to_html(notebook: Path | str, *, title: str | None = None, beside: Iterable[Path] = ()) -> str:
@@ -47,7 +48,7 @@ def to_html(notebook: Path | str, *, title: str | None = None, beside: Iterable[
     from fairkd.show.pages.formulas import markdown2html
 
     path = Path(notebook)
-    node = _read(path)
+    node = read_notebook(path)
     exporter = HTMLExporter(
         template_name="fairkd",
         extra_template_basedirs=[str(TEMPLATES)],
@@ -73,7 +74,8 @@ def to_html(notebook: Path | str, *, title: str | None = None, beside: Iterable[
         "metadata": {"name": path.stem, "path": str(path.parent)},
     }
     html, _ = exporter.from_notebook_node(node, resources=page)
-    return finish(html, pages={f"{other.stem}.html": _first_heading(_read(other)) or other.stem for other in beside})
+    titles = {f"{other.stem}.html": _first_heading(read_notebook(other)) or other.stem for other in beside}
+    return finish(html, pages=titles).replace("\0", "\N{REPLACEMENT CHARACTER}")  # browsers draw nothing for NUL
 
 
 def write_html(notebook: Path | str, page: Path | str, *, title: str | None = None) -> Path:
@@ -94,33 +96,43 @@ def write_html(notebook: Path | str, page: Path | str, *, title: str | None = No
     return target
 
 
-def _read(path: Path) -> Any:
-    import nbformat
-
-    try:
-        return nbformat.read(path, as_version=4)
-    except FileNotFoundError:
-        raise InputError(f"no notebook {str(path)!r}") from None
-    except (nbformat.reader.NotJSONError, nbformat.ValidationError, UnicodeDecodeError, AttributeError) as error:
-        raise InputError(f"{str(path)!r} is not a notebook: {error}") from error
-
-
 def _prepare(node: Any, stem: str) -> None:
-    """Gives outputs what the template shows: links to their data, a sentence in the place of controls."""
+    """Leaves what the template shows: known metadata, links to an output's data, a sentence in the place of controls."""
+    language = node.metadata.get("language_info", {})
+    lexers = [language.get(name) for name in ("pygments_lexer", "name")]
+    node.metadata = {"language_info": {"name": next(filter(None, lexers), "ipython3")}}
+    number = 0
+    for cell in node.cells:
+        cell.metadata = {"tags": cell.metadata.get("tags", [])}
+        for output in cell.get("outputs", []):
+            if output.output_type in ("display_data", "execute_result"):
+                number += "image/png" in output.data
+                _prepare_data(output, f"{stem}-figure-{number}.csv")
+        if "outputs" in cell:
+            cell.outputs = [output for output in cell.outputs if output.get("data", True)]
+
+
+def _prepare_data(output: Any, file: str) -> None:
+    """``file``: the name of the figure's data, where it brings them."""
     from fairkd.show.downloads import csv_link
     from fairkd.show.html import render
 
-    number = 0
-    for output in (output for cell in node.cells for output in cell.get("outputs", [])):
-        output.get("metadata", {}).pop("fairkd_link", None)  # ours alone: it becomes markup
-        if output.output_type not in ("display_data", "execute_result"):
-            continue
-        number += "image/png" in output.data
-        carried = output.metadata.get("fairkd", {})
-        if isinstance(carried.get("csv"), str):
-            output.metadata["fairkd_link"] = csv_link(carried["csv"], f"{stem}-figure-{number}.csv").text
-        if _WIDGET in output.data and "text/html" not in output.data:
-            output.data = {"text/html": render("notes.missing", why=_NO_KERNEL).text}
+    given, output.metadata = output.metadata, {}
+    about = {kind: given[kind] for kind in output.data if isinstance(given.get(kind), dict)}
+    for kind in about.keys() & {"image/png", "image/jpeg"}:
+        sizes = {name: about[kind].get(name) for name in ("alt", "width", "height")}
+        output.metadata[kind] = {name: value for name, value in sizes.items() if isinstance(value, str | int | float)}
+    carried = given.get("fairkd")
+    if isinstance(carried, dict) and isinstance(carried.get("csv"), str):
+        output.metadata["fairkd_link"] = csv_link(carried["csv"], file).text
+    cannot = "" if output.data.keys() & set(_PRIORITY) else _NO_PAGE.format(", ".join(output.data))
+    if "text/html" in output.data:
+        output.data["text/html"] = whole(output.data["text/html"])
+        cannot = _NO_PAGE.format("an isolated page") if about.get("text/html", {}).get("isolated") else ""
+    elif _WIDGET in output.data:
+        cannot = _NO_KERNEL
+    if output.data and cannot:
+        output.data = {"text/html": render("notes.missing", why=cannot).text}
 
 
 def _first_heading(node: Any) -> str | None:

@@ -10,9 +10,11 @@ from xml.etree import ElementTree
 
 from jinja2 import pass_context
 from latex2mathml.converter import convert
-from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
+from mistune import HTMLRenderer
+from nbconvert.filters.markdown_mistune import InvalidNotebook, IPythonRenderer, MarkdownWithMath
 
 from fairkd.show.html import Html, render
+from fairkd.show.pages.markup import whole
 
 MATHML = "http://www.w3.org/1998/Math/MathML"
 ElementTree.register_namespace("", MATHML)
@@ -23,6 +25,19 @@ class Renderer(IPythonRenderer):
 
     def inline_math(self, body: str) -> str:
         return _mathml(body, "inline") or super().inline_math(body)
+
+    def image(self, text: str, url: str, title: str | None = None) -> str:
+        """An attachment that is missing is shown as an image of another file is: by its name."""
+        try:
+            return super().image(text, url, title)
+        except (InvalidNotebook, StopIteration):
+            return HTMLRenderer.image(self, text, url, title)
+
+    def _src_to_base64(self, src: str) -> str | None:
+        try:
+            return super()._src_to_base64(src)
+        except (OSError, ValueError):  # a folder, a file that may not be read, a name that no file can have
+            return None
 
     def block_math(self, body: str) -> str:
         drawn = _mathml(body, "block")
@@ -57,4 +72,4 @@ def markdown2html(context: Any, source: str) -> str:
         path=context.get("resources", {}).get("metadata", {}).get("path", ""),
         exclude_anchor_links=True,
     )
-    return str(MarkdownWithMath(renderer=renderer).render(source))
+    return whole(MarkdownWithMath(renderer=renderer).render(source))

@@ -12,6 +12,13 @@ from collections.abc import Mapping
 from typing import Any
 
 
+def whole(html: str) -> str:
+    """A piece of markup with every element closed, and nothing that closes an element outside of it."""
+    from bs4 import BeautifulSoup
+
+    return str(BeautifulSoup(html, "html.parser"))
+
+
 def finish(html: str, *, pages: Mapping[str, str] | None = None) -> str:
     """Adds contents, heading ids, scroll boxes and buttons that sort; drops what could load or run something.
 
@@ -88,8 +95,11 @@ def _reserve(image: Any) -> None:
     kind, _, data = image.get("src", "").partition(";base64,")
     if kind != "data:image/png" or image.get("width") or image.get("height"):
         return
-    header = base64.b64decode(data[:32])  # signature, length and name of the first block, width, height
-    if header[12:16] == b"IHDR":
+    try:
+        header = base64.b64decode("".join(data[:64].split())[:32])  # signature, length and name of a block, its size
+    except ValueError:
+        return
+    if header[12:16] == b"IHDR" and len(header) == 24:
         image["width"], image["height"] = map(str, struct.unpack(">II", header[16:24]))
 
 
