@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fairkd.engine.recipe import Recipe
+from fairkd.engine.recipe import Recipe, Schedule
 from fairkd.engine.store import Store
 from fairkd.losses import token_rows
 from fairkd.masking import IGNORED, mask_tokens, sampling_weights
@@ -63,6 +63,10 @@ class Setting:
     seed: int
     store: Store
     device: torch.device
+
+    def schedule(self) -> Schedule:
+        """The updates of each model; raises InputError as :meth:`fairkd.engine.recipe.Recipe.schedule`."""
+        return self.recipe.schedule(len(self.corpus.train))
 
 
 class MaskedBatches:

@@ -206,8 +206,7 @@ class Experiment:
             names = ("documents", "sequences", "tokens", "longest", "mean_length", "digest")
             about["corpus"] = {"sources": list(self.profile.corpus.sources), **{name: manifest[name] for name in names}}
             about["teacher"] = {**materials.teacher.record, "digest": materials.teacher.digest}
-            batches = -(-len(materials.corpus.train) // self.profile.recipe.batch_size)
-            about["updates"] = self.profile.recipe.updates(batches)
+            about["updates"] = self.profile.recipe.schedule(len(materials.corpus.train)).updates
         about |= self.quality.facts()
         if self._warnings:
             about["warnings"] = self._warnings

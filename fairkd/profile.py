@@ -20,7 +20,7 @@ from pydantic.fields import FieldInfo
 from fairkd.arms import GROUPS, NAMED, Arm, capacity_arms, named_arm
 from fairkd.bias.poolings import POOLINGS
 from fairkd.engine.messages import explain, similar_path
-from fairkd.engine.recipe import SETTINGS, Adapt, Count, Positive, Recipe, parameter, read_list
+from fairkd.engine.recipe import SETTINGS, Adapt, Count, Positive, Recipe, check_steps, parameter, read_list
 from fairkd.engine.store import Store
 from fairkd.errors import InputError, nearest, one_of
 from fairkd.glue.recipe import GlueRecipe
@@ -191,6 +191,9 @@ class Profile(RunSettings):
             yield "teacher 'scratch' needs teacher_layers and teacher_hidden"
         if teacher.source in ("embedded", "scratch") and teacher.adapt == "never":
             yield f"adapt: teacher {teacher.source!r} has no trained MLM head, so 'never' is not possible"
+        check_steps("max_steps", recipe.max_steps, recipe)
+        if teacher.source in ("embedded", "scratch") or teacher.adapt == "always":
+            check_steps("adapt_steps", teacher.adapt_steps, recipe)
         yield from self._path_problems()
         if self.planted_strengths and not self.corpus.sources[0].startswith(PREFIX):
             sources = list(self.corpus.sources)
