@@ -26,13 +26,13 @@ LENGTH = 64
 
 
 def main(path: str, folder: str, steps: int) -> None:
-    """One student of two layers, after one update of the teacher's adaptation."""
+    """One student of two layers, after two updates of the teacher's adaptation."""
     store, cpu = Store(Path(folder)), torch.device("cpu")
     checkpoint = teachers.load_checkpoint("embedded")
     corpus = corpora.find([path], checkpoint.tokenizer, store=store, max_length=LENGTH)
     assert corpus is not None
     recipe = Recipe(batch_size=16, max_steps=steps, ce_token_fraction=0.15)
-    adaptation = adaptation_recipe(recipe, steps=1, batch_size=16, learning_rate=1e-4)
+    adaptation = adaptation_recipe(recipe, steps=2, batch_size=16, learning_rate=1e-4)
     setting = Setting(corpus, recipe, 0, store, cpu)
     teacher = prepare(checkpoint, replace(setting, recipe=adaptation), adapt="auto", progress=False)
     distill([named_arm("full", student_layers=2)], setting, teacher=teacher, progress=False)

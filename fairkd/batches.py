@@ -15,7 +15,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from fairkd.engine.recipe import Recipe
+from fairkd.engine.recipe import Recipe, Schedule
 from fairkd.engine.store import Store
 from fairkd.frames import WORDS_MET
 from fairkd.gender import PairTable, by_word
@@ -73,6 +73,10 @@ class Setting:
     seed: int
     store: Store
     device: torch.device
+
+    def schedule(self) -> Schedule:
+        """The updates of each model; raises InputError as :meth:`fairkd.engine.recipe.Recipe.schedule`."""
+        return self.recipe.schedule(len(self.corpus.train.lengths))
 
 
 class MaskedBatches:
@@ -170,12 +174,7 @@ class TextRead:
 
 def batches_taken(setting: Setting) -> int:
     """Batches that a training takes, those of a second epoch counted again."""
-    return setting.recipe.updates(batches_an_epoch(setting)) * setting.recipe.gradient_accumulation_steps
-
-
-def batches_an_epoch(setting: Setting) -> int:
-    """Batches of one pass over the training text."""
-    return math.ceil(len(setting.corpus.train.lengths) / setting.recipe.batch_size)
+    return setting.schedule().batches_read
 
 
 def text_read(setting: Setting) -> TextRead:
@@ -190,7 +189,7 @@ def text_read(setting: Setting) -> TextRead:
     TextRead(sequences=9, tokens=270)
     """
     lengths = setting.corpus.train.lengths
-    epochs, rest = divmod(batches_taken(setting), batches_an_epoch(setting))
+    epochs, rest = divmod(batches_taken(setting), setting.schedule().epoch)
     found = TextRead(epochs * len(lengths), epochs * int(lengths.sum()))
     if not rest:
         return found

@@ -19,6 +19,7 @@ from fairkd.batches import MaskedBatches, Setting, text_read
 from fairkd.engine.digests import added_sources, weights_digest
 from fairkd.engine.loading import quiet
 from fairkd.engine.provenance import environment, peak_memory_bytes
+from fairkd.engine.recipe import Schedule
 from fairkd.engine.store import REVISIONS, Store
 from fairkd.engine.training import Learner, fit, precision
 from fairkd.errors import DivergedError, InputError
@@ -99,17 +100,18 @@ def distill(
         progress: show a progress bar.
 
     Raises:
-        InputError: an arm is deeper than the teacher, or lacks what it needs (a debiased teacher, a second pass).
+        InputError: an arm is deeper than the teacher, or lacks what it needs (a debiased teacher, a second pass); or no
+            update would change a weight (:meth:`fairkd.engine.recipe.Recipe.schedule`).
         DivergedError: a loss became NaN or infinite; the other arms are finished and stored first.
 
-    One update of two small students, on the teacher and the corpus of a profile; the second time both are there:
+    Two updates of two small students, on the teacher and the corpus of a profile; the second time both are there:
 
     >>> import tempfile
     >>> from fairkd.arms import Arm
     >>> from fairkd.lab.materials import Materials
     >>> from fairkd.profile import Profile
     >>> folder = tempfile.TemporaryDirectory()
-    >>> tiny = Profile.load("tiny").changed(store_dir=folder.name, adapt_steps=1, max_steps=1, device="cpu")
+    >>> tiny = Profile.load("tiny").changed(store_dir=folder.name, adapt_steps=2, max_steps=2, device="cpu")
     >>> materials = Materials(tiny, progress=False)
     >>> arms = [Arm(name="full", layers=2), Arm(name="proposed", layers=2, mix=("x", "y"))]
     >>> students = distill(arms, materials.setting(0), teacher=materials.teacher, progress=False)
@@ -126,6 +128,7 @@ def distill(
     if mixup is None and any(arm.levels for arm in arms):
         mixup = Mixup(PairTable(appendix_c(), teacher.tokenizer))
     check_arms(arms, teacher.model, mixup.counterpart if mixup else "pass")
+    schedule = setting.schedule()
     keys = {arm.name: student_key(arm, setting, teacher=teachers[arm.teacher], mixup=mixup) for arm in arms}
     wanted = {keys[arm.name]: arm for arm in reversed(arms)}
     with ExitStack() as locks:
@@ -135,7 +138,7 @@ def distill(
         for key in wanted.keys() - missing.keys():
             store.clear_unfinished(key)  # left by a process that was killed just after it finished
         if missing:
-            run = _Run(missing, setting, teachers=teachers, mixup=mixup)
+            run = _Run(missing, setting, schedule, teachers=teachers, mixup=mixup)
             run.train(progress=progress)
             run.store_results(parameters or {})
     return {name: store.root / key for name, key in keys.items()}
@@ -163,13 +166,18 @@ class _Run:
     """One training, side by side, of the arms that are missing, by key."""
 
     def __init__(
-        self, arms: dict[str, Arm], setting: Setting, *, teachers: Mapping[str, Teacher], mixup: Mixup | None
+        self,
+        arms: dict[str, Arm],
+        setting: Setting,
+        schedule: Schedule,
+        *,
+        teachers: Mapping[str, Teacher],
+        mixup: Mixup | None,
     ) -> None:
-        self.arms, self.setting, self.teachers = arms, setting, teachers
+        self.arms, self.setting, self.schedule, self.teachers = arms, setting, schedule, teachers
         self.tokenizer = teachers["original"].tokenizer
         mixup = mixup if any(arm.levels for arm in arms.values()) else None
         self.batches = MaskedBatches(setting, self.tokenizer, mixup)
-        self.total = setting.recipe.updates(len(self.batches))
         self.learners = {key: self._learner(key, arm) for key, arm in arms.items()}
         self.seconds = 0.0
 
@@ -203,7 +211,7 @@ class _Run:
         fit(
             list(self.learners.values()),
             shared,
-            total=self.total,
+            schedule=self.schedule,
             recipe=setting.recipe,
             seed=setting.seed,
             device=setting.device,
@@ -229,7 +237,7 @@ class _Run:
             "kind": "student",
             "arm": arm.model_dump(mode="json"),
             "seed": setting.seed,
-            "steps": self.total,
+            "steps": self.schedule.updates,
             "corpus_digest": setting.corpus.digest,
             "teacher_digest": self.teachers[arm.teacher].digest,
             "weights_digest": weights_digest(student),

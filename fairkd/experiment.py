@@ -217,8 +217,7 @@ class Experiment:
             about["corpus"] = {"sources": list(self.profile.corpus.sources), **{name: manifest[name] for name in names}}
             about["corpus"] |= {f"training_{name}": train[name] for name in ("documents", "sequences", "tokens")}
             about["teacher"] = {**materials.teacher.record, "digest": materials.teacher.digest}
-            batches = -(-len(materials.corpus.train) // self.profile.recipe.batch_size)
-            about["updates"] = self.profile.recipe.updates(batches)
+            about["updates"] = self.profile.recipe.schedule(len(materials.corpus.train)).updates
             about["students"] = {f"seed {seed}": materials.text_read(seed).record() for seed in self.profile.seeds}
             if any(arm.teacher == "debiased" for arm in self.profile.all_arms()):
                 record = materials.debias_record() or {}

@@ -27,6 +27,7 @@ from fairkd.engine.recipe import (
     Positive,
     Recipe,
     Whole,
+    check_steps,
     parameter,
     read_list,
     read_names,
@@ -233,6 +234,9 @@ class Profile(RunSettings):
             yield "teacher 'scratch' needs teacher_layers and teacher_hidden"
         if teacher.source in ("embedded", "scratch") and teacher.adapt == "never":
             yield f"adapt: teacher {teacher.source!r} has no trained MLM head, so 'never' is not possible"
+        check_steps("max_steps", recipe.max_steps, recipe)
+        if teacher.source in ("embedded", "scratch") or teacher.adapt == "always":
+            check_steps("adapt_steps", teacher.adapt_steps, recipe)
         yield from self._path_problems()
         if self.planted_strengths and not self.corpus.sources[0].startswith(PREFIX):
             sources = list(self.corpus.sources)

@@ -14,7 +14,7 @@ from transformers import BertTokenizer
 from fairkd.batches import MaskedBatches, Setting
 from fairkd.debias import compare_predictions, debias, debias_key, train_debiased
 from fairkd.engine.digests import weights_digest
-from fairkd.engine.recipe import Recipe
+from fairkd.engine.recipe import Recipe, learning_rate
 from fairkd.engine.store import Store
 from fairkd.errors import DivergedError, InputError
 from fairkd.masking import IGNORED
@@ -351,6 +351,11 @@ def test_an_epoch_uses_no_sequence_twice_and_half_female_half_male_ones(world):
     assert updates_an_epoch(chosen, 1000) == 1
     (everything,) = epoch_rows(chosen, lengths, 1000, 0)
     assert sorted(everything[0]) == sorted(chosen.train["neutral"])
+
+
+def test_debiasing_of_a_single_update_changes_weights():
+    """It has no warm-up, so that its first update has the full learning rate."""
+    assert learning_rate(0, 1, FAST.optimisation()) == FAST.learning_rate > 0
 
 
 # Training and the store.

@@ -95,9 +95,13 @@ class Stopped(Exception):
     pass
 
 
-@pytest.mark.parametrize("stop_at", [7, 9, 13])
-def test_a_stopped_run_ends_with_the_same_bits(world, recipe, tmp_path, monkeypatch, stop_at):
-    """8 batches an epoch, 3 a window: batch 7 ends in the middle of a window, 9 and 13 of an epoch and a window."""
+@pytest.mark.parametrize(("stop_at", "resumed_at"), [(5, 0), (7, 6), (9, 6), (13, 6), (15, 14), (17, 14)])
+def test_a_stopped_run_ends_with_the_same_bits(world, recipe, tmp_path, monkeypatch, stop_at, resumed_at):
+    """8 batches an epoch, 3 a window: 6, 7, 14, 15 are left over, and 9 and 17 are read in the windows that take them.
+
+    Checkpoints lie at every second update: before batches 6 and 14.
+    """
+    recipe = dataclasses.replace(recipe, n_epoch=3)
     uninterrupted = run([FULL, NO_CE], world, recipe, Store(tmp_path / "whole"))
     store = Store(tmp_path / "stopped")
     original, asked = MaskedBatches.__getitem__, []
@@ -115,7 +119,8 @@ def test_a_stopped_run_ends_with_the_same_bits(world, recipe, tmp_path, monkeypa
     asked.clear()
     monkeypatch.setattr(MaskedBatches, "__getitem__", lambda self, n: (asked.append(n), original(self, n))[1])
     resumed = run([FULL, NO_CE], world, recipe, store)
-    assert asked[0] == stop_at // 6 * 6  # from the checkpoint, every 2 updates of 3 batches, not from the start
+    assert asked[0] == resumed_at
+    assert asked[-1] == 21  # the last epoch's left-over batches, 22 and 23, make no update and are not read
     for name in ("full", "no-ce"):
         assert same(weights(uninterrupted[name]), weights(resumed[name]))
         ours, theirs = (pd.read_parquet(f[name] / "metrics.parquet") for f in (uninterrupted, resumed))
@@ -226,7 +231,7 @@ def test_arms_without_ce_do_not_pay_for_teacher_logits(world, recipe, store, mon
             lambda *_: calls.__setitem__("logits", calls["logits"] + 1)
         ),
     ]
-    batches = 15  # five windows of three
+    batches = 14  # four windows of three, and two batches left over by the first epoch
     run([MLM_ONLY], world, recipe, store)
     assert calls == {"hidden": 0, "logits": 0}
     run([NO_CE], world, recipe, store)
@@ -259,7 +264,7 @@ def test_the_manifest_says_what_made_the_student(world, recipe, store):
     assert manifest["corpus_digest"] == world.corpus.digest
     assert manifest["teacher_digest"] == world.teacher.digest
     assert manifest["seed"] == 0
-    assert manifest["steps"] == 5
+    assert manifest["steps"] == 4
     assert manifest["versions"]["torch"] == torch.__version__
     assert manifest["peak_memory_bytes"] > 1e7
     assert manifest["wall_seconds_of_the_pass"] > 0
@@ -279,6 +284,27 @@ def test_divergence_names_arm_step_and_term_and_the_other_arm_is_finished(world,
     keys = [student_key(a, Setting(world.corpus, recipe, 0, store, CPU), teacher=world.teacher) for a in (FULL, NO_COS)]
     assert store.find(keys[0]) is not None
     assert store.find(keys[1]) is None
+
+
+@pytest.mark.parametrize("values", [{"max_steps": 1}, {"gradient_accumulation_steps": 9}])
+def test_a_run_that_changes_no_weight_is_refused_before_any_work(world, recipe, store, values):
+    """8 batches an epoch: nothing is trained, and no copy of the teacher is stored as a student."""
+    sequences = len(world.corpus.train)
+    with pytest.raises(InputError, match=f"no weight would change: an epoch of {sequences} sequences has 8 batches"):
+        run([FULL], world, dataclasses.replace(recipe, **values), store)
+    assert not list(store.root.glob("*")) if store.root.exists() else True
+
+
+def test_left_over_gradients_are_in_the_next_epochs_first_update(world, recipe, store, monkeypatch):
+    """8 batches an epoch, 3 a window: the third update, which is the second epoch's first, learns from 5 batches."""
+    original, read = MaskedBatches.__getitem__, []
+    monkeypatch.setattr(MaskedBatches, "__getitem__", lambda self, n: (read.append(n), original(self, n))[1])
+    folder = run([FULL], world, recipe, store)["full"]
+    assert read == list(range(14))
+    metrics = pd.read_parquet(folder / "metrics.parquet")
+    assert list(metrics.step) == [1, 2, 3, 4]
+    # The learning rate is planned for 16 / 3 updates: 5, with the warm-up's first at 0.
+    assert metrics.learning_rate.to_numpy() == pytest.approx([0, 1e-2, 0.8e-2, 0.6e-2])
 
 
 def test_an_arm_deeper_than_its_teacher_is_refused_before_any_training(world, recipe, store):

@@ -57,6 +57,8 @@ def changed(**values):
         ({"learning_rat": 1.0}, ["learning_rat: no such parameter", "Did you mean 'learning_rate'?"]),
         ({"learning_rate": "5e-4"}, ["learning_rate: '5e-4' is text, not a number", "write 5.0e-04"]),
         ({"max_steps": "1e3"}, ["max_steps: '1e3' is text", "write 1000"]),
+        ({"max_steps": 1}, ["max_steps: 1 is one update", "learning rate 0", "allowed: 2 or more, or warmup_prop 0"]),
+        ({"adapt_steps": 1}, ["adapt_steps: 1 is one update", "(warmup_prop 0.05)", "allowed: 2 or more"]),
         ({"temperature": 0.0}, ["temperature: 0.0 must be greater than 0"]),
         ({"mlm_mask_prop": 1.5}, ["mlm_mask_prop: 1.5 must be less than 1"]),
         ({"adapt": "allways"}, ["'allways' must be 'auto', 'always' or 'never'", "Did you mean 'always'?"]),
@@ -86,6 +88,13 @@ def test_wrong_values_are_refused_with_key_value_and_what_is_allowed(values, par
         changed(**values)
     for part in parts:
         assert part in str(error.value)
+
+
+def test_one_update_is_allowed_where_it_changes_a_weight_or_is_not_made():
+    assert changed(max_steps=1, adapt_steps=1, warmup_prop=0.0).recipe.max_steps == 1
+    assert changed(teacher="lab/bert", adapt="auto", adapt_steps=1).teacher.adapt_steps == 1  # it may have a head
+    with pytest.raises(InputError, match="adapt_steps: 1 is one update"):
+        changed(teacher="lab/bert", adapt="always", adapt_steps=1)
 
 
 def test_all_problems_are_named_at_once():

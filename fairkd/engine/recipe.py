@@ -94,12 +94,52 @@ Adapt = Literal["auto", "always", "never"]
 """Whether a teacher's MLM training is continued on the corpus; auto: if it has no MLM head."""
 
 
+@dataclass(frozen=True)
+class Schedule:
+    """Which batches each update of a run reads, counted as the published program of DistilBERT counts them.
+
+    Its counter of batches starts anew in each epoch. Where the window does not divide an epoch, the epoch's last
+    batches are left over: they make no update of their own, and their gradients go into the next epoch's first, which
+    divides by the window all the same. What the last epoch leaves over is never used, and not read here.
+
+    Attributes:
+        epoch: batches an epoch.
+        window: batches an update.
+        updates: of the run.
+        planned: updates that the learning rate falls over; the program plans them as if nothing were left over.
+
+    Ten batches, three an update, three epochs; the fourth update is the second epoch's first:
+
+    >>> schedule = Recipe(batch_size=1, n_epoch=3, gradient_accumulation_steps=3).schedule(10)
+    >>> schedule.updates, schedule.planned, list(schedule.batches(2)), list(schedule.batches(3))
+    (9, 10, [6, 7, 8], [9, 10, 11, 12])
+    """
+
+    epoch: int
+    window: int
+    updates: int
+    planned: int
+
+    def batches(self, update: int) -> range:
+        """The numbers, over all epochs, of the batches whose gradients an update (from 0) takes."""
+        return range(self._end(update - 1) if update else 0, self._end(update))
+
+    @property
+    def batches_read(self) -> int:
+        """By all updates together."""
+        return self._end(self.updates - 1)
+
+    def _end(self, update: int) -> int:
+        epoch, place = divmod(update, self.epoch // self.window)
+        return epoch * self.epoch + (place + 1) * self.window
+
+
 @dataclass(frozen=True, kw_only=True, config=SETTINGS)
 class Recipe:
     """How a model is trained. Names and defaults are those of Appendix D; what the paper leaves out follows it.
 
-    ``gradient_accumulation_steps`` batches make an update; ``max_steps`` (updates) stops before ``n_epoch`` does.
-    ``checkpoint_every`` does not change the result.
+    ``gradient_accumulation_steps`` batches make an update, counted anew in each epoch (:class:`Schedule`);
+    ``max_steps`` (updates) stops before ``n_epoch`` does. ``checkpoint_every`` does not change the result.
     """
 
     loss_weights: Weights = parameter(
@@ -148,15 +188,60 @@ class Recipe:
         """The values that determine the result of a training without mixup."""
         return {name: value for name, value in asdict(self).items() if name != "checkpoint_every"}
 
-    def updates(self, n_batches: int) -> int:
-        """Updates of a run over a corpus of ``n_batches`` batches an epoch; at least one."""
-        planned = max(1, n_batches * self.n_epoch // self.gradient_accumulation_steps)
-        return planned if self.max_steps is None else min(planned, self.max_steps)
+    def schedule(self, sequences: int) -> Schedule:
+        """The updates of a run over a corpus of so many sequences.
+
+        Raises:
+            InputError: no update would change a weight: there is none, or only one, at learning rate 0.
+        """
+        epoch, window = math.ceil(sequences / self.batch_size), self.gradient_accumulation_steps
+        updates, planned = epoch // window * self.n_epoch, int(epoch / window * self.n_epoch)
+        if self.max_steps is not None:
+            updates, planned = min(updates, self.max_steps), min(planned, self.max_steps)
+        if not updates or not learning_rate(updates - 1, planned, self):
+            raise InputError(self._too_few(sequences, epoch, updates))
+        return Schedule(epoch, window, updates, planned)
+
+    def _too_few(self, sequences: int, epoch: int, updates: int) -> str:
+        window, least = self.gradient_accumulation_steps, 2 if learning_rate(0, 1, self) == 0 else 1
+        made = "one update, the one at learning rate 0 with which a warm-up begins" if updates else "no update"
+        ways = []
+        if epoch // window * self.n_epoch < least:
+            most = epoch // (least if self.n_epoch < least else 1)
+            ways.append(f"gradient_accumulation_steps of at most {most}" if most else "n_epoch of 2 or more")
+            ways.append("more text")
+        if self.max_steps is not None and self.max_steps < least:
+            ways.append(f"max_steps of {least} or more, or null")
+        if updates:
+            ways.append("warmup_prop 0")
+        return (
+            f"no weight would change: an epoch of {sequences:,} sequences has {epoch:,} batches (batch_size "
+            f"{self.batch_size}); with gradient_accumulation_steps {window}, n_epoch {self.n_epoch} and max_steps "
+            f"{self.max_steps} they make {made}; allowed: {', '.join(ways)}"
+        )
 
 
-def learning_rate(update: int, total: int, recipe: Recipe) -> float:
-    """Linear warm-up from 0, then linear decay; the schedule ends one update after the last (as DistilBERT's)."""
-    horizon = total + 1
+def check_steps(name: str, steps: int | None, recipe: Recipe) -> None:
+    """Checks a number of updates before a corpus is known; the rule is that of :meth:`Recipe.schedule`.
+
+    Args:
+        name: of the parameter, for the message.
+        steps: updates at most; None is no limit.
+        recipe: of these updates.
+
+    Raises:
+        InputError: they change no weight.
+    """
+    if steps is not None and learning_rate(steps - 1, steps, recipe) == 0:
+        raise InputError(
+            f"{name}: {steps} is one update, the one at learning rate 0 with which a warm-up begins (warmup_prop "
+            f"{recipe.warmup_prop:g}), so that no weight would change; allowed: 2 or more, or warmup_prop 0"
+        )
+
+
+def learning_rate(update: int, planned: int, recipe: Recipe) -> float:
+    """Linear warm-up from 0, then linear decay, which ends one update after the last planned one (as DistilBERT's)."""
+    horizon = planned + 1
     warmup = math.ceil(recipe.warmup_prop * horizon)
     factor = update / warmup if update < warmup else (horizon - update) / max(1, horizon - warmup)
     return recipe.learning_rate * factor

@@ -24,7 +24,7 @@ from fairkd.errors import InputError
 
 MANIFEST = "manifest.json"
 REVISIONS = {
-    "student": 3,
+    "student": 4,
     "teacher": 4,
     "debiased teacher": 3,
     "corpus": 3,

@@ -28,7 +28,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from fairkd.engine.processes import keep_freed_memory
-from fairkd.engine.recipe import Recipe, learning_rate
+from fairkd.engine.recipe import Recipe, Schedule, learning_rate
 from fairkd.engine.setup import setup
 from fairkd.engine.store import flush
 from fairkd.rng import derive
@@ -88,9 +88,12 @@ class Learner:
         (loss / self.recipe.gradient_accumulation_steps).backward()
         self._window.append({**terms, "loss": loss.detach()})
 
-    def step(self, total: int) -> None:
-        """Clips, updates the weights, and keeps the window's mean losses (still on the device)."""
-        rate = learning_rate(self.update, total, self.recipe)
+    def step(self, planned: int) -> None:
+        """Clips, updates the weights, and keeps the mean losses of the batches since the last update (on the device).
+
+        The learning rate falls over ``planned`` updates.
+        """
+        rate = learning_rate(self.update, planned, self.recipe)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         norm = nn.utils.clip_grad_norm_(self.parameters.values(), self.recipe.max_grad_norm)
@@ -193,21 +196,23 @@ def fit(
     learners: list[Learner],
     shared: Callable[[int, list[Learner]], tuple[Any, int]],
     *,
-    total: int,
+    schedule: Schedule,
     recipe: Recipe,
     seed: int,
     device: torch.device,
     progress: str = "",
 ) -> None:
-    """Trains all learners to ``total`` updates, side by side; each joins where its last checkpoint stands.
+    """Trains all learners to the schedule's end, side by side; each joins where its last checkpoint stands.
+
+    Checkpoints lie between an update and the next batch, so that no gradient is left over in any of them.
 
     A learner whose loss or gradient stops being finite is dropped (its ``divergence`` says where); the others go on.
 
     Args:
         learners: resumed before training.
         shared: (batch number, active learners) -> what they learn from, and its number of tokens.
-        total: updates of each learner.
-        recipe: accumulation and checkpoints.
+        schedule: updates of each learner, and the batches of each update.
+        recipe: how often checkpoints are written.
         seed: of the run; dropout draws from (seed, batch number), the same for every learner.
         device: of the models.
         progress: label of the progress bar, none if empty.
@@ -217,20 +222,20 @@ def fit(
         keep_freed_memory()
     for learner in learners:
         learner.resume()
-    window = recipe.gradient_accumulation_steps
-    look_every = LOSS_READ_EVERY[device.type]
+    total, look_every = schedule.updates, LOSS_READ_EVERY[device.type]
     first = min((learner.update for learner in learners), default=total)
     started, tokens = time.perf_counter(), 0
     bar = tqdm(range(first, total), initial=first, total=total, desc=progress, disable=not progress, leave=False)
     for update in bar:
         active = [one for one in learners if one.update == update and one.divergence is None]
-        for number in range(update * window, (update + 1) * window) if active else ():
+        numbers = schedule.batches(update)
+        for number in numbers if active else ():
             step, step_tokens = shared(number, active)
             tokens += step_tokens
             for learner in active:
                 learner.backward(step, derive(seed, "dropout", number), device)
-                if number == (update + 1) * window - 1:
-                    learner.step(total)  # at once, so that the gradients of one model are alive at a time
+                if number == numbers[-1]:
+                    learner.step(schedule.planned)  # at once, so that the gradients of one model are alive at a time
         checkpoint = (update + 1) % recipe.checkpoint_every == 0 or update + 1 == total
         if checkpoint or (update + 1) % look_every == 0:
             for learner in active:

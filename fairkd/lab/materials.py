@@ -114,8 +114,14 @@ class Materials:
         return corpora.build(self.sources, tokenizer, store=self.store, progress=self.progress, **self.corpus_options)
 
     def setting(self, seed: int) -> Setting:
-        """What the students of one seed share."""
-        return Setting(self.corpus, self.profile.recipe, seed, self.store, self.device)
+        """What the students of one seed share.
+
+        Raises:
+            InputError: no update would change a student; the teacher is not made before this is known.
+        """
+        setting = Setting(self.corpus, self.profile.recipe, seed, self.store, self.device)
+        setting.schedule()
+        return setting
 
     @property
     def teacher_setting(self) -> Setting:
@@ -234,6 +240,7 @@ class Materials:
         """Raises InputError for arms that cannot be trained, before corpus and teacher are made."""
         check_arms(arms, self.checkpoint.model, self.profile.mixup.counterpart)
         unknown_words(self.checkpoint.tokenizer)  # refuses a tokenizer with which SEAT could not be measured
+        needs_adaptation(self.checkpoint, self.profile.teacher.adapt, self.adaptation)
         if any(arm.levels for arm in arms):
             _ = self.pairs
         if any(arm.teacher == "debiased" for arm in arms):
@@ -254,7 +261,7 @@ class Materials:
         if corpus is None:
             return "corpus not tokenised yet"
         self.corpus = corpus
-        adapted = needs_adaptation(checkpoint, profile.teacher.adapt)
+        adapted = needs_adaptation(checkpoint, profile.teacher.adapt, self.adaptation)
         if self.store.find(teacher_key(checkpoint, self.teacher_setting, adapted=adapted)) is None:
             return "teacher not prepared yet"
         _ = self.teacher  # loads what is there

@@ -35,7 +35,7 @@ def plan(profile: Profile) -> pd.DataFrame:
     yet.
 
     Raises:
-        InputError: an arm is deeper than the teacher.
+        InputError: an arm is deeper than the teacher, or no update would change a weight.
     """
     materials = Materials(profile)
     missing = materials.missing()
@@ -80,10 +80,11 @@ def cost(profile: Profile) -> list[tuple[str, str]]:
     arms = list({str(arm.content()): arm for arm in profile.all_arms()}.values())  # equal content is trained once
     corpus = None if missing else materials.corpus
     length = float(corpus.train.lengths.mean()) if corpus else float(profile.corpus.max_length)
-    batches = math.ceil(len(corpus.train) / recipe.batch_size) if corpus else None
-    updates = recipe.updates(batches) if batches is not None else recipe.max_steps
+    schedule = recipe.schedule(len(corpus.train)) if corpus else None
+    updates = schedule.updates if schedule else recipe.max_steps
     batch = batch_of(recipe, recipe.batch_size, length)
-    update = recipe.gradient_accumulation_steps * step_flops(teacher, arms, batch)
+    step = step_flops(teacher, arms, batch)
+    update = recipe.gradient_accumulation_steps * step
     adapting = profile.teacher.adapt_steps * adaptation_flops(
         teacher, profile.teacher.adapt_batch_size, length, recipe.mlm_mask_prop
     )
@@ -103,7 +104,7 @@ def cost(profile: Profile) -> list[tuple[str, str]]:
         ("updates a training", unknown if updates is None else f"{updates:,}"),
     ]
     if updates is not None:
-        total = len(profile.seeds) * updates * update
+        total = len(profile.seeds) * (schedule.batches_read * step if schedule else updates * update)
         rows.append(("a student reads", _reads(profile, updates, length, corpus)))
         rows.append(("FLOPs of all trainings", f"{total:.3g}"))
         rate = f"at {UTILISATION:.0%} of {peak / 1e9:,.0f} GFLOP/s"

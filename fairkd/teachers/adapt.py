@@ -25,7 +25,7 @@ from fairkd.engine.fused_losses import Targets, vocabulary_losses
 from fairkd.engine.heads import last_hidden, vocabulary_logits
 from fairkd.engine.loading import load_weights, quiet
 from fairkd.engine.provenance import environment
-from fairkd.engine.recipe import Adapt, Recipe
+from fairkd.engine.recipe import Adapt, Recipe, check_steps
 from fairkd.engine.setup import setup
 from fairkd.engine.store import REVISIONS, Store
 from fairkd.engine.training import Learner, fit, precision
@@ -54,18 +54,22 @@ def teacher_key(checkpoint: Checkpoint, setting: Setting, *, adapted: bool) -> s
     return Store.key("teacher", spec)
 
 
-def needs_adaptation(checkpoint: Checkpoint, adapt: Adapt) -> bool:
-    """Whether the teacher is to be trained on first.
+def needs_adaptation(checkpoint: Checkpoint, adapt: Adapt, recipe: Recipe) -> bool:
+    """Whether the teacher is to be trained on first, with the adaptation's ``recipe`` (:func:`adaptation_recipe`).
 
     Raises:
-        InputError: the checkpoint has no trained MLM head and ``adapt`` is "never".
+        InputError: the checkpoint has no trained MLM head and ``adapt`` is "never", or the recipe has so few updates
+            that none changes a weight.
     """
     if adapt == "never" and not checkpoint.has_mlm_head:
         raise InputError(
             f"teacher {checkpoint.source!r} has no trained MLM head, so its logits are noise: "
             "adapt must be 'auto' or 'always'"
         )
-    return adapt == "always" or not checkpoint.has_mlm_head
+    needed = adapt == "always" or not checkpoint.has_mlm_head
+    if needed:
+        check_steps("adapt_steps", recipe.max_steps, recipe)
+    return needed
 
 
 def prepare(checkpoint: Checkpoint, setting: Setting, *, adapt: Adapt, progress: bool = True) -> Teacher:
@@ -85,7 +89,7 @@ def prepare(checkpoint: Checkpoint, setting: Setting, *, adapt: Adapt, progress:
         DivergedError: the adaptation's loss became NaN or infinite.
     """
     setup()
-    adapted = needs_adaptation(checkpoint, adapt)
+    adapted = needs_adaptation(checkpoint, adapt, setting.recipe)
     key = teacher_key(checkpoint, setting, adapted=adapted)
     model = copy.deepcopy(checkpoint.model)  # an interrupted adaptation must not change the checkpoint
 
@@ -157,7 +161,7 @@ def _adapt(model: Any, batches: MaskedBatches, setting: Setting, folder: Path, p
     fit(
         [learner],
         shared,
-        total=recipe.updates(len(batches)),
+        schedule=setting.schedule(),
         recipe=recipe,
         seed=setting.seed,
         device=setting.device,

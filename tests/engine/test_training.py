@@ -1,6 +1,7 @@
 """Schedule, batches, checkpoints: the loop that every model is trained by."""
 
 import dataclasses
+import itertools
 import math
 
 import pytest
@@ -8,8 +9,9 @@ import torch
 from transformers import get_linear_schedule_with_warmup
 
 from fairkd.batches import MaskedBatches, Setting
-from fairkd.engine.recipe import Recipe, learning_rate
+from fairkd.engine.recipe import Recipe, Schedule, learning_rate
 from fairkd.engine.training import Learner, adamw, dropout_from, fit
+from fairkd.errors import InputError
 
 CPU = torch.device("cpu")
 
@@ -38,12 +40,130 @@ def test_learning_rate_is_the_linear_schedule_of_transformers(total, warmup_prop
 
 
 @pytest.mark.parametrize(
-    ("n_batches", "n_epoch", "accumulation", "max_steps", "expected"),
-    [(10, 3, 1, None, 30), (10, 3, 4, None, 7), (10, 3, 4, 5, 5), (1, 1, 50, None, 1), (10, 1, 1, 99, 10)],
-)
-def test_number_of_updates(n_batches, n_epoch, accumulation, max_steps, expected):
+    ("n_batches", "n_epoch", "accumulation", "max_steps", "updates", "planned"),
+    [
+        (10, 3, 1, None, 30, 30), (10, 3, 3, None, 9, 10), (10, 3, 4, None, 6, 7), (10, 3, 4, 5, 5, 5),
+        (9, 3, 3, None, 9, 9), (10, 1, 1, 99, 10, 10), (10, 3, 10, None, 3, 3),
+    ],
+)  # fmt: skip
+def test_number_of_updates(n_batches, n_epoch, accumulation, max_steps, updates, planned):
     recipe = Recipe(n_epoch=n_epoch, gradient_accumulation_steps=accumulation, max_steps=max_steps)
-    assert recipe.updates(n_batches) == expected
+    schedule = recipe.schedule(8 * n_batches - 7)  # of 8 sequences a batch; the last batch has one
+    assert (schedule.updates, schedule.planned) == (updates, planned)
+
+
+def published_loop(data, n_batches, recipe):
+    """The published program's loop, literally, in float64: its counter, its clipping, its schedule of transformers.
+
+    Returns the weights of :func:`linear_learner`'s model after it, and the batches of each update.
+    """
+    model = linear_model().double()
+    total = int(n_batches / recipe.gradient_accumulation_steps * recipe.n_epoch) + 1
+    optimizer = torch.optim.AdamW(
+        model.parameters(), lr=recipe.learning_rate, eps=recipe.adam_epsilon, betas=recipe.adam_betas, weight_decay=0.0
+    )
+    schedule = get_linear_schedule_with_warmup(optimizer, math.ceil(total * recipe.warmup_prop), total)
+    updates, waiting = [], []
+    for epoch in range(recipe.n_epoch):
+        n_iter = 0
+        for batch in range(n_batches):
+            number = epoch * n_batches + batch
+            loss = (model(data(number).double()) - 1).square().mean()
+            (loss / recipe.gradient_accumulation_steps).backward()
+            waiting.append(number)
+            n_iter += 1  # noqa: SIM113 - as the program has it
+            if n_iter % recipe.gradient_accumulation_steps == 0:
+                torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.max_grad_norm)
+                optimizer.step()
+                optimizer.zero_grad()
+                schedule.step()
+                updates.append(waiting)
+                waiting = []
+    return model, updates
+
+
+@pytest.mark.parametrize("warmup_prop", [0.05, 0.5])
+@pytest.mark.parametrize(("n_batches", "window"), [(10, 3), (10, 4), (7, 5), (5, 5), (9, 3), (4, 1)])
+def test_updates_and_weights_are_those_of_the_published_loop(tmp_path, n_batches, window, warmup_prop):
+    recipe = Recipe(
+        batch_size=1, n_epoch=4, gradient_accumulation_steps=window, learning_rate=0.05, max_grad_norm=0.5,
+        warmup_prop=warmup_prop,
+    )  # fmt: skip
+    expected, batches = published_loop(lambda number: data(number, None)[0], n_batches, recipe)
+    learner, schedule = linear_learner(tmp_path, recipe, double=True), recipe.schedule(n_batches)
+    read = []
+
+    def reads(number, active):
+        read.append(number)
+        return data(number, active)[0].double(), 12
+
+    fit([learner], reads, schedule=schedule, recipe=recipe, seed=0, device=CPU)
+    assert [list(schedule.batches(update)) for update in range(schedule.updates)] == batches
+    assert read == list(itertools.chain.from_iterable(batches))
+    assert schedule.batches_read == len(read)
+    for found, wanted in zip(learner.model.parameters(), expected.parameters(), strict=True):
+        torch.testing.assert_close(found, wanted, rtol=1e-12, atol=1e-14)
+    assert (learner.model.weight - 0.5).abs().max() > 1e-3  # weights that moved
+
+
+def test_batches_of_updates_are_those_of_the_published_counter_for_any_numbers():
+    for n_batches, window, n_epoch in itertools.product(range(1, 13), range(1, 13), range(1, 5)):
+        recipe = Recipe(batch_size=1, n_epoch=n_epoch, gradient_accumulation_steps=window, warmup_prop=0.0)
+        counted, waiting = [], []
+        for number in range(n_epoch * n_batches):
+            waiting.append(number)
+            if (number % n_batches + 1) % window == 0:
+                counted.append(waiting)
+                waiting = []
+        if counted:
+            schedule = recipe.schedule(n_batches)
+            assert [list(schedule.batches(update)) for update in range(schedule.updates)] == counted
+            assert schedule.planned == int(n_batches / window * n_epoch)
+        else:
+            with pytest.raises(InputError, match="they make no update"):
+                recipe.schedule(n_batches)
+
+
+@pytest.mark.parametrize(
+    ("values", "parts"),
+    [
+        ({"max_steps": 1}, ["max_steps 1 they make one update", "learning rate 0", "max_steps of 2 or more, or null"]),
+        ({"gradient_accumulation_steps": 50}, ["no update", "gradient_accumulation_steps of at most 18, more text"]),
+        ({"gradient_accumulation_steps": 36}, ["one update", "gradient_accumulation_steps of at most 18"]),
+        ({"gradient_accumulation_steps": 37, "n_epoch": 3}, ["no update", "gradient_accumulation_steps of at most 36"]),
+        ({"gradient_accumulation_steps": 37, "warmup_prop": 0.0}, ["no update", "at most 36"]),
+        ({"batch_size": 432}, ["has 1 batches", "one update", "n_epoch of 2 or more, more text, warmup_prop 0"]),
+    ],
+)  # fmt: skip
+def test_a_run_none_of_whose_updates_changes_a_weight_is_an_error_with_its_numbers(values, parts):
+    recipe = Recipe(**{"batch_size": 12, "n_epoch": 1} | values)
+    with pytest.raises(InputError) as error:
+        recipe.schedule(432)
+    for part in ["no weight would change: an epoch of 432 sequences has", f"(batch_size {recipe.batch_size})", *parts]:
+        assert part in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"max_steps": 2}, {"max_steps": 1, "warmup_prop": 0.0}, {"gradient_accumulation_steps": 18},
+        {"gradient_accumulation_steps": 36, "n_epoch": 2}, {"gradient_accumulation_steps": 36, "warmup_prop": 0.0},
+    ],
+)  # fmt: skip
+def test_what_that_error_allows_changes_weights(values, tmp_path):
+    recipe = Recipe(**{"batch_size": 12, "n_epoch": 1} | values)
+    learner = linear_learner(tmp_path, recipe)
+    fit([learner], data, schedule=recipe.schedule(432), recipe=recipe, seed=0, device=CPU)
+    assert not torch.equal(learner.model.weight, linear_model().weight)
+
+
+def test_no_weight_changes_in_what_that_error_refuses(tmp_path):
+    """Why it is an error: the single update has learning rate 0."""
+    recipe = Recipe(weight_decay=0.1)
+    learner = linear_learner(tmp_path, recipe)
+    fit([learner], data, schedule=of(1), recipe=recipe, seed=0, device=CPU)
+    assert learner.update == 1
+    assert torch.equal(learner.model.weight, linear_model().weight)
 
 
 def test_a_batch_is_the_same_whatever_was_asked_for_before(world):
@@ -90,10 +210,20 @@ def test_dropout_draws_from_its_seed_and_leaves_the_global_generator_alone():
     assert torch.equal(torch.get_rng_state(), state)
 
 
-def linear_learner(tmp_path, recipe, name="line", scale=1.0) -> Learner:
+def linear_model() -> torch.nn.Linear:
     model = torch.nn.Linear(3, 1)
     torch.nn.init.constant_(model.weight, 0.5)
     torch.nn.init.zeros_(model.bias)
+    return model
+
+
+def of(updates: int, window: int = 1) -> Schedule:
+    """So many updates of one epoch."""
+    return Schedule(updates * window, window, updates, updates)
+
+
+def linear_learner(tmp_path, recipe, name="line", scale=1.0, double=False) -> Learner:
+    model = linear_model().double() if double else linear_model()
 
     def losses(model, batch):
         loss = scale * (model(batch) - 1).square().mean()
@@ -111,7 +241,7 @@ def test_the_loop_is_adamw_with_accumulation_clipping_and_schedule(tmp_path):
     recipe = Recipe(learning_rate=0.05, gradient_accumulation_steps=3, max_grad_norm=0.5, warmup_prop=0.2)
     total, (b1, b2) = 8, recipe.adam_betas
     learner = linear_learner(tmp_path, recipe)
-    fit([learner], data, total=total, recipe=recipe, seed=0, device=CPU)
+    fit([learner], data, schedule=of(total, window=3), recipe=recipe, seed=0, device=CPU)
     w = torch.tensor([0.5, 0.5, 0.5, 0.0], dtype=torch.float64)
     m, v = torch.zeros(4, dtype=torch.float64), torch.zeros(4, dtype=torch.float64)
     for update in range(total):
@@ -141,8 +271,8 @@ def test_a_loss_that_is_not_finite_stops_that_model_only_and_keeps_its_last_good
         return (loss, {"mlm": terms["mlm"] * float("nan")}) if bad.update == 5 else (loss, terms)
 
     bad.losses = breaks_at_the_sixth
-    fit([bad, good], data, total=10, recipe=recipe, seed=0, device=CPU)
-    fit([alone], data, total=10, recipe=recipe, seed=0, device=CPU)
+    fit([bad, good], data, schedule=of(10), recipe=recipe, seed=0, device=CPU)
+    fit([alone], data, schedule=of(10), recipe=recipe, seed=0, device=CPU)
     assert (bad.divergence.name, bad.divergence.step, bad.divergence.term) == ("bad", 6, "mlm")
     assert [p.name for p in bad.folder.iterdir()] == ["step-000000004"]
     assert good.divergence is None
@@ -155,7 +285,7 @@ def test_checkpoints_appear_whole_and_replace_older_ones(tmp_path):
     learner = linear_learner(tmp_path, recipe)
     (tmp_path / "line").mkdir()
     (tmp_path / "line" / ".writing-x").mkdir()  # what a killed process leaves behind
-    fit([learner], data, total=8, recipe=recipe, seed=0, device=CPU)
+    fit([learner], data, schedule=of(8), recipe=recipe, seed=0, device=CPU)
     assert [p.name for p in learner.folder.iterdir()] == ["step-000000008"]
     fresh = linear_learner(tmp_path, recipe)
     fresh.resume()
@@ -167,7 +297,7 @@ def test_checkpoints_appear_whole_and_replace_older_ones(tmp_path):
 def test_a_checkpoint_that_cannot_be_read_is_passed_over(tmp_path, capsys):
     recipe = Recipe(checkpoint_every=3)
     learner = linear_learner(tmp_path, recipe)
-    fit([learner], data, total=3, recipe=recipe, seed=0, device=CPU)
+    fit([learner], data, schedule=of(3), recipe=recipe, seed=0, device=CPU)
     broken = learner.folder / "step-000000006"
     broken.mkdir()
     (broken / "state.safetensors").write_bytes(b"half")

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import torch
 from datasets import Dataset
+from safetensors.torch import load_file
 
 from fairkd.engine.store import Store
 from fairkd.errors import DivergedError, InputError
@@ -65,6 +66,16 @@ def test_it_learns_a_classification_and_keeps_every_prediction(checkpoint, store
     assert manifest["scores"]["validation"] == score(data.task, frame.label, frame.prediction)
     assert manifest["scores"]["validation"]["accuracy"] > 0.9
     assert {"versions", "git_commit", "recipe", "seed", "data", "encoder"} <= manifest.keys()
+
+
+def test_fine_tuning_of_a_single_update_changes_weights(checkpoint, store):
+    """It has no warm-up, so that its first update has the full learning rate."""
+    once = replace(RECIPE, epochs=1, train_examples=1)
+    after = load_file(run(checkpoint, task_data("SST-2"), store, once, keep_weights=True) / "model.safetensors")
+    before = load_file(checkpoint / "model.safetensors")
+    common = before.keys() & after.keys()
+    assert len(common) > 10
+    assert not all(torch.equal(before[name], after[name]) for name in common)
 
 
 def test_it_learns_a_regression(checkpoint, store):

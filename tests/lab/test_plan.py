@@ -2,11 +2,11 @@
 
 import pytest
 
-from fairkd import Profile
+from fairkd import InputError, Profile
 from fairkd.arms import Arm
 from fairkd.lab.cost import Shape, step_flops
 from fairkd.lab.materials import Materials
-from fairkd.lab.plan import batch_of, cost
+from fairkd.lab.plan import batch_of, cost, plan
 
 
 @pytest.fixture
@@ -70,7 +70,32 @@ def test_gradient_accumulation_costs_as_many_steps(profile):
 
 
 def test_an_arm_deeper_than_the_teacher_is_an_error_before_any_work(profile):
-    from fairkd import InputError
-
     with pytest.raises(InputError, match="layers"):
         cost(profile.changed(depths=[2, 9]))
+
+
+def test_costs_and_plan_count_the_batches_that_training_reads(profile):
+    """Left-over batches are read by the next epoch's first update; those of the last epoch are not read."""
+    few = profile.changed(n_epoch=3, max_steps=None, batch_size=100, gradient_accumulation_steps=3)
+    materials = Materials(few, progress=False)
+    sequences = len(materials.corpus.train)
+    batches = -(-sequences // 100)
+    assert batches % 3  # some are left over
+    materials.teacher  # noqa: B018 - costs are known when it is there
+    rows = dict(cost(few))
+    assert rows["updates a pass"] == str(3 * (batches // 3))
+    step = float(rows["FLOPs an update, all students"]) / 3
+    read = 2 * batches + batches // 3 * 3
+    assert float(rows["FLOPs of all passes"]) == pytest.approx(2 * read * step, rel=0.01)
+    assert len(plan(few)) == 2 * len(few.all_arms())
+
+
+def test_a_corpus_too_small_for_an_update_is_an_error_before_the_teacher_is_made(profile, monkeypatch):
+    monkeypatch.setattr("fairkd.lab.materials.prepare", lambda *a, **k: pytest.fail("a teacher was made"))
+    wide = profile.changed(gradient_accumulation_steps=5000, max_steps=None)
+    materials = Materials(wide, progress=False)
+    with pytest.raises(InputError, match=r"no weight would change: .*gradient_accumulation_steps 5000.*make no update"):
+        materials.train(wide.all_arms())
+    for asked in (cost, plan):  # the corpus is in the store now
+        with pytest.raises(InputError, match=r"gradient_accumulation_steps 5000.*make no update.*allowed: "):
+            asked(wide)

@@ -189,10 +189,10 @@ def test_projections_of_an_encoder_that_sees_no_gender_are_refused(encoder, monk
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory) -> Models:
-    """The tiny profile with two of its arms trained, one step each."""
+    """The tiny profile with two of its arms trained, two updates each."""
     folder = tmp_path_factory.mktemp("explore")
     profile = Profile.load("tiny").changed(
-        store_dir=str(folder / "store"), runs_dir=str(folder / "runs"), seeds=[0], max_steps=1, adapt_steps=1,
+        store_dir=str(folder / "store"), runs_dir=str(folder / "runs"), seeds=[0], max_steps=2, adapt_steps=2,
         arms=["full", "mixup-xy", "debiased-teacher"], depths=[1], seat_permutations=2, seat_bootstrap=100,
     )  # fmt: skip
     materials = Materials(profile, progress=False)

@@ -30,7 +30,7 @@ def no_loop():
 def models(tmp_path_factory) -> Models:
     folder = tmp_path_factory.mktemp("widgets")
     profile = Profile.load("tiny").changed(
-        store_dir=str(folder / "store"), runs_dir=str(folder / "runs"), seeds=[0], max_steps=1, adapt_steps=1,
+        store_dir=str(folder / "store"), runs_dir=str(folder / "runs"), seeds=[0], max_steps=2, adapt_steps=2,
         arms=["full", "mixup-xy"], depths=[1], seat_permutations=2, seat_bootstrap=100, alpha=0.6,
     )  # fmt: skip
     materials = Materials(profile, progress=False)

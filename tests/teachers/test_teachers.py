@@ -76,9 +76,9 @@ def test_a_missing_mlm_head_is_noticed(world, tmp_path):
     world.tokenizer.save_pretrained(tmp_path)
     checkpoint = load_checkpoint(str(tmp_path), folder=tmp_path)
     assert not checkpoint.has_mlm_head
-    assert needs_adaptation(checkpoint, "auto")
+    assert needs_adaptation(checkpoint, "auto", recipe())
     with pytest.raises(InputError, match="no trained MLM head, so its logits are noise"):
-        needs_adaptation(checkpoint, "never")
+        needs_adaptation(checkpoint, "never", recipe())
     again = load_checkpoint(str(tmp_path), folder=tmp_path)
     assert weights_digest(again.model) == weights_digest(checkpoint.model)  # the fresh head is seeded
 
@@ -221,6 +221,19 @@ def prepared(world, store: Store, checkpoint: Checkpoint, adapt="auto"):
 def scratch(world) -> Checkpoint:
     model = from_scratch(world.tokenizer, layers=1, hidden=32, max_length=48, initializer_range=0.02, seed=0)
     return Checkpoint(model, world.tokenizer, has_mlm_head=False, source="scratch")
+
+
+def test_an_adaptation_none_of_whose_updates_changes_a_weight_is_an_error_before_any_work(world, store):
+    """One update, at learning rate 0; where nothing is adapted, or the warm-up is switched off, it is no matter."""
+    once = dataclasses.replace(recipe(), max_steps=1)
+    checkpoint, setting = scratch(world), Setting(world.corpus, once, 0, store, CPU)
+    with pytest.raises(InputError, match=r"adapt_steps: 1 is one update.*\(warmup_prop 0\.05\).*allowed: 2 or more"):
+        prepare(checkpoint, setting, adapt="auto", progress=False)
+    assert not list(store.root.glob("*"))
+    assert not needs_adaptation(dataclasses.replace(checkpoint, has_mlm_head=True), "auto", once)
+    without = dataclasses.replace(setting, recipe=dataclasses.replace(once, warmup_prop=0.0))
+    teacher = prepare(checkpoint, without, adapt="auto", progress=False)
+    assert teacher.record["heldout_mlm_loss_after"] != teacher.record["heldout_mlm_loss_before"]
 
 
 def test_adaptation_lowers_the_heldout_loss_and_is_cached(world, store, monkeypatch):
