@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from fairkd.engine.loading import refused
 from fairkd.errors import InputError
 
 
@@ -82,8 +83,13 @@ def limits_of(model: Any) -> Limits:
 
 
 def cls_position(tokenizer: Any) -> int | None:
-    """Where a tokenizer puts the [CLS] token: 0, or -1 (XLNet: at the end); None if it puts none."""
-    ids = tokenizer("a")["input_ids"]
+    """Where a tokenizer puts the [CLS] token: 0, or -1 (XLNet: at the end); None if it puts none.
+
+    Raises:
+        InputError: the tokenizer can read nothing.
+    """
+    with refused(f"{type(tokenizer).__name__} cannot read"):
+        ids = tokenizer("a")["input_ids"]
     if tokenizer.cls_token_id is None or tokenizer.cls_token_id not in (*ids[:1], *ids[-1:]):
         return None
     return 0 if ids[0] == tokenizer.cls_token_id else -1

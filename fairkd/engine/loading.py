@@ -88,7 +88,9 @@ def _open_tokenizer(source: str, **options: Any) -> Any:
     from transformers import AutoTokenizer
 
     with quiet():
-        return AutoTokenizer.from_pretrained(source, trust_remote_code=False, **options)
+        tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False, **options)
+    _ = tokenizer("")["input_ids"], tokenizer.unk_token_id  # some damage shows only when it is used
+    return tokenizer
 
 
 def first_line(error: BaseException) -> str:

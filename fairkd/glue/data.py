@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fairkd.engine.loading import first_line
+from fairkd.engine.loading import first_line, refused
 from fairkd.errors import InputError, nearest
 from fairkd.glue.rows import check_columns, checked, digest
 from fairkd.glue.tasks import TASKS, Task
@@ -228,8 +228,9 @@ def _read_hub(task: Task, repo: str) -> dict[str, pa.Table]:
             )
         rows, where = data[split], _where(task, split, repo)
         check_columns(where, (*task.columns, "label"), rows.column_names)
-        table = rows.select_columns([*task.columns, "label"]).with_format("arrow")[:]
-        tables[split] = checked(task, where, table, getattr(rows.features["label"], "names", None))
+        with refused(f"{where} cannot be read"):
+            table = rows.select_columns([*task.columns, "label"]).with_format("arrow")[:]
+            tables[split] = checked(task, where, table, getattr(rows.features["label"], "names", None))
     return tables
 
 
@@ -237,12 +238,10 @@ def _read_files(task: Task, split: str, paths: list[Path]) -> tuple[pa.Table, in
     """One split, and how many of its lines were left out."""
     import pyarrow as pa
 
-    try:
+    with refused(f"{_where(task, split, paths[0])} cannot be read"):
         if paths[0].suffix == ".tsv":
             return read_tsv(task, _where(task, split, paths[0]), paths[0])
         return pa.concat_tables(_read_parquet(task, _where(task, split, path), path) for path in paths), 0
-    except (OSError, pa.ArrowInvalid) as error:
-        raise InputError(f"{_where(task, split, paths[0])} cannot be read: {first_line(error)}") from error
 
 
 def _read_parquet(task: Task, where: str, path: Path) -> pa.Table:

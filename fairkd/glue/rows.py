@@ -59,10 +59,22 @@ def checked(
         if texts.null_count:
             raise InputError(f"{where}, {place(texts.is_null().to_pylist().index(True))}: column {name!r} has no text")
         columns[name] = texts.cast(pa.string())
+        _check_utf8(where, name, columns[name])
     if pa.types.is_nested(table["label"].type):
         raise InputError(f"{where}: column 'label' holds {table['label'].type}, not one label an example")
+    _check_utf8(where, "label", table["label"])
     columns["label"] = pa.array(_labels(task, where, table["label"].to_pylist(), names, place), kind)
     return pa.table(columns)
+
+
+def _check_utf8(where: str, name: str, column: pa.ChunkedArray) -> None:
+    """Raises InputError for a column of a Parquet file whose text is not UTF-8: nothing checks that when it is read."""
+    import pyarrow as pa
+
+    try:
+        column.validate(full=True)
+    except pa.ArrowInvalid as error:
+        raise InputError(f"{where}: column {name!r} is damaged, or not UTF-8 text ({error})") from error
 
 
 def _labels(task: Task, where: str, values: list[Any], names: Sequence[str] | None, place: Place) -> list[float]:
