@@ -18,6 +18,7 @@ from fairkd.profile import Profile
 from fairkd.show.html import Html, render
 from fairkd.show.tables import frame as table
 from fairkd.show.tables import missing, paragraph, paragraphs, verdicts
+from fairkd.show.tables.baselines import beaten_sentence
 from fairkd.show.tables.glue import failures
 from fairkd.show.tables.plain import records
 from fairkd.wording import interval, number
@@ -258,10 +259,12 @@ def _lowest(averages: pd.DataFrame, behind: pd.DataFrame) -> str:
 
 
 def glue_sentence(results: Tables, *, suite: str) -> str:
-    """Quality in numbers: lowest and highest student, what leaving out L_ce changes, what failed.
+    """Quality in numbers: lowest and highest student, what leaving out L_ce changes, which baselines do better than a
+    student, what failed.
 
     Args:
-        results: of 04_glue by name: glue_tasks, glue_averages, and glue_differences if it is there.
+        results: of 04_glue by name: glue_tasks, glue_averages, and glue_differences and glue_baselines if they are
+            there.
         suite: what the tasks are called, "GLUE" or another name.
     """
     texts, differences = [_range(results["glue_averages"], suite)], results.get("glue_differences")
@@ -269,12 +272,14 @@ def glue_sentence(results: Tables, *, suite: str) -> str:
     if change:
         printed = number(paper.TABLE1_GLUE_AVERAGE["no-ce"] - paper.TABLE1_GLUE_AVERAGE["full"], 1)
         texts.append(f"{change} points{f', in the paper by {printed}' if suite == 'GLUE' else ''}.")
+    if "glue_baselines" in results:
+        texts.append(beaten_sentence(results["glue_tasks"], results["glue_baselines"]))
     failed = [what for what, _ in failures(results["glue_tasks"])]
     if failed:
         texts.append(f"Failed, so that averages are missing: {'; '.join(failed)}.")
     if suite != "GLUE":
         texts.append("These are synthetic tests, not those of the paper, and say nothing about its values.")
-    return " ".join(texts)
+    return " ".join(filter(None, texts))
 
 
 def winner(frame: pd.DataFrame) -> Html:

@@ -19,7 +19,7 @@ from fairkd.claims import paper
 from fairkd.glue.tasks import TASKS
 from fairkd.show import tables
 from fairkd.show.tables import glue
-from fairkd.show.tables.baselines import clearly_above
+from fairkd.show.tables.baselines import above_baselines, beaten_sentence
 
 HOSTILE = "<script>alert(1)</script>"
 MINI = "mini-GLUE (synthetic)"
@@ -145,7 +145,7 @@ def test_task_that_fails_for_all_is_listed_once():
 
 
 def test_with_some_of_the_tasks_the_printed_average_is_of_those():
-    rows = rows_of(table3(real=True, names=("MNLI", "CoLA", "RTE")))
+    rows = rows_of(table3(real=True, names=("MNLI", "CoLA", "RTE"), seeds=3))
     assert rows["Avg."][1].get_text(" ") == "61.8 (76.7 of all)"  # (80.6 + 44.8 + 59.9) / 3
     assert rows["Avg."][4].get_text(" ") == "62.0 (76.7 of all)"
     assert [bool(cell.strong) for cell in rows["Avg."]] == [False, False, False, True, True]
@@ -205,8 +205,8 @@ def test_difference_of_a_failed_task_is_a_dash():
     assert texts(rows_of(parse(tables.glue_differences(data, suite="GLUE", scale="")))["RTE"]) == ["–", "–"]
 
 
-def small(low, high, score) -> pd.DataFrame:
-    return pd.DataFrame([{"arm": "full", "seeds": 1, "task": "RTE", "score": score, "low": low, "high": high}])
+def small(low, high, score, *, seeds=3) -> pd.DataFrame:
+    return pd.DataFrame([{"arm": "full", "seeds": seeds, "task": "RTE", "score": score, "low": low, "high": high}])
 
 
 @pytest.mark.parametrize(
@@ -214,24 +214,35 @@ def small(low, high, score) -> pd.DataFrame:
     [(56.1, True), (56.0, False), (54.0, False)],  # baselines in RTE end at 46, 56 and 55 percent
 )
 def test_clearly_above_means_beyond_the_intervals_of_all_baselines(low, above):
-    counts = clearly_above(small(low, 80.0, 70.0), glue_baselines())
+    counts = above_baselines(small(low, 80.0, 70.0), glue_baselines())
     assert counts.above.tolist() == [["RTE"] if above else []]
     assert counts.not_above.tolist() == [[] if above else ["RTE"]]
 
 
+@pytest.mark.parametrize(("score", "above"), [(54.1, True), (54.0, False)])  # the best baseline in RTE has 54
+def test_with_one_seed_scores_are_compared_as_numbers(score, above):
+    counts = above_baselines(small(40.0, 80.0, score, seeds=1), glue_baselines())
+    assert counts.above.tolist() == [["RTE"] if above else []]
+
+
 def test_baselines_sentence_counts_from_the_numbers():
-    data, others = glue_scores(("full", "no-ce")), glue_baselines()
-    data.loc[(data.arm == "no-ce") & (data.task == "CoLA"), ["score", "low", "high"]] = 54.0, 51.0, 58.0
+    data, others = glue_scores(("full", "no-ce")).assign(seeds=3), glue_baselines()
+    data.loc[(data.arm == "no-ce") & (data.task == "CoLA"), ["score", "low", "high"]] = 54.5, 51.0, 58.0
     data.loc[(data.arm == "full") & (data.task == "RTE"), ["score", "low", "high"]] = 95.0, 94.0, 96.0
     data.loc[(data.arm == "full") & (data.task == "QQP"), ["score", "low", "high"]] = np.nan
     text = tables.baselines_sentence(data, others, suite=MINI)
+    assert f"On {MINI}, these students lie clearly above all baselines (interval above intervals): L_mlm" in text
     assert "L_mlm + L_cos + L_ce in 7 of 7 tasks; L_mlm + L_cos in 7 of 8 tasks (not CoLA)." in text
     assert text.endswith("14 of these 15 scores are below 95; at or above it in RTE.")
     assert "No task" in tables.baselines_sentence(data.assign(score=np.nan), others, suite=MINI)
+    once = tables.baselines_sentence(data.assign(seeds=1), others, suite=MINI)
+    assert "clearly" not in once
+    assert "in this one run, which decides nothing, these students score higher than all baselines: L_mlm" in once
+    assert "L_mlm + L_cos in 8 of 8 tasks." in once  # CoLA: 54.5 of 54
 
 
 def test_baselines_stand_beside_students_which_are_bold_where_clearly_above():
-    data = glue_scores(("full", "no-ce"))
+    data = glue_scores(("full", "no-ce")).assign(seeds=3)
     data.loc[(data.arm == "full") & (data.task == "CoLA"), ["score", "low", "high"]] = 54.0, 51.0, 58.0
     soup = parse(tables.glue_baselines(data, glue_baselines(), suite=MINI, scale="Demonstration."))
     heads = [th.get_text() for th in soup.thead.find_all("th")]
@@ -241,13 +252,40 @@ def test_baselines_stand_beside_students_which_are_bold_where_clearly_above():
     assert texts(rows["clearly above the baselines"])[:2] == ["7 of 8", "8 of 8"]
     assert texts(rows["below 95"])[:2] == ["8 of 8", "8 of 8"]
     assert "in 7 of 8 tasks (not CoLA)" in soup.p.get_text()
+    assert "In bold: students whose interval" in soup.caption.get_text()
+
+
+def test_with_one_seed_no_student_is_bold_or_called_clearly_above():
+    soup = parse(tables.glue_baselines(glue_scores(ARMS), glue_baselines(), suite=MINI, scale=""))
+    assert not soup.tbody.find_all("strong")
+    assert texts(rows_of(soup)["above the baselines, in this run"])[:3] == 3 * ["8 of 8"]
+    assert "bold" not in soup.caption.get_text()
+    assert "clearly" not in soup.get_text()
+    assert "No baseline scores higher than a student." in soup.get_text()
+
+
+def test_a_baseline_that_beats_a_student_is_named_with_both_numbers_whichever_it_is():
+    data, others = glue_scores(("full", "no-ce", "teacher")), glue_baselines()
+    data.loc[data.task == "MNLI", "score"] = 33.6, 53.4, 20.0
+    data.loc[data.task == "CoLA", "score"] = 60.0, 53.96, 20.0  # 54.0 as shown: no baseline is above it
+    others.loc[(others.arm == "untrained") & (others.task == "MNLI"), "score"] = 51.8
+    expected = (
+        "In this one run, baselines score higher than students: MNLI, majority class 45.0 against 33.6 (L_mlm + L_cos "
+        "+ L_ce); MNLI, bag of words 54.0 against 33.6 (L_mlm + L_cos + L_ce), 53.4 (L_mlm + L_cos); MNLI, random "
+        "weights 51.8 against 33.6 (L_mlm + L_cos + L_ce)."
+    )
+    assert beaten_sentence(data, others) == expected
+    assert beaten_sentence(data.assign(seeds=3), others).startswith("Baselines score higher than students: MNLI, ")
+    shown = parse(tables.glue_baselines(data, others, suite=MINI, scale="")).get_text()
+    assert expected.replace("L_", "L") in shown  # the page has subscripts
+    assert beaten_sentence(data.assign(score=np.nan), others) == beaten_sentence(data, others.iloc[:0]) == ""
 
 
 def test_baseline_without_a_score_does_not_count():
     others = glue_baselines()
     others.loc[others.arm != "majority", ["score", "low", "high"]] = np.nan
-    assert clearly_above(small(47.0, 50.0, 48.0), others).above.tolist() == [["RTE"]]
-    none = clearly_above(small(47.0, 50.0, 48.0), others.assign(score=np.nan))
+    assert above_baselines(small(47.0, 50.0, 48.0), others).above.tolist() == [["RTE"]]
+    none = above_baselines(small(47.0, 50.0, 48.0), others.assign(score=np.nan))
     assert none.tasks.tolist() == [0]
 
 

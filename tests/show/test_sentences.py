@@ -334,6 +334,16 @@ def test_glue_sentence_tells_what_leaving_out_l_ce_changes():
     assert "Without" not in report.glue_sentence(quality(), suite=MINI)
 
 
+def test_glue_sentence_names_baselines_that_beat_a_student_with_both_numbers():
+    results = quality() | {"glue_baselines": glue_baselines()}
+    assert "baselines" not in report.glue_sentence(results, suite=MINI)
+    tasks = results["glue_tasks"]
+    tasks.loc[(tasks.arm == "no-ce") & (tasks.task == "MNLI"), "score"] = 33.6
+    text = report.glue_sentence(results, suite=MINI)
+    assert "In this one run, baselines score higher than students: MNLI, majority class 45.0 against 33.6" in text
+    assert "MNLI, random weights 53.0 against 33.6 (L_mlm + L_cos)." in text
+
+
 def test_glue_sentence_says_what_failed():
     failed = {("no-ce", "RTE"): "no split"}
     text = report.glue_sentence(quality(failed=failed), suite=MINI)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pandas as pd
 
-from fairkd.names import arm_titles
+from fairkd.names import TEACHER, arm_titles
 from fairkd.show.html import Cell, Html, Row
-from fairkd.show.tables.glue import WHAT_SCORES_ARE, column_title, in_order, score_cell, task_head
+from fairkd.show.tables.glue import WHAT_SCORES_ARE, column_title, in_order, score_cell, several_seeds, task_head
 from fairkd.show.tables.plain import paragraphs, records, table
+from fairkd.wording import number
 
 BASELINE_TITLES = {"majority": "majority class", "bag-of-words": "bag of words", "untrained": "random weights"}
 CEILING = 95
@@ -17,7 +19,7 @@ CEILING = 95
 
 
 def glue_baselines(tasks: pd.DataFrame, baselines: pd.DataFrame, *, suite: str, scale: str) -> Html:
-    """Students beside what a task gives away without pretraining, and in how many tasks they lie clearly above it.
+    """Students beside what a task gives away without pretraining, in how many tasks they lie above it, and where not.
 
     Args:
         tasks: the columns :data:`fairkd.frames.GLUE_SCORES`.
@@ -26,8 +28,8 @@ def glue_baselines(tasks: pd.DataFrame, baselines: pd.DataFrame, *, suite: str, 
         scale: what the numbers are, for the caption.
     """
     arms, others = in_order(tasks), list(baselines.arm.drop_duplicates())
-    counts = clearly_above(tasks, baselines)
-    above = {(row.arm, task) for row in records(counts) for task in row.above}
+    counts, several = above_baselines(tasks, baselines), several_seeds(tasks)
+    bold = {(row.arm, task) for row in records(counts) for task in row.above if several}
     cells = pd.concat([tasks, baselines]).set_index(["arm", "task"])
     rows = []
     for task in tasks.task.drop_duplicates():
@@ -35,28 +37,32 @@ def glue_baselines(tasks: pd.DataFrame, baselines: pd.DataFrame, *, suite: str, 
         for arm in [*arms, *others]:
             value: Any = cells.loc[(arm, task)] if (arm, task) in cells.index else None
             kind = "printed" if arm in others else ""
-            row.append(score_cell(value, "score", best=(arm, task) in above, kind=kind))
+            row.append(score_cell(value, "score", best=(arm, task) in bold, kind=kind))
         rows.append(Row(row))
     empty = [Cell("")] * len(others)
     for kind, name, title in (
-        ("total", "above", "clearly above the baselines"),
+        ("total", "above", "clearly above the baselines" if several else "above the baselines, in this run"),
         ("", "below_ceiling", f"below {CEILING}"),
     ):
         row = [Cell(f"{len(own)} of {n}") for own, n in zip(counts[name], counts.tasks, strict=True)]
         rows.append(Row([Cell(title, head="row"), *row, *empty], kind))
     titles = arm_titles(arms) | {arm: BASELINE_TITLES.get(arm, arm) for arm in others}
     heads = [Cell(column_title(title), head="col") for title in titles.values()]
+    what = "In bold: students whose interval lies above those of all baselines. " if several else ""
     caption = (
-        f"Students and baselines on {suite}, with 95 % intervals. In bold: students whose interval lies above those of "
-        f"all baselines. Baselines: the commonest label; a regression on words; a model of the student's shape that "
-        f"starts from random weights. {WHAT_SCORES_ARE} {scale}"
+        f"Students and baselines on {suite}, with 95 % intervals. {what}Baselines: the commonest label; a regression "
+        f"on words; a model of the student's shape that starts from random weights. {WHAT_SCORES_ARE} {scale}"
     )
     made = table(caption, [Row([Cell("task", head="col"), *heads])], rows, kind="wide")
-    return made + paragraphs(baselines_sentence(tasks, baselines, suite=suite))
+    beaten = beaten_sentence(tasks, baselines) or "No baseline scores higher than a student."
+    return made + paragraphs(baselines_sentence(tasks, baselines, suite=suite), beaten)
 
 
-def clearly_above(tasks: pd.DataFrame, baselines: pd.DataFrame) -> pd.DataFrame:
-    """In which tasks a student's interval lies above those of all baselines, and in which its score is below 95.
+def above_baselines(tasks: pd.DataFrame, baselines: pd.DataFrame) -> pd.DataFrame:
+    """In which tasks a student lies above all baselines, and in which its score is below 95.
+
+    With several seeds its interval lies above theirs. With one, intervals say nothing about another training, so its
+    score is above theirs, in this run.
 
     Args:
         tasks: the columns :data:`fairkd.frames.GLUE_SCORES`.
@@ -65,12 +71,13 @@ def clearly_above(tasks: pd.DataFrame, baselines: pd.DataFrame) -> pd.DataFrame:
     Returns:
         A row an arm: arm, tasks (how many have a score and a baseline) and the lists above, not_above, below_ceiling.
     """
-    known = baselines[baselines.score.notna()]
-    bar = known.assign(top=known.high.fillna(known.score)).groupby("task").top.max()
+    several, known = several_seeds(tasks), baselines[baselines.score.notna()]
+    bar = known.assign(top=known.high.fillna(known.score) if several else known.score).groupby("task").top.max()
     rows = []
     for arm in in_order(tasks):
         own = tasks[(tasks.arm == arm) & tasks.score.notna() & tasks.task.isin(bar.index)]
-        above = list(own.task[own.low.to_numpy() > bar.loc[own.task].to_numpy()])
+        value = own.low if several else own.score
+        above = list(own.task[value.to_numpy() > bar.loc[own.task].to_numpy()])
         below = list(own.task[own.score < CEILING])
         rest = [task for task in own.task if task not in above]
         rows.append({"arm": arm, "tasks": len(own), "above": above, "not_above": rest, "below_ceiling": below})
@@ -78,8 +85,8 @@ def clearly_above(tasks: pd.DataFrame, baselines: pd.DataFrame) -> pd.DataFrame:
 
 
 def baselines_sentence(tasks: pd.DataFrame, baselines: pd.DataFrame, *, suite: str) -> str:
-    """Of each student, in how many tasks it lies clearly above the baselines, and how many scores are below 95."""
-    counts = clearly_above(tasks, baselines)
+    """Of each student, in how many tasks it lies above the baselines, and how many scores are below 95."""
+    counts = above_baselines(tasks, baselines)
     if not counts.tasks.sum():
         return f"No task of {suite} has both a student's score and a baseline."
     titles = arm_titles(counts.arm)
@@ -90,7 +97,31 @@ def baselines_sentence(tasks: pd.DataFrame, baselines: pd.DataFrame, *, suite: s
     below, scored = sum(len(own) for own in counts.below_ceiling), int(counts.tasks.sum())
     high = sorted({task for row in records(counts) for task in {*row.above, *row.not_above} - {*row.below_ceiling}})
     rest = f"; at or above it in {', '.join(high)}" if high else ""
-    return (
-        f"On {suite}, these students lie clearly above all baselines (interval above intervals): {'; '.join(parts)}. "
-        f"{below} of these {scored} scores are below {CEILING}{rest}."
-    )
+    if several_seeds(tasks):
+        start = f"On {suite}, these students lie clearly above all baselines (interval above intervals)"
+    else:
+        start = f"On {suite}, in this one run, which decides nothing, these students score higher than all baselines"
+    return f"{start}: {'; '.join(parts)}. {below} of these {scored} scores are below {CEILING}{rest}."
+
+
+def beaten_sentence(tasks: pd.DataFrame, baselines: pd.DataFrame) -> str:
+    """Where a baseline scores higher than a student, as shown to one decimal, with both numbers; "" if nowhere.
+
+    Args:
+        tasks: the columns :data:`fairkd.frames.GLUE_SCORES`.
+        baselines: the same.
+    """
+    titles, students = arm_titles(in_order(tasks)), tasks[tasks.arm != TEACHER]
+    parts = []
+    for other in records(baselines[baselines.score.notna()]):
+        own = [row for row in records(students[students.task == other.task]) if _lower(row.score, other.score)]
+        if own:
+            scores = ", ".join(f"{number(row.score, 1)} ({titles[row.arm]})" for row in own)
+            title = BASELINE_TITLES.get(other.arm, other.arm)
+            parts.append(f"{other.task}, {title} {number(other.score, 1)} against {scores}")
+    start = "Baselines" if several_seeds(tasks) else "In this one run, baselines"
+    return f"{start} score higher than students: {'; '.join(parts)}." if parts else ""
+
+
+def _lower(score: float, other: float) -> bool:
+    return math.isfinite(score) and round(score, 1) < round(other, 1)

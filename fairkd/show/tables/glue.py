@@ -159,6 +159,11 @@ def mini_glue_examples(data: pd.DataFrame, *, suite: str = "mini-GLUE (synthetic
     )
 
 
+def several_seeds(tasks: pd.DataFrame) -> bool:
+    """Whether the students, of a frame with the columns arm and seeds, have several seeds: one decides nothing."""
+    return bool((tasks.loc[tasks.arm != TEACHER, "seeds"] > 1).any())
+
+
 def covers(tasks: pd.DataFrame) -> str:
     """What the intervals are over, of a frame with the columns arm and seeds; the teacher has one copy."""
     seeds = sorted(set(tasks.loc[tasks.arm != TEACHER, "seeds"])) or [1]
