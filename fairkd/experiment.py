@@ -62,14 +62,16 @@ class Experiment:
     def begin(cls, notebook: str, parameters: dict[str, Any]) -> Experiment:
         """Checks a notebook's parameters and prints what is about to run.
 
-        With ``prepare_only`` it prints the plan, and the cells below do nothing until this one runs again.
+        With ``prepare_only`` it prints the plan, and the cells below do nothing until this one runs again. Values other
+        than those of the profile that they name make a variant, whose results lie apart; it prints where.
 
         Args:
             notebook: its name, such as "01_capacity".
             parameters: the notebook's ``globals()``.
 
         Raises:
-            InputError: a parameter is unknown, missing or wrong, or something that it names cannot be used.
+            InputError: a parameter is unknown, missing or wrong, something that it names cannot be used, or the values
+                are those of another profile than the one that they name.
         """
         stop_skipping()
         if not parameters.get("_fairkd_begun"):  # later runs see the notebook's own variables too
@@ -82,6 +84,8 @@ class Experiment:
             check_source(profile.glue.source, tasks, folder=profile.path(profile.glue.source))
         experiment = cls(notebook, profile)
         print(experiment.identity())
+        if place := experiment._results.place():
+            print(f"\n{place}")
         if profile.prepare_only:
             print("\nPlan (prepare_only: nothing is trained, the cells below do nothing):\n")
             print(plan(profile).to_string(index=False))
@@ -325,6 +329,14 @@ class Experiment:
     def results(self, notebook: str) -> dict[str, pd.DataFrame] | None:
         """Tables by name of another notebook of this profile, see :meth:`fairkd.lab.results.Results.read`."""
         return Results(notebook, self.profile).read()
+
+    def why_missing(self, notebook: str) -> str:
+        """Why :meth:`results` has no tables of a notebook, as in "01_capacity has not finished"; "" if it has.
+
+        Of 06_planted in a profile that is not the controlled experiment: why that has none.
+        """
+        of_controlled = notebook == "06_planted" and not self.profile.planted_strengths
+        return Results(notebook, controlled(self.profile) if of_controlled else self.profile).why_missing()
 
     def controlled(self) -> dict[str, dict[str, pd.DataFrame]]:
         """Tables of the controlled experiment that lies beside this one: of its report and its "strengths".

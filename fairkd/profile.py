@@ -428,11 +428,6 @@ class Profile(RunSettings):
         """``value`` as a path, relative to the project's root."""
         return project_root() / expanded(value)
 
-    @property
-    def output_dir(self) -> Path:
-        """Folder of this profile's products."""
-        return self.path(self.runs_dir) / self.name
-
     def store(self) -> Store:
         """The store of finished work that this profile uses."""
         return Store(self.path(self.store_dir))

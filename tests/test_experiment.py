@@ -19,6 +19,7 @@ from fairkd.lab.bias import WITHOUT_SEAT_WORDS
 from fairkd.lab.materials import Materials, resolve_device, train_profile
 from fairkd.lab.plan import plan
 from fairkd.lab.shell import skipped
+from fairkd.lab.variants import output_dir
 from fairkd.losses import LOSSES
 from fairkd.seat import POOLINGS, TESTS, evaluate, load_encoder
 
@@ -311,11 +312,11 @@ def test_results_are_whole_or_absent(trained, tmp_path, monkeypatch):
     assert manifest["parameters"] == profile.values()
     pd.testing.assert_frame_equal(other.results("01_capacity")["numbers"], frame)
     assert changed.results("01_capacity") is None  # its numbers come from other parameters
-    stored = json.loads((one.profile.output_dir / "results" / "01_capacity.json").read_text())
+    stored = json.loads((output_dir(one.profile) / "results" / "01_capacity.json").read_text())
     assert set(stored["facts"]["corpus"]) >= {"digest", "tokens", "documents"}
     assert stored["facts"]["teacher"]["heldout_mlm_loss_after"] > 0
     assert stored["facts"]["versions"]["torch"] == torch.__version__
-    (one.profile.output_dir / "results" / "numbers.parquet").write_bytes(b"half")
+    (output_dir(one.profile) / "results" / "numbers.parquet").write_bytes(b"half")
     assert other.results("01_capacity") is None
 
 

@@ -1,23 +1,41 @@
-"""Saved results of notebooks: tidy tables, and a manifest that is written last and says which tables belong to it."""
+"""Saved results of notebooks: tidy tables, and a manifest that is written last and says which tables belong to it.
+
+Whether results are those of a profile follows from what determines them: its values, the code of the package, and the
+files that the values name. Who wrote them, the runner, JupyterLab or papermill, does not matter.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
-from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from functools import cache, cached_property
+from inspect import signature
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
-from fairkd.engine.store import file_digest, write_json
+from pydantic import AfterValidator, ConfigDict, ValidationError
+from pydantic.dataclasses import dataclass
+
+import fairkd
+from fairkd.engine.store import file_digest, read_json, write_json
+from fairkd.errors import InputError
+from fairkd.lab.variants import changed_values, difference, keep, output_dir, reference, shown_path, variants
 from fairkd.profile import Profile
+from fairkd.text.sources import fingerprint, is_path
 
 if TYPE_CHECKING:
     import pandas as pd
 
+PACKAGE = Path(fairkd.__file__).parent
 REPORT = "05_report"
 """The notebook that reads the results of the others."""
 CONTROLLED = "planted"
 """The profile of the controlled experiment, whose verdicts the reports of other profiles show beside their own."""
+_NAMES = ("embedded", "scratch", "appendix-c", "built-in", "mini")
+"""Values that are no paths."""
+T = TypeVar("T")
 
 
 def controlled(profile: Profile) -> Profile:
@@ -27,13 +45,130 @@ def controlled(profile: Profile) -> Profile:
     )
 
 
+def _inside(name: str) -> str:
+    path = PurePosixPath(name)
+    if not path.parts or path.is_absolute() or ".." in path.parts or "\0" in name:
+        raise ValueError(f"{name!r} is no file below the folder")
+    return name
+
+
+Digests = dict[Annotated[str, AfterValidator(_inside)], str]
+"""SHA-256 of files, by their names below a folder."""
+STATE_FILE = ConfigDict(strict=True)
+"""Of the classes that :func:`read_state` makes: a value of another type is an error."""
+
+
+@dataclass(frozen=True, kw_only=True, config=STATE_FILE)
+class Manifest:
+    """What a notebook's last cell writes.
+
+    Attributes:
+        parameters: the profile's values, by flat name.
+        code: :func:`code_digest` of the package that ran.
+        inputs: :func:`inputs` when it began.
+        saved: its tables.
+        failures: parts that could not be done.
+        token: of the runner that ran it; None in JupyterLab and with papermill.
+    """
+
+    parameters: dict[str, Any]
+    saved: Digests
+    code: str = ""
+    inputs: dict[str, str] | None = None
+    failures: list[str]
+    token: str | None
+
+
+def read_state(path: Path, kind: Callable[..., T]) -> T:
+    """A JSON file as a value of a class with a field for each name that counts.
+
+    Raises:
+        InputError: the file cannot be read, is not JSON or has another shape; names the file and says why.
+    """
+    value = read_json(path)
+    if not isinstance(value, dict):
+        raise InputError(f"{path} must hold names and values, not {type(value).__name__}")
+    try:
+        return kind(**{name: value[name] for name in signature(kind).parameters if name in value})
+    except ValidationError as error:
+        raise InputError(f"{path}: {'; '.join(map(_problem, error.errors()[:3]))}") from error
+
+
+def _problem(one: Any) -> str:
+    return f"{'.'.join(map(str, one['loc']))}: {one['msg'].removeprefix('Value error, ')}"
+
+
+def code_digest() -> str:
+    """SHA-256 over every module and template of the package, whatever room it lies in."""
+    paths = sorted([*PACKAGE.rglob("*.py"), *(p for p in PACKAGE.rglob("templates/**/*") if p.is_file())])
+    return content_digest({str(path.relative_to(PACKAGE)): file_digest(path) for path in paths})
+
+
+@cache
+def _loaded_code() -> str:
+    """:func:`code_digest` when this process first asked, which is what it imported, whatever was edited since."""
+    return code_digest()
+
+
+def inputs(profile: Profile) -> dict[str, str]:
+    """Digests of what lies behind the values of a profile, by parameter: names, sizes and times of files.
+
+    As the store tells corpora apart. A hub id stands for itself.
+
+    Raises:
+        InputError: a source of the corpus cannot be used.
+    """
+    sources = [str(profile.path(source)) if is_path(source) else source for source in profile.corpus.sources]
+    prints = [{name: value for name, value in fingerprint(one).items() if name != "source"} for one in sources]
+    found = {"corpus": content_digest(prints)}
+    named = {"teacher": profile.teacher.source, "gender_pairs": profile.mixup.pairs}
+    named |= {"debias_words": profile.debias_words, "glue_source": profile.glue.source or "mini"}
+    for name, value in named.items():
+        if value not in _NAMES and (files := _files(profile.path(value))):
+            found[name] = content_digest(files)
+    return found
+
+
+def _files(path: Path) -> list[Any]:
+    inside = sorted(path.rglob("*")) if path.is_dir() else []
+    files = [file for file in [path, *inside] if file.is_file() and not file.name.startswith(".")]
+    stats = [(file.relative_to(path.parent).as_posix(), file.stat()) for file in files]
+    return [[name, stat.st_size, stat.st_mtime_ns] for name, stat in stats]
+
+
+def content_digest(value: Any) -> str:
+    """SHA-256 of a plain value."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
 class Results:
-    """The tables of one notebook of a profile, under ``runs_dir/<profile>/results/``."""
+    """The tables of one notebook of a profile, in the folder ``results`` of its products."""
 
     def __init__(self, notebook: str, profile: Profile) -> None:
         self.notebook, self.profile = notebook, profile
-        self.folder = profile.output_dir / "results"
         self._saved: dict[str, str] = {}
+        self._inputs = inputs(profile)
+
+    @cached_property
+    def folder(self) -> Path:
+        """``results`` of the profile, or of the variant that its values are."""
+        return output_dir(self.profile) / "results"
+
+    @property
+    def path(self) -> Path:
+        """The manifest."""
+        return self.folder / f"{self.notebook}.json"
+
+    def place(self) -> str:
+        """Where the results of a variant lie, and in what it differs, in two lines; "" for the profile itself."""
+        known = reference(self.profile)
+        differs = difference(self.profile.values(), known.values()) if known else ""
+        if not known or not differs:
+            return ""
+        return (
+            f"A variant of the profile {known.name!r}: {differs}.\n"
+            f"Its results lie in {shown_path(self.folder.parent)}; those of the profile stay as they are."
+        )
 
     def save(self, name: str, frame: pd.DataFrame) -> None:
         """Saves a tidy table as ``<name>.parquet``; :meth:`finish` makes it part of the results."""
@@ -52,31 +187,97 @@ class Results:
             failures: parts that could not be done. The results of the others can be read, but the notebook does not
                 count as done.
         """
-        manifest = {
+        manifest: dict[str, Any] = {
             "notebook": self.notebook,
             "parameters": self.profile.values(),
+            "variant": changed_values(self.profile),
             "facts": facts,
+            "code": _loaded_code(),
+            "inputs": self._inputs,
             "saved": self._saved,
             "failures": list(failures),
             "token": os.environ.get("FAIRKD_RUN_TOKEN"),
         }
-        write_json(self.folder / f"{self.notebook}.json", manifest)
+        keep(self.profile)
+        write_json(self.path, manifest)
         return manifest
 
-    def read(self) -> dict[str, pd.DataFrame] | None:
+    def manifest(self) -> Manifest:
+        """The manifest, if what determines the results is as it is now.
+
+        Raises:
+            InputError: the notebook has not finished, or with other parameters, code or files; says which.
+        """
+        if not self.path.is_file():
+            raise InputError(f"{self.notebook} {self._elsewhere() or 'has not finished'}")
+        found = read_state(self.path, Manifest)
+        if differs := difference(found.parameters, self.profile.values()):
+            raise InputError(f"{self.notebook} finished with other parameters: {differs}")
+        if found.code != code_digest():
+            raise InputError(f"{self.notebook} finished with other code of fairkd than there is now")
+        if changed := other_names(found.inputs, self._inputs):
+            raise InputError(f"{self.notebook} finished before {changed} changed")
+        return found
+
+    def _elsewhere(self) -> str:
+        """With which other parameters the notebook has finished, where it has not with these; "" if with none."""
+        known = reference(self.profile) or self.profile
+        folders = {output_dir(known): difference(known.values(), self.profile.values())}
+        folders |= {folder: difference(values, self.profile.values()) for folder, values in variants(known).items()}
+        found = [
+            f"{differs} (in {shown_path(folder)})"
+            for folder, differs in folders.items()
+            if differs and (folder / "results" / self.path.name).is_file()
+        ]
+        return f"finished with other parameters: {'; '.join(found)}" if found else ""
+
+    def intact(self) -> Manifest:
+        """As :meth:`manifest`, if every table is as it was saved.
+
+        Raises:
+            InputError: also where a table is missing or has been changed.
+        """
+        manifest = self.manifest()
+        for name, digest in manifest.saved.items():
+            path = self.folder / name
+            if not os.path.isfile(path) or file_digest(path) != digest:
+                raise InputError(f"{name}, which {self.notebook} saved, is missing or has been changed since")
+        return manifest
+
+    def load(self) -> dict[str, pd.DataFrame]:
         """The tables by name.
 
-        None unless the notebook finished with the parameters that the profile has now, and its files are intact.
+        Raises:
+            InputError: as for :meth:`intact`; or a table cannot be read.
         """
         import pandas as pd  # here, as it takes half a second: the command line reads names of this file
 
-        path = self.folder / f"{self.notebook}.json"
-        if not path.is_file():
+        tables = {}
+        for name in self.intact().saved:
+            path = self.folder / name
+            try:
+                tables[path.stem] = pd.read_parquet(path)
+            except Exception as error:  # of a file that is no Parquet the library raises many kinds
+                raise InputError(f"{path} cannot be read as a table: {error}") from error
+        return tables
+
+    def read(self) -> dict[str, pd.DataFrame] | None:
+        """The tables by name; None where :meth:`load` says why there are none."""
+        try:
+            return self.load()
+        except InputError:
             return None
-        manifest = json.loads(path.read_text())
-        if Profile.effective(manifest["parameters"]) != Profile.effective(self.profile.values()):
-            return None
-        files: dict[Path, str] = {self.folder / name: digest for name, digest in manifest["saved"].items()}
-        if not all(file.is_file() and file_digest(file) == digest for file, digest in files.items()):
-            return None
-        return {file.stem: pd.read_parquet(file) for file in files}
+
+    def why_missing(self) -> str:
+        """Why there are no tables; "" if there are."""
+        try:
+            self.load()
+        except InputError as error:
+            return str(error)
+        return ""
+
+
+def other_names(then: Any, now: dict[str, Any]) -> str:
+    """The names whose digests are not those of ``then``, in words; "" if all are."""
+    then = then if isinstance(then, dict) else {}
+    return ", ".join(name for name in sorted({*then, *now}) if then.get(name) != now.get(name))

@@ -46,7 +46,7 @@ def reproduce(profile: ProfileName = "quick") -> None:
     from fairkd.run import runner
 
     _stop_children_on_termination()
-    outcomes = runner.reproduce(Profile.load(profile))
+    outcomes = runner.reproduce(_given(profile))
     if any(outcome.state == "failed" for outcome in outcomes):
         raise typer.Exit(1)
 
@@ -74,7 +74,7 @@ def run(
     from fairkd.run import runner
 
     _stop_children_on_termination()
-    outcome = runner.run(notebook, with_parameters(Profile.load(profile), parameters or []), force=force)
+    outcome = runner.run(notebook, with_parameters(_given(profile), parameters or []), force=force)
     print(f"{outcome.notebook}: {outcome.state}{f': {outcome.detail}' if outcome.detail else ''}")
     if outcome.state == "failed":
         raise typer.Exit(1)
@@ -183,10 +183,12 @@ def status(profile: ProfileName = "quick") -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from fairkd.lab.results import REPORT, Results
+    from fairkd.lab.variants import difference, output_dir, shown_path, variants
     from fairkd.run import runner
 
-    checked = Profile.load(profile)
-    table = Table(title=f"{checked.name}: {checked.output_dir}", title_justify="left")
+    checked = _given(profile)
+    table = Table(title=f"{checked.name}: {output_dir(checked)}", title_justify="left")
     for name in ("notebook", "state", "finished (UTC)", "seconds", "why"):
         table.add_column(name, justify="right" if name == "seconds" else "left")
     for row in runner.status(checked).to_dict("records"):
@@ -196,7 +198,22 @@ def status(profile: ProfileName = "quick") -> None:
         table.add_row(*map(_plain, cells))
     console = Console()
     console.print(table)
+    if place := Results(REPORT, checked).place():
+        console.print(_plain(place))
+    for folder, values in variants(checked).items():
+        if folder != output_dir(checked):
+            differs = difference(values, checked.values())
+            console.print(_plain(f"A variant with {differs} lies in {shown_path(folder)}"), soft_wrap=True)
     console.print(_students(checked))
+
+
+def _given(profile: str) -> Profile:
+    """A profile by name or file; a file says what the profile of its name is."""
+    from fairkd.lab.variants import declare
+
+    checked = Profile.load(profile)
+    declare(checked)
+    return checked
 
 
 def _students(profile: Profile) -> Table:

@@ -1,35 +1,46 @@
 """What is done: the identity of a notebook's result, its status file, and who is working on it.
 
-Finished work is recognised by its identity, a hash of all that determines the result, and by the digests of its
-files. A state is read from the files of ``runs_dir/<profile>/status/`` alone; see :mod:`fairkd.run.runner` for how they
-come about.
+Finished work is recognised by its identity, all that determines the result, and by the digests of its files. Running a
+notebook again in JupyterLab or with papermill changes neither, and so does not make it stale. See
+:mod:`fairkd.run.runner` for how the files of ``runs_dir/<profile>/status/`` come about.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from filelock import FileLock, Timeout
+from pydantic.dataclasses import dataclass as checked_dataclass
 
-import fairkd
-from fairkd.engine.store import file_digest, write_json
+from fairkd.engine.store import file_digest, read_json, write_json
 from fairkd.errors import InputError, nearest
-from fairkd.lab.results import REPORT, controlled
+from fairkd.lab.results import (
+    REPORT,
+    STATE_FILE,
+    Digests,
+    Manifest,
+    Results,
+    code_digest,
+    content_digest,
+    controlled,
+    inputs,
+    other_names,
+    read_state,
+)
+from fairkd.lab.variants import declare, difference, output_dir
 from fairkd.profile import Profile, project_root
+from fairkd.show.pages.notebook import read_notebook
 
 if TYPE_CHECKING:
     import pandas as pd
 
-PACKAGE = Path(fairkd.__file__).parent
 State = Literal["done", "running", "failed", "stale", "not run"]
 
 
@@ -57,6 +68,25 @@ class Files:
     def manifest(self) -> Path:
         """Written by the notebook's own last cell."""
         return self.folder / "results" / f"{self.notebook}.json"
+
+
+@checked_dataclass(frozen=True, kw_only=True, config=STATE_FILE)
+class Finished:
+    """The status file of a run that finished.
+
+    Attributes:
+        identity: as :func:`identity` was when it began.
+        files: its products, the tables among them; not the manifest, which any later run writes anew.
+        started: and ``finished``: UTC, ISO 8601.
+        seconds: wall time.
+    """
+
+    state: Literal["done"]
+    identity: dict[str, Any] | str
+    files: Digests
+    started: str
+    finished: str
+    seconds: float
 
 
 def notebooks(profile: Profile) -> tuple[str, ...]:
@@ -111,7 +141,9 @@ def locate(name: str, *, profile: str = "quick") -> tuple[Path, Path]:
 
 
 def _executed(notebook: str, profile: str) -> tuple[Path, Path]:
-    files = Files(Profile.load(profile).output_dir, notebook)
+    values = Profile.load(profile)
+    declare(values)
+    files = Files(output_dir(values), notebook)
     if not files.of("ipynb").is_file():
         raise InputError(
             f"{notebook} has not finished for profile {profile!r}: there is no {files.of('ipynb')}. "
@@ -120,34 +152,36 @@ def _executed(notebook: str, profile: str) -> tuple[Path, Path]:
     return files.of("ipynb"), files.folder / "report.html" if notebook == REPORT else files.of("html")
 
 
-def identity(notebook: str, profile: Profile) -> str:
-    """Hash of everything that determines a notebook's result: parameters, its source, our code.
+def identity(notebook: str, profile: Profile) -> dict[str, Any]:
+    """All that determines a notebook's result: parameters, its source, our code, the files that it reads.
 
     For the report also what the other notebooks, and the controlled experiment, have finished.
     """
     parts: dict[str, Any] = {
         "values": Profile.effective(profile.values()),
-        "notebook": _source(notebook),
-        "code": _code(),
+        "notebook": content_digest(_source(notebook)),
+        "code": code_digest(),
+        "inputs": inputs(profile),
     }
     if notebook == REPORT:
-        parts["read"] = {name: _finished(name, profile) for name in notebooks(profile) if name != REPORT}
+        parts["read"] = {name: _results_of(name, profile) for name in notebooks(profile) if name != REPORT}
         if not profile.planted_strengths:
-            parts["planted"] = _finished(REPORT, controlled(profile))
-    return _digest(parts)
+            names = (REPORT, "06_planted")
+            parts["planted"] = {name: _results_of(name, controlled(profile)) for name in names}
+    return parts
 
 
 def state(notebook: str, profile: Profile) -> tuple[State, str]:
     """State of a notebook of a profile, and a word on why where it is not plain."""
-    files = Files(profile.output_dir, notebook)
+    files = Files(output_dir(profile), notebook)
     if _is_locked(files):
         return "running", _who(files)
     if files.record("failed.json").exists():
-        return "failed", str(read_json(files.record("failed.json")).get("detail", ""))
+        return "failed", str(_told(files.record("failed.json")).get("detail", ""))
     if files.record("running.json").exists():
         return "failed", "its runner was stopped before it finished"
     if not files.status.exists():
-        return "not run", ""
+        return "not run", _without_page(notebook, profile)
     reason = _why_stale(files, profile)
     return ("stale", reason) if reason else ("done", "")
 
@@ -158,14 +192,49 @@ def is_done(files: Files, profile: Profile) -> bool:
     return files.status.exists() and not unfinished and not _why_stale(files, profile)
 
 
+def _without_page(notebook: str, profile: Profile) -> str:
+    """What there is of a notebook that the runner has not run."""
+    why = Results(notebook, profile).why_missing()
+    if not why:
+        return "it has results, of JupyterLab or papermill, but no page"
+    return "" if why == f"{notebook} has not finished" else why
+
+
 def _why_stale(files: Files, profile: Profile) -> str:
-    record = read_json(files.status)
-    digests = record.get("files", {})
-    changed = [name for name, digest in digests.items() if _file_digest(files.folder / name) != digest]
-    if changed or record.get("state") != "done":
-        return f"changed or missing: {', '.join(changed) or files.status.name}"
-    if record.get("identity") != identity(files.notebook, profile):
-        return "parameters, notebook, code or what it reads have changed since"
+    """Why a finished run no longer counts, or ""; who wrote the results last does not matter, what they are does."""
+    if not files.manifest.exists():
+        return f"changed or missing: results/{files.manifest.name}"
+    try:
+        record, manifest = read_state(files.status, Finished), read_state(files.manifest, Manifest)
+    except InputError as error:
+        return str(error)
+    now, then = identity(files.notebook, profile), record.identity
+    if isinstance(then, str):
+        return "finished by an earlier version of fairkd"
+    for values in (manifest.parameters, then.get("values")):
+        if isinstance(values, dict) and (differs := difference(values, now["values"])):
+            return f"finished with other parameters: {differs}"
+    if manifest.failures:
+        return f"run again since, with parts missing: {'; '.join(manifest.failures)}"
+    tables = {name: digest for name, digest in record.files.items() if name.startswith("results/")}
+    if others := other_names(tables, {f"results/{name}": digest for name, digest in manifest.saved.items()}):
+        return f"run again since, with other results: {others}"
+    if changed := [name for name, digest in record.files.items() if _file_digest(files.folder / name) != digest]:
+        return f"changed or missing: {', '.join(changed)}"
+    return _what_changed(then, now)
+
+
+def _what_changed(then: dict[str, Any], now: dict[str, Any]) -> str:
+    """What of an identity is another now, in words; "" if nothing is."""
+    if then.get("notebook") != now["notebook"]:
+        return "the notebook has changed since"
+    if then.get("code") != now["code"]:
+        return "the code of fairkd has changed since"
+    if changed := other_names(then.get("inputs"), now["inputs"]):
+        return f"what these parameters name has changed since: {changed}"
+    for part, whose in (("read", ""), ("planted", " of the controlled experiment")):
+        if changed := other_names(then.get(part), now.get(part, {})):
+            return f"the results that it reads have changed since: {changed}{whose}"
     return ""
 
 
@@ -179,28 +248,31 @@ def status(profile: Profile) -> pd.DataFrame:
     import pandas as pd
 
     rows = []
-    whole = Files(profile.output_dir, "reproduce")
+    folder = output_dir(profile)
+    whole = Files(folder, "reproduce")
     at_work = _who(whole) if _is_locked(whole) else ""
     for notebook in notebooks(profile):
         word, detail = state(notebook, profile)
         if at_work and word != "running" and word != "done":
             detail = f"in the queue of {at_work}, which trains the students first"
-        record = read_json(Files(profile.output_dir, notebook).status)
-        rows.append((notebook, word, detail, record.get("finished", ""), record.get("seconds")))
+        finished, seconds = "", None
+        with suppress(InputError):  # the detail says what is wrong with it
+            record = read_state(Files(folder, notebook).status, Finished)
+            finished, seconds = record.finished, record.seconds
+        rows.append((notebook, word, detail, finished, seconds))
     return pd.DataFrame(rows, columns=["notebook", "state", "detail", "finished", "seconds"])
 
 
-def _finished(notebook: str, profile: Profile) -> Any:
-    """What the report depends on of another notebook: its identity and results if it is done, else None.
+def _results_of(notebook: str, profile: Profile) -> str | None:
+    """What the report reads of another notebook, as a digest; None if it would find nothing.
 
     A notebook that ended with some parts missing counts with the results that it has.
     """
-    files = Files(profile.output_dir, notebook)
-    if not is_done(files, profile):
-        manifest = read_json(files.manifest)
-        return [manifest["failures"], manifest["saved"]] if manifest.get("failures") else None
-    record = read_json(files.status)
-    return [record["identity"], {n: d for n, d in record["files"].items() if n.startswith("results")}]
+    try:
+        manifest = Results(notebook, profile).intact()
+    except InputError:
+        return None
+    return content_digest([manifest.saved, manifest.failures])
 
 
 @contextmanager
@@ -241,7 +313,7 @@ def _is_locked(files: Files) -> bool:
 
 
 def _who(files: Files) -> str:
-    holder = read_json(files.record("holder.json"))
+    holder = _told(files.record("holder.json"))
     if not holder:
         return "another process"
     return f"process {holder.get('process')} on {holder.get('host')} since {holder.get('started')}"
@@ -249,31 +321,20 @@ def _who(files: Files) -> str:
 
 def _source(notebook: str) -> list[Any]:
     """What counts in a notebook's source; outputs and counters that an editor saved do not."""
-    cells = json.loads(notebook_path(notebook).read_text(encoding="utf-8"))["cells"]
-    return [[cell["cell_type"], "".join(cell["source"]), cell["metadata"].get("tags", [])] for cell in cells]
-
-
-def _code() -> dict[str, str]:
-    """Digest of every module and template of the package, whatever room it lies in."""
-    paths = sorted([*PACKAGE.rglob("*.py"), *(p for p in PACKAGE.rglob("templates/**/*") if p.is_file())])
-    return {str(path.relative_to(PACKAGE)): file_digest(path) for path in paths}
-
-
-def _digest(value: Any) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+    cells = read_notebook(notebook_path(notebook)).cells
+    return [[cell.cell_type, cell.source, cell.metadata.get("tags", [])] for cell in cells]
 
 
 def _file_digest(path: Path) -> str | None:
-    return file_digest(path) if path.is_file() else None
+    return file_digest(path) if os.path.isfile(path) else None
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """A JSON file's object; empty where the file is missing or broken."""
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return value if isinstance(value, dict) else {}
+def _told(path: Path) -> dict[str, Any]:
+    """What a file of :func:`hold` or of a failed run tells for a message; empty where it is missing or broken."""
+    with suppress(InputError):
+        value = read_json(path)
+        return value if isinstance(value, dict) else {}
+    return {}
 
 
 def here() -> dict[str, Any]:

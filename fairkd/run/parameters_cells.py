@@ -10,7 +10,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+import nbformat
+
 from fairkd.profile import Profile, project_root
+from fairkd.show.pages.notebook import read_notebook
 
 TAG = "parameters"
 FIRST = {"00_method": "tiny", "06_planted": "planted"}
@@ -23,15 +26,9 @@ def sources() -> list[Path]:
     return sorted((project_root() / "notebooks").glob("*.ipynb"))
 
 
-def read_notebook(path: Path) -> dict[str, Any]:
-    """A notebook file as plain JSON."""
-    notebook: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return notebook
-
-
-def parameters_cells(notebook: dict[str, Any]) -> list[dict[str, Any]]:
+def parameters_cells(notebook: Any) -> list[Any]:
     """Its cells with the tag ``parameters``; a sound notebook has exactly one."""
-    return [cell for cell in notebook["cells"] if TAG in cell["metadata"].get("tags", [])]
+    return [cell for cell in notebook.cells if TAG in cell.metadata.get("tags", [])]
 
 
 def parameters_cell(profile: str = "quick") -> str:
@@ -65,8 +62,8 @@ def update(path: Path) -> bool:
     if len(cells) != 1:
         raise ValueError(f"{path} has {len(cells)} cells with the tag {TAG!r}; it must have one")
     profile = FIRST.get(path.stem, "quick")
-    cells[0]["source"] = parameters_cell(profile).splitlines(keepends=True)
-    text = json.dumps(notebook, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
+    cells[0].source = parameters_cell(profile)
+    text = nbformat.writes(notebook) + "\n"
     if text == path.read_text(encoding="utf-8"):
         return False
     path.write_text(text, encoding="utf-8")

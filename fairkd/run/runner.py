@@ -16,6 +16,7 @@ Folder of a profile (``runs_dir/<profile>/``)::
     report.html                              the page of 05_report
     results/                                 tables (parquet) and a manifest a notebook, written by the notebooks
     status/                                  a file a finished notebook, written by this module; locks
+    variants/<what differs>-<hash>/          the same of other values under the profile's name, and a profile.yaml
 """
 
 from __future__ import annotations
@@ -38,7 +39,9 @@ import yaml
 
 from fairkd.engine.processes import die_with_parent
 from fairkd.engine.store import file_digest, write_json
-from fairkd.lab.results import REPORT
+from fairkd.errors import InputError
+from fairkd.lab.results import REPORT, Manifest, read_state
+from fairkd.lab.variants import OWN_FILE, keep, output_dir
 from fairkd.profile import Profile, project_root
 from fairkd.run.ledger import (
     Files,
@@ -49,10 +52,10 @@ from fairkd.run.ledger import (
     moment,
     notebook_path,
     notebooks,
-    read_json,
     state,
     status,
 )
+from fairkd.show.pages.notebook import read_notebook
 
 __all__ = ["REPORT", "Outcome", "notebook_path", "notebooks", "reproduce", "run", "status"]
 
@@ -91,7 +94,7 @@ def run(notebook: str, profile: Profile, *, force: bool = False, may_train: bool
         InputError: no such notebook, or another process is running it for this profile (says which).
     """
     source = notebook_path(notebook)
-    files = Files(profile.output_dir, source.stem)
+    files = Files(output_dir(profile), source.stem)
     with hold(files):
         if profile.prepare_only:
             return _plan(source, files, profile)
@@ -112,7 +115,7 @@ def reproduce(profile: Profile, *, echo: Callable[[str], None] = print) -> list[
     names = notebooks(profile)
     for notebook in names:
         notebook_path(notebook)
-    folder = profile.output_dir
+    folder = output_dir(profile)
     with hold(Files(folder, "reproduce")):
         pending = [n for n in names if state(n, profile)[0] != "done"]
         trained = True
@@ -145,6 +148,7 @@ def _run(source: Path, files: Files, profile: Profile, may_train: bool) -> Outco
         path.unlink(missing_ok=True)
     if files.notebook == REPORT:
         (files.folder / "report.html").unlink(missing_ok=True)
+    keep(profile)
     write_json(files.record("running.json"), here() | {"token": token, "started": moment(start)})
     try:
         detail = _papermill(source, files, profile, token, may_train) or _unfinished(files, token)
@@ -159,14 +163,15 @@ def _run(source: Path, files: Files, profile: Profile, may_train: bool) -> Outco
     if detail:
         _keep_failed(files, detail)
         return Outcome(files.notebook, "failed", detail, seconds, None)
-    if failures := read_json(files.manifest).get("failures"):
+    manifest = read_state(files.manifest, Manifest)
+    if manifest.failures:
         # It ran to its end and has a page and results, but not all of them: it will be run again.
-        detail = "; ".join(failures)
+        detail = "; ".join(manifest.failures)
         _keep_failed(files, detail)
         return Outcome(files.notebook, "failed", detail, seconds, files.of("html"))
     files.of("running.log").unlink(missing_ok=True)
-    record = {"state": "done", "identity": who, "token": token, "started": moment(start), "finished": moment()}
-    digests = {str(path.relative_to(files.folder)): file_digest(path) for path in _products(files)}
+    record = {"state": "done", "identity": who, "started": moment(start), "finished": moment()}
+    digests = {str(path.relative_to(files.folder)): file_digest(path) for path in _products(files, manifest)}
     write_json(files.status, record | {"seconds": round(seconds, 1), "files": digests})
     files.record("running.json").unlink(missing_ok=True)
     return Outcome(files.notebook, "done", "", seconds, files.of("html"))
@@ -229,7 +234,7 @@ def _write_kernelspec(folder: Path) -> None:
 
 
 def _train(profile: Profile) -> int:
-    copy = profile.output_dir / "profile.yaml"
+    copy = output_dir(profile) / OWN_FILE
     copy.parent.mkdir(parents=True, exist_ok=True)
     copy.write_text(yaml.safe_dump(profile.values(), sort_keys=False, allow_unicode=True), encoding="utf-8")
     return _call(["fairkd", "train", str(copy)])
@@ -253,7 +258,10 @@ def _unfinished(files: Files, token: str) -> str:
     """Why the run cannot count as finished although papermill ended with 0; "" if it can."""
     if not files.manifest.exists():
         return "it ended without its last cell's manifest: its kernel died, or a cell stopped it"
-    found = read_json(files.manifest).get("token")
+    try:
+        found = read_state(files.manifest, Manifest).token
+    except InputError as error:
+        return str(error)
     return "" if found == token else f"{files.manifest.name} is from another run"
 
 
@@ -277,19 +285,23 @@ def _keep_failed(files: Files, detail: str) -> None:
     files.record("running.json").unlink(missing_ok=True)
 
 
-def _products(files: Files) -> Iterator[Path]:
-    yield from (files.of("ipynb"), files.of("html"), files.manifest)
-    for name in read_json(files.manifest).get("saved", {}):
-        yield files.folder / "results" / name
+def _products(files: Files, manifest: Manifest) -> Iterator[Path]:
+    """What must stay as it is; the manifest is written anew by whoever runs the notebook again."""
+    yield from (files.of("ipynb"), files.of("html"))
+    yield from (files.folder / "results" / name for name in manifest.saved)
     if files.notebook == REPORT:
         yield files.folder / "report.html"
 
 
 def _cell_error(notebook: Path) -> str:
     """The error that ended a notebook and the line that its cell begins with."""
-    for cell in read_json(notebook).get("cells", []):
+    try:
+        cells = read_notebook(notebook).cells
+    except InputError:  # papermill failed before it wrote one
+        return ""
+    for cell in cells:
         for output in cell.get("outputs", []):
-            if output.get("output_type") == "error":
-                begins = "".join(cell.get("source", [])).split("\n")[0]
-                return f"{output.get('ename')}: {output.get('evalue')} (in the cell '{begins[:60]}')"
+            if output.output_type == "error":
+                begins = cell.source.split("\n")[0]
+                return f"{output.ename}: {output.evalue} (in the cell '{begins[:60]}')"
     return ""

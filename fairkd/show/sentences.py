@@ -6,13 +6,17 @@ sentences are printed as they are.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from fairkd.claims import claims, paper
 from fairkd.claims.planted import planted_checks
+from fairkd.lab.results import controlled
+from fairkd.lab.variants import output_dir
 from fairkd.names import TEACHER, arm_title, arm_titles
 from fairkd.profile import Profile
 from fairkd.show.html import Html, render
@@ -32,10 +36,10 @@ PLANTED_NOTE = (
 )
 
 
-def not_run(what: str, notebook: str, *, profile: str = "") -> Html:
-    """Stands where the results of a notebook are not there."""
-    where = f"profile {profile!r} (fairkd reproduce {profile})" if profile else "this profile"
-    return missing(what, f"not available, because notebook {notebook} has not finished for {where}.")
+def not_run(what: str, notebook: str, *, profile: str = "", why: str = "") -> Html:
+    """Stands where the results of a notebook are not there; ``why``: the reason, if it is known."""
+    command = f" (fairkd reproduce {profile})" if profile else ""
+    return missing(what, f"not available: {why or f'notebook {notebook} has not finished'}{command}.")
 
 
 def all_claims(*results: Tables | None, poolings: Sequence[str]) -> pd.DataFrame:
@@ -72,11 +76,15 @@ def controlled_sentence(profile: Profile, frames: Mapping[str, Tables]) -> Html:
     if profile.planted_strengths:
         return paragraph("This is the controlled experiment: its verdicts stand above.")
     if "report" not in frames:
-        return missing("The controlled experiment", "not run yet. It takes some minutes: fairkd reproduce planted.")
+        return missing(
+            "The controlled experiment",
+            "not run yet, or with other parameters or code. It takes some minutes: fairkd reproduce planted.",
+        )
     frame = frames["report"]["report_claims"]
     headline = frame[frame.pooling == frame.pooling.iloc[0]]
     said = paragraph(f"{claims.count_verdicts(headline)} {PLANTED_NOTE}")
-    return said + verdicts(headline) + render("notes.planted_link")
+    address = os.path.relpath(output_dir(controlled(profile)) / "report.html", output_dir(profile))
+    return said + verdicts(headline) + render("notes.planted_link", address=Path(address).as_posix())
 
 
 def planted_sentence(frame: pd.DataFrame) -> Html:
@@ -116,13 +124,13 @@ def summary(
         mixup: tables of 03_mixup by name, None if it did not finish.
         glue: tables of 04_glue by name, None if it did not finish.
     """
-    suite = facts.get("glue", {}).get("suite", "")
-    no_glue = "Table 3 is missing: 04_glue has not finished." if suite else "This profile has no GLUE tasks."
+    suite, fits = facts.get("glue", {}).get("suite", ""), " with these parameters and this code"
+    no_glue = f"Table 3 is missing: 04_glue has not finished{fits}." if suite else "This profile has no GLUE tasks."
     texts = [
         what_was_run(facts, None if glue is None else glue.get("glue_training")),
-        capacity_sentence(capacity) if capacity else "Figure 1 is missing: 01_capacity has not finished.",
-        ablation_sentence(ablation) if ablation else "Table 1 is missing: 02_ablation has not finished.",
-        mixup_sentence(mixup) if mixup else "Table 2 is missing: 03_mixup has not finished.",
+        capacity_sentence(capacity) if capacity else f"Figure 1 is missing: 01_capacity has not finished{fits}.",
+        ablation_sentence(ablation) if ablation else f"Table 1 is missing: 02_ablation has not finished{fits}.",
+        mixup_sentence(mixup) if mixup else f"Table 2 is missing: 03_mixup has not finished{fits}.",
         glue_sentence(glue, suite=suite) if glue else no_glue,
     ]
     headline = judged[judged.pooling == judged.pooling.iloc[0]]

@@ -50,13 +50,14 @@ def test_every_notebook_that_is_run_is_there():
 @each_notebook
 def test_source_is_valid_and_holds_no_outputs(path):
     nbformat.validate(nbformat.read(path, as_version=4))
-    notebook = notebooks.read_notebook(path)
+    notebook = json.loads(path.read_text())  # not repaired
     assert notebook["metadata"]["kernelspec"]["name"] == "python3"
     ids = [cell["id"] for cell in notebook["cells"]]
     assert len(set(ids)) == len(ids)
-    for cell in code_cells(path):
-        assert cell["outputs"] == []
-        assert cell["execution_count"] is None
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "code":
+            assert cell["outputs"] == []
+            assert cell["execution_count"] is None
 
 
 @each_notebook
@@ -456,8 +457,8 @@ def test_report_without_the_other_notebooks_says_what_is_missing(tiny, tmp_path)
     done = fairkd("run", "05_report", "--profile", str(path))
     assert done.returncode == 0, done.stdout + done.stderr
     text = BeautifulSoup((tmp_path / "runs/tiny/report.html").read_text(), "html.parser").get_text()
-    assert "01_capacity has not finished" in text
-    assert "because notebook 02_ablation has not finished" in text
+    assert "Figure 1 is missing: 01_capacity has not finished" in text
+    assert "Table 1: not available: 02_ablation has not finished." in text
 
 
 @pytest.mark.parametrize(

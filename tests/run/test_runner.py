@@ -9,11 +9,15 @@ import time
 from pathlib import Path
 
 import nbformat
+import pandas as pd
 import pytest
 import yaml
 from nbformat.v4 import new_code_cell, new_notebook
 
 from fairkd.errors import InputError
+from fairkd.lab import results
+from fairkd.lab.results import Results
+from fairkd.lab.variants import output_dir
 from fairkd.profile import PARAMETERS, Profile, project_root
 from fairkd.run import ledger, runner
 from fairkd.run.parameters_cells import TAG, parameters_cell
@@ -21,14 +25,14 @@ from fairkd.run.parameters_cells import TAG, parameters_cell
 ROOT = project_root()
 
 FINISH = """
-import hashlib, json, os, pathlib
-folder = pathlib.Path(runs_dir, profile, "results")
-folder.mkdir(parents=True, exist_ok=True)
-(folder / f"{name}.txt").write_text(text)
-saved = {f"{name}.txt": hashlib.sha256(text.encode()).hexdigest()}
-manifest = {"token": os.environ.get("FAIRKD_RUN_TOKEN"), "saved": saved}
-(folder / f"{name}.json").write_text(json.dumps(manifest))
+import pandas as pd
+from fairkd.lab.results import Results
+from fairkd.profile import Profile
+results = Results(name, Profile.check({key: globals()[key] for key in Profile.parameters()}))
+results.save(name, pd.DataFrame({"text": [text]}))
+results.finish({}, failures=failures)
 """
+WITH_NAME = "name, text, failures = '01_capacity', 'x', ()"
 
 
 def write_notebook(root: Path, name: str, *cells: str) -> None:
@@ -48,7 +52,7 @@ def project(tmp_path, monkeypatch) -> Path:
         (tmp_path / PARAMETERS / f"{name}.yaml").write_text(yaml.safe_dump(values))
     monkeypatch.chdir(tmp_path)
     for name in {*runner.notebooks(Profile.load("planted")), *runner.notebooks(Profile.load("tiny"))}:
-        write_notebook(tmp_path, name, f"name, text = {name!r}, 'x'", FINISH)
+        write_notebook(tmp_path, name, f"name, text, failures = {name!r}, 'x', ()", FINISH)
     return tmp_path
 
 
@@ -66,10 +70,10 @@ def without_kernels(monkeypatch):
             return "it broke"
         if profile.prepare_only:
             return ""
-        result = files.folder / "results" / f"{files.notebook}.txt"
-        result.parent.mkdir(exist_ok=True)
-        result.write_text(str(profile.seeds))
-        files.manifest.write_text(json.dumps({"token": token, "saved": {result.name: ""}}))
+        monkeypatch.setenv(runner.TOKEN, token)
+        saved = Results(files.notebook, profile)
+        saved.save(files.notebook, pd.DataFrame({"seeds": [str(profile.seeds)]}))
+        saved.finish({})
         return ""
 
     broken: set[str] = set()
@@ -80,39 +84,30 @@ def without_kernels(monkeypatch):
 
 def test_finished_run_leaves_notebook_page_and_status_and_is_not_repeated(project):
     cell = "import sys; text = '\\n'.join([sys.executable, os.getcwd(), repr(learning_rate), repr(seeds)])"
-    write_notebook(project, "01_capacity", "import os\nname = '01_capacity'", cell, FINISH)
+    write_notebook(project, "01_capacity", "import os\nname, failures = '01_capacity', ()", cell, FINISH)
     profile = Profile.load("tiny").changed(learning_rate=5e-6, seeds=[3])
     outcome = runner.run("01_capacity", profile)
     assert (outcome.state, outcome.detail) == ("done", "")
-    folder = project / "runs" / "tiny"
+    folder = output_dir(profile)
+    assert folder.parent == project / "runs" / "tiny" / "variants"
     # The kernel is this Python, in the project's root, and got the profile's values as numbers.
-    assert (folder / "results" / "01_capacity.txt").read_text().split("\n") == [
-        sys.executable,
-        str(project),
-        "5e-06",
-        "[3]",
-    ]
-    assert sorted(p.name for p in folder.iterdir()) == ["01_capacity.html", "01_capacity.ipynb", "results", "status"]
+    (text,) = pd.read_parquet(folder / "results" / "01_capacity.parquet").text
+    assert text.split("\n") == [sys.executable, str(project), "5e-06", "[3]"]
+    products = ["01_capacity.html", "01_capacity.ipynb", "profile.yaml", "results", "status"]
+    assert sorted(p.name for p in folder.iterdir()) == products
     status = json.loads((folder / "status" / "01_capacity.json").read_text())
-    manifest = json.loads((folder / "results" / "01_capacity.json").read_text())
-    assert status["token"] == manifest["token"] != ""
-    assert set(status["files"]) == {
-        "01_capacity.html",
-        "01_capacity.ipynb",
-        "results/01_capacity.json",
-        "results/01_capacity.txt",
-    }
+    assert set(status["files"]) == {"01_capacity.html", "01_capacity.ipynb", "results/01_capacity.parquet"}
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*.*") if path.suffix not in (".lock", ".json")}
     assert runner.run("01_capacity", profile).state == "skipped"
     assert {path: path.stat().st_mtime_ns for path in before} == before
-    # Another profile's values are another result.
-    assert ledger.state("01_capacity", profile.changed(seeds=[4]))[0] == "stale"
+    # Other values are another result.
+    assert ledger.state("01_capacity", profile.changed(seeds=[4]))[0] == "not run"
 
 
 def test_a_notebook_with_missing_parts_has_a_page_and_results_and_counts_as_failed(project):
-    missing = FINISH.replace('"saved": saved}', '"saved": saved, "failures": ["RTE: empty"] if seeds == [0] else []}')
-    write_notebook(project, "04_glue", "name, text = '04_glue', 'x'", missing)
-    profile = Profile.load("tiny").changed(seeds=[0])
+    missing = "name, text, failures = '04_glue', 'x', ['RTE: empty'] if seeds == [0, 1] else []"
+    write_notebook(project, "04_glue", missing, FINISH)
+    profile = Profile.load("tiny")
     report_before = ledger.identity(runner.REPORT, profile)
     outcome = runner.run("04_glue", profile)
     folder = project / "runs" / "tiny"
@@ -129,11 +124,11 @@ def test_a_notebook_with_missing_parts_has_a_page_and_results_and_counts_as_fail
 
 
 def test_killed_kernel_is_never_taken_for_done(project):
-    write_notebook(project, "01_capacity", "name, text = '01_capacity', 'x'", FINISH, "os.kill(os.getpid(), 9)", "1")
+    write_notebook(project, "01_capacity", WITH_NAME, FINISH, "import os\nos.kill(os.getpid(), 9)", "1")
     # An earlier manifest, as a finished run left it, must not help.
-    results = project / "runs" / "tiny" / "results"
-    results.mkdir(parents=True)
-    (results / "01_capacity.json").write_text('{"token": "old", "saved": {}}')
+    folder = project / "runs" / "tiny" / "results"
+    folder.mkdir(parents=True)
+    (folder / "01_capacity.json").write_text('{"token": "old", "saved": {}}')
     outcome = runner.run("01_capacity", Profile.load("tiny"))
     assert outcome.state == "failed"
     assert "kernel died" in outcome.detail
@@ -178,7 +173,7 @@ def test_failed_cell_is_named_and_a_later_success_clears_it(project, without_ker
     assert outcome.detail == "ZeroDivisionError: division by zero (in the cell '1 / 0')"
     row = runner.status(profile).set_index("notebook").loc["01_capacity"]
     assert (row.state, row.detail) == ("failed", outcome.detail)
-    write_notebook(project, "01_capacity", "name, text = '01_capacity', 'x'", FINISH)
+    write_notebook(project, "01_capacity", WITH_NAME, FINISH)
     assert runner.run("01_capacity", profile).state == "done"
     assert not list((project / "runs" / "tiny").glob("*failed*"))
     assert list(runner.status(profile).state) == ["not run", "done", *["not run"] * 4]
@@ -209,7 +204,7 @@ def test_failure_does_not_stop_the_following_and_the_report_is_made_again_when_i
     assert calls == ["train", "01_capacity", "05_report"]
 
 
-@pytest.mark.parametrize("file", ["results/01_capacity.txt", "01_capacity.html", "01_capacity.ipynb"])
+@pytest.mark.parametrize("file", ["results/01_capacity.parquet", "01_capacity.html", "01_capacity.ipynb"])
 def test_changed_or_lost_product_makes_it_stale(project, without_kernels, file):
     profile = Profile.load("tiny")
     runner.run("01_capacity", profile)
@@ -268,8 +263,8 @@ def test_identity_changes_with_all_that_matters_and_with_nothing_else(project, w
 
 
 def test_a_change_in_any_room_of_the_package_makes_notebooks_stale(project, without_kernels, tmp_path, monkeypatch):
-    copy = shutil.copytree(ledger.PACKAGE, tmp_path / "copy", ignore=shutil.ignore_patterns("__pycache__"))
-    monkeypatch.setattr(ledger, "PACKAGE", copy)
+    copy = shutil.copytree(results.PACKAGE, tmp_path / "copy", ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(results, "PACKAGE", copy)
     profile = Profile.load("tiny")
     runner.run("01_capacity", profile)
     rooms: dict[Path, Path] = {path.parent: path for path in copy.rglob("*") if path.suffix in (".py", ".css", ".j2")}
@@ -296,8 +291,9 @@ def test_prepare_only_counts_for_nothing(project, without_kernels):
 
 def test_second_runner_is_told_who_runs_it(project, without_kernels):
     hold = (
-        "import sys, time\nfrom fairkd.run.ledger import Files, hold\nfrom fairkd.profile import Profile\n"
-        "with hold(Files(Profile.load('tiny').output_dir, '01_capacity')):\n    print('held', flush=True)\n"
+        "import sys\nfrom fairkd.lab.variants import output_dir\nfrom fairkd.run.ledger import Files, hold\n"
+        "from fairkd.profile import Profile\n"
+        "with hold(Files(output_dir(Profile.load('tiny')), '01_capacity')):\n    print('held', flush=True)\n"
         "    sys.stdin.read()"
     )
     other = subprocess.Popen([sys.executable, "-c", hold], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)

@@ -97,7 +97,7 @@ def write_html(notebook: Path | str, page: Path | str, *, title: str | None = No
 
 
 def _prepare(node: Any, stem: str) -> None:
-    """Leaves what the template shows: known metadata, links to an output's data, a sentence for controls."""
+    """Leaves what the template shows: known metadata, links to the data of figures, sentences elsewhere."""
     language = node.metadata.get("language_info", {})
     lexers = [language.get(name) for name in ("pygments_lexer", "name")]
     node.metadata = {"language_info": {"name": next(filter(None, lexers), "ipython3")}}

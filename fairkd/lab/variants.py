@@ -1,0 +1,188 @@
+"""Where results lie: a profile's in ``runs_dir/<profile>``, those of other values under its name apart from them.
+
+A profile is what its file says: ``papermill_params/<profile>.yaml``, or a file that the command line was given. Where
+there is none, the first values that wrote results under a name are that profile; ``profile.yaml`` beside them keeps
+them. A notebook with other values under that name, changed in JupyterLab or with ``-p``, is a *variant*: it reads and
+writes ``runs_dir/<profile>/variants/<what differs>-<hash of the values>/`` and leaves the profile's results alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from fairkd.errors import InputError
+from fairkd.profile import PARAMETERS, Profile, project_root
+
+VARIANTS, OWN_FILE = "variants", "profile.yaml"
+OF_ANOTHER = 5
+"""A name with so many times as many values of another profile as of its own is a mistake, and no variant."""
+SHOWN = 5
+"""Differences that a message names; it counts the others."""
+_declared: dict[Path, Profile] = {}
+"""By folder: profiles whose file lies elsewhere, and was given to this process."""
+
+
+def output_dir(profile: Profile) -> Path:
+    """Folder of the products of a profile's values; see the module docstring. Makes nothing.
+
+    Raises:
+        InputError: nearly all values are those of another profile than the one whose name they have.
+    """
+    folder, changes = _folder(profile), changed_values(profile)
+    if not changes:
+        return folder
+    known = reference(profile)
+    assert known is not None  # or nothing would differ
+    if _shipped(profile).is_file():
+        _check_name(profile, known, len(changes))
+    values = json.dumps(Profile.effective(known.values() | changes), sort_keys=True)
+    names = "+".join([*list(changes)[:2], *(["more"] if len(changes) > 2 else [])])
+    return folder / VARIANTS / f"{names}-{hashlib.sha256(values.encode()).hexdigest()[:8]}"
+
+
+def reference(profile: Profile) -> Profile | None:
+    """The profile of the same name, as its file says it; None if no file does, and none has written results.
+
+    Raises:
+        InputError: its file in ``papermill_params`` cannot be read.
+    """
+    shipped, kept = _shipped(profile), _folder(profile) / OWN_FILE
+    if shipped.is_file() and (known := _load(shipped)).name == profile.name:
+        return known
+    if declared := _declared.get(_folder(profile)):
+        return declared
+    try:
+        return _load(kept) if kept.is_file() else None
+    except InputError:  # of a version with other parameters: what it wrote is not read either
+        return None
+
+
+def declare(profile: Profile) -> None:
+    """Takes values that a file holds for the profile of their name; a file in ``papermill_params`` goes first."""
+    _declared[_folder(profile)] = profile
+
+
+def keep(profile: Profile) -> None:
+    """Writes ``profile.yaml`` beside the products, and beside those of the profile itself, where no file says it."""
+    for one in (reference(profile) or profile, profile):
+        folder = output_dir(one)
+        if folder == _folder(one) and _shipped(one).is_file():
+            continue
+        text = yaml.safe_dump(one.values(), sort_keys=False, allow_unicode=True)
+        path = folder / OWN_FILE
+        if not path.is_file() or path.read_bytes() != text.encode():
+            folder.mkdir(parents=True, exist_ok=True)
+            temporary = path.with_suffix(f".{os.getpid()}")
+            temporary.write_text(text, encoding="utf-8")
+            os.replace(temporary, path)
+
+
+def changed_values(profile: Profile) -> dict[str, Any]:
+    """What makes it a variant: the parameters that differ from the profile of its name, with its own values."""
+    known = reference(profile)
+    return differing(profile.values(), known.values()) if known else {}
+
+
+def differing(values: Mapping[str, Any], others: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters with an effect on results that differ, with the first values; "auto" is the device that it means.
+
+    >>> differing({"alpha": 0.4, "runs_dir": "runs"}, {"alpha": 1.0, "runs_dir": "here"})
+    {'alpha': 0.4}
+    """
+    theirs = Profile.effective(dict(others))
+    return {
+        name: value
+        for name, value in Profile.effective(dict(values)).items()
+        if name not in theirs or not _same(name, value, theirs[name])
+    }
+
+
+def difference(values: Mapping[str, Any], others: Mapping[str, Any]) -> str:
+    """:func:`differing` in words, "" if nothing does.
+
+    >>> difference({"seat_bootstrap": 100, "seeds": [0]}, {"seat_bootstrap": 2000, "seeds": [0]})
+    'seat_bootstrap 100 instead of 2000'
+    """
+    names = list(differing(values, others)) or list(differing(others, values))
+    parts = [f"{name} {_shown(name, values)} instead of {_shown(name, others)}" for name in names]
+    more = f" and {len(parts) - SHOWN} more" if len(parts) > SHOWN else ""
+    return ", ".join(parts[:SHOWN]) + more
+
+
+def variants(profile: Profile) -> dict[Path, dict[str, Any]]:
+    """The folders of the variants of a profile's name, and the values of each."""
+    found = {}
+    for path in sorted(_folder(profile).glob(f"{VARIANTS}/*/{OWN_FILE}")):
+        with suppress(InputError):  # of a version with other parameters: what it wrote is not read either
+            found[path.parent] = _load(path).values()
+    return found
+
+
+def shown_path(path: Path) -> str:
+    """A path as a message shows it: from the project's root where it lies in there."""
+    root = project_root()
+    return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
+
+
+def _folder(profile: Profile) -> Path:
+    return profile.path(profile.runs_dir) / profile.name
+
+
+def _shipped(profile: Profile) -> Path:
+    return project_root() / PARAMETERS / f"{profile.name}.yaml"
+
+
+def _load(path: Path) -> Profile:
+    stat = path.stat()
+    return _loaded(path, stat.st_mtime_ns, stat.st_size)
+
+
+@lru_cache(maxsize=64)
+def _loaded(path: Path, *version: int) -> Profile:
+    return Profile.load(path)
+
+
+def _check_name(profile: Profile, known: Profile, differences: int) -> None:
+    """Raises where the values are another profile's, as after a change of the name alone."""
+    for path in sorted((project_root() / PARAMETERS).glob("*.yaml")):
+        try:
+            other = _load(path)
+        except InputError:  # whoever uses it will be told
+            continue
+        rest = len(differing(profile.values(), other.values()).keys() - {"profile"})
+        if other.name != known.name and differences >= OF_ANOTHER * max(rest, 1):
+            raise InputError(
+                f"profile: {known.name!r}, but {differences} values are not those of {known.name!r}, and "
+                f"{'all' if not rest else f'all but {rest}'} are those of {other.name!r}: a name changes no values. "
+                f"To run {known.name!r}, take its values: fairkd run NOTEBOOK --profile {known.name}, or papermill "
+                f"with -f {PARAMETERS}/{known.name}.yaml, or in JupyterLab, in a cell below the parameters: "
+                f"from fairkd import Profile; globals().update(Profile.load({known.name!r}).values()). "
+                f"To run these values, write profile = {other.name!r}, or a name of your own"
+            )
+
+
+def _same(name: str, value: Any, other: Any) -> bool:
+    if name == "device" and value != other:
+        return _device_kind(value) == _device_kind(other)
+    return bool(value == other)
+
+
+def _device_kind(name: Any) -> str:
+    """Results depend on the kind of a device (its precision), not on which of a kind it is."""
+    import torch  # here, as it takes seconds
+
+    return str(name).partition(":")[0] if name != "auto" else "cuda" if torch.cuda.device_count() else "cpu"
+
+
+def _shown(name: str, values: Mapping[str, Any]) -> str:
+    text = repr(values[name]) if name in values else "nothing"
+    return text if len(text) <= 60 else f"{text[:57]}…"
