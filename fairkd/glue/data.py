@@ -241,7 +241,7 @@ def _read_files(task: Task, split: str, paths: list[Path]) -> tuple[pa.Table, in
         if paths[0].suffix == ".tsv":
             return read_tsv(task, _where(task, split, paths[0]), paths[0])
         return pa.concat_tables(_read_parquet(task, _where(task, split, path), path) for path in paths), 0
-    except (OSError, pa.ArrowInvalid) as error:
+    except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
         raise InputError(f"{_where(task, split, paths[0])} cannot be read: {first_line(error)}") from error
 
 
@@ -252,4 +252,6 @@ def _read_parquet(task: Task, where: str, path: Path) -> pa.Table:
     with pq.ParquetFile(path) as file:
         check_columns(where, (*task.columns, "label"), file.schema_arrow.names)
         label = Features.from_arrow_schema(file.schema_arrow)["label"]
-        return checked(task, where, file.read([*task.columns, "label"]), getattr(label, "names", None))
+        table = file.read([*task.columns, "label"])
+        table.validate(full=True)  # text that is not UTF-8 would raise much later
+        return checked(task, where, table, getattr(label, "names", None))
