@@ -274,7 +274,7 @@ class Profile(RunSettings):
             "seeds": self.seeds,
             "depths": self.depths,
             "seat_poolings": self.seat.poolings,
-            "corpus": self.corpus.sources,
+            "corpus": tuple(str(Path(source)) for source in self.corpus.sources),  # ./a.txt is a.txt
             "planted_strengths": self.planted_strengths or (),
             "glue_seeds": self.glue.seeds,
             "glue_learning_curve": self.glue.learning_curve or (),

@@ -7,6 +7,7 @@ parts are cut out, doubled, moved or overwritten.
 import bz2
 import gzip
 import lzma
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -16,12 +17,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
+from glue_files import write_parquet, write_tsv
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fairkd.engine.recipe import read_list, read_mapping, read_names
 from fairkd.errors import InputError
 from fairkd.gender import SUFFIXES, read_pairs
+from fairkd.glue.data import TaskData, load_task
+from fairkd.glue.tasks import TASKS
 from fairkd.profile import PARAMETERS, Profile, project_root
 from fairkd.run.cli import with_parameters
 from fairkd.teachers.wordlists import LIST_NAMES, read_words
@@ -232,6 +236,21 @@ def test_sound_files_are_read(folder, ending):
     for sound in SOUND[f".{ending.split('.')[1]}"]:
         path.write_bytes(PACK.get(path.suffix, bytes)(sound))
         assert list(read_file(path, "text"))
+
+
+@pytest.mark.parametrize("layout", ["parquet", "tsv"])
+@examples
+@given(st.data())
+def test_tasks_of_glue(folder, layout, data):
+    task, root = TASKS["RTE"], folder / layout
+    if not root.exists():
+        (write_parquet if layout == "parquet" else write_tsv)(root, rows=2, tasks=["RTE"])
+        (path,) = root.glob("*/train*")
+        path.rename(root / "sound")
+    (dev,) = root.glob("*/*validation*" if layout == "parquet" else "*/dev*")
+    path = dev.with_name(re.sub("validation|dev", "train", dev.name))
+    path.write_bytes(data.draw(any_bytes((root / "sound").read_bytes(), '\t\n\r"0', "PAR1", "label", "sentence1")))
+    assert isinstance(outcome(lambda: load_task(task, str(root))), TaskData | InputError)
 
 
 WIKI = (

@@ -455,6 +455,7 @@ def test_sources_with_a_wrong_form_are_refused_before_anything_is_loaded(source,
     ("name", "value"),
     [
         ("corpus", ["generated", "generated"]),
+        ("corpus", ["README.md", "./README.md"]),
         ("glue_seeds", [1, 0, 1]),
         ("glue_learning_curve", [8, 8]),
         ("depths", [1, 1]),
