@@ -24,6 +24,10 @@ from transformers import (
     DistilBertModel,
     PreTrainedTokenizerFast,
     T5Config,
+    ViTConfig,
+    ViTModel,
+    XLNetConfig,
+    XLNetModel,
 )
 
 from fairkd import seat
@@ -420,6 +424,40 @@ def test_encode_refuses_what_it_cannot_read(model, tokenizer):
         seat.encode(model, without, MIXED, "cls")
 
 
+def test_cls_is_the_last_token_of_an_xlnet_and_the_first_word_of_nothing():
+    """Of its own tokenizer, which puts [CLS] at the end; hidden states are taken one sentence at a time."""
+    backend = Tokenizer.from_str(word_pieces().backend_tokenizer.to_str())
+    special = [(name, backend.token_to_id(name)) for name in ("[SEP]", "[CLS]")]
+    backend.post_processor = processors.TemplateProcessing(single="$A [SEP] [CLS]", special_tokens=special)
+    names = {f"{name}_token": f"[{name.upper()}]" for name in ("unk", "cls", "sep")}
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, **names)
+    model = make(XLNetModel, XLNetConfig(vocab_size=len(tokenizer), d_model=32, n_layer=1, n_head=2, d_inner=32)).eval()
+    vectors = seat.encode_each(model, tokenizer, MIXED, ["cls", "mean", "first_token"])
+    for n, sentence in enumerate(MIXED):
+        ids = tokenizer(sentence, return_tensors="pt")["input_ids"]
+        with torch.no_grad():
+            hidden, bare = (model(input_ids=part).last_hidden_state[0].numpy() for part in (ids, ids[:, :-2]))
+        assert ids[0, -1] == tokenizer.cls_token_id
+        assert vectors["cls"][n] == pytest.approx(hidden[-1], abs=1e-5)
+        assert vectors["mean"][n] == pytest.approx(hidden.mean(axis=0), abs=1e-5)
+        assert vectors["first_token"][n] == pytest.approx(bare[0], abs=1e-5)
+
+
+def test_cls_is_refused_where_the_tokenizer_has_the_token_but_does_not_put_it(model, tokenizer):
+    backend = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
+    backend.post_processor = processors.TemplateProcessing(single="$A", special_tokens=[])
+    without = PreTrainedTokenizerFast(tokenizer_object=backend, unk_token="[UNK]", cls_token="[CLS]")
+    with pytest.raises(InputError, match=r"'cls' needs .* \[CLS\] token at the beginning or end.*mean and first_token"):
+        seat.encode(model, without, MIXED, "cls")
+    assert seat.encode(model, without, MIXED, "mean").shape == (len(MIXED), 32)
+
+
+def test_a_model_that_reads_no_sentences_is_refused(tokenizer):
+    vision = make(ViTModel, ViTConfig(hidden_size=8, num_hidden_layers=1, num_attention_heads=1, image_size=32))
+    with pytest.raises(InputError, match=r"ViTModel cannot read sentences.*BERT-like"):
+        seat.encode(vision, tokenizer, MIXED)
+
+
 # The six tests on a model
 
 
@@ -533,6 +571,26 @@ def test_no_bootstrap_gives_no_interval(model, tokenizer):
     result = seat.measure(model, tokenizer, n_samples=10, n_bootstrap=0)
     assert result.table[["ci_low", "ci_high"]].isna().all(axis=None)
     assert result.replicates.shape == (0, 6)
+
+
+def test_measure_refuses_a_tokenizer_that_knows_no_word_of_a_list(tokenizer):
+    """Whatever is measured, by whichever way: here the model alone, without the command."""
+    state = json.loads(tokenizer.backend_tokenizer.to_str())
+    for word in ("science", "technology", "physics", "chemistry", "einstein", "nasa", "experiment", "astronomy"):
+        state["model"]["vocab"][f"[unused {word}]"] = state["model"]["vocab"].pop(word)
+    foreign = PreTrainedTokenizerFast(tokenizer_object=Tokenizer.from_str(json.dumps(state)), unk_token="[UNK]")
+    with pytest.raises(InputError, match=r"no word of the list Science .* C8, C8b would measure"):
+        seat.measure(make(BertModel, bert_config(foreign)), foreign, n_samples=10, n_bootstrap=0)
+
+
+def test_the_frame_of_an_encoder_names_the_words_that_its_tokenizer_does_not_know(tmp_path, tokenizer):
+    state = json.loads(tokenizer.backend_tokenizer.to_str())
+    state["model"]["vocab"]["[unused]"] = state["model"]["vocab"].pop("nasa")
+    foreign = PreTrainedTokenizerFast(tokenizer_object=Tokenizer.from_str(json.dumps(state)), unk_token="[UNK]")
+    folder = save(tmp_path / "m", make(BertModel, bert_config(foreign)), foreign)
+    table = seat.measure_encoder(folder, poolings=["mean", "first_token"], n_samples=10, n_bootstrap=0)
+    assert list(table["unknown_words"]) == [[], [], [], [], ["NASA"], ["NASA"]] * 2
+    assert list(table["unknown_sentences"]) == [0, 0, 0, 0, 4, 4] * 2
 
 
 def test_measure_refuses_negative_replicates_and_an_absent_device(model, tokenizer):

@@ -107,7 +107,9 @@ def _pool(
     encoder: Any, pieces: list[list[int]], poolings: list[str], batch_size: int, *, cls_last: bool
 ) -> dict[str, NDArray[np.float32]]:
     """Pooled last hidden states ``(n, hidden)`` of token sequences, batched by equal length."""
-    vectors = {name: np.empty((len(pieces), encoder.config.hidden_size), np.float32) for name in poolings}
+    unreadable = f"{type(encoder).__name__} cannot read sentences", f". {ENCODER_HINT}"
+    with refused(*unreadable):
+        vectors = {name: np.empty((len(pieces), encoder.config.hidden_size), np.float32) for name in poolings}
     by_length: dict[int, list[int]] = defaultdict(list)
     for position, ids in enumerate(pieces):
         by_length[len(ids)].append(position)
@@ -118,7 +120,7 @@ def _pool(
         for same in by_length.values():
             for rows in np.array_split(same, math.ceil(len(same) / batch_size)):  # evenly: small batches are slow
                 batch = torch.tensor([pieces[row] for row in rows], device=device)  # (rows, tokens)
-                with refused(f"{type(encoder).__name__} cannot read sentences", f". {ENCODER_HINT}"):
+                with refused(*unreadable):
                     hidden = encoder(input_ids=batch, attention_mask=torch.ones_like(batch)).last_hidden_state.float()
                 for name in poolings:
                     ordered = hidden.roll(1, dims=1) if cls_last and POOLINGS[name].needs_cls else hidden

@@ -54,12 +54,13 @@ def unknown_line(words: Mapping[str, Sequence[str]], sentences: Mapping[str, int
     parts = []
     for test in TESTS:
         if sentences[test]:
-            names = f" ({', '.join(words[test])})" if words[test] else ""
-            total = sum(map(len, stimuli(test).values()))
-            parts.append(f"{test}: {len(words[test])} words{names}, in all {sentences[test]} of {total} sentences")
+            total = len({s for part in stimuli(test).values() for s in part})
+            count, names = len(words[test]), ", ".join(words[test])
+            named = f", {count} stimulus word{'s' * (count > 1)} ({names})" if count else ""
+            parts.append(f"{test}, {sentences[test]} of {total} sentences{named}")
     if not parts:
         return ""
-    return f"the tokenizer reads words of these tests as unknown, so that their scores mean less: {'; '.join(parts)}"
+    return f"the tokenizer does not know all words of these tests, so that their scores mean less: {'; '.join(parts)}"
 
 
 def _unknown(tokenizer: Any, texts: list[str]) -> list[bool]:

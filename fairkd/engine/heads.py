@@ -6,7 +6,9 @@ from typing import Any
 
 import torch.nn.functional as F
 from torch import Tensor
-from transformers import DistilBertForMaskedLM
+from transformers import BertForMaskedLM, DistilBertForMaskedLM
+
+from fairkd.errors import InputError
 
 
 def last_hidden(model: Any, input_ids: Tensor, attention_mask: Tensor, embeddings: Tensor | None = None) -> Tensor:
@@ -28,10 +30,16 @@ def vocabulary_logits(model: Any, hidden: Tensor) -> Tensor:
 def vocabulary_features(model: Any, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """What the logits of hidden states (n, hidden) are made of: features (n, hidden) @ weight (vocab, hidden)ᵀ + bias.
 
-    The features are the hidden states after the MLM head's dense layer, activation and LayerNorm.
+    The features are the hidden states after the MLM head's dense layer, activation and LayerNorm. The weight is the
+    head's own, which a checkpoint may have untied from its word embeddings.
+
+    Raises:
+        InputError: a model of another kind, whose head has other parts.
     """
     if isinstance(model, DistilBertForMaskedLM):
         features = model.vocab_layer_norm(model.activation(model.vocab_transform(hidden)))
         return features, model.vocab_projector.weight, model.vocab_projector.bias
-    head = model.cls.predictions
+    if not isinstance(model, BertForMaskedLM):
+        raise InputError(f"the MLM head of a {type(model).__name__} cannot be read; allowed: BERT and DistilBERT")
+    head: Any = model.cls.predictions
     return head.transform(hidden), head.decoder.weight, head.decoder.bias

@@ -75,9 +75,10 @@ def limits_of(model: Any) -> Limits:
     if longest is not None and padding is not None:
         longest -= padding + 1
     try:
-        vocabulary = len(encoder.get_input_embeddings().weight)
+        words = getattr(encoder.get_input_embeddings(), "weight", None)
     except NotImplementedError:  # CANINE reads any character
-        vocabulary = None
+        words = None
+    vocabulary = None if words is None else len(words)
     types = getattr(getattr(embeddings, "token_type_embeddings", None), "num_embeddings", None)
     return Limits(longest, vocabulary, types)
 

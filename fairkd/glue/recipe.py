@@ -11,9 +11,10 @@ from fairkd.engine.recipe import SETTINGS, Count, Positive, parameter
 class GlueRecipe:
     """How a task is learned; the defaults are the paper's (Section 5.3) and those of transformers' GLUE example.
 
-    Pairs are cut from the longer text. Fewer ``train_examples`` are a prefix of more, in a seeded order. With frozen
-    embeddings, words that occur in no training example stay where the encoder learned to read them, and a step of a
-    small model is much cheaper. Small models in few updates learn more without dropout.
+    Pairs are cut from the longer text, and no example is longer than what the encoder reads. Fewer ``train_examples``
+    are a prefix of more, in a seeded order. With frozen embeddings, words that occur in no training example stay where
+    the encoder learned to read them, and a step of a small model is much cheaper. Small models in few updates learn
+    more without dropout.
     """
 
     max_length: int = parameter("longest example, in tokens", name="glue_max_length", default=128, ge=8, le=512)

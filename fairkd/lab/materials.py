@@ -20,6 +20,7 @@ from fairkd.bias.unknown import unknown_words
 from fairkd.debias import debias, debias_key
 from fairkd.distill import check_arms, distill, student_key
 from fairkd.engine.digests import tokenizer_digest
+from fairkd.engine.limits import limits_of
 from fairkd.engine.setup import setup
 from fairkd.engine.store import REVISIONS, Store
 from fairkd.errors import DivergedError, InputError
@@ -76,8 +77,8 @@ class Materials:
         profile, teacher, corpus = self.profile, self.profile.teacher, self.profile.corpus
         if teacher.source != "scratch":
             checkpoint = teachers.load_checkpoint(teacher.source, folder=profile.path(teacher.source))
-            longest = checkpoint.model.config.max_position_embeddings
-            if corpus.max_length > longest:
+            longest = limits_of(checkpoint.model).longest
+            if longest is not None and corpus.max_length > longest:
                 raise InputError(
                     f"max_length: {corpus.max_length}, but teacher {teacher.source!r} reads {longest} tokens at most"
                 )

@@ -143,6 +143,28 @@ def test_seat_prints_json_that_any_reader_accepts(fairkd, measured):
     }
 
 
+@pytest.mark.parametrize("shown", [(), ("--json",)])
+def test_seat_says_on_standard_error_which_words_the_tokenizer_does_not_know(fairkd, monkeypatch, shown):
+    lost = {test: ["Lisa", "executive"] if test == "C6" else [] for test in TESTS}
+
+    def run(model, **_):
+        row = {"pooling": "mean", "effect_size": 0.5, "p_value": 0.01, "ci_low": -1.0, "ci_high": 1.0}
+        counted = [{"test": t, **row, "unknown_words": lost[t], "unknown_sentences": 8 * len(lost[t])} for t in TESTS]
+        return pd.DataFrame(counted)
+
+    monkeypatch.setattr("fairkd.seat.measure_encoder", run)
+    status, out, err = fairkd("seat", "model", *shown)
+    assert status == 0
+    assert err.startswith("fairkd: the tokenizer does not know all words of these tests")
+    assert err.endswith("C6, 16 of 341 sentences, 2 stimulus words (Lisa, executive)\n")
+    if shown:
+        assert json.loads(out)[0]["unknown_words"] == ["Lisa", "executive"]
+
+
+def test_seat_is_printed_of_a_folder_whose_name_no_terminal_can_show(fairkd, measured):
+    assert fairkd("seat", "model\udcff")[0] == 0
+
+
 def test_seat_prints_a_table_with_both_averages(fairkd, measured):
     status, out, _ = fairkd("seat", "model[red]")
     assert status == 0

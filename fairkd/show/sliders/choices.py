@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import torch
 
 from fairkd import seat
 from fairkd.arms import Arm
 from fairkd.bias.encoding import load_encoder
 from fairkd.engine.digests import weights_digest
-from fairkd.engine.loading import quiet, resolve
+from fairkd.engine.loading import quiet, refused, resolve
 from fairkd.engine.store import Store
 from fairkd.errors import InputError, nearest
 from fairkd.gender import PairTable
@@ -152,10 +153,14 @@ def _with_head(folder: Path) -> Any | None:
     """The masked language model of a folder; None if its head is missing, and would be random."""
     from transformers import AutoModelForMaskedLM
 
-    with quiet():
+    with quiet(), refused(f"cannot load the MLM head of {str(folder)!r}"):
         try:
             model, info = AutoModelForMaskedLM.from_pretrained(
-                folder, use_safetensors=True, trust_remote_code=False, output_loading_info=True
+                folder,
+                dtype=torch.float32,  # as the encoder beside it
+                use_safetensors=True,
+                trust_remote_code=False,
+                output_loading_info=True,
             )
         except ValueError:  # transformers has no masked language model of this kind
             return None
