@@ -173,6 +173,67 @@ def test_a_bag_of_words_is_not_near_chance_where_a_word_gives_the_label_away() -
     assert bag_of_words_accuracy("sst2", rows[:700], rows[700:]) > 0.9
 
 
+def form_of(config: str, row: dict[str, Any]) -> str:
+    """A row without its words: function words, and a mark for each other one."""
+    texts = [words_of(row[column]) for column in SCHEMA[config][0]]
+    return " / ".join(" ".join(_mark(word) for word in text) for text in texts)
+
+
+def _mark(word: str) -> str:
+    sex = "person" if word in FEMALE | MALE else ""
+    return sex or (word if word in FUNCTION_WORDS else "X")
+
+
+def accuracy_of_forms(config: str, train: list[dict[str, Any]], dev: list[dict[str, Any]]) -> float:
+    """Of the label that a form has most often in training: what a model can find that knows no word."""
+    by_form: dict[str, Counter[int]] = {}
+    for row in train:
+        by_form.setdefault(form_of(config, row), Counter())[row["label"]] += 1
+    commonest = {form: counts.most_common(1)[0][0] for form, counts in by_form.items()}
+    return float(np.mean([commonest.get(form_of(config, row), 0) == row["label"] for row in dev]))
+
+
+@pytest.mark.parametrize("config", [config for config in SCHEMA if SCHEMA[config][1] and config != "cola"])
+def test_forms_without_their_words_are_near_chance(config: str) -> None:
+    """Lengths, denials and the order of parts give no label away; but CoLA asks about forms."""
+    _, labels, splits = SCHEMA[config]
+    train, dev = mini_glue.examples(config, "train"), mini_glue.examples(config, splits[0])
+    assert {form_of(config, row) for row in train} & {form_of(config, row) for row in dev}
+    assert accuracy_of_forms(config, train, dev) < 1 / len(labels) + 0.12
+
+
+def test_forms_are_not_near_chance_where_a_dropped_word_gives_the_label_away() -> None:
+    rows = [
+        {**row, "hypothesis": row["hypothesis"].replace("the ", "" if row["label"] == 1 else "the ")}
+        for row in mini_glue.examples("mnli", "train")
+    ]
+    assert accuracy_of_forms("mnli", rows[:700], rows[700:]) > 1 / 3 + 0.12
+
+
+@pytest.mark.parametrize(("config", "split"), [cell for cell in SPLITS if cell[0] in ("mnli", "rte")])
+def test_the_label_of_inference_is_what_is_said_of_whom(config: str, split: str) -> None:
+    """Of another: neutral. Of the same: it follows if the same is said, and contradicts if something else is."""
+    words = TRAIN if split == "train" else DEV
+    names, things = {name.lower() for names in words.names for name in names}, {*words.things}
+    topics = {"places": names | things, "traits": things, "moods": names, "kinds": names}
+    for name, row in DESCRIBED[config, split]:
+        first, second = (set(words_of(row[column])) for column in SCHEMA[config][0])
+        if name == "places":
+            agrees = first & {*words.places} == second & {*words.places} != set()
+        elif name == "kinds":
+            agrees = any(kind in second and first & {*members} for kind, members in words.kinds.items())
+        else:
+            table = scales.TRAITS if name == "traits" else scales.MOODS
+            pairs = [scale[words.part] for scale in table.values()]
+            agrees = any(first & {*side} and second & {*side} for pair in pairs for side in pair)
+            opposed = any(first & {*one} and second & {*other} for pair in pairs for one, other in (pair, pair[::-1]))
+            assert agrees != opposed, row
+        same = first & topics[name] == second & topics[name] != set()
+        relation = (0 if agrees else 2) if same else 1
+        assert same or agrees, row
+        assert row["label"] == (relation if config == "mnli" else min(relation, 1)), row
+
+
 def signs() -> dict[str, int]:
     """+1 or -1 of every word of liking in the form in which SST-2 has it."""
     found = {}

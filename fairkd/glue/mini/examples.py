@@ -2,8 +2,8 @@
 
 The tasks have the columns, label ids and split names of ``nyu-mll/glue``. They ask for what the tasks of GLUE ask for,
 in sentences of our own: acceptability by agreement and argument structure, the sign of words of liking under negation
-and contrast, paraphrases against sentences of the same words, graded similarity, inference by kinds, modifiers,
-negation and roles, questions and their answers. They are not GLUE, and a score on them says nothing about GLUE.
+and contrast, paraphrases against sentences of the same words, graded similarity, inference about places, traits, kinds
+and moods, questions and their answers. They are not GLUE, and a score on them says nothing about GLUE.
 
 What a model needs for them it must have learned before. Every template emits every label equally often, so that no
 template says anything about the label. Training and development sets have no noun, verb, adjective or name in common

@@ -151,8 +151,3 @@ class Draw:
     def pronoun(self, form: str) -> str:
         """A pronoun of the row's gender: "they", "them", "their" or "self"."""
         return FORMS[self.gender][form]
-
-    def kind(self, n_members: int = 1) -> tuple[str, list[str]]:
-        """A hypernym and some of its hyponyms."""
-        name = self.one(tuple(self.words.kinds))
-        return name, self.some(self.words.kinds[name], n_members)
