@@ -21,7 +21,7 @@ from pydantic.dataclasses import dataclass
 import fairkd
 from fairkd.engine.store import file_digest, read_json, write_json
 from fairkd.errors import InputError
-from fairkd.lab.variants import changed_values, difference, keep, output_dir, reference, shown_path, variants
+from fairkd.lab.variants import base_dir, changed_values, difference, keep, output_dir, reference, shown_path, variants
 from fairkd.profile import Profile
 from fairkd.text.sources import fingerprint, is_path
 
@@ -47,7 +47,7 @@ def controlled(profile: Profile) -> Profile:
 
 def _inside(name: str) -> str:
     path = PurePosixPath(name)
-    if not path.parts or path.is_absolute() or ".." in path.parts or "\0" in name:
+    if not path.parts or path.is_absolute() or ".." in path.parts or not name.isprintable():
         raise ValueError(f"{name!r} is no file below the folder")
     return name
 
@@ -95,7 +95,10 @@ def read_state(path: Path, kind: Callable[..., T]) -> T:
 
 
 def _problem(one: Any) -> str:
-    return f"{'.'.join(map(str, one['loc']))}: {one['msg'].removeprefix('Value error, ')}"
+    """One line for what pydantic found, without the value, which may be a whole notebook."""
+    name = " ".join(".".join(str(part) for part in one["loc"] if part != "[key]").split())
+    message = one["msg"].removeprefix("Value error, ").replace("Field required", "missing")
+    return f"{name}: {message.replace('Input should be', 'must be')}"
 
 
 def code_digest() -> str:
@@ -222,12 +225,12 @@ class Results:
     def _elsewhere(self) -> str:
         """With which other parameters the notebook has finished, where it has not with these; "" if with none."""
         known = reference(self.profile) or self.profile
-        folders = {output_dir(known): difference(known.values(), self.profile.values())}
-        folders |= {folder: difference(values, self.profile.values()) for folder, values in variants(known).items()}
+        folders = {base_dir(self.profile): known.values(), **variants(self.profile)}
         found = [
             f"{differs} (in {shown_path(folder)})"
-            for folder, differs in folders.items()
-            if differs and (folder / "results" / self.path.name).is_file()
+            for folder, values in folders.items()
+            if (differs := difference(values, self.profile.values()))
+            and (folder / "results" / self.path.name).is_file()
         ]
         return f"finished with other parameters: {'; '.join(found)}" if found else ""
 
@@ -258,7 +261,7 @@ class Results:
             try:
                 tables[path.stem] = pd.read_parquet(path)
             except Exception as error:  # of a file that is no Parquet the library raises many kinds
-                raise InputError(f"{path} cannot be read as a table: {error}") from error
+                raise InputError(f"{path} cannot be read as a table: {' '.join(str(error).split())}") from error
         return tables
 
     def read(self) -> dict[str, pd.DataFrame] | None:

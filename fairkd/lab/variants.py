@@ -27,8 +27,8 @@ OF_ANOTHER = 5
 """A name with so many times as many values of another profile as of its own is a mistake, and no variant."""
 SHOWN = 5
 """Differences that a message names; it counts the others."""
-_declared: dict[Path, Profile] = {}
-"""By folder: profiles whose file lies elsewhere, and was given to this process."""
+_declared: dict[str, Profile] = {}
+"""By name: profiles whose file lies elsewhere, and was given to this process."""
 
 
 def output_dir(profile: Profile) -> Path:
@@ -37,7 +37,7 @@ def output_dir(profile: Profile) -> Path:
     Raises:
         InputError: nearly all values are those of another profile than the one whose name they have.
     """
-    folder, changes = _folder(profile), changed_values(profile)
+    folder, changes = base_dir(profile), changed_values(profile)
     if not changes:
         return folder
     known = reference(profile)
@@ -55,10 +55,10 @@ def reference(profile: Profile) -> Profile | None:
     Raises:
         InputError: its file in ``papermill_params`` cannot be read.
     """
-    shipped, kept = _shipped(profile), _folder(profile) / OWN_FILE
+    shipped, kept = _shipped(profile), base_dir(profile) / OWN_FILE
     if shipped.is_file() and (known := _load(shipped)).name == profile.name:
         return known
-    if declared := _declared.get(_folder(profile)):
+    if declared := _declared.get(profile.name):
         return declared
     try:
         return _load(kept) if kept.is_file() else None
@@ -68,14 +68,14 @@ def reference(profile: Profile) -> Profile | None:
 
 def declare(profile: Profile) -> None:
     """Takes values that a file holds for the profile of their name; a file in ``papermill_params`` goes first."""
-    _declared[_folder(profile)] = profile
+    _declared[profile.name] = profile
 
 
 def keep(profile: Profile) -> None:
     """Writes ``profile.yaml`` beside the products, and beside those of the profile itself, where no file says it."""
-    for one in (reference(profile) or profile, profile):
-        folder = output_dir(one)
-        if folder == _folder(one) and _shipped(one).is_file():
+    known = (reference(profile) or profile).changed(runs_dir=profile.runs_dir)
+    for folder, one in ((base_dir(profile), known), (output_dir(profile), profile)):
+        if folder == base_dir(profile) and (one is profile or _shipped(profile).is_file()):
             continue
         text = yaml.safe_dump(one.values(), sort_keys=False, allow_unicode=True)
         path = folder / OWN_FILE
@@ -113,7 +113,7 @@ def difference(values: Mapping[str, Any], others: Mapping[str, Any]) -> str:
     'seat_bootstrap 100 instead of 2000'
     """
     names = list(differing(values, others)) or list(differing(others, values))
-    parts = [f"{name} {_shown(name, values)} instead of {_shown(name, others)}" for name in names]
+    parts = [f"{_plain(name)} {_shown(name, values)} instead of {_shown(name, others)}" for name in names]
     more = f" and {len(parts) - SHOWN} more" if len(parts) > SHOWN else ""
     return ", ".join(parts[:SHOWN]) + more
 
@@ -121,7 +121,7 @@ def difference(values: Mapping[str, Any], others: Mapping[str, Any]) -> str:
 def variants(profile: Profile) -> dict[Path, dict[str, Any]]:
     """The folders of the variants of a profile's name, and the values of each."""
     found = {}
-    for path in sorted(_folder(profile).glob(f"{VARIANTS}/*/{OWN_FILE}")):
+    for path in sorted(base_dir(profile).glob(f"{VARIANTS}/*/{OWN_FILE}")):
         with suppress(InputError):  # of a version with other parameters: what it wrote is not read either
             found[path.parent] = _load(path).values()
     return found
@@ -133,7 +133,8 @@ def shown_path(path: Path) -> str:
     return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
 
 
-def _folder(profile: Profile) -> Path:
+def base_dir(profile: Profile) -> Path:
+    """Folder of the products of the profile that has this name, whatever the values are."""
     return profile.path(profile.runs_dir) / profile.name
 
 
@@ -181,6 +182,10 @@ def _device_kind(name: Any) -> str:
     import torch  # here, as it takes seconds
 
     return str(name).partition(":")[0] if name != "auto" else "cuda" if torch.cuda.device_count() else "cpu"
+
+
+def _plain(name: str) -> str:
+    return name if name.isidentifier() else repr(name)
 
 
 def _shown(name: str, values: Mapping[str, Any]) -> str:

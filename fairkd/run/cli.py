@@ -70,11 +70,15 @@ def run(
     ] = None,
     force: Annotated[bool, typer.Option(help="Run it even if it is done.")] = False,
 ) -> None:
-    """Run one notebook through papermill. Unknown parameters are errors."""
+    """Run one notebook through papermill. Unknown parameters are errors; results of changed values lie apart."""
+    from fairkd.lab.results import Results
     from fairkd.run import runner
 
     _stop_children_on_termination()
-    outcome = runner.run(notebook, with_parameters(_given(profile), parameters or []), force=force)
+    values = with_parameters(_given(profile), parameters or [])
+    outcome = runner.run(notebook, values, force=force)
+    if place := Results(notebook, values).place():
+        print(place)
     print(f"{outcome.notebook}: {outcome.state}{f': {outcome.detail}' if outcome.detail else ''}")
     if outcome.state == "failed":
         raise typer.Exit(1)

@@ -40,7 +40,7 @@ import yaml
 from fairkd.engine.processes import die_with_parent
 from fairkd.engine.store import file_digest, write_json
 from fairkd.errors import InputError
-from fairkd.lab.results import REPORT, Manifest, read_state
+from fairkd.lab.results import REPORT, Manifest, Results, read_state
 from fairkd.lab.variants import OWN_FILE, keep, output_dir
 from fairkd.profile import Profile, project_root
 from fairkd.run.ledger import (
@@ -116,6 +116,8 @@ def reproduce(profile: Profile, *, echo: Callable[[str], None] = print) -> list[
     for notebook in names:
         notebook_path(notebook)
     folder = output_dir(profile)
+    if place := Results(REPORT, profile).place():
+        echo(place)
     with hold(Files(folder, "reproduce")):
         pending = [n for n in names if state(n, profile)[0] != "done"]
         trained = True
