@@ -97,7 +97,7 @@ WORDS = [
     "true",
     "[0, 1]",
     "{ce: 1}",
-    "[" * 400,
+    "[" * 5000,
     "hub:",
     "~x/y",
     "planted:",
@@ -112,6 +112,18 @@ WORDS = [
 NUMBERS = st.one_of(
     st.integers(), st.sampled_from([53, 400, -400, 4000, -4000]).map(lambda n: n // abs(n) * 16 ** abs(n))
 )
+
+
+NESTED = [b"[" * 5000, b"{a: " * 5000, b"- " * 5000, b"a: &a [*a]", b'a: "\\U99999999"', b"a: !!int x", b"a: !!bool x"]
+
+
+@pytest.mark.parametrize("data", NESTED)
+@pytest.mark.parametrize("name", ["profile.yaml", "pairs.yaml", "words.yaml"])
+def test_yaml_that_its_reader_cannot_take(folder, name, data):
+    path = folder / name
+    path.write_bytes(data)
+    read = {"profile.yaml": Profile.load, "pairs.yaml": read_pairs, "words.yaml": read_words}[name]
+    assert isinstance(outcome(read, path), InputError)
 
 
 @settings(examples, max_examples=400)
@@ -200,7 +212,7 @@ SIGNS = {
     ".txt": ("<>/ \n\0", "<doc id=1>", "</doc>"),
     ".xml": ("<>/&;!?[]'\" \n", "<mediawiki>", "<!DOCTYPE a [", "<page>"),
 }
-SIGNS |= dict.fromkeys([".jsonl", ".json"], ('{}[]":,0-\n', "text", "NaN", "1e999", "[" * 2000))
+SIGNS |= dict.fromkeys([".jsonl", ".json"], ('{}[]":,0-\n', "text", "NaN", "1e999", "[" * 1500))
 
 
 def test_there_is_a_sound_file_of_each_kind():

@@ -418,6 +418,14 @@ def test_text_that_is_not_utf8_in_parquet_is_refused(tmp_path: Path) -> None:
         read(tmp_path / "a.parquet")
 
 
+def test_a_column_name_that_is_not_utf8_is_refused(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"text": ["a"]}), tmp_path / "a.parquet")
+    content = (tmp_path / "a.parquet").read_bytes()
+    write(tmp_path / "a.parquet", content.replace(b"text", b"te\xe9t"))
+    with pytest.raises(InputError, match=r"a\.parquet is not a readable Parquet file: "):
+        read(tmp_path / "a.parquet")
+
+
 def test_marks_of_the_extractor_separate_documents(tmp_path: Path) -> None:
     text = '<doc id="1" url="u" title="A > B">\nAda\n\nShe wrote much.\n\n</doc>\n<doc>\nBob\n</doc>\n'
     text += '<doc id="3">\n</doc>\nalone\n'
