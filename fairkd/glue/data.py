@@ -251,6 +251,4 @@ def _read_parquet(task: Task, where: str, path: Path) -> pa.Table:
     with pq.ParquetFile(path) as file:
         check_columns(where, (*task.columns, "label"), file.schema_arrow.names)
         label = Features.from_arrow_schema(file.schema_arrow)["label"]
-        table = file.read([*task.columns, "label"])
-        table.validate(full=True)  # text that is not UTF-8 would raise much later
-        return checked(task, where, table, getattr(label, "names", None))
+        return checked(task, where, file.read([*task.columns, "label"]), getattr(label, "names", None))

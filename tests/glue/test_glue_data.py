@@ -14,7 +14,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from damaged import damaged
 from glue_files import examples, fields, save_parquet, save_tsv, write_parquet, write_tsv
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from fairkd.errors import InputError
 from fairkd.glue.data import TaskData, check_source, load_task, suite
@@ -525,3 +528,78 @@ def test_tasks_and_checks_need_no_heavy_library(monkeypatch: pytest.MonkeyPatch,
 
     monkeypatch.setattr(builtins, "__import__", no_heavy)
     check_source(str(data.tsv), EVERY)
+
+
+# ---- any content -----------------------------------------------------------------------------------------------------
+
+NOT_UTF8 = pa.Array.from_buffers(pa.string(), 4, pa.array([b"\xff\xfe", b"a", b"b", b"c"]).buffers())
+COLUMNS: dict[str, Any] = {
+    "numbers": pa.array([0, 1, 2**62, None]),
+    "large numbers": pa.array([0, 1, 2**63 + 5, 1], pa.uint64()),
+    "fractions": pa.array([0.0, math.nan, math.inf, 1e300]),
+    "truths": pa.array([True, False, None, True]),
+    "texts": pa.array(["", "0", "entailment", None]),
+    "odd numbers": pa.array(["٣", "9" * 5000, "1e400", "nan"]),
+    "bytes": pa.array([b"\xff", b"a", b"0", b"1"]),
+    "categories": pa.array(["0", "1", "0", "1"]).dictionary_encode(),
+    "categories of bytes": pa.array([b"0", b"\xff", b"0", b"1"]).dictionary_encode(),
+    "large texts": pa.array(["a", "b", "c", "d"], pa.large_string()),
+    "not UTF-8": NOT_UTF8,
+    "instants": pa.array([2**62] * 4, pa.timestamp("us")),
+    "nothing": pa.nulls(4),
+    "lists": pa.array([[1], [], None, [2]]),
+    "records": pa.array([{"a": 1}] * 4),
+    "mappings": pa.array([[("a", 1)]] * 4, pa.map_(pa.string(), pa.int64())),
+}
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data())
+def test_any_columns_and_any_description_of_them_give_examples_or_a_sentence(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    root = write_parquet(tmp_path_factory.mktemp("any"), rows=4, tasks=["RTE"])
+    path = root / RTE.config / "train-00000-of-00001.parquet"
+    table = pq.read_table(path)
+    for name in data.draw(st.lists(st.sampled_from(["sentence1", "sentence2", "label"]), max_size=2, unique=True)):
+        kind = data.draw(st.sampled_from(sorted(COLUMNS)), name)
+        table = table.set_column(table.column_names.index(name), name, COLUMNS[kind])
+    if data.draw(st.booleans(), "described otherwise"):
+        meta = dict(table.schema.metadata)
+        table = table.replace_schema_metadata(meta | {b"huggingface": data.draw(damaged(meta[b"huggingface"]))})
+    pq.write_table(table, path)
+    try:
+        found = load_task(RTE, str(root))
+    except InputError as error:
+        assert RTE.name in str(error)  # noqa: PT017
+    else:
+        assert set(found.train.features) == {"sentence1", "sentence2", "label"}
+        assert len(found.train) == 4
+    shutil.rmtree(root)
+
+
+@pytest.mark.parametrize("name", ["sentence2", "label"])
+def test_a_column_that_is_not_utf8_is_an_error_that_names_it(tmp_path: Path, name: str) -> None:
+    write_parquet(tmp_path, rows=4, tasks=["RTE"])
+    path = tmp_path / RTE.config / "train-00000-of-00001.parquet"
+    table = pq.read_table(path)
+    pq.write_table(table.set_column(table.column_names.index(name), name, NOT_UTF8), path)
+    with pytest.raises(InputError, match=says("RTE", "'train'", name, "not UTF-8")):
+        load_task(RTE, str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("README.md", b"---\nconfigs: 3\n---\n"),
+        ("README.md", b"\xff\xfe---"),
+        ("README.md", b"---\nconfigs:\n- config_name: [[[\n"),
+        ("rte/train-00000-of-00001.parquet", b"PAR1 and nothing else PAR1"),
+        ("rte/validation-00000-of-00001.parquet", b""),
+    ],
+)
+def test_a_damaged_copy_of_a_repository_is_a_sentence(tmp_path: Path, name: str, content: bytes) -> None:
+    write_parquet(tmp_path, rows=4, tasks=["RTE"])
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(InputError, match="GLUE task RTE"):
+        load_task(RTE, f"hub:{tmp_path}")

@@ -8,7 +8,14 @@ import pandas as pd
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import BertConfig, BertForMaskedLM, BertModel, DistilBertConfig, DistilBertForMaskedLM
+from transformers import (
+    BertConfig,
+    BertForMaskedLM,
+    BertModel,
+    DistilBertConfig,
+    DistilBertForMaskedLM,
+    PreTrainedTokenizerFast,
+)
 
 from fairkd.batches import MaskedBatches, Setting
 from fairkd.engine import loading
@@ -101,6 +108,40 @@ def test_weights_of_another_shape_are_refused(folder):
     with pytest.raises(
         InputError, match=r"intermediate\.dense\.bias has the shape \(128,\), and by config.json \(64,\)"
     ):
+        load_checkpoint(str(folder), folder=folder)
+
+
+def test_an_output_matrix_that_is_not_the_word_embeddings_is_not_taken_for_them(folder):
+    """Whatever config.json says: transformers unties them in silence, and a student would start from the wrong one."""
+    words = "bert.embeddings.word_embeddings.weight"
+    edit_weights(folder, lambda w: w | {"cls.predictions.decoder.weight": w[words] + 1e-3})
+    with pytest.raises(InputError, match=r"output matrix \(cls\.predictions\.decoder\.weight\) differs from its word"):
+        load_checkpoint(str(folder), folder=folder)
+
+
+def test_two_output_biases_that_differ_are_refused_and_equal_copies_are_not(folder):
+    before = weights_digest(load_checkpoint(str(folder), folder=folder).model)
+    copies = {"cls.predictions.decoder.weight": "bert.embeddings.word_embeddings.weight",
+              "cls.predictions.decoder.bias": "cls.predictions.bias"}  # fmt: skip
+    edit_weights(folder, lambda w: w | {name: w[same].clone() for name, same in copies.items()})
+    assert weights_digest(load_checkpoint(str(folder), folder=folder).model) == before
+    edit_weights(folder, lambda w: w | {"cls.predictions.decoder.bias": w["cls.predictions.bias"] + 1})
+    with pytest.raises(InputError, match=r"cls\.predictions\.bias and cls\.predictions\.decoder\.bias differ"):
+        load_checkpoint(str(folder), folder=folder)
+
+
+def test_a_head_of_another_shape_is_refused_and_not_made_anew(folder):
+    edit_weights(folder, lambda w: w | {"cls.predictions.transform.dense.weight": torch.zeros(3, 3)})
+    with pytest.raises(InputError, match=r"transform\.dense\.weight has another shape, \(3, 3\), than config"):
+        load_checkpoint(str(folder), folder=folder)
+
+
+@pytest.mark.parametrize("name", ["cls", "mask"])
+def test_a_tokenizer_without_a_token_that_training_works_with_is_refused(world, folder, name):
+    backend = world.tokenizer.backend_tokenizer
+    tokens = {f"{kind}_token": f"[{kind.upper()}]" for kind in ("pad", "unk", "cls", "sep", "mask") if kind != name}
+    PreTrainedTokenizerFast(tokenizer_object=backend, **tokens).save_pretrained(folder)
+    with pytest.raises(InputError, match=rf"its tokenizer has no {name} token, with which training works"):
         load_checkpoint(str(folder), folder=folder)
 
 
