@@ -9,7 +9,7 @@ import yaml
 
 from fairkd.errors import InputError, shown
 
-DEEPEST, MOST_NODES = 50, 1_000_000
+DEEPEST_YAML, MOST_NODES = 50, 1_000_000
 """Levels of nesting, and values in all. A value counts at every place where an alias names it, so that a short text
 cannot stand for a value without end."""
 
@@ -72,7 +72,7 @@ def _check(root: yaml.Node) -> None:
     while waiting:
         node, depth = waiting.pop()
         count += 1
-        if depth > DEEPEST or count > MOST_NODES:
+        if depth > DEEPEST_YAML or count > MOST_NODES:
             raise InputError(f"line {node.start_mark.line + 1}: it is nested too deep, or an alias holds too much")
         if isinstance(node, yaml.MappingNode):
             _check_keys(node)

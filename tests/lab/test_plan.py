@@ -83,10 +83,10 @@ def test_costs_and_plan_count_the_batches_that_training_reads(profile):
     assert batches % 3  # some are left over
     materials.teacher  # noqa: B018 - costs are known when it is there
     rows = dict(cost(few))
-    assert rows["updates a pass"] == str(3 * (batches // 3))
+    assert rows["updates a training"] == str(3 * (batches // 3))
     step = float(rows["FLOPs an update, all students"]) / 3
     read = 2 * batches + batches // 3 * 3
-    assert float(rows["FLOPs of all passes"]) == pytest.approx(2 * read * step, rel=0.01)
+    assert float(rows["FLOPs of all trainings"]) == pytest.approx(2 * read * step, rel=0.01)
     assert len(plan(few)) == 2 * len(few.all_arms())
 
 

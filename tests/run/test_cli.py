@@ -148,7 +148,7 @@ def test_seat_says_on_standard_error_which_words_the_tokenizer_does_not_know(fai
     lost = {test: ["Lisa", "executive"] if test == "C6" else [] for test in TESTS}
 
     def run(model, **_):
-        row = {"pooling": "mean", "effect_size": 0.5, "p_value": 0.01, "ci_low": -1.0, "ci_high": 1.0}
+        row = {"pooling": "mean", "effect_size": 0.5, "p_words": 0.04, "p_value": 0.01, "ci_low": -1.0, "ci_high": 1.0}
         counted = [{"test": t, **row, "unknown_words": lost[t], "unknown_sentences": 8 * len(lost[t])} for t in TESTS]
         return pd.DataFrame(counted)
 
