@@ -16,7 +16,15 @@ import torch
 from transformers import BertConfig, BertForMaskedLM
 
 from benchmarks.baseline import Baseline
-from benchmarks.machine import WARM_UP, give_freed_memory_back, matmul_peak, peak_extra_bytes, plain_products, seconds
+from benchmarks.machine import (
+    HELD_OUT,
+    WARM_UP,
+    give_freed_memory_back,
+    matmul_peak,
+    peak_extra_bytes,
+    plain_products,
+    seconds,
+)
 from benchmarks.table import Row
 from fairkd.arms import Arm, named_arm
 from fairkd.batches import MaskedBatch, MaskedBatches, Setting
@@ -58,7 +66,9 @@ class Scene:
     def __init__(self, setting: Shapes, device: torch.device, folder: str) -> None:
         self.setting, self.device = setting, device
         tokenizer, length = load_checkpoint("embedded").tokenizer, setting.max_length
-        self.corpus = corpora.build(["embedded"], tokenizer, store=Store(folder), max_length=length, progress=False)
+        self.corpus = corpora.build(
+            ["embedded"], tokenizer, store=Store(folder), heldout_fraction=HELD_OUT, max_length=length, progress=False
+        )
         torch.manual_seed(0)
         config = BertConfig(
             vocab_size=len(tokenizer), num_hidden_layers=setting.layers, hidden_size=setting.hidden,

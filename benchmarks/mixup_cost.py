@@ -15,6 +15,7 @@ import time
 import torch
 import typer
 
+from benchmarks.machine import HELD_OUT
 from fairkd.arms import Arm
 from fairkd.batches import MaskedBatches, Setting
 from fairkd.engine.processes import keep_freed_memory
@@ -37,7 +38,14 @@ def main(steps: int = 6, students: int = 4) -> None:
     teacher = load_checkpoint("embedded")
     recipe = Recipe(batch_size=12, ce_token_fraction=0.15)
     with tempfile.TemporaryDirectory() as folder:
-        corpus = corpora.build(["embedded"], teacher.tokenizer, store=Store(folder), max_length=128, progress=False)
+        corpus = corpora.build(
+            ["embedded"],
+            teacher.tokenizer,
+            store=Store(folder),
+            heldout_fraction=HELD_OUT,
+            max_length=128,
+            progress=False,
+        )
         mixup = Mixup(PairTable(appendix_c(), teacher.tokenizer))
         batches = MaskedBatches(Setting(corpus, recipe, 0, Store(folder), CPU), teacher.tokenizer, mixup)
         plain = [Arm(name=f"plain-{n}", layers=3) for n in range(students)]

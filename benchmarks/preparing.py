@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 import yaml
 
-from benchmarks.machine import seconds
+from benchmarks.machine import HELD_OUT, seconds
 from benchmarks.table import Row
 from benchmarks.training import LENGTH
 from fairkd.engine.store import Store
@@ -64,7 +64,10 @@ def preparation(quick: bool, repeats: int) -> Row:
             raw.append(seconds(lambda b=backend: b.encode_batch_fast(lines, add_special_tokens=False), cpu))
             whole.append(
                 seconds(
-                    lambda s=store: corpora.build([str(path)], tokenizer, store=s, max_length=128, progress=False), cpu
+                    lambda s=store: corpora.build(
+                        [str(path)], tokenizer, store=s, heldout_fraction=HELD_OUT, max_length=128, progress=False
+                    ),
+                    cpu,
                 )
             )
     shares = [a / b for a, b in zip(raw[1:], whole[1:], strict=True)]
@@ -90,7 +93,9 @@ def growth(quick: bool, repeats: int) -> Row:
             )
             for repeat in range(repeats):
                 store = Store(f"{folder}/store-{times}-{repeat}")  # empty, or there is nothing to train
-                corpora.build([str(path)], tokenizer, store=store, max_length=LENGTH, progress=False)
+                corpora.build(
+                    [str(path)], tokenizer, store=store, heldout_fraction=HELD_OUT, max_length=LENGTH, progress=False
+                )
                 arguments = [sys.executable, "-m", "benchmarks.training", str(path), str(store.root), str(steps)]
                 done = subprocess.run(arguments, check=True, capture_output=True, text=True)
                 runs.append(json.loads(done.stdout.splitlines()[-1]))

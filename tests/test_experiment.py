@@ -461,7 +461,7 @@ def test_words_met_are_counted_once_for_each_seed_and_the_store_keeps_them(exper
 def test_words_that_no_student_ever_sees_are_a_warning(experiment, tmp_path):
     """They occur in the text, and not in the part of it that these students read."""
     (tmp_path / "pairs.csv").write_text("woman,man\n")
-    few = {"seeds": [0], "max_steps": 1, "gradient_accumulation_steps": 1, "batch_size": 1}
+    few = {"seeds": [0], "max_steps": 1, "warmup_prop": 0.0, "gradient_accumulation_steps": 1, "batch_size": 1}
     own = Experiment("03_mixup", experiment.profile.changed(gender_pairs=str(tmp_path / "pairs.csv"), **few))
     assert own.pairs().positions.sum() > 0
     assert own.words_met()[["met_female", "met_male"]].to_numpy().sum() == 0
