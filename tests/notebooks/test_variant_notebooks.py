@@ -169,11 +169,11 @@ def test_the_reports_reason_names_the_other_parameters(done):
 
 
 def test_a_name_over_the_values_of_another_profile_is_refused_and_both_ways_out_work(tmp_path):
-    places = {"runs_dir": str(tmp_path / "runs"), "store_dir": str(tmp_path / "store"), "prepare_only": True}
+    places = {"runs_dir": str(tmp_path / "runs"), "store_dir": str(tmp_path / "store")}
     values = Profile.load("quick").values() | places | {"profile": "tiny"}
     begin = "exp = Experiment.begin('01_capacity', globals())"
     load = "from fairkd import Profile; globals().update(Profile.load('tiny').values())"
-    more = (f"{load}\nprepare_only = True", begin, f"globals().update({values!r})\nprofile = 'quick'", begin)
+    more = (load, begin, f"globals().update({values!r})\nprofile = 'quick'", begin)
     printed = said(in_jupyterlab("01_capacity", values, cells=3, more=more))
     refused = re.sub(r"\s+", " ", printed[1])
     assert "profile: 'tiny', but 27 values are not those of 'tiny', and all are those of 'quick'" in refused
