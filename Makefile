@@ -1,11 +1,12 @@
 # make report: install, run the quick profile, write runs/quick/report.html
 # make test:   install, then lint, types, tests and every notebook at the tiny profile
+# make fuzz:   install, then the property tests with examples that nobody has drawn before
 # make bench:  install, then measure the table of speed goals (about half an hour; nothing else should run)
 PYTHON ?= python3
 PROFILE ?= quick
 BIN := .venv/bin
 
-.PHONY: report test bench lint types notebooks lock clean
+.PHONY: report test fuzz bench lint types notebooks lock clean
 
 report: .venv/installed
 	$(BIN)/fairkd reproduce $(PROFILE)
@@ -21,6 +22,9 @@ test: lint $(AXE)
 $(AXE):
 	@npm install --silent --prefix . --no-save --no-package-lock --no-audit --no-fund --fetch-retries=0 axe-core@4.14.0 \
 	  || echo "no axe-core from npm: the accessibility tests will be skipped"
+
+fuzz: .venv/installed-test
+	$(BIN)/python -m pytest -n 2 --hypothesis-profile=fuzz $$(grep -rl 'hypothesis import given' tests)
 
 bench: .venv/installed
 	$(BIN)/python -m benchmarks

@@ -13,6 +13,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 from browsing import browser, visit  # noqa: F401  fixtures
+from hypothesis import HealthCheck, settings
 
 from fairkd.engine.digests import weights_digest
 from fairkd.engine.store import Store
@@ -20,6 +21,13 @@ from fairkd.teachers.checkpoints import Teacher, from_scratch, small_tokenizer
 from fairkd.text import corpus as corpora
 
 torch.set_num_threads(1)
+
+# The suite draws the same examples each time, so that only a change of the code can break it, and no health check looks
+# at the clock. `make fuzz` draws others, and more of them.
+SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]
+settings.register_profile("suite", max_examples=40, derandomize=True, deadline=None, suppress_health_check=SLOW)
+settings.register_profile("fuzz", settings.get_profile("suite"), max_examples=1000, derandomize=False)
+settings.load_profile("suite")
 
 
 @pytest.fixture(scope="session")

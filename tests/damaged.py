@@ -12,6 +12,16 @@ ODD: tuple[Any, ...] = (
 )  # fmt: skip
 
 
+TEXTS = st.text(st.characters(), max_size=20)  # with half surrogates
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | TEXTS,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXTS, inner, max_size=4),
+    max_leaves=8,
+)
+"""Whatever JSON can hold."""
+JSON_OR_NOT = st.binary(max_size=200) | VALUES.map(lambda value: json.dumps(value).encode())
+
+
 @st.composite
 def damaged(draw: st.DrawFn, whole: bytes) -> bytes:
     """Bytes that may or may not be readable, made of those of a good file.

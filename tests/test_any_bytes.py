@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 from glue_files import write_parquet, write_tsv
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fairkd.engine.recipe import read_list, read_mapping, read_names
@@ -31,8 +31,6 @@ from fairkd.run.cli import with_parameters
 from fairkd.teachers.wordlists import LIST_NAMES, read_words
 from fairkd.text.readers import OPENERS, PACKABLE, READERS, read_file
 from fairkd.text.wikitext import prose
-
-examples = settings(max_examples=200, deadline=None)
 
 
 def outcome(call: Callable[..., Any], *arguments: Any) -> Any:
@@ -50,7 +48,7 @@ def text_of(signs: str, *words: str) -> st.SearchStrategy[bytes]:
 
 
 @st.composite
-def damaged(draw: st.DrawFn, sound: bytes) -> bytes:
+def spliced(draw: st.DrawFn, sound: bytes) -> bytes:
     """A sound file with parts cut out, doubled, or overwritten, or without its end."""
     data = sound
     for _ in range(draw(st.integers(1, 4))):
@@ -65,7 +63,7 @@ def damaged(draw: st.DrawFn, sound: bytes) -> bytes:
 
 
 def any_bytes(sound: bytes, signs: str, *words: str) -> st.SearchStrategy[bytes]:
-    return st.one_of(st.binary(max_size=300), text_of(signs, *words), damaged(sound))
+    return st.one_of(st.binary(max_size=300), text_of(signs, *words), spliced(sound))
 
 
 @pytest.fixture(scope="module")
@@ -126,7 +124,6 @@ def test_yaml_that_its_reader_cannot_take(folder, name, data):
     assert isinstance(outcome(read, path), InputError)
 
 
-@settings(examples, max_examples=400)
 @given(any_bytes(TINY, *YAML))
 def test_profile_files(folder, data):
     path = folder / "profile.yaml"
@@ -134,7 +131,6 @@ def test_profile_files(folder, data):
     assert isinstance(outcome(Profile.load, path), Profile | InputError)
 
 
-@settings(examples, max_examples=600)
 @given(st.sampled_from(NAMES), plain(NUMBERS))
 def test_values_of_profiles(name, value):
     found = outcome(lambda: PROFILE.changed(**{name: value}))
@@ -143,14 +139,12 @@ def test_values_of_profiles(name, value):
         yaml.safe_dump(found.values())
 
 
-@settings(examples, max_examples=400)
 @given(st.sampled_from(NAMES), st.one_of(st.text(), text_of(*YAML).map(bytes.decode), st.sampled_from(WORDS)))
 def test_values_of_the_command_line(name, text):
     assert isinstance(outcome(with_parameters, PROFILE, [f"{name}={text}"]), Profile | InputError)
     assert isinstance(outcome(with_parameters, PROFILE, [text]), Profile | InputError)
 
 
-@examples
 @given(st.one_of(st.text(), text_of(*YAML).map(bytes.decode), text_of(*YAML).map(lambda data: "[" + data.decode())))
 def test_lists_and_mappings_as_text(text):
     for reader in (read_list, read_mapping, read_names):
@@ -161,7 +155,6 @@ def test_lists_and_mappings_as_text(text):
 # --- words -----------------------------------------------------------------------------------------------------------
 
 
-@examples
 @given(st.sampled_from(SUFFIXES), any_bytes(b"female,male\r\nqueen,king\n- [aunt, uncle]\n", *YAML, ",", '"', "\0"))
 def test_gender_pairs(folder, suffix, data):
     path = folder / f"pairs{suffix}"
@@ -169,7 +162,6 @@ def test_gender_pairs(folder, suffix, data):
     assert isinstance(outcome(read_pairs, path), list | InputError)
 
 
-@examples
 @given(any_bytes(b"female: [she]\nmale:\n- he\nstereotype: [cook, 'pilot']\n", *YAML, *LIST_NAMES))
 def test_word_lists(folder, data):
     path = folder / "words.yaml"
@@ -221,7 +213,6 @@ def test_there_is_a_sound_file_of_each_kind():
 
 
 @pytest.mark.parametrize("ending", READERS)
-@settings(examples, max_examples=300)
 @given(st.data(), st.sampled_from(["text", "body", "id"]))
 def test_corpus_files(folder, ending, data, column):
     path = folder / f"a{ending}"
@@ -231,12 +222,11 @@ def test_corpus_files(folder, ending, data, column):
 
 
 @pytest.mark.parametrize("ending", [f"{kind}{packed}" for kind in PACKABLE for packed in OPENERS])
-@settings(examples, max_examples=50)
 @given(st.data())
 def test_packed_corpus_files(folder, ending, data):
     path = folder / f"a{ending}"
     kind, pack = f".{ending.split('.')[1]}", PACK[path.suffix]
-    packed = st.one_of(any_bytes(SOUND[kind][0], *SIGNS[kind]).map(pack), damaged(pack(SOUND[kind][0])), st.binary())
+    packed = st.one_of(any_bytes(SOUND[kind][0], *SIGNS[kind]).map(pack), spliced(pack(SOUND[kind][0])), st.binary())
     path.write_bytes(data.draw(packed))
     assert isinstance(outcome(lambda: list(read_file(path, "text"))), list | InputError)
 
@@ -251,7 +241,6 @@ def test_sound_files_are_read(folder, ending):
 
 
 @pytest.mark.parametrize("layout", ["parquet", "tsv"])
-@examples
 @given(st.data())
 def test_tasks_of_glue(folder, layout, data):
     task, root = TASKS["RTE"], folder / layout
@@ -271,7 +260,6 @@ WIKI = (
 )
 
 
-@settings(examples, max_examples=500)
 @given(
     st.one_of(st.text(), text_of(*WIKI, "{{convert|", "|to|", "{{snd}}", "<br", "</math>", "<math>").map(bytes.decode))
 )

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
@@ -76,20 +76,17 @@ def random_sets(seed, sizes=(4, 4, 3, 5), width=6):
 
 
 seeds = st.integers(0, 10_000)
-few = settings(max_examples=30, deadline=None)
 
 
 # The statistic
 
 
-@few
 @given(seeds, st.tuples(*[st.integers(1, 6)] * 4))
 def test_effect_size_is_the_literal_formula(seed, sizes):
     sets = random_sets(seed, sizes)
     assert seat.effect_size(*sets) == pytest.approx(slow_effect_size(*(part.tolist() for part in sets)), rel=1e-9)
 
 
-@few
 @given(seeds)
 def test_effect_size_is_antisymmetric_in_targets_and_in_attributes(seed):
     X, Y, A, B = random_sets(seed)
@@ -98,7 +95,6 @@ def test_effect_size_is_antisymmetric_in_targets_and_in_attributes(seed):
     assert seat.effect_size(X, Y, B, A) == pytest.approx(-d)
 
 
-@few
 @given(seeds)
 def test_effect_size_ignores_lengths_order_and_rotation(seed):
     sets = random_sets(seed)
@@ -114,14 +110,12 @@ def test_effect_size_standardises_with_ddof_1_over_all_targets():
     assert seat.effect_size(plane([1, 0]), plane([0, -1]), A2, B2) == pytest.approx(1 / math.sqrt(2 / 3))
 
 
-@few
 @given(seeds, st.integers(1, 4))
 def test_p_value_enumerates_all_splits_of_small_sets(seed, n):
     sets = random_sets(seed, (n, n, 3, 5))
     assert seat.p_value(*sets) == pytest.approx(slow_p_value(*(part.tolist() for part in sets)))
 
 
-@few
 @given(st.lists(st.sampled_from([-0.5, 0.0, 0.25]), min_size=6, max_size=6))
 def test_p_value_counts_ties(scores):
     X, Y = plane(scores[:3]), plane(scores[3:])
@@ -212,7 +206,6 @@ def slow_word_p_value(X, Y, A, B, words_x, words_y):
     return hits / splits
 
 
-@few
 @given(seeds, st.lists(st.integers(1, 3), min_size=6, max_size=6))
 def test_word_p_value_moves_each_word_with_its_sentences_and_compares_d(seed, counts):
     words_x, words_y = (np.repeat([0, 1, 2], counts[start : start + 3]).tolist() for start in (0, 3))

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 from damaged import damaged
 from glue_files import examples, fields, save_parquet, save_tsv, write_parquet, write_tsv
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fairkd.errors import InputError
@@ -553,7 +553,6 @@ COLUMNS: dict[str, Any] = {
 }
 
 
-@settings(max_examples=150, deadline=None)
 @given(st.data())
 def test_any_columns_and_any_description_of_them_give_examples_or_a_sentence(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject

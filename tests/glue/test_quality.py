@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fairkd.errors import InputError
@@ -59,7 +59,6 @@ def test_weights_are_repeated_examples(task):
     assert np.ptp(found) > 1
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.sampled_from(EVERY), st.integers(1, 6), st.integers(0, 2**32), st.data())
 def test_weights_are_repeated_examples_where_few_are_left_and_metrics_undefined(task, n, seed, data):
     labels, predictions = answers(task, runs=1, n=n, seed=seed)

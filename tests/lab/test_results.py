@@ -8,7 +8,8 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
+from damaged import JSON_OR_NOT, VALUES
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fairkd.engine.store import file_digest
@@ -19,13 +20,6 @@ from fairkd.lab.variants import output_dir
 from fairkd.profile import PARAMETERS, Profile, project_root
 
 FRAME = pd.DataFrame({"x": [1.5, 2.5], "y": ["a", "b"]})
-LENGTHY = {"deadline": None, "suppress_health_check": list(HealthCheck), "derandomize": True}
-TEXTS = st.text(st.characters(), max_size=20)  # with half surrogates
-VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | TEXTS,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
-    max_leaves=6,
-)
 
 
 @pytest.fixture
@@ -179,8 +173,7 @@ def test_a_manifest_of_another_shape_is_told_in_a_sentence(profile, content):
     assert not reads_or_tells(own)
 
 
-@settings(max_examples=1000, **LENGTHY)
-@given(data=st.binary(max_size=100) | VALUES.map(lambda value: json.dumps(value).encode()))
+@given(data=JSON_OR_NOT)
 def test_any_bytes_are_a_manifest_or_an_input_error(world, data):
     world.path.write_bytes(data)
     try:
@@ -190,7 +183,6 @@ def test_any_bytes_are_a_manifest_or_an_input_error(world, data):
     reads_or_tells(world.results)
 
 
-@settings(max_examples=1000, **LENGTHY)
 @given(name=st.sampled_from(["parameters", "saved", "failures", "token", "code", "inputs"]), value=VALUES)
 def test_any_value_in_the_place_of_a_manifests_field_is_read_or_told(world, name, value):
     world.path.write_text(json.dumps(world.manifest))
@@ -207,7 +199,6 @@ def with_table(world: SimpleNamespace, data: bytes) -> Path:
     return file
 
 
-@settings(max_examples=500, **LENGTHY)
 @given(data=st.binary(max_size=100) | st.binary(max_size=100).map(lambda inside: b"PAR1" + inside + b"PAR1"))
 def test_any_bytes_are_no_table_and_told(world, data):
     file = with_table(world, data)
@@ -215,7 +206,6 @@ def test_any_bytes_are_no_table_and_told(world, data):
     assert f"{file} cannot be read as a table" in Results("01_capacity", world.results.profile).why_missing()
 
 
-@settings(max_examples=1000, **LENGTHY)
 @given(start=st.integers(0, 10_000), length=st.integers(0, 10), new=st.binary(max_size=3))
 def test_any_damage_to_a_table_is_read_or_told(world, start, length, new):
     data = (world.folder / "numbers.parquet").read_bytes()

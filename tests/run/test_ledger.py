@@ -9,7 +9,8 @@ import nbformat
 import pandas as pd
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
+from damaged import JSON_OR_NOT, VALUES
+from hypothesis import given
 from hypothesis import strategies as st
 from nbformat.v4 import new_markdown_cell, new_notebook
 
@@ -151,15 +152,6 @@ def test_status_shows_variants_and_where_they_lie(profile, tmp_path, monkeypatch
 
 # --- whatever lies there ---------------------------------------------------------------------------------------------
 
-LENGTHY = {"deadline": None, "suppress_health_check": list(HealthCheck), "derandomize": True}
-TEXTS = st.text(st.characters(), max_size=20)  # with half surrogates
-VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | TEXTS,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
-    max_leaves=6,
-)
-BYTES = st.binary(max_size=100) | VALUES.map(lambda value: json.dumps(value).encode())
-
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
@@ -192,8 +184,7 @@ def told(world) -> tuple[str, str]:
     return row.state, row.detail
 
 
-@settings(max_examples=400, **LENGTHY)
-@given(file=st.sampled_from(["status", "manifest"]), data=BYTES)
+@given(file=st.sampled_from(["status", "manifest"]), data=JSON_OR_NOT)
 def test_any_bytes_in_a_state_file_are_a_state_with_a_reason(world, file, data):
     restore(world)
     assert told(world) == ("done", "")
@@ -203,8 +194,7 @@ def test_any_bytes_in_a_state_file_are_a_state_with_a_reason(world, file, data):
     assert why
 
 
-@settings(max_examples=400, **LENGTHY)
-@given(data=BYTES, kind=st.sampled_from(["failed.json", "running.json", "holder.json"]))
+@given(data=JSON_OR_NOT, kind=st.sampled_from(["failed.json", "running.json", "holder.json"]))
 def test_any_bytes_in_what_a_run_tells_of_itself_are_a_state(world, data, kind):
     restore(world)
     world.files.record(kind).write_bytes(data)
@@ -212,7 +202,6 @@ def test_any_bytes_in_what_a_run_tells_of_itself_are_a_state(world, data, kind):
     ledger._who(world.files).encode()
 
 
-@settings(max_examples=600, **LENGTHY)
 @given(name=st.sampled_from(["state", "identity", "files", "started", "finished", "seconds"]), value=VALUES)
 def test_any_value_in_the_place_of_a_status_field_is_a_state(world, name, value):
     restore(world)
@@ -222,7 +211,6 @@ def test_any_value_in_the_place_of_a_status_field_is_a_state(world, name, value)
     assert word == "stale" or name in ("started", "finished", "seconds")
 
 
-@settings(max_examples=400, **LENGTHY)
 @given(part=st.sampled_from(["values", "notebook", "code", "inputs", "read", "planted"]), value=VALUES)
 def test_any_value_in_the_place_of_a_part_of_an_identity_is_a_state(world, part, value):
     restore(world)

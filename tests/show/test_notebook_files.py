@@ -10,7 +10,8 @@ from pathlib import Path
 import nbformat
 import pytest
 from bs4 import BeautifulSoup
-from hypothesis import HealthCheck, given, settings
+from damaged import JSON_OR_NOT, VALUES
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fairkd.errors import InputError
@@ -222,14 +223,6 @@ def test_a_valid_notebook_is_read_as_it_is():
 
 # --- whatever a file holds -------------------------------------------------------------------------------------------
 
-LENGTHY = {"deadline": None, "suppress_health_check": list(HealthCheck), "derandomize": True}
-TEXTS = st.text(st.characters(), max_size=20)  # with half surrogates
-VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | TEXTS,
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXTS, inner, max_size=4),
-    max_leaves=8,
-)
-
 
 def places(value, at=()):
     """Where a field or an entry of a value is."""
@@ -252,8 +245,7 @@ def replaced(where: tuple, value: object, *, left_out: bool) -> dict:
     return changed
 
 
-@settings(max_examples=1500, **LENGTHY)
-@given(st.binary(max_size=200) | VALUES.map(lambda value: json.dumps(value).encode()))
+@given(JSON_OR_NOT)
 def test_any_bytes_are_a_valid_notebook_or_an_input_error(data):
     try:
         nbformat.validate(parse_notebook(data, where="n"))
@@ -261,7 +253,6 @@ def test_any_bytes_are_a_valid_notebook_or_an_input_error(data):
         return
 
 
-@settings(max_examples=1000, **LENGTHY)
 @given(st.integers(0, 10_000), st.integers(0, 10_000), st.binary(max_size=3))
 def test_any_damage_to_a_notebook_is_repaired_or_an_input_error(start, length, new):
     data = json.dumps(SAMPLE).encode()
@@ -273,7 +264,6 @@ def test_any_damage_to_a_notebook_is_repaired_or_an_input_error(start, length, n
         return
 
 
-@settings(max_examples=1500, **LENGTHY)
 @given(st.sampled_from(list(places(SAMPLE))), VALUES, st.booleans())
 def test_any_value_in_the_place_of_a_field_leaves_a_valid_notebook(where, value, left_out):
     data = json.dumps(replaced(where, value, left_out=left_out)).encode()
@@ -283,7 +273,6 @@ def test_any_value_in_the_place_of_a_field_leaves_a_valid_notebook(where, value,
         assert where in (("cells",), ("nbformat",))  # without these it is none
 
 
-@settings(max_examples=80, **LENGTHY)
 @given(st.sampled_from(list(places(SAMPLE["cells"][2]["outputs"]))), VALUES, st.booleans())
 def test_any_value_in_the_place_of_an_outputs_field_leaves_a_page(tmp_path_factory, where, value, left_out):
     path = tmp_path_factory.getbasetemp() / "field.ipynb"
@@ -300,7 +289,6 @@ PIECES = [
 ]  # fmt: skip
 
 
-@settings(max_examples=60, **LENGTHY)
 @given(*[st.lists(st.sampled_from(PIECES), max_size=25).map("".join)] * 3)
 def test_no_text_of_a_cell_or_output_reaches_beyond_it(tmp_path_factory, text, html, markdown):
     changed = copy.deepcopy(SAMPLE)

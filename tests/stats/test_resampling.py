@@ -6,7 +6,7 @@ import statistics
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fairkd.errors import InputError
@@ -115,7 +115,6 @@ def test_percentile_interval_rejects_a_level_outside_0_and_1(level):
         percentile_interval([1.0], level=level)
 
 
-@settings(max_examples=100, deadline=None)
 @given(st.lists(st.tuples(numbers, numbers), min_size=2, max_size=8))
 def test_pearson_r_is_the_textbook_formula(points):
     x, y = zip(*points, strict=True)
