@@ -53,10 +53,6 @@ class Effects:
         by_seed = self.d.mean(axis=1)
         return Estimate(float(by_seed.mean()), self._over_seeds(self.replicates.mean(axis=2)), by_seed)
 
-    def absolute_tests(self) -> tuple[Floats, Floats]:
-        """|d| of each test, mean over seeds: (6,), and its replicates (B, 6)."""
-        return np.abs(self.d).mean(axis=0), self._over_seeds(np.abs(self.replicates))
-
     def tests(self) -> tuple[Floats, Floats, Floats]:
         """d of each test, mean over seeds, with the ends of its 95 % interval: three arrays (6,)."""
         replicates = self._over_seeds(self.replicates)

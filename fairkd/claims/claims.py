@@ -2,9 +2,8 @@
 
 A claim is judged by a 95 % interval over stimulus words (or examples) and seeds: supported where the interval lies on
 the claimed side of zero, contradicted where it lies on the other, else inconclusive. A claim of several parts has a
-verdict on each. With one seed the interval covers
-words only. It cannot tell what a recipe does from chance in training, so the verdict is then inconclusive whatever the
-numbers.
+verdict on each. With one seed the interval covers words only. It cannot tell what a recipe does from chance in
+training, so the verdict is then inconclusive whatever the numbers.
 """
 
 from __future__ import annotations
