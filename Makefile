@@ -24,7 +24,7 @@ $(AXE):
 	  || echo "no axe-core from npm: the accessibility tests will be skipped"
 
 fuzz: .venv/installed-test
-	$(BIN)/python -m pytest -n 2 --hypothesis-profile=fuzz $$(grep -rl 'hypothesis import given' tests)
+	$(BIN)/python -m pytest -n 2 --hypothesis-profile=fuzz $$(grep -rl --include='test_*.py' 'hypothesis import .*given' tests)
 
 bench: .venv/installed
 	$(BIN)/python -m benchmarks

@@ -21,6 +21,8 @@ from fairkd.teachers.checkpoints import load_checkpoint
 from fairkd.text import corpus as corpora
 from fairkd.text.sources import documents
 
+FEW = 30
+"""Of so many texts ``--quick`` takes one."""
 COPIES = 4
 """Times the embedded text in goal f: 10 MB, so that what a corpus costs once weighs little."""
 
@@ -51,8 +53,8 @@ def preparation(quick: bool, repeats: int) -> Row:
     all lines in one call.
     """
     cpu, tokenizer = torch.device("cpu"), load_checkpoint("embedded").tokenizer
-    embedded = list(documents("embedded", column="text"))
-    texts = [f"{n}. {text}" for n in range(1 if quick else COPIES) for text in embedded]
+    embedded = list(documents("embedded", column="text"))[:: FEW if quick else 1]
+    texts = [f"{n}. {text}" for n in range(COPIES) for text in embedded]
     lines = [stripped for text in texts for line in text.splitlines() if (stripped := line.strip())]
     raw, whole = [], []
     with tempfile.TemporaryDirectory() as folder:
@@ -80,10 +82,10 @@ def growth(quick: bool, repeats: int) -> Row:
 
     Sixty updates, so that both have met batches of every length.
     """
-    texts, steps = list(documents("embedded", column="text")), 3 if quick else 60
+    texts, steps = list(documents("embedded", column="text")), 2 if quick else 60
     tokenizer = load_checkpoint("embedded").tokenizer
     if quick:
-        texts = [text[:600] for text in texts]
+        texts = [text[:600] for text in texts[::3]]
     found: dict[int, list[dict[str, int]]] = {1: [], 10: []}
     with tempfile.TemporaryDirectory() as folder:
         for times, runs in found.items():

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 from damaged import damaged
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 from transformers import AutoModel, BertConfig, BertForMaskedLM, BertModel, BertTokenizer, T5Config, T5EncoderModel
@@ -89,8 +89,8 @@ EXTRA = {INDEX: b'{"metadata": {}, "weight_map": {"bert.pooler.dense.bias": "mod
 FILES = ["config.json", "tokenizer.json", "tokenizer_config.json", "vocab.txt", WEIGHTS, *EXTRA]
 
 
-@pytest.mark.parametrize("name", FILES)
-@given(data=st.data())
+@settings(max_examples=3 * settings().max_examples)
+@given(name=st.sampled_from(FILES), data=st.data())
 def test_any_bytes_in_a_file_of_a_model_give_a_value_or_a_sentence(whole, name, data):
     with tempfile.TemporaryDirectory() as place:
         folder = shutil.copytree(whole, Path(place) / "model")

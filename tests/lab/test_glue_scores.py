@@ -41,6 +41,12 @@ def arms(experiment):
     return arms
 
 
+@pytest.fixture
+def one_worker(monkeypatch):
+    """Starting a process takes longer than the few small runs of some tests."""
+    monkeypatch.setattr("fairkd.glue.workers.cores", lambda: 1)
+
+
 def test_eight_tasks_of_a_folder_in_the_hubs_layout_run_end_to_end(experiment, arms):
     tasks = experiment.quality.tasks(arms)
     assert tasks.task.tolist() == [*TASKS] * 2
@@ -96,7 +102,7 @@ def test_differences_and_verdicts_are_of_these_arms(experiment, arms):
     assert claims.verdict.to_dict() == {3: "not run", 8: "not run"}  # no-cos and mixup-xy are not there
 
 
-def test_baselines_know_the_majority_and_the_words(experiment, arms):
+def test_baselines_know_the_majority_and_the_words(experiment, arms, one_worker):
     found = experiment.quality.baselines(arms).set_index(["arm", "task"]).score
     assert {arm for arm, _ in found.index} == {"majority", "bag-of-words", "untrained"}
     labels = experiment.quality.runs.data["RTE"].dev["validation"]["label"][:]
@@ -106,7 +112,7 @@ def test_baselines_know_the_majority_and_the_words(experiment, arms):
     assert found["bag-of-words", "SST-2"] > 90  # in these files a word marks the label
 
 
-def test_a_learning_curve_is_made_on_request(experiment, arms, profile):
+def test_a_learning_curve_is_made_on_request(experiment, arms, profile, one_worker):
     assert experiment.quality.learning(arms) is None
     options = {"glue_tasks": ["RTE"], "glue_learning_curve": [16, 48], "glue_seeds": [0]}
     curve = Experiment("04_glue", profile.changed(**options)).quality.learning(arms[:1])
@@ -220,7 +226,7 @@ def test_begin_checks_the_folder_before_any_work(profile, tmp_path):
         Experiment.begin("04_glue", {**values, "__name__": "__main__"})
 
 
-def test_the_command_line_prints_scores_and_reports_what_failed(profile, tmp_path, capsys):
+def test_the_command_line_prints_scores_and_reports_what_failed(profile, tmp_path, capsys, one_worker):
     from fairkd.run.cli import app, join_pairs
 
     folder = write_parquet(tmp_path / "few", rows=32, tasks=["RTE", "STS-B"])

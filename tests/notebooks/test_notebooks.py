@@ -450,17 +450,6 @@ def test_synthetic_tasks_are_never_called_glue_nor_set_beside_printed_values(tin
     assert "76.7" not in table1
 
 
-def test_report_without_the_other_notebooks_says_what_is_missing(tiny, tmp_path):
-    """The store has what is needed, the results folder is empty."""
-    path = tmp_path / "alone.yaml"
-    path.write_text(yaml.safe_dump(tiny.profile.values() | {"runs_dir": str(tmp_path / "runs")}))
-    done = fairkd("run", "05_report", "--profile", str(path))
-    assert done.returncode == 0, done.stdout + done.stderr
-    text = BeautifulSoup((tmp_path / "runs/tiny/report.html").read_text(), "html.parser").get_text()
-    assert "Figure 1 is missing: 01_capacity has not finished" in text
-    assert "Table 1: not available: 02_ablation has not finished." in text
-
-
 @pytest.mark.parametrize(
     ("notebook", "profile", "folder"),
     [

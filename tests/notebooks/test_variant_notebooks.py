@@ -11,7 +11,6 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import nbclient
-import nbformat
 import pandas as pd
 import pytest
 import yaml
@@ -19,6 +18,8 @@ from bs4 import BeautifulSoup
 from nbformat.v4 import new_code_cell
 
 from fairkd.engine.store import file_digest
+from fairkd.errors import InputError
+from fairkd.experiment import Experiment
 from fairkd.lab.results import Results
 from fairkd.lab.variants import output_dir
 from fairkd.profile import Profile, project_root
@@ -26,54 +27,32 @@ from fairkd.run import ledger
 from fairkd.run.parameters_cells import parameters_cells
 from fairkd.show.pages.export import write_html
 from fairkd.show.pages.notebook import read_notebook
-from fairkd.wording import interval
 
 ROOT = project_root()
+BEGIN = "from fairkd.experiment import Experiment; exp = Experiment.begin('01_capacity', globals())"
 
 
-def in_jupyterlab(
-    name: str, values: dict, *, cells: int | None = None, more: tuple[str, ...] = ()
-) -> nbformat.NotebookNode:
-    """The notebook after its cells (the first ``cells``, then ``more``) ran with these values as its parameters."""
+def in_jupyterlab(name: str, values: dict, *, then: str) -> list[str]:
+    """What each code cell said when all ran with these values as parameters, then ``then``, then all below again."""
     notebook = read_notebook(ROOT / "notebooks" / f"{name}.ipynb")
     (cell,) = parameters_cells(notebook)
     cell.source = "\n".join(f"{key} = {value!r}" for key, value in values.items())
-    notebook.cells = [*notebook.cells[:cells], *map(new_code_cell, more)]
-    nbclient.NotebookClient(
-        notebook, timeout=600, allow_errors=bool(more), resources={"metadata": {"path": str(ROOT / "notebooks")}}
-    ).execute()
-    return notebook
+    again = [new_code_cell(cell.source) for cell in notebook.cells[2:] if cell.cell_type == "code"]
+    notebook.cells += [new_code_cell(then), *again]
+    place = {"metadata": {"path": str(ROOT / "notebooks")}}
+    nbclient.NotebookClient(notebook, timeout=600, resources=place).execute()
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    return ["".join(output.get("text", "") for output in cell.outputs) for cell in cells]
 
 
 def by_papermill(name: str, file: Path, *parameters: str) -> Path:
     """The notebook that plain papermill wrote."""
     out = file.parent / f"{name}.out.ipynb"
-    source = ROOT / "notebooks" / f"{name}.ipynb"
-    command = [
-        sys.executable,
-        "-m",
-        "papermill",
-        str(source),
-        str(out),
-        "-f",
-        str(file),
-        *parameters,
-        "--cwd",
-        str(ROOT),
-    ]
+    places = [str(ROOT / "notebooks" / f"{name}.ipynb"), str(out), "-f", str(file), "--cwd", str(ROOT)]
+    command = [sys.executable, "-m", "papermill", *places, *parameters]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return out
-
-
-def said(notebook: nbformat.NotebookNode) -> list[str]:
-    """What each code cell printed, or its error."""
-    texts = [
-        "".join(output.get("text", "") + output.get("evalue", "") for output in cell.outputs)
-        for cell in notebook.cells
-        if cell.cell_type == "code"
-    ]
-    return texts
 
 
 @pytest.fixture(scope="module")
@@ -95,92 +74,77 @@ def contents(folder: Path) -> dict[str, str]:
     return {name: file_digest(path) for name, path in found.items() if not name.startswith("variants")}
 
 
-def test_a_finished_notebook_run_unchanged_in_jupyterlab_stays_done(done):
+def average(profile: Profile) -> pd.Series:
+    """The first row of Figure 1, as the report reads it."""
+    tables = Experiment("05_report", profile).results("01_capacity")
+    assert tables is not None
+    return tables["capacity_averages"].iloc[0]
+
+
+def test_a_variant_leaves_the_profiles_results_alone_in_jupyterlab_and_papermill(done):
     before, manifest = contents(done.folder), done.folder / "results" / "01_capacity.json"
-    token = json.loads(manifest.read_text())["token"]
-    assert token
-    notebook = in_jupyterlab("01_capacity", done.profile.values())
-    assert json.loads(manifest.read_text())["token"] is None  # JupyterLab wrote last
-    assert "variant" not in said(notebook)[1]
-    assert ledger.state("01_capacity", done.profile) == ("done", "")
-    after = contents(done.folder)
-    assert {name for name in after if after[name] != before.get(name)} == {"results/01_capacity.json"}
-
-
-def test_changed_parameters_leave_the_profiles_results_alone_in_jupyterlab_and_papermill(done):
-    before = contents(done.folder)
+    assert json.loads(manifest.read_text())["token"]
     variant = done.profile.changed(seat_bootstrap=100)
-    notebook = in_jupyterlab("01_capacity", variant.values())
-    own = output_dir(variant)
+    said = in_jupyterlab("01_capacity", done.profile.values(), then="seat_bootstrap = 100")
+    # Run unchanged, JupyterLab wrote last, and nothing else than that is another.
+    assert json.loads(manifest.read_text())["token"] is None
+    now = contents(done.folder)
+    assert {name for name in now if now[name] != before.get(name)} == {"results/01_capacity.json"}
+    assert ledger.state("01_capacity", done.profile) == ("done", "")
+    # Run changed, it wrote beside them, and said where.
+    own, (first, second) = output_dir(variant), [text for text in said if "01_capacity · profile" in text]
     assert own.parent == done.folder / "variants"
-    assert (
-        f"A variant of the profile 'tiny': seat_bootstrap 100 instead of 200.\nIts results lie in {own}"
-        in said(notebook)[1]
-    )
-    assert ledger.state("01_capacity", variant) == (
-        "not run",
-        "it has results, of JupyterLab or papermill, but no page",
-    )
+    assert "variant" not in first
+    where = f"A variant of the profile 'tiny': seat_bootstrap 100 instead of 200.\nIts results lie in {own}"
+    assert where in second
+    without_page = "it has results, of JupyterLab or papermill, but no page"
+    assert ledger.state("01_capacity", variant) == ("not run", without_page)
+    # papermill wrote the same files at the same place, and the profile's stayed.
     in_lab = contents(own)
     (own / "results" / "01_capacity.json").unlink()
     by_papermill("01_capacity", done.file, "-p", "seat_bootstrap", "100")
     assert contents(own).keys() == in_lab.keys()
-    assert contents(done.folder) == before
+    assert contents(done.folder) == now
     assert ledger.state("01_capacity", done.profile) == ("done", "")
-    ours, theirs = (Results("01_capacity", one).read()["capacity_averages"] for one in (done.profile, variant))
-    pd.testing.assert_series_equal(ours.average, theirs.average)  # the same students
-    assert (ours.high != theirs.high).all()
+    # A report reads what is its own, whoever wrote last.
+    ours, theirs = average(done.profile), average(variant)
+    assert ours.average == theirs.average  # the same students
+    assert (ours.low, ours.high) != (theirs.low, theirs.high)
 
 
-def page_text(notebook: Path) -> str:
-    page = write_html(notebook, notebook.with_suffix(".html"))
-    return " ".join(BeautifulSoup(page.read_text(), "html.parser").get_text().split())
-
-
-def test_the_report_reads_the_profiles_results_though_a_variant_wrote_last(done):
-    variant = done.profile.changed(seat_bootstrap=100)
-    if not Results("01_capacity", variant).path.is_file():
-        by_papermill("01_capacity", done.file, "-p", "seat_bootstrap", "100")
-    text = page_text(by_papermill("05_report", done.file))
-    ours, theirs = (Results("01_capacity", one).read()["capacity_averages"].iloc[0] for one in (done.profile, variant))
-    intervals = [interval(row.low, row.high) for row in (ours, theirs)]
-    assert intervals[0] != intervals[1]
-    assert intervals[0] in text
-    assert intervals[1] not in text
-    assert "Table 1: not available: 02_ablation has not finished." in text
-    report = in_jupyterlab("05_report", variant.values())
-    nbformat.write(report, done.file.parent / "variant.ipynb")
-    text = page_text(done.file.parent / "variant.ipynb")
-    assert intervals[0] not in text
-    assert intervals[1] in text
-
-
-def test_the_reports_reason_names_the_other_parameters(done):
+def test_a_report_without_the_other_notebooks_says_what_is_missing_and_what_finished_with_other_parameters(done):
+    """The store has what is needed; of the results there are those of a variant only."""
     file = done.file.parent / "other.yaml"
     other = done.profile.changed(runs_dir=str(done.file.parent / "other"))
     file.write_text(yaml.safe_dump(other.values()))
-    by_papermill("01_capacity", file, "-p", "seat_bootstrap", "100", "-p", "seeds", "[0]")
-    text = page_text(by_papermill("05_report", file))
-    reason = (
-        "01_capacity finished with other parameters: seeds [0] instead of [0, 1], seat_bootstrap 100 instead of 200"
-    )
-    assert f"Figure 1: not available: {reason} (in {output_dir(other)}/variants/seeds+seat_bootstrap-" in text
+    variant = Results("01_capacity", other.changed(seeds=[0], seat_bootstrap=100))
+    variant.finish({})
+    page = write_html(by_papermill("05_report", file), file.with_suffix(".html"))
+    text = " ".join(BeautifulSoup(page.read_text(), "html.parser").get_text().split())
+    differs = "seeds [0] instead of [0, 1], seat_bootstrap 100 instead of 200"
+    reason = f"01_capacity finished with other parameters: {differs} (in {variant.folder.parent})"
+    assert f"Figure 1: not available: {reason}" in text
+    assert "Table 1: not available: 02_ablation has not finished." in text
     assert ledger.state("01_capacity", other)[1].startswith(reason)
 
 
-def test_a_name_over_the_values_of_another_profile_is_refused_and_both_ways_out_work(tmp_path):
+def test_a_name_over_the_values_of_another_profile_is_refused_and_both_ways_out_work(tmp_path, capsys):
     places = {"runs_dir": str(tmp_path / "runs"), "store_dir": str(tmp_path / "store")}
-    values = Profile.load("quick").values() | places | {"profile": "tiny"}
-    begin = "exp = Experiment.begin('01_capacity', globals())"
-    load = "from fairkd import Profile; globals().update(Profile.load('tiny').values())"
-    more = (load, begin, f"globals().update({values!r})\nprofile = 'quick'", begin)
-    printed = said(in_jupyterlab("01_capacity", values, cells=3, more=more))
-    refused = re.sub(r"\s+", " ", printed[1])
-    assert "profile: 'tiny', but 27 values are not those of 'tiny', and all are those of 'quick'" in refused
-    assert load in refused
-    assert "profile = 'quick'" in refused
-    assert "01_capacity · profile 'tiny' · seeds [0, 1]" in printed[3]
-    assert "01_capacity · profile 'quick' · seeds [0]" in printed[5]
-    assert "teacher 'scratch'" in printed[3]
-    assert "teacher 'embedded'" in printed[5]
+    cells: dict = {"__name__": "__main__", **Profile.load("quick").values(), **places, "profile": "tiny"}
+    with pytest.raises(InputError) as refused:
+        exec(BEGIN, cells)
+    message = re.sub(r"\s+", " ", str(refused.value))
+    assert "profile: 'tiny', but 27 values are not those of 'tiny', and all are those of 'quick'" in message
+    (line,) = re.findall(r"in a cell below the parameters: (.*?\)\))", message)
+    exec(line, values := cells.copy())
+    exec(BEGIN, values)
+    tiny = capsys.readouterr().out
+    assert "01_capacity · profile 'tiny' · seeds [0, 1]" in tiny
+    assert "teacher 'scratch'" in tiny
+    assert "write profile = 'quick'" in message
+    exec("profile = 'quick'", cells)
+    exec(BEGIN, cells)
+    quick = capsys.readouterr().out
+    assert "01_capacity · profile 'quick' · seeds [0]" in quick
+    assert "teacher 'embedded'" in quick
     assert not (tmp_path / "runs").exists()
