@@ -4,9 +4,6 @@ The bytes are of three kinds: any at all; text of the signs that mean something 
 parts are cut out, doubled, moved or overwritten.
 """
 
-import bz2
-import gzip
-import lzma
 import re
 from collections.abc import Callable
 from contextlib import suppress
@@ -20,6 +17,7 @@ import yaml
 from glue_files import write_parquet, write_tsv
 from hypothesis import given
 from hypothesis import strategies as st
+from packed import PACK
 
 from fairkd.engine.recipe import read_list, read_mapping, read_names
 from fairkd.errors import InputError
@@ -190,14 +188,6 @@ def arrow(open_writer: Callable[[pa.BufferOutputStream, pa.Schema], Any]) -> byt
     return file.getvalue().to_pybytes()
 
 
-def zst(data: bytes) -> bytes:
-    file = pa.BufferOutputStream()
-    with pa.CompressedOutputStream(file, "zstd") as packed:
-        packed.write(data)
-    return file.getvalue().to_pybytes()
-
-
-PACK = {".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress, ".zst": zst}
 SOUND = {".txt": [TEXT], ".jsonl": [ROWS], ".json": [ROWS], ".xml": [DUMP], ".parquet": [arrow(pq.ParquetWriter)]}
 SOUND[".arrow"] = [arrow(pa.ipc.new_stream), arrow(pa.ipc.new_file)]
 SIGNS = {

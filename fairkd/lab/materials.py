@@ -286,9 +286,8 @@ class Materials:
         """Trains the arms that the store lacks, those of a seed side by side."""
         self.check(arms)
         if self.profile.debias_without_seat_words and any(arm.teacher == "debiased" for arm in arms):
-            _ = (
-                self.debiased_without_seat
-            )  # before the students: if it cannot be made, that is said before any is trained
+            # Before the students: if it cannot be made, that is said before any is trained.
+            _ = self.debiased_without_seat
         diverged = []
         for seed in self.profile.seeds:
             try:

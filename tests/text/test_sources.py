@@ -3,7 +3,6 @@
 import bz2
 import gzip
 import json
-import lzma
 import os
 import re
 import subprocess
@@ -13,6 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from packed import PACK
 
 from fairkd.engine.store import REVISIONS
 from fairkd.errors import InputError
@@ -337,14 +337,6 @@ def test_sources_load_neither_gensim_nor_datasets_before_they_are_needed() -> No
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
 
 
-def zst(data: bytes) -> bytes:
-    file = pa.BufferOutputStream()
-    with pa.CompressedOutputStream(file, "zstd") as packed:
-        packed.write(data)
-    return file.getvalue().to_pybytes()
-
-
-PACK = {".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress, ".zst": zst}
 ROW = b'{"text": "one\\ntwo"}\n'
 CONTENT = {
     ".txt": (b"one line\n\nanother line\n", ["one line", "another line"]),
