@@ -1,0 +1,123 @@
+"""What all rulers have in common: stimuli by rule, a value an item, and scores of the values with intervals over items.
+
+A ruler is a :class:`Ruler` in a module of its own; :data:`fairkd.bias.rulers.RULERS` is their table. What it finds in a
+model is a value an item (:class:`Measured`). A score is a number made of all values, such as their mean. Items that
+share a *unit*, the word or the pair of sentences that they are about, are resampled together; every model sees the same
+resampled units, so that differences between models are paired.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from fairkd.errors import InputError
+from fairkd.rng import numpy_generator
+from fairkd.stats.estimates import Estimate
+from fairkd.stats.resampling import Floats, multibootstrap, resample_seeds
+
+ITEMS = ["item", "unit", "group", "value", "problem"]
+"""Columns of what a ruler found: the item's name, what is resampled with it, the group that scores compare, the value
+(nan where there is none) and why there is none ("" where there is one)."""
+
+
+@dataclass(frozen=True)
+class Score:
+    """A number made of the values of a ruler's items.
+
+    Attributes:
+        name: short, unique within its ruler, as in "spread".
+        title: in words.
+        unit: "nats", "%" or "" for none.
+        of: takes values (n,), their groups (n,) and weights (B, n), how often each item counts in each replicate;
+            returns (B,), nan where a replicate leaves nothing to compute.
+        neutral: its value where there is no bias.
+    """
+
+    name: str
+    title: str
+    unit: str
+    of: Callable[[Floats, NDArray[Any], Floats], Floats]
+    neutral: float = 0.0
+
+
+@dataclass(frozen=True)
+class Ruler:
+    """A way to measure bias in a masked language model.
+
+    Attributes:
+        name: as the command line and tables have it.
+        title: in words.
+        source: who proposed it.
+        measure: takes model, tokenizer and the keyword ``batch_size``; returns a frame with the columns ``ITEMS``, in
+            the order of the stimuli.
+        scores: made of the values; the first is the headline.
+    """
+
+    name: str
+    title: str
+    source: str
+    measure: Callable[..., pd.DataFrame]
+    scores: tuple[Score, ...]
+
+
+def item_weights(items: pd.DataFrame, n_bootstrap: int, *, ruler: str, seed: int = 0) -> Floats:
+    """How often each item counts in each replicate, (n_bootstrap, n): units are drawn with replacement in each group.
+
+    The draw depends on the names of the units, the ruler and the seed only, so it is the same for every model. A unit
+    that stands in several groups is drawn in each of them by itself.
+    """
+    weights = np.zeros((n_bootstrap, len(items)))
+    for group, own in items.reset_index(drop=True).groupby("group", sort=True):
+        units, member = np.unique(own["unit"].to_numpy(dtype=str), return_inverse=True)
+        generator = numpy_generator(seed, f"ruler {ruler} {group}")
+        draws = generator.multinomial(len(units), np.full(len(units), 1 / len(units)), size=n_bootstrap)
+        weights[:, own.index.to_numpy()] = draws[:, member]
+    return weights
+
+
+def common(measured: Sequence[pd.DataFrame]) -> list[pd.DataFrame]:
+    """The items of which every model has a value, in the same order for all.
+
+    Raises:
+        InputError: the frames are not of the same stimuli, or no item is left.
+    """
+    names = measured[0]["item"].tolist()
+    if any(frame["item"].tolist() != names for frame in measured):
+        raise InputError("models can be compared on the same items only, and these were measured on others")
+    kept = np.all([np.isfinite(frame["value"].to_numpy()) for frame in measured], axis=0)
+    if not kept.any():
+        raise InputError("there is no item of which every model has a value")
+    return [frame[kept].reset_index(drop=True) for frame in measured]
+
+
+def estimate(ruler: Ruler, score: Score, seeds: Sequence[pd.DataFrame], *, n_bootstrap: int = 1000) -> Estimate:
+    """A score of one arm, over its seeds and over resampled units.
+
+    Args:
+        ruler: that measured.
+        score: one of its scores.
+        seeds: what it found in the students of each seed, on common items (:func:`common`).
+        n_bootstrap: replicates.
+
+    Returns:
+        The mean over seeds; replicate b has the same units and seeds for every arm.
+    """
+    weights = item_weights(seeds[0], n_bootstrap, ruler=ruler.name)
+    once, groups = np.ones((1, weights.shape[1])), seeds[0]["group"].to_numpy()
+    values = [frame["value"].to_numpy(dtype=float) for frame in seeds]
+    by_seed = np.array([score.of(own, groups, once)[0] for own in values])
+    replicates = np.stack([score.of(own, groups, weights) for own in values])  # (seeds, B)
+    draws = resample_seeds(len(seeds), n_bootstrap, numpy_generator(0, "resampled seeds", len(seeds)))
+    return Estimate(float(by_seed.mean()), multibootstrap(replicates, draws), by_seed)
+
+
+def weighted_mean(values: Floats, groups: NDArray[Any], weights: Floats) -> Floats:
+    """Mean over items, (B,); the form of a score."""
+    result: Floats = (weights @ values) / weights.sum(axis=1)
+    return result

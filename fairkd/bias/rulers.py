@@ -1,0 +1,8 @@
+"""The table of rulers: what is in it is measured by ``fairkd bias``; a new one is a module and a line here."""
+
+from __future__ import annotations
+
+from fairkd.bias.ruler import Ruler
+
+_ALL: tuple[Ruler, ...] = ()
+RULERS: dict[str, Ruler] = {ruler.name: ruler for ruler in _ALL}
