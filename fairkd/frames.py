@@ -34,6 +34,15 @@ VERDICT_ROWS = [
 estimate (what it is) behind it, with the ends of its interval of this level."""
 SEAT_TABLE = ["test", "pooling", "effect_size", "p_words", "p_value", "ci_low", "ci_high"]
 """A test of one encoder, as ``fairkd.seat`` measures it; the numbers of sentences n_x, n_y, n_a and n_b follow."""
+LONG_SEAT_NULL = ["test", "effect_size", "null_sd", "null_low", "null_high", "p"]
+"""A test with long lists: d, and of d with random lists the standard deviation, the ends of the middle 95 %, and the
+share (two-sided) that is as far from zero as d."""
+BIAS_SCORES = ["ruler", "score", "model", "value", "low", "high", "items"]
+"""A score of a ruler and a model: its value, over so many items, those of which every model has a value."""
+BIAS_DIFFERENCES = ["ruler", "score", "model", "baseline", "difference", "low", "high"]
+"""A score of a ruler and a model: its value minus that of the baseline, paired over items."""
+BIAS_UNREAD = ["ruler", "model", "item", "unit", "problem"]
+"""An item of which a model has no value, and why; it counts for no model."""
 TRAINING_METRICS = ["step", "learning_rate", "loss", "grad_norm", "tokens_per_second"]
 """An update: the weighted loss; a column for each of its terms, under the term's name, stands before it."""
 GLUE_METRICS = ["arm", "layers", "seed", "run", "task", "split", "metric", "value"]

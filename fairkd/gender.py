@@ -1,8 +1,4 @@
-"""Gender word pairs (Appendix C): found as whole words in token ids, exchanged, and counted in a corpus.
-
->>> len(PAIRS), PAIRS[2], PAIRS[-1]
-(10, ('she', 'he'), ('Mary', 'John'))
-"""
+"""Gender word pairs (Appendix C): found as whole words in token ids, exchanged, and counted in a corpus."""
 
 from __future__ import annotations
 
@@ -24,14 +20,9 @@ from fairkd.engine.messages import similar_path
 from fairkd.engine.yaml_text import compose_yaml, utf8_text
 from fairkd.errors import InputError, shown
 from fairkd.frames import WORD_COUNTS
+from fairkd.pairs import PAIRS
 from fairkd.text.sequences import Sequences
 from fairkd.text.words import WholeWords, forms_of, pieces_of
-
-PAIRS: tuple[tuple[str, str], ...] = (
-    ("woman", "man"), ("girl", "boy"), ("she", "he"), ("mother", "father"), ("daughter", "son"),
-    ("gal", "guy"), ("female", "male"), ("her", "his"), ("herself", "himself"), ("Mary", "John"),
-)  # fmt: skip
-"""The set D of Section 5.1, (female, male), from Appendix C."""
 
 APPENDIX_C = "appendix-c"
 SUFFIXES = (".csv", ".yaml", ".yml")

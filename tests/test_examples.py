@@ -16,7 +16,7 @@ PUBLIC = {
     "fairkd.losses": ["distillation_losses"],
     "fairkd.masking": ["sampling_weights"],
     "fairkd.students": ["layer_map", "student_from_teacher"],
-    "fairkd.gender": ["PAIRS"],
+    "fairkd.pairs": ["PAIRS"],
     "fairkd.distill": ["distill"],
     "fairkd.profile": ["Profile.load"],
 }

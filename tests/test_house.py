@@ -12,7 +12,7 @@ import fairkd
 
 PACKAGE = Path(fairkd.__file__).parent
 FLOORS = [
-    "wording errors rng frames",
+    "wording errors rng frames pairs",
     "names masking",
     "losses",
     "engine stats",

@@ -37,6 +37,7 @@ class Score:
         of: takes values (n,), their groups (n,) and weights (B, n), how often each item counts in each replicate;
             returns (B,), nan where a replicate leaves nothing to compute.
         neutral: its value where there is no bias.
+        by_unit: ``of`` takes units in place of items, each with the mean of its items.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Score:
     unit: str
     of: Callable[[Floats, NDArray[Any], Floats], Floats]
     neutral: float = 0.0
+    by_unit: bool = False
 
 
 @dataclass(frozen=True)
@@ -69,13 +71,14 @@ class Ruler:
 def item_weights(items: pd.DataFrame, n_bootstrap: int, *, ruler: str, seed: int = 0) -> Floats:
     """How often each item counts in each replicate, (n_bootstrap, n): units are drawn with replacement in each group.
 
-    The draw depends on the names of the units, the ruler and the seed only, so it is the same for every model. A unit
-    that stands in several groups is drawn in each of them by itself.
+    The draw depends on the names of the units, the ruler and the seed only, so it is the same for every model. Groups
+    of the same units are drawn alike, so that scores of one group are paired with those of another; where groups share
+    some of their units only, each is drawn by itself.
     """
     weights = np.zeros((n_bootstrap, len(items)))
-    for group, own in items.reset_index(drop=True).groupby("group", sort=True):
+    for _, own in items.reset_index(drop=True).groupby("group", sort=True):
         units, member = np.unique(own["unit"].to_numpy(dtype=str), return_inverse=True)
-        generator = numpy_generator(seed, f"ruler {ruler} {group}")
+        generator = numpy_generator(seed, f"ruler {ruler} {'|'.join(units)}")
         draws = generator.multinomial(len(units), np.full(len(units), 1 / len(units)), size=n_bootstrap)
         weights[:, own.index.to_numpy()] = draws[:, member]
     return weights
@@ -108,6 +111,8 @@ def estimate(ruler: Ruler, score: Score, seeds: Sequence[pd.DataFrame], *, n_boo
     Returns:
         The mean over seeds; replicate b has the same units and seeds for every arm.
     """
+    if score.by_unit:
+        seeds = [unit_means(frame) for frame in seeds]
     weights = item_weights(seeds[0], n_bootstrap, ruler=ruler.name)
     once, groups = np.ones((1, weights.shape[1])), seeds[0]["group"].to_numpy()
     values = [frame["value"].to_numpy(dtype=float) for frame in seeds]
@@ -117,7 +122,34 @@ def estimate(ruler: Ruler, score: Score, seeds: Sequence[pd.DataFrame], *, n_boo
     return Estimate(float(by_seed.mean()), multibootstrap(replicates, draws), by_seed)
 
 
+def unit_means(items: pd.DataFrame) -> pd.DataFrame:
+    """A row a unit of each group, with the mean of its items as its value: the columns group, unit, value."""
+    return items.groupby(["group", "unit"], sort=False, as_index=False).agg({"value": "mean"})
+
+
 def weighted_mean(values: Floats, groups: NDArray[Any], weights: Floats) -> Floats:
     """Mean over items, (B,); the form of a score."""
     result: Floats = (weights @ values) / weights.sum(axis=1)
+    return result
+
+
+def group_mean(values: Floats, groups: NDArray[Any], weights: Floats, *, group: str) -> Floats:
+    """Mean over the items of one group, (B,); nan where it has none."""
+    own = groups == group
+    if not own.any():
+        return np.full(len(weights), np.nan)
+    return weighted_mean(values[own], groups[own], weights[:, own])
+
+
+def weighted_deviation(values: Floats, weights: Floats, own: NDArray[np.bool_]) -> Floats:
+    """Standard deviation (ddof 1) of the items where ``own`` (n,) is true, each repeated by its weight, (B,).
+
+    nan where there is no such item.
+    """
+    if not own.any():
+        return np.full(len(weights), np.nan)
+    values, weights = values[own], weights[:, own]
+    total = weights.sum(axis=1)
+    deviations = values - ((weights @ values) / total)[:, None]
+    result: Floats = np.sqrt((weights * deviations**2).sum(axis=1) / np.maximum(total - 1, 1))
     return result

@@ -65,7 +65,7 @@ _NAME = (
     "The person's name is {t}."
 )
 _ADJECTIVE = "This is {t}.|That is {t}.|They are {t}."
-_MASS_NOUN = "This is {t}.|That is {t}.|There is {t}.|It is {t}."
+MASS_NOUN = "This is {t}.|That is {t}.|There is {t}.|It is {t}."
 _SUBJECT = "{t} is here.|{t} is there.|Here {t} is.|There {t} is.|{t} is a person."
 _OBJECT = "It is {t}.|This is {t}.|That is {t}."
 _POSSESSIVE = (
@@ -73,17 +73,17 @@ _POSSESSIVE = (
 )
 _SINGULAR = "This is {s}.|That is {s}.|There is {s}.|Here is {s}.|The {S} is here.|The {S} is there."
 _PLURAL = "These are {p}.|Those are {p}.|They are {p}.|The {p} are here.|The {p} are there."
-_PERSON_NOUN = f"{_SINGULAR}|{{s}} is a person.|{_PLURAL}|{{p}} are people."
+PERSON_NOUN = f"{_SINGULAR}|{{s}} is a person.|{_PLURAL}|{{p}} are people."
 _THING_NOUN = f"{_SINGULAR}|{{s}} is a thing.|It is {{s}}.|{_PLURAL}|{{p}} are things."
 
 _CLASSES = (
     (_ADJECTIVE, "professional"),
-    (_MASS_NOUN, "math algebra geometry calculus science physics chemistry astronomy NASA poetry art literature"),
+    (MASS_NOUN, "math algebra geometry calculus science physics chemistry astronomy NASA poetry art literature"),
     (_SUBJECT, "he she"),
     (_OBJECT, "him her"),
     (_POSSESSIVE, "his hers"),
-    (_PERSON_NOUN, "male man boy brother son father uncle grandfather"),
-    (_PERSON_NOUN, "female woman girl sister daughter mother aunt grandmother"),
+    (PERSON_NOUN, "male man boy brother son father uncle grandfather"),
+    (PERSON_NOUN, "female woman girl sister daughter mother aunt grandmother"),
 )
 _TEMPLATES = {word: templates for templates, members in _CLASSES for word in members.split()}
 
@@ -147,13 +147,17 @@ def _pairs(test: str) -> dict[str, list[tuple[int, str]]]:
     return pairs
 
 
-def sentences(word: str) -> list[str]:
-    """All sentences of one stimulus word, in template order, by the word's class."""
+def sentences(word: str, templates: str = "") -> list[str]:
+    """All sentences of one stimulus word, in template order, by the word's class.
+
+    ``templates`` are those of a word that SEAT does not have, such as :data:`PERSON_NOUN`; without them it is a name if
+    it has a capital, and otherwise a thing.
+    """
     singular, plural = _inflect(word)
     article = "an" if singular[0] in "aeiou" else "a"
     filled = [
         template.format(t=word, s=f"{article} {singular}", S=singular, p=plural)
-        for template in _templates(word).split("|")
+        for template in (templates or _templates(word)).split("|")
     ]
     return [sentence[0].upper() + sentence[1:] for sentence in filled]
 

@@ -28,7 +28,7 @@ def unknown_words(tokenizer: Any) -> dict[str, list[str]]:
     """
     own = {word: forms(word) for members in LISTS.values() for word in members}
     every = sorted({form for found in own.values() for form in found})
-    known = {form for form, unknown in zip(every, _unknown(tokenizer, every), strict=True) if not unknown}
+    known = {form for form, unknown in zip(every, holds_unknown(tokenizer, every), strict=True) if not unknown}
     lost = {name: [w for w in members if not known.issuperset(own[w])] for name, members in LISTS.items()}
     for name, words in lost.items():
         if len(words) == len(LISTS[name]):
@@ -45,7 +45,7 @@ def unknown_sentences(tokenizer: Any) -> dict[str, int]:
     found = {}
     for test in TESTS:
         sentences = list(dict.fromkeys(s for part in stimuli(test).values() for s in part))
-        found[test] = sum(_unknown(tokenizer, sentences))
+        found[test] = sum(holds_unknown(tokenizer, sentences))
     return found
 
 
@@ -63,15 +63,15 @@ def unknown_line(words: Mapping[str, Sequence[str]], sentences: Mapping[str, int
     return f"the tokenizer does not know all words of these tests, so that their scores mean less: {'; '.join(parts)}"
 
 
-def _unknown(tokenizer: Any, texts: list[str]) -> list[bool]:
+def holds_unknown(tokenizer: Any, texts: list[str]) -> list[bool]:
     """Whether a tokenizer reads anything of a text as unknown, or nothing at all."""
-    unknown = _unknown_id(tokenizer)
+    unknown = unknown_id(tokenizer)
     with refused(f"{type(tokenizer).__name__} cannot read the stimulus words"):
         rows: list[list[int]] = tokenizer(texts, add_special_tokens=False)["input_ids"]
     return [not ids or unknown in ids for ids in rows]
 
 
-def _unknown_id(tokenizer: Any) -> int | None:
+def unknown_id(tokenizer: Any) -> int | None:
     """The id that stands for what is unknown; None where there is none, as with pieces of single bytes."""
     backend = getattr(tokenizer, "backend_tokenizer", None)
     if tokenizer.unk_token_id is not None or backend is None:
