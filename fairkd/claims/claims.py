@@ -20,7 +20,7 @@ from fairkd.bias.effects import Effects
 from fairkd.bias.stimuli import NAME_TESTS
 from fairkd.claims import paper
 from fairkd.claims.bias import AverageSeat, falls_with_layers, lower_in_tests, on_names
-from fairkd.claims.contrasts import VERDICTS, Finding, Ruler, higher, lower, lowest
+from fairkd.claims.contrasts import VERDICTS, Averages, Finding, higher, lower, lowest
 from fairkd.claims.quality import AverageGlue, within_margin
 from fairkd.frames import VERDICT_ROWS
 from fairkd.glue.quality import TaskScores
@@ -51,7 +51,7 @@ class Claim:
     source: str
     printed: str
     arms: tuple[str, ...]
-    ruler: type[Ruler]
+    ruler: type[Averages]
     judges: Mapping[str, Callable[[Any, Sequence[str]], Finding]]
 
     def stated(self) -> dict[str, Any]:
@@ -231,7 +231,7 @@ def count_verdicts(verdicts: pd.DataFrame) -> str:
     return f"Of the {len(verdicts)} verdicts on {verdicts['claim'].nunique()} claims, {', '.join(words)}."
 
 
-def _verdicts(claims: Iterable[Claim], ruler: Ruler) -> pd.DataFrame:
+def _verdicts(claims: Iterable[Claim], ruler: Averages) -> pd.DataFrame:
     rows = [
         claim.stated() | {"part": part} | asdict(_finding(claim, part, ruler))
         for claim in claims
@@ -240,7 +240,7 @@ def _verdicts(claims: Iterable[Claim], ruler: Ruler) -> pd.DataFrame:
     return with_holm(pd.DataFrame(rows))[VERDICT_ROWS]
 
 
-def _finding(claim: Claim, part: str, ruler: Ruler) -> Finding:
+def _finding(claim: Claim, part: str, ruler: Averages) -> Finding:
     if not isinstance(ruler, claim.ruler):
         return Finding("not run", claim.ruler.unmeasured)
     lacks = ruler.lacks(claim.arms)

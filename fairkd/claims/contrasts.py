@@ -95,7 +95,7 @@ class Contrast:
         return replace(finding, low=low, high=high, level=level, p=p)
 
 
-class Ruler(Protocol):
+class Averages(Protocol):
     """An average of each arm that claims are about.
 
     Attributes:
@@ -113,12 +113,12 @@ class Ruler(Protocol):
         """The first arm minus each of the others, with the seeds of the arm that has the fewest of all."""
 
 
-def higher(ruler: Ruler, arms: Sequence[str]) -> Finding:
+def higher(ruler: Averages, arms: Sequence[str]) -> Finding:
     """Judges a claim that the first of two arms lies above the second."""
     return one_sided(ruler.against(arms)[0], side=1)
 
 
-def lower(ruler: Ruler, arms: Sequence[str]) -> Finding:
+def lower(ruler: Averages, arms: Sequence[str]) -> Finding:
     """Judges a claim that the first of two arms lies below the second."""
     return one_sided(ruler.against(arms)[0], side=-1)
 
@@ -139,7 +139,7 @@ def one_sided(contrast: Contrast, *, side: int) -> Finding:
     return contrast.finding("supported" if found == side else "contradicted", text)
 
 
-def lowest(ruler: Ruler, arms: Sequence[str]) -> Finding:
+def lowest(ruler: Averages, arms: Sequence[str]) -> Finding:
     """Judges a claim that the first arm is the lowest, and shows the difference to another that decides.
 
     Supported only if each 95 % interval lies below zero: an intersection-union test, which needs no correction. The
