@@ -21,6 +21,10 @@ from fairkd.engine.setup import setup
 from fairkd.errors import InputError
 from fairkd.stats.resampling import Floats
 
+_HEADS = frozenset({"cls", "lm_head", "predictions", "vocab_transform", "vocab_layer_norm", "vocab_projector"})
+"""What transformers calls the MLM head, or parts of it, of the usual kinds."""
+_NEEDED = "name a model that predicts masked words, such as a student of fairkd's store or bert-base-uncased"
+
 
 @dataclass(frozen=True)
 class Query:
@@ -48,11 +52,15 @@ def load_masked_lm(name_or_path: str | Path, *, tokenizer: str | Path | None = N
     Raises:
         InputError: as :func:`fairkd.bias.encoding.load_encoder`; and where there is no MLM head.
     """
-    from transformers import AutoModelForMaskedLM
+    from transformers import MODEL_FOR_MASKED_LM_MAPPING, AutoModelForMaskedLM
 
     source = resolve(name_or_path)
     config = load_config(source, "a masked language model")
-    model, _ = load_pretrained(AutoModelForMaskedLM, source, config)
+    if type(config) not in MODEL_FOR_MASKED_LM_MAPPING:
+        raise InputError(f"{source!r} is a {config.model_type!r} model, and these have no MLM head: {_NEEDED}")
+    model, report = load_pretrained(AutoModelForMaskedLM, source, config, new=_HEADS)
+    if missing := sorted(report["missing_keys"]):
+        raise InputError(f"{source!r} has no MLM head (it lacks {missing[0]} and {len(missing) - 1} more): {_NEEDED}")
     return model.eval(), load_tokenizer(resolve(tokenizer) if tokenizer is not None else source)
 
 

@@ -1,4 +1,4 @@
-"""The command line ``fairkd``: reproduce, train, run, export, seat, glue, plan, status.
+"""The command line ``fairkd``: reproduce, train, run, export, seat, bias, glue, plan, status.
 
 Wrong input is a sentence on standard error and exit status 2; a failed notebook is exit status 1. What is slow to
 import is imported by the command that needs it.
@@ -22,6 +22,8 @@ from fairkd.profile import Profile
 if TYPE_CHECKING:
     import pandas as pd
     from rich.table import Table
+
+    from fairkd.bias.measuring import Measured
 
 app = typer.Typer(
     help="Why does knowledge distillation amplify gender bias, and how do we stop it?",
@@ -126,6 +128,28 @@ def seat(
         print(json.dumps(_records(table), indent=1))
     else:
         _print_seat(table, model)
+
+
+@app.command()
+def bias(
+    models: Annotated[list[str], typer.Argument(metavar="MODEL...", help="Hub ids or folders; with an MLM head.")],
+    ruler: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Repeatable; all rulers without it.")] = None,
+    baseline: Annotated[
+        str | None, typer.Option(metavar="MODEL", help="With which the others are compared; the first without it.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+) -> None:
+    """Measure bias in masked language models with several rulers, and compare the models in pairs."""
+    from fairkd.bias.measuring import measure_models, unread_lines
+
+    measured = measure_models(models, ruler or [], baseline=baseline)
+    for line in unread_lines(measured):
+        print(f"fairkd: {line}", file=sys.stderr)
+    if as_json:
+        parts = ("scores", "differences", "unread")
+        print(json.dumps({name: _records(getattr(measured, name)) for name in parts}, indent=1))
+    else:
+        _print_bias(measured)
 
 
 @app.command()
@@ -301,6 +325,31 @@ def _print_seat(table: pd.DataFrame, model: str) -> None:
         shown.add_row("mean signed d", number(rows.effect_size.mean()))
         Console().print(shown)
     print(P_VALUES)
+
+
+def _print_bias(measured: Measured) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from fairkd.bias.rulers import RULERS
+    from fairkd.wording import interval, number
+
+    console, key = Console(), ["ruler", "score", "model"]
+    table = measured.scores.merge(measured.differences, on=key, how="left", suffixes=("", "_difference"))
+    for name, rows in table.groupby("ruler", sort=False):
+        found = RULERS[str(name)]
+        titles = {score.name: f"{score.title} ({score.unit})" if score.unit else score.title for score in found.scores}
+        shown = Table(title=f"{found.title} ({found.source}), {rows['items'].iloc[0]} items", title_justify="left")
+        for heading in ("score", "model", "value", "95 % interval", "difference", "95 % interval"):
+            shown.add_column(heading, justify="left" if heading in ("score", "model") else "right")
+        for score, own in rows.groupby("score", sort=False):
+            for place, row in enumerate(own.to_dict("records")):
+                ends = interval(row["low"], row["high"]), interval(row["low_difference"], row["high_difference"])
+                value, difference = number(row["value"]), number(row["difference"])
+                cells = titles[str(score)] if place == 0 else "", row["model"], value, ends[0], difference, ends[1]
+                shown.add_row(*map(_plain, cells))
+            shown.add_section()
+        console.print(shown)
 
 
 def _print_glue(table: pd.DataFrame, model: str, source: str) -> None:
