@@ -29,6 +29,7 @@ from fairkd.lab.materials import Materials
 from fairkd.lab.plan import plan
 from fairkd.lab.quality import Quality
 from fairkd.lab.results import REPORT, Results, controlled
+from fairkd.lab.rulers import Rulers
 from fairkd.lab.shell import check_names, skip_the_rest, stop_skipping
 from fairkd.profile import Profile
 from fairkd.show import tables
@@ -48,6 +49,7 @@ class Experiment:
         profile: its parameters.
         materials: corpus, teacher and students.
         bias: SEAT of students and teacher.
+        rulers: every other ruler of bias on them.
         quality: GLUE scores of students.
     """
 
@@ -55,6 +57,7 @@ class Experiment:
         self.notebook, self.profile = notebook, profile
         self.materials = Materials(profile)
         self.bias, self.quality = Bias(self.materials), Quality(self.materials)
+        self.rulers = Rulers(self.materials)
         self._results = Results(notebook, profile)
         self._warnings: list[str] = []
 

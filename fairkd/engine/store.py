@@ -33,6 +33,7 @@ REVISIONS = {
     "seat": 3,
     "seat of mixed stimuli": 2,
     "words met": 1,
+    "rulers": 1,
     "glue": 2,
     "glue baseline": 1,
 }

@@ -15,6 +15,7 @@ from fairkd.show.tables.glue import (
 from fairkd.show.tables.judged import claims, verdicts
 from fairkd.show.tables.plain import facts, frame, missing, notice, paragraph, paragraphs
 from fairkd.show.tables.printed import table1, table2
+from fairkd.show.tables.rulers import ruler_components, ruler_differences, ruler_scores, ruler_unread
 from fairkd.show.tables.seat import averages, differences
 
 __all__ = [
@@ -34,6 +35,10 @@ __all__ = [
     "pairs",
     "paragraph",
     "paragraphs",
+    "ruler_components",
+    "ruler_differences",
+    "ruler_scores",
+    "ruler_unread",
     "table1",
     "table2",
     "table3",

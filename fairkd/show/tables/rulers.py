@@ -1,0 +1,94 @@
+"""Bias by every ruler: a table a ruler, a row a student, a column a score."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from fairkd.bias.ruler import Score
+from fairkd.bias.rulers import RULERS
+from fairkd.names import arm_titles
+from fairkd.show.html import Cell, Html, Row
+from fairkd.show.tables.plain import frame, paragraph, records, table
+
+
+def ruler_scores(scores: pd.DataFrame, *, scale: str) -> Html:
+    """Every score of the teacher and the students, with 95 % intervals over items and seeds.
+
+    Args:
+        scores: the columns :data:`fairkd.frames.RULER_SCORES`.
+        scale: what the numbers are (``Profile.scale``), for the captions.
+    """
+    return _by_ruler(scores, "value", "", scale)
+
+
+def ruler_differences(differences: pd.DataFrame, *, scale: str) -> Html:
+    """Every score of each student minus that of the baseline, with paired 95 % intervals.
+
+    Args:
+        differences: the columns :data:`fairkd.frames.RULER_DIFFERENCES`.
+        scale: as for :func:`ruler_scores`.
+    """
+    titles = arm_titles([*differences.arm, *differences.baseline])
+    against = " or ".join(titles[name] for name in differences.baseline.drop_duplicates())
+    return _by_ruler(differences, "difference", f", minus that of {against} (paired)", scale)
+
+
+def ruler_components(components: pd.DataFrame, *, scale: str) -> Html:
+    """How much of a difference's chance lies in the items and how much in the seeds: medians over students, by score.
+
+    Args:
+        components: the columns :data:`fairkd.frames.RULER_COMPONENTS`.
+        scale: as for :func:`ruler_scores`.
+    """
+    rows = []
+    for (ruler, score), own in components.groupby(["ruler", "score"], sort=False):
+        found = _score(str(ruler), str(score))
+        cells = [Cell(found.title, kind="text", symbols=False)]
+        cells += [Cell(own[name].abs().median(), digits=(4, 4)) for name in ("difference", "item_se", "seed_sd")]
+        rows.append(Row([Cell(RULERS[str(ruler)].title, kind="text", head="row", symbols=False), *cells]))
+    names = ("ruler", "score", "|difference|", "standard error over items", "standard deviation over seeds")
+    caption = (
+        "Where the chance in a student's difference from the original lies, in the unit of each score: medians over "
+        f"the students. With one seed nothing is known of the seeds. {scale}"
+    )
+    return table(caption, [Row([Cell(name, head="col") for name in names])], rows)
+
+
+def ruler_unread(unread: pd.DataFrame) -> Html:
+    """How many items of each ruler have no value, and why.
+
+    Args:
+        unread: the columns :data:`fairkd.frames.RULER_UNREAD`.
+    """
+    if unread.empty:
+        return paragraph("Every model has a value of every item.")
+    counts = unread.groupby(["ruler", "problem"], sort=False)["item"].nunique().reset_index()
+    counts["ruler"] = counts["ruler"].map(lambda name: RULERS[name].title)
+    return frame(counts, caption="Items without a value in some model", titles={"item": "items", "problem": "why"})
+
+
+def _by_ruler(data: pd.DataFrame, value: str, what: str, scale: str) -> Html:
+    made = Html("")
+    for ruler, own in data.groupby("ruler", sort=False):
+        names = list(own.score.drop_duplicates())
+        cells = {(row.arm, row.score): row for row in records(own)}
+        titles, rows = arm_titles(own.arm.drop_duplicates()), []
+        for arm in own.arm.drop_duplicates():
+            row = [Cell(titles[arm], kind="text", head="row")]
+            for name in names:
+                found = cells[arm, name]
+                row.append(Cell(getattr(found, value), (found.low, found.high), digits=(3, 3)))
+            rows.append(Row(row))
+        heads = [Cell(_head(_score(str(ruler), name)), head="col", symbols=False) for name in names]
+        source = RULERS[str(ruler)]
+        caption = f"{source.title[0].upper()}{source.title[1:]} ({source.source}){what}, with 95 % intervals. {scale}"
+        made += table(caption, [Row([Cell("student", head="col"), *heads])], rows, kind="wide")
+    return made
+
+
+def _score(ruler: str, name: str) -> Score:
+    return next(score for score in RULERS[ruler].scores if score.name == name)
+
+
+def _head(score: Score) -> str:
+    return f"{score.title}\n{score.unit}" if score.unit else score.title
