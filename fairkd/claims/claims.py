@@ -180,7 +180,8 @@ NOTE = (
     "that show it in the other three tests it exchanges half or more. Intervals and "
     "p-values come from a bootstrap over stimulus words and seeds (claims "
     f"{listed([str(claim.number) for claim in CLAIMS if claim.ruler is AverageGlue])}: over examples and seeds). One "
-    "seed gives no p-value."
+    "seed gives no p-value. The power is that of an experiment like this, by its own interval: where a smaller "
+    "difference is inconclusive, the experiment could not know."
 )
 
 

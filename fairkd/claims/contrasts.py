@@ -23,6 +23,8 @@ class Finding:
     """What the data say about a claim, or about one part of it. Missing numbers are nan; seeds is 0 where nothing ran.
 
     Verdict, interval and p agree: low and high are the ends of the interval that decided, of the given level.
+    ``detectable`` is the smallest difference that an experiment like this finds with 80 % power: where the estimate is
+    smaller and nothing is decided, the experiment could not know.
     """
 
     verdict: str
@@ -34,6 +36,7 @@ class Finding:
     level: float = LEVEL
     p: float = math.nan
     seeds: int = 0
+    detectable: float = math.nan
 
 
 @dataclass(frozen=True)
@@ -92,7 +95,8 @@ class Contrast:
             return finding
         low, high = self.interval(level)
         p = math.nan if self.seeds == 1 else self.p if p is None else p
-        return replace(finding, low=low, high=high, level=level, p=p)
+        detectable = math.nan if self.seeds == 1 else self.estimate.detectable(level)
+        return replace(finding, low=low, high=high, level=level, p=p, detectable=detectable)
 
 
 class Averages(Protocol):

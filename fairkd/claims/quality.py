@@ -6,6 +6,7 @@ few seeds and examples always show: it is an interval within one point of zero.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
@@ -104,9 +105,10 @@ def within_margin(glue: AverageGlue, arms: Sequence[str]) -> Finding:
     )
     if beyond.interval(LEVEL)[0] > 0:
         text = "The interval lies more than one point from zero: in this experiment they differ, against the paper."
-        return contrast.finding("contradicted", text, p=beyond.p())
+        return replace(contrast.finding("contradicted", text, p=beyond.p()), detectable=math.nan)
     text = "The interval does not lie wholly more than one point from zero: this experiment cannot say whether they"
-    return contrast.finding("inconclusive", f"{text} differ by that much.", p=beyond.p())
+    finding = contrast.finding("inconclusive", f"{text} differ by that much.", p=beyond.p())
+    return replace(finding, detectable=math.nan)  # the question is not whether there is a difference
 
 
 def _equivalent(contrast: Contrast) -> Finding:
@@ -119,4 +121,4 @@ def _equivalent(contrast: Contrast) -> Finding:
     else:
         text = f"{tested} reaches beyond one point from zero: this experiment cannot say whether they are equivalent."
     finding = contrast.finding("supported" if shown.equivalent else "inconclusive", text, p=shown.p)
-    return replace(finding, low=shown.low, high=shown.high, level=level)
+    return replace(finding, low=shown.low, high=shown.high, level=level, detectable=math.nan)

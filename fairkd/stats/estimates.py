@@ -7,10 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import stdtrit
 
 from fairkd.stats.resampling import (
     Floats,
     bias_aware_interval,
+    degrees_of_freedom,
+    detectable_errors,
     p_by_inversion,
     simultaneous_intervals,
     widened,
@@ -44,6 +47,20 @@ class Estimate:
     def interval(self, level: float = 0.95) -> tuple[float, float]:
         """An interval that allows for few seeds and for the bias of |d|, see :mod:`fairkd.stats.resampling`."""
         return bias_aware_interval(self.value, widened(self.replicates, self.by_seed, level), level)
+
+    def detectable(self, level: float = 0.95, power: float = 0.8) -> float:
+        """The smallest true value, as a distance from zero, that an experiment like this finds with this power.
+
+        Found is what an :meth:`interval` of Student's t, with the degrees of freedom that :func:`widened` allows for,
+        shows to lie beside zero. What the interval is longer by, to allow for bias, comes on top. nan where there is no
+        interval, and with one seed, which finds nothing.
+        """
+        low, high = self.interval(level)
+        if len(self.by_seed) == 1 or not math.isfinite(low + high):
+            return math.nan
+        error, free = float(self.replicates.std(ddof=1)), degrees_of_freedom(self.replicates, self.by_seed)
+        longer = (high - low) / 2 - float(stdtrit(min(free, 1e6), (1 + level) / 2)) * error
+        return max(longer, 0.0) + detectable_errors(free, level, power) * error
 
     def p(self) -> float:
         """Two-sided p-value for "it is zero": at most 0.05 just where the 95 % :meth:`interval` leaves zero.

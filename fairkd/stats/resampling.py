@@ -16,7 +16,7 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import ndtri, stdtrit
+from scipy.special import gammaln, nctdtrinc, ndtri, stdtrit
 
 from fairkd.errors import InputError
 
@@ -104,13 +104,37 @@ def widened(replicates: ArrayLike, seed_values: ArrayLike, level: float = 0.95) 
     array, values = np.asarray(replicates, dtype=np.float64), np.asarray(seed_values, dtype=np.float64)
     if array.ndim != 1 or values.ndim != 1 or not values.size:
         raise InputError(f"replicates must be (B,) and seed_values (n,), n > 0, not {array.shape} and {values.shape}")
-    seeds = values.var(ddof=1) / values.size if values.size > 1 else 0.0
-    if len(array) < 2 or seeds == 0:
+    if len(array) < 2 or math.isinf(free := degrees_of_freedom(array, values)):
         return array
-    freedom = (values.size - 1) * np.clip(array.var(ddof=1) / seeds, 1.0, 1e3) ** 2  # beyond it t is normal
-    factor = stdtrit(freedom, (1 + level) / 2) / ndtri((1 + level) / 2)
+    factor = stdtrit(free, (1 + level) / 2) / ndtri((1 + level) / 2)
     result: Floats = array.mean() + factor * (array - array.mean())
     return result
+
+
+def degrees_of_freedom(replicates: Floats, seed_values: Floats) -> float:
+    """Welch and Satterthwaite's, of the variance of replicates (B,) given the values of each seed (n,).
+
+    Infinite where nothing depends on the seeds or there is one only.
+    """
+    seeds = seed_values.var(ddof=1) / seed_values.size if seed_values.size > 1 else 0.0
+    if seeds == 0:
+        return math.inf
+    return float((seed_values.size - 1) * np.clip(replicates.var(ddof=1) / seeds, 1.0, 1e3) ** 2)  # then t is normal
+
+
+def detectable_errors(freedom: float, level: float = 0.95, power: float = 0.8) -> float:
+    """How many standard errors from zero a true value must lie to be found with this power by a t interval.
+
+    The noncentrality at which noncentral t leaves the interval with that probability; divided by the share of a
+    standard deviation that a sample of so many degrees of freedom shows on average, as the standard error is estimated.
+
+    >>> round(detectable_errors(math.inf), 2), round(detectable_errors(2), 1)
+    (2.8, 6.4)
+    """
+    freedom = min(freedom, 1e3)
+    noncentrality = nctdtrinc(freedom, 1 - power, stdtrit(freedom, (1 + level) / 2))
+    share = math.sqrt(2 / freedom) * math.exp(gammaln((freedom + 1) / 2) - gammaln(freedom / 2))
+    return float(noncentrality / share)
 
 
 def percentile_interval(replicates: ArrayLike, level: float = 0.95) -> tuple[Floats, Floats]:

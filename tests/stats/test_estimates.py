@@ -64,3 +64,26 @@ def test_more_rivals_make_a_winner_less_clear():
         for run in range(100)
     )
     assert named <= 15
+
+
+@pytest.mark.parametrize(
+    ("seeds", "words", "training"), [(3, 0.02, 0.1), (3, 0.1, 0.02), (10, 0.05, 0.1), (10, 0.1, 0)]
+)
+def test_what_is_called_detectable_is_found_in_about_80_percent_of_experiments(seeds, words, training):
+    """Experiments are drawn anew, with their own words and students; the power of the mean of what they call so."""
+    generator = np.random.default_rng(0)
+
+    def experiment(value):
+        word_noise, by_seed = words * generator.normal(), training * generator.normal(size=seeds)
+        students = value + word_noise + by_seed
+        draws = students[resample_seeds(seeds, B, generator)].mean(axis=1) + words * generator.normal(size=B)
+        return Estimate(float(students.mean()), draws, students)
+
+    smallest = np.mean([experiment(0.0).detectable() for _ in range(300)])
+    found = [experiment(smallest).interval() for _ in range(600)]
+    assert np.mean([low > 0 for low, _ in found]) == pytest.approx(0.8, abs=0.1)
+    assert np.mean([not low <= 0 <= high for low, high in (experiment(0.0).interval() for _ in range(600))]) < 0.09
+
+
+def test_one_seed_finds_nothing():
+    assert math.isnan(Estimate(1.0, np.random.default_rng(0).normal(size=B), np.array([1.0])).detectable())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pandas as pd
@@ -77,11 +78,12 @@ def _findings(row: Any) -> dict[str, Any]:
 
 
 def _beside(row: Any, others: pd.DataFrame) -> dict[str, Any]:
-    """Seeds, p-values, and the verdicts under other poolings; none of those where a claim was run under none."""
+    """Seeds, p-values, what would be found, and the verdicts under other poolings, if a claim was run under any."""
     p_values = (("p", p_text(row.p)), ("Holm", p_text(row.p_holm))) if number(row.p) != "–" else ()
     return {
         "runs": "one seed" if row.seeds == 1 else f"{int(row.seeds)} seeds",
         "level": "" if row.level == LEVEL else f"{100 * row.level:.3g} % interval",
+        "detectable": number(row.detectable, 3) if math.isfinite(row.detectable) else "",
         "p_values": [f"{name} {text}" if text.startswith("<") else f"{name} = {text}" for name, text in p_values],
         "others": [other for other in records(others) if not other.verdict == row.verdict == "not run"],
     }
