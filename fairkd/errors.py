@@ -39,7 +39,7 @@ def one_of(name: str, allowed: Collection[str], what: str) -> str:
 
 def nearest(name: str, allowed: Iterable[str], *, cutoff: float = 0.5) -> str:
     """Returns " Did you mean 'x'?" for the valid name closest to ``name`` in any case, or "" if none is close."""
-    names = {other.casefold(): other for other in allowed}
+    names = {other.casefold(): other for other in allowed if other}
     matches = difflib.get_close_matches(name.casefold(), names, n=1, cutoff=cutoff)
     return f" Did you mean {names[matches[0]]!r}?" if matches else ""
 

@@ -77,9 +77,9 @@ class Experiment:
                 are those of another profile than the one that they name.
         """
         stop_skipping()
-        if not parameters.get("_fairkd_begun"):  # later runs see the notebook's own variables too
-            check_names(parameters)
-            parameters["_fairkd_begun"] = True
+        begun = parameters.get("_fairkd_begun", ())  # later runs see the notebook's own variables too
+        check_names(parameters, slips_only=bool(begun), known=begun)
+        parameters["_fairkd_begun"] = (True, *parameters)
         profile = Profile.check({name: parameters[name] for name in Profile.parameters() if name in parameters})
         corpora.check_sources(Materials(profile).sources, column=profile.corpus.column)
         if profile.glue.source is not None:

@@ -26,10 +26,20 @@ from fairkd.text.words import WholeWords, forms_of, pieces_of
 
 APPENDIX_C = "appendix-c"
 SUFFIXES = (".csv", ".yaml", ".yml")
-_HEADINGS = {"female": "male", "f": "m", "fem": "masc"}
+_HEADINGS = {
+    "female": "male", "f": "m", "w": "m", "fem": "masc", "feminine": "masculine", "weiblich": "männlich",
+    "feminin": "maskulin", "féminin": "masculin", "femenino": "masculino", "femminile": "maschile",
+}  # fmt: skip
 """What the columns of a CSV file may be called, the female one first; "words" or the like may follow."""
-_MAY_BE_HEADING = {"females": "males", "women": "men", "woman": "man", "feminine": "masculine"}
-"""Pairs that may as well be a heading, where they stand first."""
+_MAY_BE_HEADING = {
+    "females": "males", "women": "men", "woman": "man", "girls": "boys", "ladies": "gentlemen", "frauen": "männer",
+    "a": "b", "x": "y", "source": "target", "left": "right", "first": "second", "word": "counterpart", "word1": "word2",
+}  # fmt: skip
+"""What may as well be a heading, where it stands first."""
+_AROUND = re.compile(
+    r"^[\W_]+|\([^)]*\)|[\W_]+$|^(?:gender|sex|words?|terms?)[\s_-]+|[\s_-]*(?:words?|terms?|forms?|names?)$"
+)
+"""What stands around the name of a column: signs, brackets, and words that say that it holds words."""
 
 
 @dataclass(frozen=True)
@@ -177,7 +187,7 @@ def read_pairs(path: Path) -> list[Pair]:
     """Pairs from a file: CSV with two columns, or a YAML list of pairs.
 
     The first line of a CSV file may name its columns: "female,male" or "male,female", in any case, with "f" and "m" for
-    short. Without it the first column holds the female words.
+    short, or in some other languages. Without it the first column holds the female words.
 
     Raises:
         InputError: not such a file, a first line that may be either heading or pair, a pair of Appendix C with its
@@ -234,7 +244,7 @@ def _heading(cells: list[str], where: str) -> bool | None:
     Raises:
         InputError: it may be a heading, and a pair as well.
     """
-    names = [re.sub(r"[\s_-]*(words?|terms?|forms?)?$", "", cell.casefold()) for cell in cells]
+    names = [_AROUND.sub("", _AROUND.sub("", cell.casefold())) for cell in cells]
     for turned in (False, True):
         female, male = names[::-1] if turned else names
         if _HEADINGS.get(female) == male:

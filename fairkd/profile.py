@@ -8,8 +8,10 @@ paper's Appendix D stand under the names that they have there.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -25,6 +27,7 @@ from fairkd.engine.recipe import (
     Adapt,
     Count,
     Positive,
+    Rate,
     Recipe,
     Whole,
     check_steps,
@@ -39,10 +42,12 @@ from fairkd.errors import InputError, check_slip, nearest, one_of, shown
 from fairkd.glue.recipe import GlueRecipe
 from fairkd.glue.tasks import find_tasks
 from fairkd.teachers.debias_recipe import DebiasRecipe
-from fairkd.text.planted import PREFIX
-from fairkd.text.sources import check_name
+from fairkd.text.planted import PREFIX, strength
+from fairkd.text.sources import check_name, hub_parts, is_path
 
 PARAMETERS = "papermill_params"
+LONGEST_NAME = 200
+"""Bytes of a folder's name; file systems allow 255, and files in it get longer names."""
 PLACES = ("runs_dir", "store_dir", "checkpoint_every", "prepare_only")
 """Parameters without an effect on results: where things lie, how often they are saved."""
 
@@ -87,7 +92,7 @@ class TeacherSettings:
     adapt: Adapt = parameter("continue its MLM training; auto: if it has no MLM head")
     adapt_steps: Count = parameter("updates of that training")
     adapt_batch_size: Count = parameter("its sequences a batch")
-    adapt_learning_rate: Positive = parameter("its peak learning rate")
+    adapt_learning_rate: Rate = parameter("its peak learning rate")
 
 
 @dataclass(frozen=True, kw_only=True, config=SETTINGS)
@@ -219,6 +224,7 @@ class Profile(RunSettings):
 
     def _problems(self) -> Iterator[str]:
         """What is wrong with values that are each allowed by themselves."""
+        yield from self._name_problems()
         recipe, teacher = self.recipe, self.teacher
         total = recipe.word_mask + recipe.word_keep + recipe.word_rand
         if abs(total - 1) > 1e-9:
@@ -242,6 +248,21 @@ class Profile(RunSettings):
             sources = list(self.corpus.sources)
             yield f"planted_strengths: needs the corpus 'planted:STRENGTH', not {sources}; or write null"
         yield from self._arm_problems()
+
+    def _name_problems(self) -> Iterator[str]:
+        """Names that no folder can have, or that another folder has."""
+        places = {"profile": self.name, "runs_dir": self.runs_dir, "store_dir": self.store_dir}
+        for key, value in places.items():
+            parts = Path(value).parts
+            if not value.isprintable() or any(len(os.fsencode(part)) > LONGEST_NAME for part in parts):
+                yield f"{key}: {shown(value)} is no name of a folder: printable, {LONGEST_NAME} bytes at most"
+                return
+        names = [path.stem for path in (project_root() / PARAMETERS).glob("*.yaml")]
+        other = next((name for name in names if name != self.name and name.lower() == self.name.lower()), None)
+        if other:
+            yield f"profile: {self.name!r} differs from {other!r} in case only; choose another name, or write {other!r}"
+        if self.path(self.runs_dir) / self.name == self.path(self.store_dir):
+            yield f"profile: {self.name!r} is the folder of finished students (store_dir); choose another name"
 
     def _arm_problems(self) -> Iterator[str]:
         from fairkd.losses import LOSSES  # here, as torch takes seconds: who only names profiles does without
@@ -274,11 +295,28 @@ class Profile(RunSettings):
             "seeds": self.seeds,
             "depths": self.depths,
             "seat_poolings": self.seat.poolings,
-            "corpus": tuple(str(Path(source)) for source in self.corpus.sources),  # ./a.txt is a.txt
+            "arms": self.arms,
+            "corpus": tuple(map(self._source_identity, self.corpus.sources)),
             "planted_strengths": self.planted_strengths or (),
+            "glue_tasks": self.glue.tasks,
+            "glue_arms": self.glue.arms,
             "glue_seeds": self.glue.seeds,
             "glue_learning_curve": self.glue.learning_curve or (),
         }
+
+    def _source_identity(self, source: str) -> str:
+        """A source in one spelling: ./a.txt is a.txt, planted:.5 is planted:0.5, and a hub's split is train by itself.
+
+        What cannot be read so is told as a problem of its own.
+        """
+        with suppress(ValueError, OSError):
+            if source.startswith(PREFIX):
+                return f"{PREFIX}{strength(source)}"
+            if source.startswith("hub:"):
+                return "hub:{}:{}:{}".format(*hub_parts(source))
+            if is_path(source):
+                return str(self.path(source).resolve())
+        return source
 
     def _path_problems(self) -> Iterator[str]:
         from fairkd.gender import APPENDIX_C

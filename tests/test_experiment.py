@@ -231,9 +231,12 @@ def test_begin_refuses_names_that_are_no_parameters(trained):
 def test_begin_can_be_run_again_when_the_notebook_has_variables_of_its_own(trained, capsys):
     values = parameters(trained)
     Experiment.begin("01_capacity", values)
-    values["rows"] = [1, 2]
+    values |= {"rows": [1, 2], "seed": 3, "layer": 2, "test": "C6", "arm": "full", "student_layer": 1}
     again = Experiment.begin("01_capacity", values)
     assert again.profile == trained
+    for slip in ("seat_bootstap", "temprature", "learning_rates"):
+        with pytest.raises(InputError, match=f"{slip}: no such parameter .* Did you mean"):
+            Experiment.begin("01_capacity", values | {slip: 150})
     printed = capsys.readouterr().out
     assert "01_capacity · profile 'tiny' · seeds [0, 1]" in printed
     assert f"torch {torch.__version__}" in printed
@@ -412,6 +415,13 @@ def test_a_corpus_too_small_without_seats_words_names_the_way_out_before_a_stude
     kinds = {Store.manifest(path.parent)["kind"] for path in own.store().root.glob("*/manifest.json")}
     assert kinds == {"corpus", "teacher"}
     assert Materials(own.changed(debias_without_seat_words=False)).debiased.record["debias"]["updates"] > 0
+
+
+def test_what_is_wrong_with_corpus_or_schedule_is_not_blamed_on_the_words_of_debiasing(tmp_path):
+    own = tiny(tmp_path).changed(gradient_accumulation_steps=1000, max_steps=None)
+    for with_it in (True, False):
+        with pytest.raises(InputError, match=r"^no weight would change"):
+            train_profile(own.changed(debias_without_seat_words=with_it))
 
 
 def test_facts_say_who_read_what(experiment):

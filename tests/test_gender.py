@@ -229,6 +229,15 @@ HEADINGS = [
     "F,M",
     "female word,male word",
     "Female_words,Male_words",
+    "female:,male:",
+    "fem.,masc.",
+    "#female,male",
+    "Female (f),Male (m)",
+    "female name,male name",
+    "gender_f,gender_m",
+    "w,m",
+    "weiblich,männlich",
+    "Feminine,Masculine",
 ]
 
 
@@ -257,7 +266,10 @@ def test_only_the_first_line_is_a_heading(tmp_path):
     assert read_pairs(path) == [Pair("female", "male", "line 2 of p.csv")]
 
 
-@pytest.mark.parametrize("first", ["women,men", "Women,Men", "Woman,Man", "feminine,masculine", "females,males"])
+AMBIGUOUS = ["women,men", "Women,Men", "Woman,Man", "girls,boys", "Ladies,Gentlemen", "females,males", "a,b"]
+
+
+@pytest.mark.parametrize("first", AMBIGUOUS)
 def test_a_first_line_that_may_be_a_heading_or_a_pair_is_refused_with_both_ways_out(tmp_path, first):
     path = tmp_path / "p.csv"
     for line, order in ((first, "female,male"), (",".join(first.split(",")[::-1]), "male,female")):

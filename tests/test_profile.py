@@ -246,6 +246,42 @@ def test_none_and_truth_values_mean_the_same_however_they_come(tmp_path, name, v
         assert Profile.load(file_with(tmp_path, **{name: spelling})).values()[name] is value
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("corpus", ["planted:0.5", "planted:.5"]),
+        ("corpus", ["generated", "generated"]),
+        ("corpus", ["hub:a/b", "hub:a/b::train"]),
+        ("corpus", ["papermill_params/tiny.yaml", "papermill_params/../papermill_params/tiny.yaml"]),
+        ("glue_tasks", ["RTE", "RTE"]),
+        ("glue_arms", ["full", "full"]),
+        ("arms", ["full", "full"]),
+        ("seeds", [1, 1]),
+    ],
+)
+def test_one_value_in_two_spellings_is_named_twice(name, value):
+    with pytest.raises(InputError, match=rf"{name}: .* names a value twice"):
+        changed(**{name: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("runs_dir", "a\0b", "no name of a folder"),
+        ("store_dir", "a\nb", "no name of a folder"),
+        ("runs_dir", "x" * 300, "no name of a folder"),
+        ("profile", "Tiny", "differs from 'tiny' in case only"),
+        ("profile", "store", "is the folder of finished students"),
+        ("learning_rate", 1e-45, "greater than or equal to 0.000000001"),
+        ("glue_learning_rate", 1e-45, "greater than or equal to 0.000000001"),
+        ("adapt_learning_rate", 1e-45, "greater than or equal to 0.000000001"),
+    ],
+)
+def test_names_of_other_folders_and_rates_that_change_nothing_are_refused(name, value, message):
+    with pytest.raises(InputError, match=rf"{name}: .*{message}"):
+        changed(**{name: value})
+
+
 def test_no_mixup_may_be_spelled_either_way():
     for mix in (None, "None", "null"):
         profile = changed(arms=["full", {"name": "mine", "layers": 1, "mix": mix}])
@@ -305,7 +341,7 @@ def test_yaml_nested_without_end_is_an_error(tmp_path, text):
     path.write_text(text)
     with pytest.raises(InputError, match=r"p\.yaml is not a YAML file: .*nested too deep"):
         Profile.load(path)
-    with pytest.raises(InputError, match=r"nested too deep|seeds: .* is not|seeds\.0: |expected"):
+    with pytest.raises(InputError, match=r"nested too deep|seeds: .* is not|seeds: .* must be a list|seeds\.0: "):
         with_parameters(changed(), [f"seeds={text}"])
 
 

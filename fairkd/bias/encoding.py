@@ -143,6 +143,7 @@ def _tokenise(encoder: Any, tokenizer: Any, sentences: list[str], poolings: list
         special = POOLINGS[poolings[0]].special_tokens
         pieces: list[list[int]] = tokenizer(sentences, add_special_tokens=special)["input_ids"] if sentences else []
     limits = limits_of(encoder)
+    limits.check_tokenizer(tokenizer)
     for sentence, ids in zip(sentences, pieces, strict=True):
         limits.check(sentence, ids)
     return pieces

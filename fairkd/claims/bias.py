@@ -10,7 +10,7 @@ import numpy as np
 
 from fairkd.bias.effects import Effects, correlation
 from fairkd.bias.stimuli import NAME_TESTS, TESTS
-from fairkd.claims.contrasts import LEVEL, ONE_SEED, UNDEFINED, Contrast, Finding, one_sided
+from fairkd.claims.contrasts import LEVEL, ONE_SEED, UNDEFINED, Contrast, Finding, level_words, one_sided
 from fairkd.names import TEACHER, arm_words
 from fairkd.stats.estimates import Estimate
 from fairkd.stats.resampling import p_by_inversion
@@ -59,9 +59,11 @@ class AverageSeat:
             difference,
             seeds,
             what=f"difference of average SEAT{over}, {arm} − {baseline}",
-            found=f"The average SEAT{over} is {number(ours.value)} for {arm_words(arm)} and {number(theirs.value)} for "
-            f"{arm_words(baseline)}, a difference of "
-            f"{with_interval(difference.value, *difference.interval(LEVEL), seeds, over=OVER)}.",
+            found=lambda level: (
+                f"The average SEAT{over} is {number(ours.value)} for {arm_words(arm)} and {number(theirs.value)} for "
+                f"{arm_words(baseline)}, a difference of "
+                f"{with_interval(difference.value, *difference.interval(level), seeds, over=OVER)}{level_words(level)}."
+            ),
             above=f"{arm_words(arm)} scores higher than {arm_words(baseline)}",
             below=f"{arm_words(arm)} scores lower than {arm_words(baseline)}",
         )
@@ -86,9 +88,11 @@ def falls_with_layers(seat: AverageSeat, _: Sequence[str]) -> Finding:
         r,
         seeds,
         what="Pearson's r of layers and average SEAT",
-        found=f"Over students of {listed([str(depth) for depth in sorted(set(depths))])} layers, the correlation of "
-        "the number of layers with the average SEAT is "
-        f"r = {with_interval(r.value, *r.interval(LEVEL), seeds, over=OVER)}.",
+        found=lambda level: (
+            f"Over students of {listed([str(depth) for depth in sorted(set(depths))])} layers, the correlation of "
+            "the number of layers with the average SEAT is "
+            f"r = {with_interval(r.value, *r.interval(level), seeds, over=OVER)}{level_words(level)}."
+        ),
         above="students with fewer layers score lower",
         below="students with fewer layers score higher",
     )

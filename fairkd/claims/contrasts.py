@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, Protocol
 
@@ -47,19 +47,21 @@ class Contrast:
         estimate: with its replicates.
         seeds: of the arm that has the fewest.
         what: the estimate is, in few words.
-        found: a sentence with the numbers.
+        found: a sentence with the numbers, for the level of the interval in it.
         above: what it means if the estimate lies above zero.
         below: what it means if it lies below.
         over: what the interval covers beside seeds.
+        digits: with which the estimate is shown.
     """
 
     estimate: Estimate
     seeds: int
     what: str
-    found: str
+    found: Callable[[float], str]
     above: str
     below: str
     over: str = "words"
+    digits: int = 3
 
     def interval(self, level: float = LEVEL) -> tuple[float, float]:
         """Of the estimate."""
@@ -81,16 +83,22 @@ class Contrast:
         return (low > 0) - (high < 0)
 
     def outcome(self, side: int) -> str:
-        """Which way the estimate goes, and whether that is the claimed side (1: above zero, -1: below)."""
+        """Which way the estimate goes, and whether that is the claimed side (1: above zero, -1: below).
+
+        Neither, where nothing is decided and the digits that are shown are all zero.
+        """
         value = self.estimate.value
         if value == 0:
             return "there is no difference at all"
+        if not self.side() and not float(f"{value:.{self.digits}f}"):
+            return "there is no difference in the digits that are shown"
         claimed = "as the paper claims" if value * side > 0 else "against the paper"
         return f"{self.above if value > 0 else self.below}, {claimed}"
 
     def finding(self, verdict: str, conclusion: str, *, p: float | None = None, level: float = LEVEL) -> Finding:
         """With this estimate and its interval of the level that decided; ``p`` replaces its own."""
-        finding = Finding(verdict, f"{self.found} {conclusion}", self.what, self.estimate.value, seeds=self.seeds)
+        found = self.found(level)
+        finding = Finding(verdict, f"{found} {conclusion}", self.what, self.estimate.value, seeds=self.seeds)
         if not self.defined:
             return finding
         low, high = self.interval(level)
@@ -198,3 +206,8 @@ def _lower_others(lower: int, count: int) -> str:
 
 def _comparisons(count: int) -> str:
     return f"{count} comparisons" if count > 1 else "one comparison"
+
+
+def level_words(level: float) -> str:
+    """What follows an interval that is of another level than most: " (a 99.2 % interval)"."""
+    return "" if level == LEVEL else f" (a {100 * level:.3g} % interval)"

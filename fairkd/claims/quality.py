@@ -14,7 +14,7 @@ from typing import ClassVar
 import numpy as np
 
 from fairkd.claims import paper
-from fairkd.claims.contrasts import LEVEL, ONE_SEED, Contrast, Finding
+from fairkd.claims.contrasts import LEVEL, ONE_SEED, Contrast, Finding, level_words
 from fairkd.glue.quality import TaskScores
 from fairkd.names import arm_words
 from fairkd.stats.equivalence import equivalence
@@ -75,12 +75,16 @@ class AverageGlue:
             difference,
             seeds,
             what=f"difference of average on {self.suite} in points, {arm} − {baseline}",
-            found=f"The average on {self.suite} is {number(ours.value, 2)} for {arm_words(arm)} and "
-            f"{number(theirs.value, 2)} for {arm_words(baseline)}, a difference in points of "
-            f"{with_interval(difference.value, *difference.interval(LEVEL), seeds, over='examples', digits=2)}.",
+            found=lambda level: (
+                f"The average on {self.suite} is {number(ours.value, 2)} for {arm_words(arm)} and "
+                f"{number(theirs.value, 2)} for {arm_words(baseline)}, a difference in points of "
+                f"{with_interval(difference.value, *difference.interval(level), seeds, over='examples', digits=2)}"
+                f"{level_words(level)}."
+            ),
             above=f"{arm_words(arm)} scores higher than {arm_words(baseline)}",
             below=f"{arm_words(arm)} scores lower than {arm_words(baseline)}",
             over="examples",
+            digits=2,
         )
 
 

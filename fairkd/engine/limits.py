@@ -9,6 +9,9 @@ from typing import Any
 from fairkd.engine.loading import refused
 from fairkd.errors import InputError
 
+LEAST_OF_VOCABULARY = 0.9
+"""Share of an encoder's word embeddings that its tokenizer has entries for, at least."""
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -31,6 +34,17 @@ class Limits:
         64
         """
         return wanted if self.longest is None else min(wanted, self.longest)
+
+    def check_tokenizer(self, tokenizer: Any) -> None:
+        """Raises InputError where most of the encoder's word embeddings could never be read through a tokenizer.
+
+        Some rows more than entries are usual: a vocabulary is padded to a round number.
+        """
+        if self.vocabulary is not None and len(tokenizer) < LEAST_OF_VOCABULARY * self.vocabulary:
+            raise InputError(
+                f"the tokenizer does not belong to this encoder: it has {len(tokenizer):,} entries, and the encoder's "
+                f"vocabulary {self.vocabulary:,}"
+            )
 
     def check(self, text: str, ids: Sequence[int], token_types: Sequence[int] = ()) -> None:
         """Raises InputError where the encoder cannot read a text.

@@ -94,8 +94,14 @@ def _open_tokenizer(source: str, **options: Any) -> Any:
 
 
 def first_line(error: BaseException) -> str:
-    """What an exception says, in one line."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+    """What an exception says, in one line: with its kind where that is a missing key, and on after a colon.
+
+    >>> first_line(KeyError("gellu")), first_line(ValueError("Field 'a':\\n  is no number"))
+    ("KeyError 'gellu'", "Field 'a': is no number")
+    """
+    lines = [line.strip() for line in (str(error).strip() or type(error).__name__).splitlines()]
+    said = " ".join(lines[:2]) if lines[0].endswith(":") else lines[0]
+    return f"{type(error).__name__} {said}" if isinstance(error, KeyError) else said.rstrip(".")
 
 
 def resolve(name_or_path: str | Path) -> str:
@@ -104,7 +110,7 @@ def resolve(name_or_path: str | Path) -> str:
     A slip of "embedded" is such an error, too.
     """
     name = str(name_or_path)
-    if name == "embedded":
+    if name.rstrip("/") == "embedded" and not expanded(name).is_dir():
         return str(embedded_folder())
     path = expanded(name)
     if path.is_dir():
@@ -141,6 +147,13 @@ def load_config(source: str, what: str = "an encoder") -> Any:
                 f"{source!r} holds {half} encoder-decoder ({config.model_type}): name another model, for "
                 f"encoder-decoders are not supported; {ENCODER_HINT}"
             )
+        if getattr(config, "auto_map", None):
+            raise InputError(
+                f"{source!r} brings code of its own (auto_map in config.json), which is not run: without it the model "
+                "would be another"
+            )
+        if getattr(config, "is_decoder", False):
+            raise InputError(f"{source!r} is a decoder (is_decoder in config.json): a token sees those before it only")
         for name, most in (("num_hidden_layers", MOST_LAYERS), ("num_attention_heads", None), ("hidden_size", None)):
             value = getattr(config, name, None)
             if isinstance(value, int) and not 1 <= value <= (most or value):

@@ -86,6 +86,8 @@ def read_word(value: Any, kind: Any) -> Any:
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
+Rate = Annotated[float, Field(ge=1e-9)]
+"""A learning rate; a smaller one changes no weight in fp32."""
 Count = Annotated[int, Field(ge=1, lt=2**63)]
 Whole = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 Betas = Annotated[tuple[float, float], BeforeValidator(read_list)]
@@ -157,7 +159,7 @@ class Recipe:
     gradient_accumulation_steps: Count = parameter("batches an update", default=1)
     warmup_prop: Share = parameter("share of updates with rising learning rate", default=0.05)
     weight_decay: float = parameter("AdamW, not on biases and LayerNorm", default=0.0, ge=0)
-    learning_rate: Positive = parameter("peak learning rate of the students", default=5e-4)
+    learning_rate: Rate = parameter("peak learning rate of the students", default=5e-4)
     max_grad_norm: Positive = parameter("global norm to which gradients are clipped", default=5.0)
     adam_epsilon: Positive = parameter("AdamW epsilon", default=1e-6)
     adam_betas: Betas = parameter("AdamW betas", default=(0.9, 0.98))

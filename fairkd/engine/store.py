@@ -27,7 +27,7 @@ REVISIONS = {
     "student": 4,
     "teacher": 4,
     "debiased teacher": 3,
-    "corpus": 3,
+    "corpus": 4,
     "generated text": 2,
     "planted text": 1,
     "seat": 3,
@@ -70,19 +70,33 @@ def parse_json(data: bytes, *, where: str) -> Any:
     Half surrogates, which no file can hold, become U+FFFD.
 
     Raises:
-        InputError: it is not JSON, or lists and objects lie more than :data:`DEEPEST` deep in one another.
+        InputError: it is not JSON, an object has a name twice, or lists and objects lie more than :data:`DEEPEST` deep
+            in one another.
 
     >>> parse_json(b'{"a": [1, null]}', where="a file")
     {'a': [1, None]}
     """
     try:
-        return _whole(json.loads(data), DEEPEST)
+        return _whole(json.loads(data, object_pairs_hook=unique_keys), DEEPEST)
     except UnicodeDecodeError as error:
         raise InputError(f"{where} is not JSON: it is not {error.encoding} text (byte {error.start})") from None
     except RecursionError:
         raise InputError(f"{where} is nested more than {DEEPEST} deep") from None
     except ValueError as error:
         raise InputError(f"{where} is not JSON: {error}" if data.strip() else f"{where} is empty") from None
+
+
+def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON from its names and values, for the ``object_pairs_hook`` of :func:`json.loads`.
+
+    Raises:
+        ValueError: a name stands twice, so that nothing says which value is meant.
+    """
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"the name {next(name for name in names if names.count(name) > 1)!r} stands twice")
+    return found
 
 
 def _whole(value: Any, deepest: int) -> Any:

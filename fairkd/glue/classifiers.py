@@ -70,6 +70,7 @@ def open_encoder(
             torch.manual_seed(0)  # a checkpoint without a pooler gets a random one, which must not change the digest
             encoder = load_model(source, {}).base_model
         digest, limits = weights_digest(encoder), limits_of(encoder)
+        limits.check_tokenizer(tokenizer)
     return Encoder(source, tokenizer, digest, pretrained, limits)
 
 

@@ -30,7 +30,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fairkd.errors import InputError, nearest
 from fairkd.frames import GLUE_AVERAGES, GLUE_DIFFERENCES, GLUE_SCORES
-from fairkd.glue.tasks import Task
+from fairkd.glue.tasks import TASKS, Task
 from fairkd.names import TEACHER
 from fairkd.rng import numpy_generator
 from fairkd.stats import weighted
@@ -188,20 +188,30 @@ def tasks(quality: Mapping[str, TaskScores], names: Sequence[str]) -> pd.DataFra
     """
     _check_names(quality, names)
     winners = [_clear_highest({arm: own.task(i) for arm, own in quality.items()}) for i in range(len(names))]
-    rows = []
+    rows, least = [], [TASKS[name].least for name in names]
     for arm, own in quality.items():
         for i, name in enumerate(names):
-            row = {"arm": arm, "seeds": own.seeds, "task": name} | _scored("score", own.task(i))
+            row = {"arm": arm, "seeds": own.seeds, "task": name} | _scored("score", own.task(i), least[i])
             rows.append(row | {"highest": arm == winners[i]})
     return pd.DataFrame(rows, columns=GLUE_SCORES)
 
 
-def score_averages(quality: Mapping[str, TaskScores]) -> pd.DataFrame:
-    """Averages over tasks: the columns :data:`fairkd.frames.GLUE_AVERAGES`; nan where a task failed."""
+def score_averages(quality: Mapping[str, TaskScores], names: Sequence[str]) -> pd.DataFrame:
+    """Averages over tasks: the columns :data:`fairkd.frames.GLUE_AVERAGES`; nan where a task failed.
+
+    Args:
+        quality: of each arm.
+        names: as for :func:`tasks`.
+
+    Raises:
+        InputError: as :func:`tasks`.
+    """
+    _check_names(quality, names)
+    least = sum(TASKS[name].least for name in names) / len(names)
     averages = {arm: own.average() for arm, own in quality.items()}
     winner = _clear_highest(averages)
     rows = [
-        {"arm": arm, "seeds": quality[arm].seeds} | _scored("average", average) | {"highest": arm == winner}
+        {"arm": arm, "seeds": quality[arm].seeds} | _scored("average", average, least) | {"highest": arm == winner}
         for arm, average in averages.items()
     ]
     return pd.DataFrame(rows, columns=GLUE_AVERAGES)
@@ -247,7 +257,7 @@ def _check_names(quality: Mapping[str, TaskScores], names: Sequence[str]) -> Non
             raise InputError(f"{arm} has scores of {own.scores.shape[1]} tasks, but {len(names)} are named: {names}")
 
 
-def _scored(name: str, estimate: Estimate) -> dict[str, float]:
-    """The value and its 95 % interval, which ends where scores end."""
-    low, high = np.clip(estimate.interval(), -100.0, 100.0)
+def _scored(name: str, estimate: Estimate, least: float) -> dict[str, float]:
+    """The value and its 95 % interval, which ends where scores end: at 100 %, and at the least score."""
+    low, high = np.clip(estimate.interval(), least, 100.0)
     return {name: estimate.value, "low": float(low), "high": float(high)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic.dataclasses import dataclass
 
-from fairkd.engine.recipe import SETTINGS, Count, Positive, parameter
+from fairkd.engine.recipe import SETTINGS, Count, Rate, parameter
 
 
 @dataclass(frozen=True, kw_only=True, config=SETTINGS)
@@ -19,7 +19,7 @@ class GlueRecipe:
 
     max_length: int = parameter("longest example, in tokens", name="glue_max_length", default=128, ge=8, le=512)
     batch_size: Count = parameter("examples a batch", name="glue_batch_size", default=32)
-    learning_rate: Positive = parameter(
+    learning_rate: Rate = parameter(
         "learning rate of fine-tuning, falling to zero", name="glue_learning_rate", default=2e-5
     )
     epochs: Count = parameter("passes over a task's examples", name="glue_epochs", default=3)

@@ -17,6 +17,8 @@ from numpy.typing import ArrayLike
 from fairkd.errors import InputError, nearest
 
 ALL = "all"
+CORRELATIONS = frozenset({"matthews", "pearson", "spearman"})
+"""Metrics that lie in [-1, 1]; all others lie in [0, 1]."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,11 @@ class Task:
     metrics: tuple[str, ...]
     train_rows: int
     dev_rows: tuple[int, ...]
+
+    @property
+    def least(self) -> float:
+        """The least score that there can be, in percent: that of the mean of its metrics."""
+        return -100.0 * sum(metric in CORRELATIONS for metric in self.metrics) / len(self.metrics)
 
 
 _PAIR, _DEV = ("sentence1", "sentence2"), ("validation",)

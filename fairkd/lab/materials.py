@@ -215,6 +215,7 @@ class Materials:
     @cached_property
     def debiased_without_seat(self) -> teachers.Teacher:
         """The teacher after debiasing without the words that SEAT tests: for comparison, no arm has it."""
+        _ = self.teacher, self.teacher_setting  # what is wrong with these has nothing to do with the words
         try:
             return self._debias(self.debias_words_without_seat)
         except InputError as error:

@@ -84,7 +84,8 @@ class Quality:
 
     def averages(self, arms: Sequence[Arm]) -> pd.DataFrame:
         """Average scores: :data:`fairkd.frames.GLUE_AVERAGES`, ``suite``, ``tasks``; nan where one failed."""
-        return quality.score_averages(self._quality(arms)).assign(suite=self.runs.suite, tasks=len(self.runs.tasks))
+        averages = quality.score_averages(self._quality(arms), self._task_names())
+        return averages.assign(suite=self.runs.suite, tasks=len(self.runs.tasks))
 
     def differences(self, arms: Sequence[Arm], *, baseline: str) -> pd.DataFrame:
         """Paired differences from an arm, a row an arm and task ("Avg." too).

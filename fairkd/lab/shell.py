@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Collection
 from typing import Any
 
 from fairkd.errors import InputError, nearest
 from fairkd.profile import Profile
 
+SHORT_NAME, SLIP = 5, 0.85
+"""Names of so many letters are too short to tell a slip from another word; difflib's ratio from which on it is one."""
 _PLAIN = (str, int, float, bool, list, dict, type(None))
 
 
-def check_names(parameters: dict[str, Any]) -> None:
-    """Raises for variables that look like parameters but are none: a mistyped ``-p`` would otherwise do nothing."""
-    shell = ("In", "Out")
+def check_names(parameters: dict[str, Any], *, slips_only: bool = False, known: Collection[Any] = ()) -> None:
+    """Raises for variables that look like parameters but are none: a mistyped name would otherwise do nothing.
+
+    Args:
+        parameters: a notebook's ``globals()``.
+        slips_only: once its cells have run, a notebook has variables of its own: then only those are refused whose name
+            is all but that of a parameter, as in "seat_bootstap".
+        known: names that were there before, and are none.
+    """
+    shell = ("In", "Out", *known)
     names = [
         name
         for name, value in parameters.items()
@@ -23,10 +33,16 @@ def check_names(parameters: dict[str, Any]) -> None:
         and not _is_table(name, value)
     ]
     for name in names:
-        if name not in Profile.parameters():
+        if name not in Profile.parameters() and (not slips_only or _is_slip(name)):
             raise InputError(
                 f"{name}: no such parameter (value {parameters[name]!r}).{nearest(name, Profile.parameters())}"
             )
+
+
+def _is_slip(name: str) -> bool:
+    """Whether one letter or two are wrong; a name for one of several, such as "seed" of "seeds", is none."""
+    near = {parameter for parameter in Profile.parameters() if f"{name}s" != parameter}
+    return len(name) > SHORT_NAME and bool(nearest(name, near, cutoff=SLIP))
 
 
 def _is_table(name: str, value: object) -> bool:

@@ -23,7 +23,7 @@ from fairkd.errors import InputError
 from fairkd.profile import PARAMETERS, Profile, project_root
 
 VARIANTS, OWN_FILE = "variants", "profile.yaml"
-OF_ANOTHER = 5
+OF_ANOTHER = 2
 """A name with so many times as many values of another profile as of its own is a mistake, and no variant."""
 SHOWN = 5
 """Differences that a message names; it counts the others."""
@@ -153,22 +153,31 @@ def _loaded(path: Path, *version: int) -> Profile:
 
 
 def _check_name(profile: Profile, known: Profile, differences: int) -> None:
-    """Raises where the values are another profile's, as after a change of the name alone."""
-    for path in sorted((project_root() / PARAMETERS).glob("*.yaml")):
-        try:
-            other = _load(path)
-        except InputError:  # whoever uses it will be told
-            continue
-        rest = len(differing(profile.values(), other.values()).keys() - {"profile"})
-        if other.name != known.name and differences >= OF_ANOTHER * max(rest, 1):
-            raise InputError(
-                f"profile: {known.name!r}, but {differences} values are not those of {known.name!r}, and "
-                f"{'all' if not rest else f'all but {rest}'} are those of {other.name!r}: a name changes no values. "
-                f"To run {known.name!r}, take its values: fairkd run NOTEBOOK --profile {known.name}, or papermill "
-                f"with -f {PARAMETERS}/{known.name}.yaml, or in JupyterLab, in a cell below the parameters: "
-                f"from fairkd import Profile; globals().update(Profile.load({known.name!r}).values()). "
-                f"To run these values, write profile = {other.name!r}, or a name of your own"
-            )
+    """Raises where the values are another profile's, as after a change of the name and little else."""
+    others = [other for path in (project_root() / PARAMETERS).glob("*.yaml") if (other := _sound(path))]
+    rests = {
+        other.name: len(differing(profile.values(), other.values()).keys() - {"profile"})
+        for other in others
+        if other.name != known.name
+    }
+    near = min(sorted(rests), key=lambda name: rests[name], default="")
+    if near and differences >= OF_ANOTHER * max(rests[near], 1):
+        rest = f"all but {rests[near]}" if rests[near] else "all"
+        raise InputError(
+            f"profile: {known.name!r}, but {differences} values are not those of {known.name!r}, and {rest} are those "
+            f"of {near!r}: a name changes no values. To run {known.name!r}, take its values: fairkd run NOTEBOOK "
+            f"--profile {known.name}, or papermill with -f {PARAMETERS}/{known.name}.yaml, or in JupyterLab, in a cell "
+            "below the parameters: from fairkd import Profile; "
+            f"globals().update(Profile.load({known.name!r}).values()). "
+            f"To run these values, write profile = {near!r}, or a name of your own"
+        )
+
+
+def _sound(path: Path) -> Profile | None:
+    try:
+        return _load(path)
+    except InputError:  # whoever uses it will be told
+        return None
 
 
 def _same(name: str, value: Any, other: Any) -> bool:

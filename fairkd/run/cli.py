@@ -175,6 +175,8 @@ def glue(
 
     values = {"max_length": max_length, "batch_size": batch_size, "learning_rate": learning_rate, "epochs": epochs}
     recipe = checked_settings(GlueRecipe, **values)
+    if len(set(seed or [])) != len(seed or []):
+        raise InputError(f"--seed {seed}: a seed is named twice; give each once")
     where = Store(project_root() / store)
     options: dict[str, Any] = {"seeds": seed or [0], "store": where, "device": resolve_device("auto")}
     table, failures = evaluate_glue(model, source, task or ["all"], recipe, **options)
@@ -194,9 +196,12 @@ def plan(profile: ProfileName = "quick") -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from fairkd.lab.materials import Materials
     from fairkd.lab.plan import cost
+    from fairkd.text.sources import check_sources
 
     checked = Profile.load(profile)
+    check_sources(Materials(checked).sources, column=checked.corpus.column)
     table = Table(title=f"{checked.name}: estimates", title_justify="left", show_header=False)
     for what, value in cost(checked):
         table.add_row(what, value)
@@ -263,7 +268,8 @@ def with_parameters(profile: Profile, settings: list[str]) -> Profile:
 
     Args:
         profile: the values to begin with.
-        settings: "name=value"; the value is read as YAML, so that ``[0, 1]`` is a list and ``2`` a number.
+        settings: "name=value". Numbers are read as Python and papermill's ``-p`` read them, lists, mappings and text in
+            quotes as YAML; null, None and the truth values are what they spell. All else is text as it stands.
 
     Raises:
         InputError: a setting is not of that form, or names no parameter or one a second time, or its value is not
@@ -277,15 +283,22 @@ def with_parameters(profile: Profile, settings: list[str]) -> Profile:
             raise InputError(f"-p {setting}: give a name and a value, as in -p seeds '[0, 1]'")
         if name in changes:
             raise InputError(f"-p {shown(setting)}: {name} has a value already; give it once")
-        try:
-            value = load_yaml(text)
-        except InputError as error:
-            raise InputError(f"-p {shown(setting)}: the value is not YAML: {error}") from error
-        if isinstance(value, str):
-            with suppress(ValueError):  # YAML reads 5e-4 as text, papermill's -p as a number, and so do we
-                value = float(value)
-        changes[name] = value
+        changes[name] = _value_of(setting, text.strip())
     return profile.changed(**changes) if changes else profile
+
+
+def _value_of(setting: str, text: str) -> Any:
+    """A value of the command line. YAML alone would read 012 as ten, 1:30 as ninety, 5e-4 as text and "" as nothing."""
+    for number in (int, float):
+        with suppress(ValueError):
+            if "_" not in text:
+                return number(text)
+    if not text.startswith(("[", "{", '"', "'")):
+        return text
+    try:
+        return load_yaml(text)
+    except InputError as error:
+        raise InputError(f"-p {shown(setting)}: the value is not YAML: {error}") from error
 
 
 def join_pairs(arguments: list[str]) -> list[str]:

@@ -336,8 +336,11 @@ def _without_ce(differences: pd.DataFrame, digits: int = 2) -> str:
 
 
 def _valued(value: Any, low: Any, high: Any, digits: int = 2) -> str:
-    """A value and its interval, where there is one."""
-    return f"{number(value, digits)} {interval(low, high, digits)}".strip()
+    """A value and its interval, where there is one; the value has the interval's digits."""
+    ends = interval(low, high, digits)
+    if ends:
+        digits = len(ends.rstrip("]").partition(".")[2].partition(",")[0])
+    return f"{number(value, digits)} {ends}".strip()
 
 
 def _layers(n: Any) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import AfterValidator
 from pydantic.dataclasses import dataclass
 
-from fairkd.engine.recipe import SETTINGS, Count, Positive, Recipe, parameter
+from fairkd.engine.recipe import SETTINGS, Count, Positive, Rate, Recipe, parameter
 from fairkd.errors import one_of
 
 LAYERS = {"all": slice(None), "first": slice(0, 1), "last": slice(-1, None)}
@@ -34,7 +34,7 @@ class DebiasRecipe:
     )
     alpha: Positive = parameter("weight of the debiasing loss", name="debias_alpha", default=0.2)
     beta: float = parameter("weight of staying near the original teacher", name="debias_beta", default=0.8, ge=0)
-    learning_rate: Positive = parameter("peak learning rate of debiasing", name="debias_learning_rate", default=5e-5)
+    learning_rate: Rate = parameter("peak learning rate of debiasing", name="debias_learning_rate", default=5e-5)
     batch_size: Count = parameter("sequences a batch in debiasing", name="debias_batch_size", default=32)
     epochs: Count = parameter("passes at most; the best on held-out sequences is kept", name="debias_epochs", default=3)
     sequences: Count | None = parameter(

@@ -20,13 +20,15 @@ from typing import IO, TYPE_CHECKING, Any
 from xml.etree.ElementTree import ParseError, iterparse
 
 from fairkd.engine.columns import is_text
+from fairkd.engine.store import unique_keys
 from fairkd.errors import InputError, nearest, shown
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 _PART = re.compile(r"\.xml-p\d+p\d+[\w-]*$")  # Wikipedia's dumps come in parts: pages-articles1.xml-p1p41242.bz2
-_DOCUMENT = re.compile(r"<doc(\s.*)?>")  # of WikiExtractor, about each document, as </doc>
+_DOCUMENT = re.compile(r"<doc(\s.*)?>", re.IGNORECASE)  # of WikiExtractor, about each document, as </doc>
+_WITH_TEXT = re.compile(r"<doc(\s.*)?>.*[^>]|.+</doc>", re.IGNORECASE)
 
 
 def read_file(path: Path, column: str) -> Iterator[str]:
@@ -117,7 +119,9 @@ def _text(path: Path, column: str) -> Iterator[str]:
     began = 0
     for number, line in _lines(path):
         bare = line.strip()
-        opens, closes = _DOCUMENT.fullmatch(bare) is not None, bare == "</doc>"
+        opens, closes = _DOCUMENT.fullmatch(bare) is not None, bare.lower() == "</doc>"
+        if _WITH_TEXT.fullmatch(bare):
+            raise InputError(f"{path}, line {number}: <doc …> and </doc> stand on lines of their own, without text")
         if (opens and began) or (closes and not began):
             raise InputError(f"{path}, line {number}: {shown(bare)} lacks its other half; <doc …> and </doc> alternate")
         if opens:
@@ -139,7 +143,7 @@ def _json_lines(path: Path, column: str) -> Iterator[str]:
             continue
         where = f"{path}, line {number}"
         try:
-            row = json.loads(line)
+            row = json.loads(line, object_pairs_hook=unique_keys)
         except (ValueError, RecursionError) as error:
             raise InputError(f"{where}: not JSON ({error}); one object a line is expected") from error
         if not isinstance(row, dict):

@@ -18,7 +18,8 @@ _CHARACTERS = {
     "shy": "", "wbr": "", "'": APOSTROPHE, "`": APOSTROPHE, "'s": f"{APOSTROPHE}s", "' \"": f'{APOSTROPHE} "',
     "\" '": f'" {APOSTROPHE}', "\"": '"', "·": " · ", "dot": " · ", "middot": " · ", "•": " • ", "bull": " • ",
     "bullet": " • ", "=": "=", "times": "×", "minus": "−", "+-": "±", "...": "…", "ellipsis": "…", "dagger": "†",
-    "pound sign": "£", "yen": "¥", "okina": "ʻ", "hamza": "ʼ", "ayin": "ʽ",
+    "br": "\n", "break": "\n", "crlf": "\n", "clear": "\n", "-": "\n", "pb": "\n", "endash": "–", "emdash": "—",
+    "snds": " – ", "!": "|", "sp": " ", "pound sign": "£", "yen": "¥", "okina": "ʻ", "hamza": "ʼ", "ayin": "ʽ",
 }  # fmt: skip
 _FIRST_ARGUMENT = frozenset(
     {
@@ -28,7 +29,7 @@ _FIRST_ARGUMENT = frozenset(
         "flag", "flagcountry",
     }
 )  # fmt: skip
-_LAST_ARGUMENT = frozenset({"lang", "transl", "transliteration", "resize", "color", "font color"})
+_LAST_ARGUMENT = frozenset({"lang", "langx", "transl", "transliteration", "resize", "color", "font color"})
 _LINK_TO_OTHER_WIKI = frozenset({"ill", "interlanguage link"})
 _BEFORE = {
     "circa": "c. ", "c.": "c. ", "floruit": "fl. ", "fl.": "fl. ", "reign": "r. ", "uss": "USS ", "hms": "HMS ",

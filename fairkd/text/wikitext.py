@@ -3,8 +3,8 @@
 gensim's ``filter_wiki`` takes the markup away. Before it go the parts whose text is not prose: tables, pictures
 with their captions, formulas, references, sections that only list sources. After it go the lines that are not
 sentences: headings, list entries, cells. Tags and templates that stand for characters or words of a sentence become
-these. The names of templates and of sections are those of the English Wikipedia; files and categories are found by the
-names that a dump's own language has for them.
+these. The names of templates are those of the English Wikipedia, those of sections of some others too; files and
+categories are found by the names that a dump's own language has for them.
 """
 
 from __future__ import annotations
@@ -19,6 +19,12 @@ SKIPPED_SECTIONS = frozenset(
         "references", "external links", "see also", "further reading", "notes", "footnotes", "bibliography",
         "sources", "citations", "works cited", "notes and references", "references and notes", "gallery",
         "publications", "discography", "filmography",
+        # German, French, Spanish, Italian, Dutch and Portuguese
+        "weblinks", "einzelnachweise", "literatur", "siehe auch", "quellen", "anmerkungen", "fußnoten", "belege",
+        "liens externes", "références", "notes et références", "voir aussi", "bibliographie", "annexes",
+        "enlaces externos", "referencias", "véase también", "bibliografía", "notas", "collegamenti esterni",
+        "note", "bibliografia", "voci correlate", "altri progetti", "externe links", "referenties", "zie ook",
+        "bronnen", "literatuur", "bronnen, noten en/of referenties", "ligações externas", "referências", "ver também",
     }
 )  # fmt: skip
 MINIMUM_WORDS = 6  # shorter lines are labels rather than sentences

@@ -11,6 +11,7 @@ from fairkd.bias.stimuli import TESTS
 from fairkd.claims import claims, contrasts, paper
 from fairkd.claims.bias import AverageSeat
 from fairkd.claims.quality import AverageGlue
+from fairkd.wording import interval
 
 LAYERS = {"capacity-1": 1, "capacity-2": 2, "capacity-4": 4, "capacity-6": 6}
 B = 500
@@ -192,9 +193,16 @@ def test_one_seed_is_inconclusive_however_clear_the_numbers():
 
 
 def test_one_seed_that_goes_against_the_paper_says_so():
-    arms = {"full": effects(1.0, seeds=1), "mixup-xy": effects(1.0001, seeds=1, draw=1)}
+    arms = {"full": effects(1.0, seeds=1), "mixup-xy": effects(1.001, seeds=1, draw=1)}
     sentence = verdicts(arms).sentence[4]
     assert "scores higher than the original student, against the paper; the interval over words holds zero" in sentence
+
+
+def test_a_difference_whose_digits_are_all_zero_goes_neither_way():
+    arms = {"full": effects(1.0, seeds=1), "mixup-xy": effects(1.0001, seeds=1, draw=1)}
+    sentence = verdicts(arms).sentence[4]
+    assert "a difference of 0.000" in sentence
+    assert "In this one run there is no difference in the digits that are shown; the interval" in sentence
 
 
 def test_the_fewest_seeds_count_but_never_the_teachers_one_copy():
@@ -512,6 +520,9 @@ def test_verdict_interval_and_p_never_disagree(run):
             assert (row.low > middle or row.high < middle) == decided, row
             assert row.low <= row.estimate <= row.high
             assert row.level >= 0.95
+            if row.part != "test by test":
+                assert interval(row.low, row.high, 3) in row.sentence, row  # the sentence has the one that decided
+                assert (f"{100 * row.level:.3g} % interval" in row.sentence) == (row.level != 0.95)
 
 
 # --- several claims ---

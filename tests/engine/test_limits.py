@@ -76,6 +76,14 @@ def test_what_an_encoder_cannot_read_is_named(ids, types, message):
     limits.check("a b", [39] * 24, [1] * 24)
 
 
+def test_a_tokenizer_with_far_fewer_entries_than_the_encoder_has_words_is_foreign():
+    own = tokenizer("[CLS] $A [SEP]", cls_token="[CLS]")
+    for rows in (5, None):
+        Limits(longest=24, vocabulary=rows, token_types=2).check_tokenizer(own)
+    with pytest.raises(InputError, match=r"does not belong to this encoder: it has 5 entries, .* vocabulary 30,522"):
+        Limits(longest=24, vocabulary=30_522, token_types=2).check_tokenizer(own)
+
+
 def tokenizer(template: str | None, **special):
     vocabulary = {piece: i for i, piece in enumerate(("[PAD]", "[UNK]", "[CLS]", "[SEP]", "a"))}
     backend = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))

@@ -278,3 +278,24 @@ def test_what_is_checked_changes_nothing_of_what_is_loaded(whole):
     loaded, plain = load_encoder(whole)[0].state_dict(), AutoModel.from_pretrained(whole).state_dict()
     assert loaded.keys() == plain.keys()
     assert all(torch.equal(loaded[name], plain[name]) for name in plain if "pooler" not in name)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"is_decoder": True}, "is a decoder"),
+        ({"auto_map": {"AutoModel": "mine.Model"}}, "brings code of its own"),
+        ({"hidden_act": "gellu"}, "KeyError 'gellu'"),
+        ({"num_hidden_layers": "two"}, "num_hidden_layers"),
+    ],
+)
+def test_a_config_of_another_model_is_refused_by_every_reader(folder, change, message):
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | change))
+    for read in (_for_seat, _for_glue, as_teacher):
+        with pytest.raises(InputError, match=message):
+            read(folder)
+
+
+def test_embedded_with_a_slash_is_the_embedded_model():
+    assert resolve("embedded/") == resolve("embedded")

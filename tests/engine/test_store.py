@@ -8,7 +8,8 @@ import threading
 
 import pytest
 
-from fairkd.engine.store import Store, write_json
+from fairkd.engine.store import Store, parse_json, write_json
+from fairkd.errors import InputError
 from fairkd.rng import derive, numpy_generator, torch_generator
 
 
@@ -130,3 +131,10 @@ def test_draws_depend_on_seed_purpose_and_step_only():
     assert derive(0, "mask", 3) == 5246017966581209094  # stored students depend on it
     assert torch_generator(0, "mask", 3).initial_seed() == derive(0, "mask", 3)
     assert numpy_generator(1, "a").random() == numpy_generator(1, "a").random()
+
+
+@pytest.mark.parametrize("text", ['{"a": 1, "a": 2}', '{"b": [{"x": 1, "y": 2, "x": 1}]}'])
+def test_a_name_that_stands_twice_in_json_is_an_error(text):
+    with pytest.raises(InputError, match=r"a file is not JSON: the name '[ax]' stands twice"):
+        parse_json(text.encode(), where="a file")
+    assert parse_json(b'{"a": {"a": 1}}', where="a file") == {"a": {"a": 1}}

@@ -293,7 +293,7 @@ def test_a_failed_task_has_no_score_nor_has_the_average_and_the_others_keep_thei
         if name == "score_differences":
             assert after.loc[lost, ["p", "p_holm"]].isna().all(axis=None)
             assert after.loc[~lost, ["p", "p_holm"]].notna().all(axis=None)
-    averages = quality.score_averages(failed).set_index("arm")
+    averages = quality.score_averages(failed, NAMES).set_index("arm")
     assert averages.loc["failed", ["average", "low", "high"]].isna().all()
     assert averages.drop("failed").notna().all(axis=None)
 
@@ -308,7 +308,7 @@ def test_tasks_and_averages_are_means_over_seeds_with_their_intervals(arms):
         estimate = arms["no-ce"].task(i)
         expected = bias_aware_interval(estimate.value, widened(estimate.replicates, estimate.by_seed))
         assert (row.low, row.high) == pytest.approx(expected)
-    averages = quality.score_averages(arms)
+    averages = quality.score_averages(arms, NAMES)
     assert averages.columns.tolist() == ["arm", "seeds", "average", "low", "high", "highest"]
     assert averages.seeds.tolist() == [3, 3, 3, 1]
     assert averages.average[1] == pytest.approx(arms["no-ce"].scores.mean())
@@ -317,20 +317,24 @@ def test_tasks_and_averages_are_means_over_seeds_with_their_intervals(arms):
 
 def test_the_highest_is_named_beyond_doubt_only_and_never_the_teacher():
     clear = {"low": arm(60, seed=1), "high": arm(70, seed=2), "teacher": arm(90, seeds=1)}
-    averages = quality.score_averages(clear).set_index("arm").highest
+    averages = quality.score_averages(clear, NAMES).set_index("arm").highest
     assert averages.to_dict() == {"low": False, "high": True, "teacher": False}
     tasks = quality.tasks(clear, NAMES)
     assert tasks[tasks.highest].arm.tolist() == ["high"] * len(NAMES)
     near = clear | {"near": arm(70.01, seed=3)}
-    assert not quality.score_averages(near).highest.any()
+    assert not quality.score_averages(near, NAMES).highest.any()
     one = {"low": arm(60, seeds=1), "high": arm(70, seeds=1)}
-    assert not quality.score_averages(one).highest.any()
+    assert not quality.score_averages(one, NAMES).highest.any()
 
 
 def test_intervals_end_where_scores_end():
     table = quality.tasks({"near": arm(99.5, examples=2)}, NAMES)
     assert (table.high == 100).all()
     assert (table.low < 100).all()
+    wide = {"none": arm(1.0, examples=400)}
+    least = quality.tasks(wide, NAMES).set_index("task").low
+    assert least.to_dict() == {"MNLI": 0, "CoLA": -100, "STS-B": -100, "RTE": 0}  # accuracies end at 0
+    assert quality.score_averages(wide, NAMES).low.item() == -50
 
 
 def test_differences_are_paired_and_antisymmetric(arms):
@@ -350,7 +354,7 @@ def test_differences_are_paired_and_antisymmetric(arms):
         assert ours[left].to_numpy() == pytest.approx(-theirs[right].to_numpy())
     assert ours.p.to_numpy() == pytest.approx(theirs.p.to_numpy())
     # What the examples do to both arms cancels: the difference is known better than either average.
-    alone = quality.score_averages({"a": arm(70, spread=0)})
+    alone = quality.score_averages({"a": arm(70, spread=0)}, NAMES)
     pair = quality.score_differences({"a": arm(70, spread=0), "b": arm(71, spread=0)}, NAMES, baseline="a")
     assert (pair.high - pair.low).max() < 1e-9 < (alone.high - alone.low).min()
 
@@ -373,6 +377,6 @@ def test_tables_need_a_known_baseline_and_a_name_for_each_task(arms):
 
 
 def test_tables_of_no_arm_have_their_columns():
-    assert quality.score_averages({}).columns.tolist() == ["arm", "seeds", "average", "low", "high", "highest"]
+    assert quality.score_averages({}, NAMES).columns.tolist() == ["arm", "seeds", "average", "low", "high", "highest"]
     assert quality.tasks({}, NAMES).empty
     assert quality.score_differences({"full": arm(70)}, NAMES, baseline="full").empty

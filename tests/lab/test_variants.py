@@ -63,7 +63,9 @@ def test_the_difference_is_told_with_both_values():
 
 @pytest.mark.parametrize(("label", "values"), list(itertools.permutations(SHIPPED, 2)))
 def test_a_name_alone_changes_no_values_and_is_refused_with_both_ways_out(project, label, values):
-    for changes in ({}, {"seat_bootstrap": 150}, {"seat_bootstrap": 150, "alpha": 0.7}):
+    few = {"seat_bootstrap": 150, "alpha": 0.7}
+    more = few | {"seeds": [7], "corpus_seed": 3, "temperature": 3.0, "seat_permutations": 77}
+    for changes in ({}, {"seat_bootstrap": 150}, few, *([more] if {label, values} != {"small", "paper"} else [])):
         profile = Profile.load(values).changed(profile=label, **changes)
         with pytest.raises(InputError, match=f"profile: '{label}', but .* are those of '{values}'") as error:
             output_dir(profile)

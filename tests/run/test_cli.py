@@ -218,10 +218,25 @@ def test_module_is_the_command():
         ("max_steps=null", "max_steps", None),
         ("prepare_only=true", "prepare_only", True),
         ("device=cpu", "device", "cpu"),
+        ("max_steps=012", "max_steps", 12),  # as papermill reads it; in YAML it is ten
+        ("runs_dir=a #b", "runs_dir", "a #b"),
+        ("runs_dir='a: b'", "runs_dir", "a: b"),
+        ("loss_weights={ce: 1.0, mlm: 2, cos: 0}", "loss_weights", {"ce": 1.0, "mlm": 2.0, "cos": 0.0}),
     ],
 )
 def test_single_values_are_read_as_one_would_write_them(setting, name, value):
     assert cli.with_parameters(Profile.load("tiny"), [setting]).values()[name] == value
+
+
+@pytest.mark.parametrize("setting", ["max_steps=", "glue_source=", "max_steps=1:30", "prepare_only=yes", "seeds=0"])
+def test_values_that_papermill_refuses_are_refused(setting):
+    with pytest.raises(InputError, match=setting.partition("=")[0]):
+        cli.with_parameters(Profile.load("tiny"), [setting])
+
+
+def test_a_seed_given_twice_is_refused(fairkd):
+    status, _, err = fairkd("glue", "embedded", "--seed", "1", "--seed", "1")
+    assert (status, "a seed is named twice" in err) == (2, True)
 
 
 @pytest.mark.parametrize(
@@ -247,3 +262,10 @@ def test_plan_says_what_training_costs_and_starts_nothing(fairkd, monkeypatch, t
     for words in ("FLOPs an update", "peak memory", "corpus not tokenised yet", "updates a training"):
         assert words in out
     assert list(tmp_path.iterdir()) == [path]
+    corpus = tmp_path / "corpus"
+    corpus.mkdir()
+    for name in ("a.txt", "b.pdf"):
+        (corpus / name).write_text("She was here, and he was there.\n" * 20)
+    path.write_text(yaml.safe_dump(Profile.load("tiny").values() | folders | {"corpus": [str(corpus)]}))
+    status, _, err = fairkd("plan", str(path))
+    assert (status, "not read: b.pdf" in err) == (0, True)

@@ -119,6 +119,10 @@ def test_ablation_sentence_names_our_lowest_and_the_papers_with_both_of_its_aver
 def test_ablation_sentence_tells_what_leaving_out_l_ce_changes():
     results = ablation_tables()
     assert report.ablation_sentence(results).endswith(" Without L_ce the average changes by 0.00 [−0.02, 0.02].")
+    results["ablation_differences"].loc[:, ["difference", "low", "high"]] = (0.0012, -0.0003, 0.012)
+    assert report.ablation_sentence(results).endswith(
+        "changes by 0.0012 [−0.0003, 0.0120]."
+    )  # digits as the interval's
     lone = results | {"ablation_differences": differences(ABLATION[:3])}
     assert "Without L_ce the average" not in report.ablation_sentence(lone)
 

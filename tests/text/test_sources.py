@@ -420,7 +420,7 @@ def test_a_column_name_that_is_not_utf8_is_refused(tmp_path: Path) -> None:
 
 def test_marks_of_the_extractor_separate_documents(tmp_path: Path) -> None:
     text = '<doc id="1" url="u" title="A > B">\nAda\n\nShe wrote much.\n\n</doc>\n<doc>\nBob\n</doc>\n'
-    text += '<doc id="3">\n</doc>\nalone\n'
+    text += '<DOC id="3">\n</DOC>\nalone\n'
     assert read(write(tmp_path / "a.txt", text)) == ["Ada\nShe wrote much.", "Bob", "alone"]
     assert read(write(tmp_path / "a.txt", "a <doc> within a line\n<docs>\n")) == ["a <doc> within a line", "<docs>"]
 
@@ -430,6 +430,9 @@ def test_marks_of_the_extractor_separate_documents(tmp_path: Path) -> None:
     [
         ('<doc id="1">\nAda\n', r"a\.txt, line 1: this <doc …> has no </doc>; the file breaks off"),
         ("one\n</doc>\n", r"a\.txt, line 2: '</doc>' lacks its other half"),
+        ('<doc id="1">Ada</doc>\n', r"a\.txt, line 1: <doc …> and </doc> stand on lines of their own, without text"),
+        ('<DOC id="1">\nAda </DOC>\n', r"a\.txt, line 2: <doc …> and </doc> stand on lines of their own"),
+        ('<doc id="1"> Ada\n</doc>\n', r"a\.txt, line 1: <doc …> and </doc> stand on lines of their own"),
         ('<doc id="1">\nAda\n<doc id="2">\n</doc>', r"a\.txt, line 3: '<doc id=\"2\">' lacks its other half"),
     ],
 )

@@ -64,6 +64,19 @@ def test_measures_stand_as_they_are_given(measure: str, expected: str) -> None:
         )
 
 
+@pytest.mark.parametrize("template", ["br", "break", "pb", "-", "clear", "crlf"])
+def test_templates_that_break_a_line_part_its_words(template: str) -> None:
+    first, second = "She was at home for years.", "He was away all that time."
+    assert prose(f"{first}{{{{{template}}}}}{second}") in (f"{first}\n{second}", f"{first} {second}")
+
+
+def test_text_in_another_language_stays_under_either_name_of_its_template() -> None:
+    for template in ("langx|de|Malerin", "lang|de|Malerin", "lang-de|Malerin"):
+        assert prose(f"She was called {{{{{template}}}}} by all who knew her.") == (
+            "She was called Malerin by all who knew her."
+        )
+
+
 @pytest.mark.parametrize(
     "template", ["citation needed|date=May", "cite web|url=x|title=y", "rp|12", "IPAc-en|a", "sic", "x"]
 )
@@ -96,6 +109,13 @@ SENTENCE = "Sie war eine Malerin, die in der Stadt am Meer lebte."
 )
 def test_links_to_files_and_categories_go_in_the_language_of_the_dump(link: str) -> None:
     assert prose(f"{link}\n{SENTENCE}", GERMAN) == SENTENCE
+
+
+@pytest.mark.parametrize("section", ["Weblinks", "Einzelnachweise", "Liens externes", "Véase también", "Externe links"])
+def test_sections_that_only_list_sources_go_in_other_languages(section: str) -> None:
+    assert (
+        prose(f"{SENTENCE}\n\n== {section} ==\nEine Seite über die Malerin, die hier nicht steht.", GERMAN) == SENTENCE
+    )
 
 
 @pytest.mark.parametrize("target", ["Medium:Lied.ogg", "Media:Lied.ogg", ":Datei:A.jpg", "Stadt: die Malerin"])
