@@ -19,9 +19,6 @@ from fairkd.run import cli
 from fairkd.teachers.checkpoints import from_scratch, small_tokenizer
 
 TEXTS = ["he she is works as a an wants to become the said that was tired", "I met the nurse when in town"]
-    "He she is works as a an wants to become The said that was tired I met the when in town",
-    "nurse doctor lawyer",
-]
 
 
 @pytest.fixture(scope="module")
