@@ -11,7 +11,14 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from transformers import DistilBertConfig, DistilBertForMaskedLM
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+from transformers import (
+    DistilBertConfig,
+    DistilBertForMaskedLM,
+    PreTrainedTokenizerFast,
+    RobertaConfig,
+    RobertaForMaskedLM,
+)
 from words_model import Additive, word_tokenizer
 
 from fairkd.bias import counterfactual, log_probability, long_seat
@@ -462,3 +469,38 @@ def test_the_table_of_rulers_has_one_name_each():
     for ruler in RULERS.values():
         assert len({score.name for score in ruler.scores}) == len(ruler.scores)
         assert isinstance(ruler.measure, partial) or callable(ruler.measure)
+
+
+def byte_tokenizer(texts):
+    """A tokenizer of RoBERTa's kind: pieces of bytes, a word with the space before it."""
+    pieces = Tokenizer(models.BPE())
+    pieces.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    pieces.decoder = decoders.ByteLevel()
+    special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
+    trainer = trainers.BpeTrainer(vocab_size=3000, special_tokens=special, show_progress=False)
+    pieces.train_from_iterator(texts * 3, trainer)
+    pieces.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0), add_prefix_space=False)
+    names = {"bos_token": "<s>", "eos_token": "</s>", "cls_token": "<s>", "sep_token": "</s>", "pad_token": "<pad>"}
+    return PreTrainedTokenizerFast(tokenizer_object=pieces, unk_token="<unk>", mask_token="<mask>", **names)
+
+
+def test_models_of_another_kind_are_read_alike():
+    """RoBERTa: "He" begins a sentence and " he" stands in one; its positions begin behind that of padding."""
+    texts = [*JOBS, *TOPICS, *(text.replace("he", "she") for text in JOBS), "He is", "She is", *FRAME_WORDS]
+    texts += counterfactual.frame_sentences()
+    tokenizer = byte_tokenizer(texts)
+    size = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 1, "intermediate_size": 16}
+    torch.manual_seed(0)
+    config = RobertaConfig(vocab_size=len(tokenizer), max_position_embeddings=66, initializer_range=0.5, **size)
+    model = RobertaForMaskedLM(config).eval()
+    found = LOG.measure(model, tokenizer)
+    assert (found["problem"] == "").all()
+    nurse = found.query("unit == 'nurse'")["value"].tolist()
+    for template, value in zip(log_probability.JOB_TEMPLATES, nurse):
+        text = template.format(they="<mask>", a="a ", attribute="nurse").replace(" <mask>", "<mask>")
+        ids = tokenizer(text)["input_ids"]
+        found_log_p = log_p(model, ids, ids.index(tokenizer.mask_token_id))
+        he, she = ("He", "She") if text.startswith("<mask>") else ("Ġhe", "Ġshe")
+        vocabulary = tokenizer.get_vocab()
+        assert value == pytest.approx(found_log_p[vocabulary[he]] - found_log_p[vocabulary[she]], abs=1e-5)
+    assert (INVARIANCE.measure(model, tokenizer)["problem"] == "").all()
