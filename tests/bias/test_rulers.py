@@ -302,6 +302,7 @@ def literal_effect(vectors, X, Y, A, B):
     return (sum(x) / len(x) - sum(y) / len(y)) / math.sqrt(sum((v - mean) ** 2 for v in x + y) / (len(x + y) - 1))
 
 
+@pytest.mark.parametrize("model", ["bert"], indirect=True)
 def test_long_seat_is_the_literal_form(model, tokenizer, vectors):
     found = LONG.measure(model, tokenizer)
     assert found.columns.tolist() == ITEMS
@@ -318,6 +319,7 @@ def test_long_seat_is_the_literal_form(model, tokenizer, vectors):
     assert scores["average"] == pytest.approx(sum(map(abs, expected.values())) / 6, abs=1e-5)
 
 
+@pytest.mark.parametrize("model", ["bert"], indirect=True)
 def test_random_lists_give_the_null_distribution_of_the_literal_form(model, tokenizer, vectors):
     table = long_seat.null_effects(model, tokenizer, n=4, seed=3).set_index("test")
     scores = scores_of(LONG, LONG.measure(model, tokenizer))
@@ -336,7 +338,7 @@ def test_random_lists_give_the_null_distribution_of_the_literal_form(model, toke
         assert table.loc[test, "p"] == pytest.approx((1 + reached) / 5)
 
 
-def test_words_that_long_seat_cannot_read_are_named_and_a_lost_list_leaves_no_score(model):
+def test_words_that_long_seat_cannot_read_are_named_and_a_lost_list_leaves_no_score():
     text = " ".join([*NOUNS, *(sentence for word in LONG_WORDS for sentence in long_seat.long_sentences(word))])
     lost = {form.lower() for word in (*long_seat.LONG_LISTS["Science"], "queen") for form in forms(word)}
     few = word_tokenizer([piece for piece in re.findall(r"\w+|[^\w\s]", text) if piece.lower() not in lost])
@@ -363,6 +365,7 @@ def test_words_that_long_seat_cannot_read_are_named_and_a_lost_list_leaves_no_sc
 OURS = [LOG, CORRECTED, INVARIANCE, LONG]
 
 
+@pytest.mark.parametrize("model", ["distilbert"], indirect=True)
 @pytest.mark.parametrize("ruler", OURS, ids=lambda ruler: ruler.name)
 def test_scores_depend_on_neither_batches_nor_order_nor_threads(model, tokenizer, ruler, monkeypatch):
     stimuli, sentences = log_probability._stimuli()[::3], counterfactual.frame_sentences()[::5]
