@@ -358,7 +358,7 @@ def _print_bias(measured: Measured) -> None:
         for score, own in rows.groupby("score", sort=False):
             for place, row in enumerate(own.to_dict("records")):
                 ends = interval(row["low"], row["high"]), interval(row["low_difference"], row["high_difference"])
-                value, difference = number(row["value"]), number(row["difference"])
+                value, difference = number(row["value"]), number(row["difference"], 4)
                 cells = titles[str(score)] if place == 0 else "", row["model"], value, ends[0], difference, ends[1]
                 shown.add_row(*map(_plain, cells))
             shown.add_section()
