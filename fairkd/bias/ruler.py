@@ -69,13 +69,14 @@ class Ruler:
 def item_weights(items: pd.DataFrame, n_bootstrap: int, *, ruler: str, seed: int = 0) -> Floats:
     """How often each item counts in each replicate, (n_bootstrap, n): units are drawn with replacement in each group.
 
-    The draw depends on the names of the units, the ruler and the seed only, so it is the same for every model. A unit
-    that stands in several groups is drawn in each of them by itself.
+    The draw depends on the names of the units, the ruler and the seed only, so it is the same for every model. Groups
+    of the same units are drawn alike, so that scores of one group are paired with those of another; where groups share
+    some of their units only, each is drawn by itself.
     """
     weights = np.zeros((n_bootstrap, len(items)))
-    for group, own in items.reset_index(drop=True).groupby("group", sort=True):
+    for _, own in items.reset_index(drop=True).groupby("group", sort=True):
         units, member = np.unique(own["unit"].to_numpy(dtype=str), return_inverse=True)
-        generator = numpy_generator(seed, f"ruler {ruler} {group}")
+        generator = numpy_generator(seed, f"ruler {ruler} {'|'.join(units)}")
         draws = generator.multinomial(len(units), np.full(len(units), 1 / len(units)), size=n_bootstrap)
         weights[:, own.index.to_numpy()] = draws[:, member]
     return weights

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from fairkd.bias.pair_preference import PAIR_PREFERENCE
 from fairkd.bias.ruler import Ruler
 
-_ALL: tuple[Ruler, ...] = ()
+_ALL: tuple[Ruler, ...] = (*PAIR_PREFERENCE,)
 RULERS: dict[str, Ruler] = {ruler.name: ruler for ruler in _ALL}

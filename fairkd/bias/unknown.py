@@ -65,13 +65,13 @@ def unknown_line(words: Mapping[str, Sequence[str]], sentences: Mapping[str, int
 
 def _unknown(tokenizer: Any, texts: list[str]) -> list[bool]:
     """Whether a tokenizer reads anything of a text as unknown, or nothing at all."""
-    unknown = _unknown_id(tokenizer)
+    unknown = unknown_id(tokenizer)
     with refused(f"{type(tokenizer).__name__} cannot read the stimulus words"):
         rows: list[list[int]] = tokenizer(texts, add_special_tokens=False)["input_ids"]
     return [not ids or unknown in ids for ids in rows]
 
 
-def _unknown_id(tokenizer: Any) -> int | None:
+def unknown_id(tokenizer: Any) -> int | None:
     """The id that stands for what is unknown; None where there is none, as with pieces of single bytes."""
     backend = getattr(tokenizer, "backend_tokenizer", None)
     if tokenizer.unk_token_id is not None or backend is None:
