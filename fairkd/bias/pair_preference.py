@@ -31,7 +31,7 @@ from fairkd.bias.likelihood import (
 from fairkd.bias.ruler import ITEMS, Ruler, Score, weighted_mean
 from fairkd.stats.resampling import Floats
 
-OCCUPATIONS = {
+STEREOTYPED_OCCUPATIONS = {
     "female": (
         "nurse", "secretary", "receptionist", "librarian", "hairdresser", "nanny", "housekeeper", "dancer",
         "babysitter", "teacher", "cleaner", "florist", "cashier", "nutritionist", "therapist", "tailor", "singer",
@@ -45,7 +45,7 @@ OCCUPATIONS = {
 }  # fmt: skip
 """Ours: occupations that are done mostly, or thought to be done, by one gender."""
 
-TRAITS = {
+STEREOTYPED_TRAITS = {
     "female": (
         "gentle", "emotional", "sensitive", "caring", "shy", "delicate", "kind", "graceful", "affectionate", "warm",
         "nervous", "beautiful", "loving", "quiet", "modest", "patient", "sweet", "tender", "weak", "vain",
@@ -95,8 +95,8 @@ def sentence_pairs() -> list[SentencePair]:
     """Our pairs by rule: four templates for each of 40 occupations and 40 traits."""
     pairs = []
     for kind, words, templates in (
-        ("occupations", OCCUPATIONS, _OCCUPATION_TEMPLATES),
-        ("traits", TRAITS, _TRAIT_TEMPLATES),
+        ("occupations", STEREOTYPED_OCCUPATIONS, _OCCUPATION_TEMPLATES),
+        ("traits", STEREOTYPED_TRAITS, _TRAIT_TEMPLATES),
     ):
         for gender, members in words.items():
             for word in members:

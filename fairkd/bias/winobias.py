@@ -32,11 +32,11 @@ from fairkd.engine.messages import similar_path
 from fairkd.engine.yaml_text import utf8_text
 from fairkd.errors import InputError, shown
 
-COUNTERPARTS = {("he", "she"), ("him", "her"), ("his", "her"), ("his", "hers"), ("himself", "herself")}
+_COUNTERPARTS = {("he", "she"), ("him", "her"), ("his", "her"), ("his", "hers"), ("himself", "herself")}
 """Male and female pronouns of one form."""
-PRONOUNS = {pronoun for pair in COUNTERPARTS for pronoun in pair}
-SPLITS = ("dev", "test")
-TYPES = ("type 1", "type 2")
+_PRONOUNS = {pronoun for pair in _COUNTERPARTS for pronoun in pair}
+WINOBIAS_SPLITS = ("dev", "test")
+WINOBIAS_TYPES = ("type 1", "type 2")
 _LINE = re.compile(r"(\d{1,9}) (\S.*)")
 _MENTION = re.compile(r"\[([^][]*)\]")
 
@@ -48,7 +48,7 @@ class PronounPair:
     Attributes:
         item: "type 1 dev, line 3".
         occupation: of whom the pronoun speaks, without article.
-        type: one of ``TYPES``.
+        type: one of ``WINOBIAS_TYPES``.
         before: the sentence before the pronoun.
         after: the sentence behind it.
         pro: the pronoun of the stereotypical line.
@@ -77,7 +77,7 @@ def read_winobias(folder: Path, split: str = "dev") -> list[PronounPair]:
         InputError: a file is missing or cannot be read, or a line is broken; names it.
     """
     pairs = []
-    for number, kind in enumerate(TYPES, 1):
+    for number, kind in enumerate(WINOBIAS_TYPES, 1):
         paths = [folder / f"{side}_stereotyped_type{number}.txt.{split}" for side in ("pro", "anti")]
         pro, anti = (_sentences(path) for path in paths)
         for own, other, path in ((pro, anti, paths[1]), (anti, pro, paths[0])):
@@ -116,13 +116,13 @@ def _sentences(path: Path) -> dict[int, str]:
 def _pair(item: str, kind: str, pro: str, anti: str) -> PronounPair:
     """Two lines as a sentence with two pronouns for one place."""
     mentions = [mention.strip() for mention in _MENTION.findall(pro)]
-    named = next((mention for mention in mentions if mention.lower() not in PRONOUNS), "")
+    named = next((mention for mention in mentions if mention.lower() not in _PRONOUNS), "")
     occupation = re.sub(r"^(the|an?)\s+", "", named.lower())
     texts = [re.split(r"(\W+)", re.sub(r"[][]", "", line)) for line in (pro, anti)]
     differ = [n for n, (a, b) in enumerate(zip(*texts, strict=False)) if a != b]
     words = [text[differ[0]] if differ else "" for text in texts]
     lower = words[0].lower(), words[1].lower()
-    counterparts = lower in COUNTERPARTS or lower[::-1] in COUNTERPARTS
+    counterparts = lower in _COUNTERPARTS or lower[::-1] in _COUNTERPARTS
     if len(texts[0]) != len(texts[1]) or len(differ) != 1 or not counterparts:
         return PronounPair(item, occupation, kind, "", "", "", "", "the two lines do not differ in one pronoun alone")
     before, after = "".join(texts[0][: differ[0]]), "".join(texts[0][differ[0] + 1 :])
@@ -172,7 +172,7 @@ def winobias_ruler(folder: Path, split: str = "dev") -> Ruler:
     ]
     scores += [
         Score(kind, f"stereotypical pronoun preferred, {kind}", "%", partial(share, only=kind), neutral=50.0)
-        for kind in TYPES
+        for kind in WINOBIAS_TYPES
     ]
     measure = partial(measure_pronouns, tuple(read_winobias(folder, split)))
     source = "sentences of Zhao et al. 2018, the pronoun asked for at a mask"

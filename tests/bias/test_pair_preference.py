@@ -12,10 +12,10 @@ from bigrams import Bigrams, random_bert, tokenizer_for, tokenizer_of
 
 from fairkd.bias.likelihood import all_unmasked_likelihood, pseudo_log_likelihood, tokenise
 from fairkd.bias.pair_preference import (
-    OCCUPATIONS,
     PAIR_PREFERENCE,
     PSEUDO,
-    TRAITS,
+    STEREOTYPED_OCCUPATIONS,
+    STEREOTYPED_TRAITS,
     UNMASKED,
     SentencePair,
     measure_pairs,
@@ -46,9 +46,9 @@ def test_pairs_differ_in_one_gender_word_and_the_stereotype_comes_first():
 
 
 def test_each_kind_has_as_many_words_of_either_gender_and_no_word_stands_twice():
-    words = [word for lists in (OCCUPATIONS, TRAITS) for members in lists.values() for word in members]
-    assert len(set(words)) == len(words)
-    assert {len(members) for lists in (OCCUPATIONS, TRAITS) for members in lists.values()} == {20}
+    kinds = [*STEREOTYPED_OCCUPATIONS.values(), *STEREOTYPED_TRAITS.values()]
+    assert len({word for members in kinds for word in members}) == 80
+    assert [len(members) for members in kinds] == [20] * 4
 
 
 def test_articles():
