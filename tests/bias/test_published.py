@@ -27,8 +27,8 @@ from published_sets import (
 from fairkd.bias.crows_pairs import crows_pairs_rulers, read_crows_pairs
 from fairkd.bias.published import published_rulers
 from fairkd.bias.ruler import ITEMS, common, estimate, item_weights
-from fairkd.bias.stereoset import icat, read_stereoset, share_over_targets, stereoset_ruler
-from fairkd.bias.winobias import read_winobias, winobias_ruler
+from fairkd.bias.stereoset import icat, measure_clozes, read_stereoset, share_over_targets, stereoset_ruler
+from fairkd.bias.winobias import measure_pronouns, read_winobias, winobias_ruler
 from fairkd.errors import InputError
 
 
@@ -356,6 +356,31 @@ def test_pronouns_of_several_pieces_are_named(tmp_path):
     found = winobias_ruler(write_winobias(tmp_path)).measure(random_bert(tokenizer), tokenizer)
     assert found["problem"].tolist()[3:] == ["the tokenizer makes 2 pieces of 'her'"] * 2
     assert found["value"].isna().tolist() == [False, False, True, True, True]
+
+
+@pytest.mark.parametrize("kind", ["stereoset", "winobias"])
+def test_order_and_threads_change_no_score(tmp_path, kind):
+    """Batches are tested above; CrowS-Pairs is measured as our own pairs are."""
+    if kind == "stereoset":
+        ruler, measure = stereoset_ruler(write_stereoset(tmp_path / "dev.json")), measure_clozes
+        items, tokenizer = read_stereoset(tmp_path / "dev.json"), STEREOSET_TOKENIZER
+    else:
+        ruler, measure = winobias_ruler(write_winobias(tmp_path)), measure_pronouns
+        items = read_winobias(tmp_path)
+        tokenizer = tokenizer_for(line for lines in WINOBIAS.values() for line in lines)
+    model = random_bert(tokenizer)
+    expected = measure(items, model, tokenizer).set_index("item")
+    reverse = measure(items[::-1], model, tokenizer).set_index("item").loc[expected.index]
+    torch.set_num_threads(2)
+    try:
+        threads = measure(items, model, tokenizer).set_index("item")
+    finally:
+        torch.set_num_threads(1)
+    for found in (reverse, threads):
+        assert found["value"].to_numpy() == pytest.approx(expected["value"].to_numpy(), abs=1e-6, nan_ok=True)
+        assert scores_of(ruler, found.reset_index()) == pytest.approx(
+            scores_of(ruler, expected.reset_index()), abs=1e-6
+        )
 
 
 # --- a folder --------------------------------------------------------------------------------------------------------
