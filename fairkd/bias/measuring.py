@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import pandas as pd
 
 from fairkd.bias.masked import load_masked_lm
+from fairkd.bias.published import published_rulers
 from fairkd.bias.ruler import Ruler, Score, common, estimate
 from fairkd.bias.rulers import RULERS
 from fairkd.errors import InputError, one_of
@@ -21,12 +23,14 @@ class Measured:
     """What rulers found in models.
 
     Attributes:
+        rulers: that measured, by name.
         items: ruler and model -> what the ruler found, with the columns :data:`fairkd.bias.ruler.ITEMS`.
         scores: the columns :data:`fairkd.frames.BIAS_SCORES`; a row a ruler, score and model, in this order.
         differences: the columns :data:`fairkd.frames.BIAS_DIFFERENCES`, likewise, without the baseline.
         unread: the columns :data:`fairkd.frames.BIAS_UNREAD`.
     """
 
+    rulers: dict[str, Ruler]
     items: dict[tuple[str, str], pd.DataFrame]
     scores: pd.DataFrame
     differences: pd.DataFrame
@@ -37,6 +41,7 @@ def measure_models(
     models: Sequence[str],
     rulers: Sequence[str] = (),
     *,
+    published: Path | None = None,
     baseline: str | None = None,
     batch_size: int = 64,
     n_bootstrap: int = 1000,
@@ -45,7 +50,8 @@ def measure_models(
 
     Args:
         models: folders or hub ids of models with an MLM head, each once.
-        rulers: names in :data:`fairkd.bias.rulers.RULERS`; all without any.
+        rulers: names in :data:`fairkd.bias.rulers.RULERS`, or of the published ones; all of both without any.
+        published: a folder of published sets, whose rulers (:func:`fairkd.bias.published.published_rulers`) are added.
         baseline: the model that the others are compared with; the first without it.
         batch_size: sequences a batch at most.
         n_bootstrap: replicates of the intervals.
@@ -58,7 +64,8 @@ def measure_models(
         InputError: before anything is measured: no model or one given twice, an unknown ruler, a baseline that is none
             of the models, or a model that cannot be loaded; later: a model that a ruler cannot measure.
     """
-    names = list(dict.fromkeys(one_of(name, RULERS, "ruler") for name in rulers)) or list(RULERS)
+    known = RULERS | ({} if published is None else {ruler.name: ruler for ruler in published_rulers(published)})
+    names = list(dict.fromkeys(one_of(name, known, "ruler") for name in rulers)) or list(known)
     reference = _checked(models, baseline)
     for model in models:  # all of them, before the first is measured
         load_masked_lm(model)
@@ -66,15 +73,16 @@ def measure_models(
     for model in models:
         loaded, tokenizer = load_masked_lm(model)
         for name in names:
-            items[name, model] = RULERS[name].measure(loaded, tokenizer, batch_size=batch_size)
+            items[name, model] = known[name].measure(loaded, tokenizer, batch_size=batch_size)
     scores, differences = [], []
     for name in names:
         kept = dict(zip(models, common([items[name, model] for model in models]), strict=True))
-        for score in RULERS[name].scores:
-            rows = compare(RULERS[name], score, kept, baseline=reference, n_bootstrap=n_bootstrap)
+        for score in known[name].scores:
+            rows = compare(known[name], score, kept, baseline=reference, n_bootstrap=n_bootstrap)
             scores.append(rows[0])
             differences.append(rows[1])
-    return Measured(items, pd.concat(scores), pd.concat(differences), unread_items(items))
+    used = {name: known[name] for name in names}
+    return Measured(used, items, pd.concat(scores), pd.concat(differences), unread_items(items))
 
 
 def _checked(models: Sequence[str], baseline: str | None) -> str:

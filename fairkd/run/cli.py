@@ -139,12 +139,17 @@ def bias(
     baseline: Annotated[
         str | None, typer.Option(metavar="MODEL", help="With which the others are compared; the first without it.")
     ] = None,
+    published: Annotated[
+        str | None, typer.Option(metavar="FOLDER", help="Of published sets, as from 'fairkd data rulers'.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:
     """Measure bias in masked language models with several rulers, and compare the models in pairs."""
     from fairkd.bias.measuring import measure_models, unread_lines
+    from fairkd.engine.messages import expanded
 
-    measured = measure_models(models, ruler or [], baseline=baseline)
+    folder = None if published is None else expanded(published)
+    measured = measure_models(models, ruler or [], published=folder, baseline=baseline)
     for line in unread_lines(measured):
         print(f"fairkd: {line}", file=sys.stderr)
     if as_json:
@@ -361,13 +366,12 @@ def _print_bias(measured: Measured) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from fairkd.bias.rulers import RULERS
     from fairkd.wording import interval, number
 
     console, key = Console(), ["ruler", "score", "model"]
     table = measured.scores.merge(measured.differences, on=key, how="left", suffixes=("", "_difference"))
     for name, rows in table.groupby("ruler", sort=False):
-        found = RULERS[str(name)]
+        found = measured.rulers[str(name)]
         titles = {score.name: f"{score.title} ({score.unit})" if score.unit else score.title for score in found.scores}
         shown = Table(title=f"{found.title} ({found.source}), {rows['items'].iloc[0]} items", title_justify="left")
         for heading in ("score", "model", "value", "95 % interval", "difference", "95 % interval"):

@@ -162,3 +162,21 @@ def test_wrong_input_is_refused_before_anything_is_measured(fairkd, folders, mon
         assert len(err.splitlines()) == 1
     with pytest.raises(InputError, match="no model given"):
         measuring.measure_models([])
+
+
+def test_published_sets_are_measured_beside_our_rulers(fairkd, folders, tmp_path):
+    (one, other), *_ = folders
+    header = ",sent_more,sent_less,stereo_antistereo,bias_type,annotations,anon_writer,anon_annotators\n"
+    rows = "".join(f"{n},she is a {w},he is a {w},stereo,gender,[],a0,[]\n" for n, w in enumerate(("nurse", "cook")))
+    (tmp_path / "crows_pairs_anonymized.csv").write_text(header + rows)
+    names = ["--ruler", "crows-pairs", "--published", str(tmp_path)]
+    status, out, err = fairkd("bias", one, other, *names, "--json")
+    assert status == 0, err
+    scores = pd.DataFrame(json.loads(out)["scores"])
+    assert set(scores.ruler) == {"crows-pairs"}
+    assert set(scores["items"]) == {2}
+    status, out, err = fairkd("bias", one, *names)
+    assert "CrowS-Pairs" in out
+    status, _, err = fairkd("bias", one, "--ruler", "crows-pair", *names[2:])
+    assert (status, "Did you mean 'crows-pairs'?" in err) == (2, True)
+    assert fairkd("bias", one, "--published", str(tmp_path / "none"))[0] == 2

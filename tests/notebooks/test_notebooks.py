@@ -257,7 +257,15 @@ def test_page_has_its_figures_described_and_asks_no_host(tiny, name):
     images = soup.find_all("img")
     assert (
         len(images)
-        == {"00_method": 0, "01_capacity": 3, "02_ablation": 2, "03_mixup": 4, "04_glue": 2, "05_report": 8}[name]
+        == {
+            "00_method": 0,
+            "01_capacity": 3,
+            "02_ablation": 2,
+            "03_mixup": 4,
+            "04_glue": 2,
+            "05_report": 10,
+            "07_rulers": 2,
+        }[name]
     )
     assert all(image["src"].startswith("data:") and len(image["alt"]) > 40 for image in images)
     assert not soup.find_all(["link", "iframe"])
@@ -283,6 +291,7 @@ def test_report_tells_the_values_of_the_tables(tiny):
         "Figure 1: capacity",
         "Table 1: losses",
         "Table 2: mixup and the debiased teacher",
+        "Other rulers",
         "Look and touch: α and λ",
         "Table 3: GLUE",
         "How it was made",

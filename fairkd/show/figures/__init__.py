@@ -8,7 +8,7 @@ colour-blind readers. Functions take tidy frames and return the Figure, whose la
 from fairkd.show.figures.explore import compare_effects, projection_strips
 from fairkd.show.figures.glue import bias_quality, glue_tasks, learning
 from fairkd.show.figures.mitigation import difference_intervals, mixup, planted_strengths
-from fairkd.show.figures.rulers import ruler_agreement, ruler_differences
+from fairkd.show.figures.rulers import ruler_agreement, ruler_forest
 from fairkd.show.figures.seat import ablation, capacity, per_test
 from fairkd.show.figures.style import COLOURS, DPI, OURS, PAPER, TEACHER_COLOUR, show, subscripts, theme
 from fairkd.show.figures.teaching import pair_counts, training
@@ -32,7 +32,7 @@ __all__ = [
     "planted_strengths",
     "projection_strips",
     "ruler_agreement",
-    "ruler_differences",
+    "ruler_forest",
     "show",
     "subscripts",
     "theme",

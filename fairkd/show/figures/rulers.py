@@ -14,7 +14,7 @@ from fairkd.show.tables.plain import records
 from fairkd.wording import interval, number
 
 
-def ruler_differences(data: pd.DataFrame) -> Figure:
+def ruler_forest(data: pd.DataFrame) -> Figure:
     """Each student minus the baseline by the headline score of each ruler: a panel a ruler, a row a student.
 
     Args:
