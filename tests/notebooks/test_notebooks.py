@@ -277,7 +277,7 @@ def test_report_tells_the_values_of_the_tables(tiny):
     headings = [link.get_text() for link in soup.select('#contents a[href^="#"]')]
     assert headings == [
         "The paper's claims",
-        "The same claims where the answer is known",
+        "The same claims in the controlled experiment",
         "Summary",
         "Measured against planted",
         "Figure 1: capacity",

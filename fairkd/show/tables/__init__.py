@@ -15,7 +15,7 @@ from fairkd.show.tables.glue import (
 from fairkd.show.tables.judged import claims, verdicts
 from fairkd.show.tables.plain import facts, frame, missing, notice, paragraph, paragraphs
 from fairkd.show.tables.printed import table1, table2
-from fairkd.show.tables.seat import averages, differences
+from fairkd.show.tables.seat import averages, differences, seat_scores
 
 __all__ = [
     "Html",
@@ -34,6 +34,7 @@ __all__ = [
     "pairs",
     "paragraph",
     "paragraphs",
+    "seat_scores",
     "table1",
     "table2",
     "table3",
