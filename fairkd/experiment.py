@@ -338,6 +338,8 @@ class Experiment:
 
         Of 06_planted in a profile that is not the controlled experiment: why that has none.
         """
+        if notebook == "04_glue" and self.profile.glue.source is None:
+            return "this profile has no GLUE tasks (glue_source)"
         of_controlled = notebook == "06_planted" and not self.profile.planted_strengths
         return Results(notebook, controlled(self.profile) if of_controlled else self.profile).why_missing()
 

@@ -22,6 +22,15 @@ from fairkd.text import corpus as corpora
 
 torch.set_num_threads(1)
 
+
+def pytest_configure() -> None:
+    """A core for each process of tests: what they start begins as many workers as it sees cores, which take turns."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "")
+    if worker and hasattr(os, "sched_setaffinity"):
+        cores = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, {cores[int(worker.removeprefix("gw")) % len(cores)]})
+
+
 # The suite draws the same examples each time, so that only a change of the code can break it, and no health check looks
 # at the clock. `make fuzz` draws others, and more of them.
 SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]

@@ -93,8 +93,8 @@ def falls_with_layers(seat: AverageSeat, _: Sequence[str]) -> Finding:
             "the number of layers with the average SEAT is "
             f"r = {with_interval(r.value, *r.interval(level), seeds, over=OVER)}{level_words(level)}."
         ),
-        above="students with fewer layers score lower",
-        below="students with fewer layers score higher",
+        above="the correlation is positive",
+        below="the correlation is negative",
     )
     return one_sided(contrast, side=-1)
 
@@ -109,7 +109,7 @@ def lower_in_tests(seat: AverageSeat, arms: Sequence[str], least: int = 4) -> Fi
     seeds, count = seat.seeds(arms), len(seat.tests)
     gaps = [seat.effects[ours].average([test]) - seat.effects[theirs].average([test]) for test in seat.tests]
     differences, draws = np.array([g.value for g in gaps]), np.stack([g.replicates for g in gaps], axis=1)
-    what = f"share of the {count} tests in which |d| is lower, {ours} − {theirs}"
+    what = f"share of the {count} tests in which |d| of {ours} is lower than that of {theirs}"
     if not (np.isfinite(differences).all() and np.isfinite(draws).all() and len(draws)):
         return Finding("inconclusive", UNDEFINED, what, seeds=seeds)
     counts = (draws - draws.mean(axis=0) + differences < 0).sum(axis=1)

@@ -162,7 +162,7 @@ CLAIMS: tuple[Claim, ...] = (
     Claim(
         number=8,
         title="Mixup keeps GLUE",
-        statement="With the proposed mixup the average on GLUE stays within one point of the original's.",
+        statement="With the proposed mixup the average on GLUE stays within one point, our margin, of the original.",
         source="Table 3, Section 5.3",
         printed=_averages("mixup-xy", "full", table=paper.TABLE3_PRINTED_AVERAGE, digits=1)
         + f"; by the tasks {paper.average(paper.TABLE3['mixup-xy']):.2f} and {paper.average(paper.TABLE3['full']):.2f}",
@@ -180,8 +180,8 @@ NOTE = (
     "that show it in the other three tests it exchanges half or more. Intervals and "
     "p-values come from a bootstrap over stimulus words and seeds (claims "
     f"{listed([str(claim.number) for claim in CLAIMS if claim.ruler is AverageGlue])}: over examples and seeds). One "
-    "seed gives no p-value. The power is that of an experiment like this, by its own interval: where a smaller "
-    "difference is inconclusive, the experiment could not know."
+    "seed gives no p-value; p is 1 where the interval leaves zero at no level. The power is that of an experiment like "
+    "this, by its own interval: where a smaller difference is inconclusive, the experiment could not know."
 )
 
 

@@ -170,7 +170,7 @@ def lowest(ruler: Averages, arms: Sequence[str]) -> Finding:
 
 
 def _lowest_of_one_run(contrasts: Sequence[Contrast], beaten_by: Sequence[Contrast]) -> Finding:
-    shown = max(contrasts, key=lambda contrast: contrast.interval()[1])
+    shown = max(contrasts, key=lambda contrast: contrast.estimate.value)  # to the lowest of the others
     below = sum(contrast.side() < 0 for contrast in contrasts)
     intervals = f"{below} of {len(contrasts)} intervals over {shown.over} lie below zero"
     text = f"In this one run {_lower_others(len(beaten_by), len(contrasts))}; {intervals}. {ONE_SEED}"

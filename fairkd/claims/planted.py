@@ -17,10 +17,12 @@ def planted_checks(own: pd.DataFrame) -> dict[str, bool]:
     far = others[others.strength.abs() == others.strength.abs().max()]
     away = np.where(far.strength > 0, far.signed_low > 0, far.signed_high < 0)
     return {
-        "rises with the strength": bool((own.signed.diff().iloc[1:] > 0).all()),
+        "rises with the strength, in point estimates": bool((own.signed.diff().iloc[1:] > 0).all()),
         "zero lies in the interval where nothing is planted": bool(
             ((zero.signed_low <= 0) & (zero.signed_high >= 0)).all()
         ),
-        "has the sign of the strength": bool((np.sign(others.signed) == np.sign(others.strength)).all()),
+        "has the sign of the strength, in point estimates": bool(
+            (np.sign(others.signed) == np.sign(others.strength)).all()
+        ),
         "its interval leaves zero at the largest strengths": bool(away.all()),
     }

@@ -99,7 +99,10 @@ def within_margin(glue: AverageGlue, arms: Sequence[str]) -> Finding:
     difference = contrast.estimate
     within = abs(difference.value) < MARGIN
     if contrast.seeds == 1:
-        text = f"In this one run the two differ by {'less' if within else 'not less'} than one point. {ONE_SEED}"
+        low, high = contrast.interval()
+        reach = "lies" if low > -MARGIN and high < MARGIN else "does not lie"
+        text = f"In this one run the two differ by {'less' if within else 'not less'} than one point; the interval over"
+        text = f"{text} examples {reach} within one point of zero. {ONE_SEED}"
         return contrast.finding("inconclusive", text)
     if within:
         return _equivalent(contrast)

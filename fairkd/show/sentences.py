@@ -88,22 +88,22 @@ def controlled_sentence(profile: Profile, frames: Mapping[str, Tables]) -> Html:
 
 
 def planted_sentence(frame: pd.DataFrame) -> Html:
-    """What the measured bias should do (:func:`fairkd.claims.planted.planted_checks`), and whether it does; headline
-    pooling.
+    """What the measured bias should do (:func:`fairkd.claims.planted.planted_checks`), and whether it does.
 
     Args:
         frame: as from :meth:`fairkd.experiment.Experiment.planted`.
     """
     rows = []
-    for arm, own in frame[frame.pooling == frame.pooling.iloc[0]].groupby("arm", sort=False):
+    for (pooling, arm), own in frame.groupby(["pooling", "arm"], sort=False):
         own = own.sort_values("strength")
         values = ", ".join(f"{number(s, 2)}: {number(v, 2)}" for s, v in zip(own.strength, own.signed, strict=True))
+        model = {"pooling": pooling, "model": arm, "seeds": int(own.seeds.min())}
         rows += [
-            {"model": arm, "mean signed d": text, "holds": "yes" if ok else "NO"}
-            for text, ok in planted_checks(own).items()
+            {**model, "mean signed d": text, "holds": "yes" if ok else "NO"} for text, ok in planted_checks(own).items()
         ]
-        rows.append({"model": arm, "mean signed d": f"by strength: {values}", "holds": ""})
-    return table(pd.DataFrame(rows), caption=f"Does the measured bias follow the planted one? {PLANTED_NOTE}")
+        rows.append({**model, "mean signed d": f"by strength: {values}", "holds": ""})
+    caption = f"Does the measured bias follow the planted one? One teacher a strength. {PLANTED_NOTE}"
+    return table(pd.DataFrame(rows), caption=caption)
 
 
 def summary(
@@ -261,8 +261,9 @@ def _lowest(averages: pd.DataFrame, behind: pd.DataFrame) -> str:
     others = behind[behind.pooling == pooling].sort_values("difference", kind="stable")
     for row in records(others.head(1)):
         over = "stimulus words, with one seed" if row.seeds == 1 else "stimulus words and seeds"
+        joint = f", 95 % for all {len(others)} distances together" if len(others) > 1 else ""
         distance = _valued(row.difference, row.low, row.high, 3)
-        text += f"; the next, {titles[row.arm]}, lies {distance} above it (over {over})"
+        text += f"; the next, {titles[row.arm]}, lies {distance} above it (over {over}{joint})"
     return text
 
 

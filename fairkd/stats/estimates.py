@@ -80,7 +80,9 @@ class Estimate:
 def above_the_lowest(estimates: Mapping[str, Estimate]) -> tuple[str, dict[str, tuple[Estimate, float, float]]]:
     """Which is the lowest, and how far each of the others lies above it, with ends that all hold together (95 %).
 
-    Whoever picks the best of several compares it with all others at once. "" and nothing where there is none.
+    Whoever picks the best of several compares it with all others at once. Each joint interval holds the one of that
+    difference alone, which the other tables show: it may be skewed, and allows for the bias of |d|. "" and nothing
+    where there is none.
     """
     lowest = min(estimates, key=lambda name: estimates[name].value, default="")
     gaps = {name: estimate - estimates[lowest] for name, estimate in estimates.items() if name != lowest}
@@ -88,7 +90,8 @@ def above_the_lowest(estimates: Mapping[str, Estimate]) -> tuple[str, dict[str, 
         return lowest, {}
     replicates = np.stack([widened(gap.replicates, gap.by_seed) for gap in gaps.values()], axis=1)
     low, high = simultaneous_intervals([gap.value for gap in gaps.values()], replicates)
-    ends = zip(map(float, low), map(float, high), strict=True)
+    alone = [gap.interval() for gap in gaps.values()]
+    ends = [(min(a, float(c)), max(b, float(d))) for (a, b), c, d in zip(alone, low, high, strict=True)]
     return lowest, {name: (gap, *own) for (name, gap), own in zip(gaps.items(), ends, strict=True)}
 
 

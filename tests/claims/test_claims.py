@@ -192,6 +192,15 @@ def test_one_seed_is_inconclusive_however_clear_the_numbers():
         assert math.isfinite(table.low[n])
 
 
+def test_one_seed_shows_the_difference_to_the_lowest_of_the_others_however_noisy_another_is():
+    arms = everything(**{arm: effects(1.0, seeds=1, draw=n) for n, arm in enumerate(paper.TABLE2)})
+    arms |= {"mixup-xy": effects(1.2, seeds=1, draw=20), "full": effects(0.9, seeds=1, draw=21)}
+    arms["debiased-teacher"] = effects(1.3, seeds=1, words=0.8, draw=22)
+    row = part(arms, 5, claims.SIX_TESTS)
+    assert row.what.endswith("mixup-xy − full")
+    assert "5 of the 6 others score lower" in row.sentence
+
+
 def test_one_seed_that_goes_against_the_paper_says_so():
     arms = {"full": effects(1.0, seeds=1), "mixup-xy": effects(1.001, seeds=1, draw=1)}
     sentence = verdicts(arms).sentence[4]

@@ -15,7 +15,7 @@ from fairkd.glue.tasks import TASKS, headline, score
 from fairkd.lab.materials import train_profile
 from fairkd.lab.results import Results
 
-ROWS = 200
+ROWS = 120
 
 
 @pytest.fixture(scope="module")
@@ -39,12 +39,6 @@ def arms(experiment):
     arms = experiment.arms("glue")
     assert [arm.name for arm in arms] == ["full", "no-ce"]  # those of glue_arms that the profile has
     return arms
-
-
-@pytest.fixture
-def one_worker(monkeypatch):
-    """Starting a process takes longer than the few small runs of some tests."""
-    monkeypatch.setattr("fairkd.glue.workers.cores", lambda: 1)
 
 
 def test_eight_tasks_of_a_folder_in_the_hubs_layout_run_end_to_end(experiment, arms):
@@ -102,7 +96,7 @@ def test_differences_and_verdicts_are_of_these_arms(experiment, arms):
     assert claims.verdict.to_dict() == {3: "not run", 8: "not run"}  # no-cos and mixup-xy are not there
 
 
-def test_baselines_know_the_majority_and_the_words(experiment, arms, one_worker):
+def test_baselines_know_the_majority_and_the_words(experiment, arms):
     found = experiment.quality.baselines(arms).set_index(["arm", "task"]).score
     assert {arm for arm, _ in found.index} == {"majority", "bag-of-words", "untrained"}
     labels = experiment.quality.runs.data["RTE"].dev["validation"]["label"][:]
@@ -112,7 +106,7 @@ def test_baselines_know_the_majority_and_the_words(experiment, arms, one_worker)
     assert found["bag-of-words", "SST-2"] > 90  # in these files a word marks the label
 
 
-def test_a_learning_curve_is_made_on_request(experiment, arms, profile, one_worker):
+def test_a_learning_curve_is_made_on_request(experiment, arms, profile):
     assert experiment.quality.learning(arms) is None
     options = {"glue_tasks": ["RTE"], "glue_learning_curve": [16, 48], "glue_seeds": [0]}
     curve = Experiment("04_glue", profile.changed(**options)).quality.learning(arms[:1])
@@ -226,7 +220,7 @@ def test_begin_checks_the_folder_before_any_work(profile, tmp_path):
         Experiment.begin("04_glue", {**values, "__name__": "__main__"})
 
 
-def test_the_command_line_prints_scores_and_reports_what_failed(profile, tmp_path, capsys, one_worker):
+def test_the_command_line_prints_scores_and_reports_what_failed(profile, tmp_path, capsys):
     from fairkd.run.cli import app, join_pairs
 
     folder = write_parquet(tmp_path / "few", rows=32, tasks=["RTE", "STS-B"])

@@ -134,7 +134,7 @@ def test_mixup_sentence_names_the_lowest_and_against_whom(seeds, over):
     assert report.mixup_sentence(results) == (
         "Mitigation (Table 2, mean pooling): the lowest average SEAT of 3 students is 1.10 [0.90, 1.40] with mixup: "
         "logits + input (proposed); the next, original student, lies 0.100 [−0.050, 0.250] above it "
-        f"(over {over})."
+        f"(over {over}, 95 % for all 2 distances together)."
     )
 
 
@@ -255,8 +255,9 @@ def test_claims_on_glue_stand_with_the_headline_and_share_its_correction():
 
 def strengths(signed, *, width=0.1) -> pd.DataFrame:
     rho = np.linspace(-1, 1, len(signed))
-    frame = pd.DataFrame({"arm": "teacher", "strength": rho, "signed": signed, "pooling": "mean"})
-    return frame.assign(signed_low=frame.signed - width, signed_high=frame.signed + width)
+    frame = pd.DataFrame({"arm": "teacher", "seeds": 3, "strength": rho, "signed": signed, "pooling": "mean"})
+    both = pd.concat([frame, frame.assign(pooling="cls")])
+    return both.assign(signed_low=both.signed - width, signed_high=both.signed + width)
 
 
 @pytest.mark.parametrize(
@@ -271,8 +272,10 @@ def strengths(signed, *, width=0.1) -> pd.DataFrame:
 )
 def test_planted_says_of_each_property_whether_it_holds(signed, holds):
     soup = BeautifulSoup(report.planted_sentence(strengths(signed)).text, "html.parser")
-    cells = [row.find_all("td")[-1].get_text() for row in soup.find("tbody").find_all("tr")]
-    assert cells[:4] == holds
+    rows = soup.find("tbody").find_all("tr")
+    assert [row.find_all("td")[-1].get_text() for row in rows][:4] == holds
+    assert {row.find("th").get_text() for row in rows} == {"mean", "cls"}  # each pooling has its answer
+    assert all(row.find_all("td")[1].get_text() == "3" for row in rows)
     assert f"0.00: {signed[2]:.2f}" in soup.get_text()
 
 

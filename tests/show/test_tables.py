@@ -387,10 +387,12 @@ def test_verdicts_are_a_line_a_claim():
     rows = rows_of(soup)
     assert list(rows) == ["1   Title 1", "2   Title 2", "3   Title 3"]
     assert [cell.get_text(" ") for cell in rows["2   Title 2"]] == [
-        "✓  supported", "−0.100 [−0.140, −0.060]", "difference 2",
+        "✓  supported", "−0.100 [−0.140, −0.060]", "0.012", "difference 2",
     ]  # fmt: skip
     assert "mean pooling" in soup.caption.get_text()
     assert "Elsewhere." in soup.caption.get_text()
+    other = rows_of(parse(tables.verdicts(JUDGED.assign(level=0.9917))))
+    assert "99.2 % interval" in other["2   Title 2"][1].get_text(" ")
 
 
 # --- gender words and debiasing ---

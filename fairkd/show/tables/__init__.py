@@ -16,7 +16,7 @@ from fairkd.show.tables.judged import claims, verdicts
 from fairkd.show.tables.plain import facts, frame, missing, notice, paragraph, paragraphs
 from fairkd.show.tables.printed import table1, table2
 from fairkd.show.tables.rulers import ruler_components, ruler_differences, ruler_scores, ruler_unread
-from fairkd.show.tables.seat import averages, differences
+from fairkd.show.tables.seat import averages, differences, seat_scores
 
 __all__ = [
     "Html",
@@ -39,6 +39,7 @@ __all__ = [
     "ruler_differences",
     "ruler_scores",
     "ruler_unread",
+    "seat_scores",
     "table1",
     "table2",
     "table3",

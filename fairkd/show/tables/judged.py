@@ -48,7 +48,10 @@ def verdicts(frame: pd.DataFrame, *, scale: str = "") -> Html:
         InputError: a part of a claim stands twice under one pooling.
     """
     headline, _ = _by_claim(frame)
-    caption = f"Verdicts on the paper's claims, {_headline(frame)}, with 95 % intervals. {scale}".strip()
+    caption = (
+        f"Verdicts on the paper's claims, {_headline(frame)}, with the interval that judges: 95 % where no other "
+        f"level is named. p (Holm) allows for all rows. {scale}"
+    ).strip()
     return render("claims.verdicts", caption=caption, rows=[_findings(row) for row in records(headline)])
 
 
@@ -73,8 +76,10 @@ def _headline(frame: pd.DataFrame) -> str:
 
 
 def _findings(row: Any) -> dict[str, Any]:
-    """A row's own fields, and the estimate as a cell."""
-    return row._asdict() | {"cell": Cell(row.estimate, (row.low, row.high), digits=(3, 3))}
+    """A row's own fields, the estimate as a cell, and the level where it is another than most, in words."""
+    cell = Cell(row.estimate, (row.low, row.high), digits=(3, 3))
+    level = "" if row.level == LEVEL else f"{100 * row.level:.3g} % interval"
+    return row._asdict() | {"cell": cell, "level": level, "holm": p_text(row.p_holm)}
 
 
 def _beside(row: Any, others: pd.DataFrame) -> dict[str, Any]:
@@ -82,7 +87,6 @@ def _beside(row: Any, others: pd.DataFrame) -> dict[str, Any]:
     p_values = (("p", p_text(row.p)), ("Holm", p_text(row.p_holm))) if number(row.p) != "–" else ()
     return {
         "runs": "one seed" if row.seeds == 1 else f"{int(row.seeds)} seeds",
-        "level": "" if row.level == LEVEL else f"{100 * row.level:.3g} % interval",
         "detectable": number(row.detectable, 3) if math.isfinite(row.detectable) else "",
         "p_values": [f"{name} {text}" if text.startswith("<") else f"{name} = {text}" for name, text in p_values],
         "others": [other for other in records(others) if not other.verdict == row.verdict == "not run"],

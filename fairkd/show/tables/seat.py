@@ -11,6 +11,18 @@ from fairkd.show.tables.printed import MEAN_OF_NAMES
 from fairkd.wording import p_text
 
 
+def seat_scores(data: pd.DataFrame, *, caption: str) -> Html:
+    """The six tests of one encoder: d, and both p-values.
+
+    Args:
+        data: the columns :data:`fairkd.frames.SEAT_TABLE`.
+        caption: what was measured.
+    """
+    titles = {"effect_size": "d", "p_words": "p (words)", "p_value": "p (sentences)"}
+    formats = {"p_words": p_text, "p_value": p_text}
+    return frame(data[["test", *titles]], caption=caption, titles=titles, formats=formats)
+
+
 def averages(data: pd.DataFrame, *, scale: str) -> Html:
     """Average SEAT of each student and the teacher with intervals: mean |d|, over names only too, and mean signed d.
 
