@@ -47,28 +47,28 @@ EIGHT = ("full", "no-cos", "no-ce", "mixup-h", "mixup-x", "mixup-yh", "mixup-xyh
 
 @dataclass(frozen=True)
 class Shapes:
-    """Shapes of teacher and students, the length at which text is cut, and about how many tokens a batch has."""
+    """Shapes of teacher and students, the length at which text is cut, tokens a batch (about), and the text."""
 
     layers: int = 12
     student_layers: int = 6
     hidden: int = 768
     max_length: int = 128
     tokens: int = 1024
+    corpus: str = "embedded"
 
 
-SMALL = Shapes(layers=2, student_layers=1, hidden=64, tokens=128)
+SMALL = Shapes(layers=2, student_layers=1, hidden=64, tokens=128, corpus="generated")
 """For ``--quick``."""
 
 
 class Scene:
-    """A teacher with random weights, the embedded corpus, and masked batches."""
+    """A teacher with random weights, a corpus, and masked batches."""
 
     def __init__(self, setting: Shapes, device: torch.device, folder: str) -> None:
         self.setting, self.device = setting, device
         tokenizer, length = load_checkpoint("embedded").tokenizer, setting.max_length
-        self.corpus = corpora.build(
-            ["embedded"], tokenizer, store=Store(folder), heldout_fraction=HELD_OUT, max_length=length, progress=False
-        )
+        options = {"store": Store(folder), "heldout_fraction": HELD_OUT, "max_length": length, "progress": False}
+        self.corpus = corpora.build([setting.corpus], tokenizer, **options)
         torch.manual_seed(0)
         config = BertConfig(
             vocab_size=len(tokenizer), num_hidden_layers=setting.layers, hidden_size=setting.hidden,
