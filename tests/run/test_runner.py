@@ -177,17 +177,26 @@ def test_failed_cell_is_named_and_a_later_success_clears_it(project, without_ker
     write_notebook(project, "01_capacity", WITH_NAME, FINISH)
     assert runner.run("01_capacity", profile).state == "done"
     assert not list((project / "runs" / "tiny").glob("*failed*"))
-    assert list(runner.status(profile).state) == ["not run", "done", *["not run"] * 4]
+    assert list(runner.status(profile).state) == ["not run", "done", *["not run"] * 5]
 
 
 def test_reproduce_runs_all_in_order_and_has_nothing_to_do_the_second_time(project, without_kernels):
     calls, _ = without_kernels
     profile = Profile.load("tiny")
-    assert [o.state for o in runner.reproduce(profile, echo=lambda _: None)] == ["done"] * 6
-    assert calls == ["train", "00_method", "01_capacity", "02_ablation", "03_mixup", "04_glue", "05_report"]
+    assert [o.state for o in runner.reproduce(profile, echo=lambda _: None)] == ["done"] * 7
+    assert calls == [
+        "train",
+        "00_method",
+        "01_capacity",
+        "02_ablation",
+        "03_mixup",
+        "04_glue",
+        "07_rulers",
+        "05_report",
+    ]
     assert (project / "runs/tiny/report.html").read_text() == (project / "runs/tiny/05_report.html").read_text()
     calls.clear()
-    assert [o.state for o in runner.reproduce(profile, echo=lambda _: None)] == ["skipped"] * 6
+    assert [o.state for o in runner.reproduce(profile, echo=lambda _: None)] == ["skipped"] * 7
     assert calls == []
 
 
@@ -196,12 +205,12 @@ def test_failure_does_not_stop_the_following_and_the_report_is_made_again_when_i
     broken.add("01_capacity")
     lines: list[str] = []
     outcomes = runner.reproduce(Profile.load("tiny"), echo=lines.append)
-    assert [o.state for o in outcomes] == ["done", "failed", *["done"] * 4]
+    assert [o.state for o in outcomes] == ["done", "failed", *["done"] * 5]
     assert any("01_capacity: FAILED: it broke" in line for line in lines)
     broken.clear()
     calls.clear()
     outcomes = runner.reproduce(Profile.load("tiny"), echo=lines.append)
-    assert [o.state for o in outcomes] == ["skipped", "done", "skipped", "skipped", "skipped", "done"]
+    assert [o.state for o in outcomes] == ["skipped", "done", *["skipped"] * 4, "done"]
     assert calls == ["train", "01_capacity", "05_report"]
 
 
@@ -286,7 +295,7 @@ def test_prepare_only_counts_for_nothing(project, without_kernels):
     outcomes = runner.reproduce(profile.changed(prepare_only=True), echo=lambda _: None)
     assert [o.state for o in outcomes] == ["planned"] * 6
     assert "train" not in calls
-    assert [ledger.state(n, profile)[0] for n in runner.notebooks(profile)] == ["not run", "done", *["not run"] * 4]
+    assert [ledger.state(n, profile)[0] for n in runner.notebooks(profile)] == ["not run", "done", *["not run"] * 5]
     assert (project / "runs/tiny/02_ablation.plan.html").exists()
 
 
