@@ -80,6 +80,7 @@ def verdicts(*rows, parts=()) -> pd.DataFrame:
         row |= {"sentence": f"Sentence {claim}, {pooling}.", "what": f"difference {claim}", "pooling": pooling}
         row |= {"estimate": estimate, "low": estimate - 0.04, "high": estimate + 0.04, "seeds": 10}
         row |= {"part": part, "level": 0.95}
+        row["detectable"] = 0.0567 if verdict == "supported" else math.nan
         made.append(row | {"p": 0.0004 if verdict == "supported" else math.nan, "p_holm": 0.0123})
     return pd.DataFrame(made)
 

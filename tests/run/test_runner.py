@@ -293,7 +293,7 @@ def test_prepare_only_counts_for_nothing(project, without_kernels):
     runner.run("01_capacity", profile)
     calls.clear()
     outcomes = runner.reproduce(profile.changed(prepare_only=True), echo=lambda _: None)
-    assert [o.state for o in outcomes] == ["planned"] * 6
+    assert [o.state for o in outcomes] == ["planned"] * 7
     assert "train" not in calls
     assert [ledger.state(n, profile)[0] for n in runner.notebooks(profile)] == ["not run", "done", *["not run"] * 5]
     assert (project / "runs/tiny/02_ablation.plan.html").exists()
