@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -31,7 +33,7 @@ def ruler_forest(data: pd.DataFrame) -> Figure:
             score = RULERS[ruler].scores[0]
             zero(axis, upright=True)
             forest(axis, rows.difference, heights, rows.low, rows.high)
-            axis.set_title(RULERS[ruler].title.replace(", ", ",\n"))
+            axis.set_title(textwrap.fill(RULERS[ruler].title, 22))
             axis.set_xlabel(score.unit or "difference")
             axis.grid(visible=False, axis="y")
             values = [f"{titles[r.arm]} {number(r.difference)} {interval(r.low, r.high, 3)}" for r in records(rows)]
