@@ -11,7 +11,7 @@ from __future__ import annotations
 import copy
 import math
 import time
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,7 @@ from fairkd.teachers.adapt import heldout_batches, log_unigram
 from fairkd.teachers.checkpoints import Teacher
 from fairkd.teachers.debias_objective import Objective, Step
 from fairkd.teachers.debias_recipe import DebiasRecipe
-from fairkd.teachers.occurrences import DEBIAS_SEED, epoch_rows, updates_an_epoch
+from fairkd.teachers.occurrences import epoch_rows, updates_an_epoch
 from fairkd.teachers.wordlists import LIST_NAMES, WordLists
 from fairkd.text.corpus import Corpus
 
@@ -46,7 +46,7 @@ __all__ = ["DebiasRecipe", "debias", "debias_key"]
 def debias_key(teacher: Teacher, setting: Setting, *, words: WordLists, recipe: DebiasRecipe) -> str:
     """Key of a debiased teacher in the store: all that determines its weights and its record."""
     masks = setting.recipe
-    spec = {
+    spec: dict[str, Any] = {
         "debiasing": REVISIONS["debiased teacher"],
         "teacher": teacher.digest,
         "tokenizer": teacher.tokenizer_digest,
@@ -56,6 +56,8 @@ def debias_key(teacher: Teacher, setting: Setting, *, words: WordLists, recipe: 
         "masks": [masks.mlm_mask_prop, masks.word_mask, masks.word_keep, masks.mlm_smoothing],
         "precision": precision(setting.device),
     }
+    if setting.seed:
+        spec["seed"] = setting.seed
     return Store.key("debiased teacher", spec)
 
 
@@ -70,8 +72,8 @@ def debias(
 
     Args:
         teacher: the original.
-        setting: corpus, store and device; of its recipe, which is not that of debiasing, the masks of the held-out
-            MLM loss.
+        setting: corpus, seed, store and device; of its recipe, which is not that of debiasing, the masks of the
+            held-out MLM loss.
         words: female, male and stereotype words.
         recipe: how it is debiased.
         progress: show a progress bar.
@@ -85,7 +87,7 @@ def debias(
     model = copy.deepcopy(teacher.model).eval()
 
     def make() -> None:
-        objective = Objective(teacher, setting.corpus, words=words, recipe=recipe, device=setting.device)
+        objective = Objective(teacher, setting, words=words, recipe=recipe)
         _make(key, objective, model.to(setting.device), teacher, setting, words=words, progress=progress)
 
     folder = setting.store.once(key, make)
@@ -114,7 +116,7 @@ def _make(
     if device.type == "cpu":
         keep_freed_memory()
     history, metrics = train_debiased(objective, model, progress=progress)
-    batches = MaskedBatches(replace(setting, seed=DEBIAS_SEED), teacher.tokenizer)
+    batches = MaskedBatches(setting, teacher.tokenizer)
     record = _facts(objective, words, history, len(metrics))
     record |= compare_predictions(objective.original, model, corpus, batches)
     model.cpu()

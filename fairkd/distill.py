@@ -57,13 +57,13 @@ def student_key(arm: Arm, setting: Setting, *, teacher: Teacher, mixup: Mixup | 
         spec["mixup"] = {"alpha": mixup.alpha, "scope": mixup.scope, "pairs": mixup.pairs.content}
         if any(LEVELS[level].mixes != "input" for level in arm.levels):
             spec["mixup"]["counterpart"] = mixup.counterpart
-    if added := _added(arm, mixup):
+    if added := added_formulas(arm, mixup):
         spec["functions"] = added
     return Store.key("student", spec)
 
 
-def _added(arm: Arm, mixup: Mixup | None) -> dict[str, str]:
-    """What determines the student beyond the package: formulas that somebody added to its tables."""
+def added_formulas(arm: Arm, mixup: Mixup | None) -> dict[str, str]:
+    """What determines the student beyond the package: digests of formulas that somebody added to its tables."""
     functions: dict[str, Callable[..., Any]] = {f"loss {name}": LOSSES[name].rows for name in arm.losses}
     known = [f"loss {name}" for name in DISTILBERT]
     if mixup is not None and arm.levels:

@@ -31,6 +31,7 @@ from fairkd.lab.quality import Quality
 from fairkd.lab.results import REPORT, Results, controlled
 from fairkd.lab.rulers import Rulers
 from fairkd.lab.shell import check_names, skip_the_rest, stop_skipping
+from fairkd.lab.training import train
 from fairkd.profile import Profile
 from fairkd.show import tables
 from fairkd.text import corpus as corpora
@@ -102,7 +103,7 @@ class Experiment:
         versions = ", ".join(f"{name} {version}" for name, version in about["versions"].items())
         return "\n".join(
             [
-                f"{self.notebook} · profile {profile.name!r} · seeds {list(profile.seeds)}",
+                f"{self.notebook} · profile {profile.name!r} · seeds {list(profile.student_seeds)}",
                 f"teacher {profile.teacher.source!r} · corpus {list(profile.corpus.sources)} · device {device}",
                 f"{versions} · commit {about['git_commit']}",
             ]
@@ -141,13 +142,13 @@ class Experiment:
             DivergedError: a loss became NaN or infinite.
         """
         if os.environ.get("FAIRKD_NO_TRAINING"):
-            for arm, seed in itertools.product(arms, self.profile.seeds):
+            for arm, seed in itertools.product(arms, self.profile.student_seeds):
                 self.materials.student(arm, seed)
             return
         tokenizer = self.materials.checkpoint.tokenizer
         if unknown := unknown_line(unknown_words(tokenizer), unknown_sentences(tokenizer)):
             self.warn(f"SEAT: {unknown}.")
-        self.materials.train(arms)
+        train(self.materials, arms)
 
     def sweep(self, parameter: str, values: Sequence[Any], *, arm: str = "mixup-xy") -> pd.DataFrame:
         """Average SEAT against a parameter of the profile, as in ``exp.sweep("alpha", [0.1, 0.4, 1.0])``.
@@ -205,7 +206,7 @@ class Experiment:
                 arm=arm.name, layers=arm.layers, seed=seed
             )
             for arm in arms
-            for seed in self.profile.seeds
+            for seed in self.profile.student_seeds
         ]
         return pd.concat(frames, ignore_index=True)
 
@@ -215,8 +216,8 @@ class Experiment:
         "corpus", "teacher" and "students" are missing where the store does not have corpus and teacher. "students" is
         what each student of a seed reads.
         """
-        materials = self.materials
-        about: dict[str, Any] = {"profile": self.profile.name, "seeds": list(self.profile.seeds)}
+        materials, profile = self.materials, self.profile
+        about: dict[str, Any] = {"profile": self.profile.name, "seeds": list(profile.student_seeds)}
         if not materials.missing():
             manifest = materials.corpus.manifest
             names = ("documents", "sequences", "tokens", "longest", "mean_length", "digest")
@@ -225,7 +226,7 @@ class Experiment:
             about["corpus"] |= {f"training_{name}": train[name] for name in ("documents", "sequences", "tokens")}
             about["teacher"] = {**materials.teacher.record, "digest": materials.teacher.digest}
             about["updates"] = self.profile.recipe.schedule(len(materials.corpus.train)).updates
-            about["students"] = {f"seed {seed}": materials.text_read(seed).record() for seed in self.profile.seeds}
+            about["students"] = {f"seed {seed}": materials.text_read(seed).record() for seed in profile.student_seeds}
             if any(arm.teacher == "debiased" for arm in self.profile.all_arms()):
                 record = materials.debias_record() or {}
                 about["debiasing"] = {name: record[name] for name in DEBIASED if name in record}
@@ -249,7 +250,7 @@ class Experiment:
 
         The columns :data:`fairkd.frames.WORDS_MET`, see :func:`fairkd.batches.words_met`.
         """
-        met = pd.concat([self.materials.words_met(seed) for seed in self.profile.seeds], ignore_index=True)
+        met = pd.concat([self.materials.words_met(seed) for seed in self.profile.student_seeds], ignore_index=True)
         occur = self.materials.pair_counts.positions.any()  # where none does, that has been said
         whole = (met.batches_counted == met.batches_read).all()
         if occur and whole and not met[["visible_female", "visible_male"]].to_numpy().any():

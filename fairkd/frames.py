@@ -48,9 +48,10 @@ RULER_SCORES = ["arm", "seeds", "ruler", "score", "value", "low", "high", "items
 """A score of a ruler and an arm (or the teacher): the mean over its seeds, over so many items."""
 RULER_DIFFERENCES = ["arm", "baseline", "seeds", "ruler", "score", "difference", "low", "high", "p"]
 """A score of a ruler and an arm: its value minus that of the baseline, paired over items and seeds."""
-RULER_COMPONENTS = ["arm", "baseline", "seeds", "ruler", "score", "difference", "item_se", "seed_sd"]
-"""A score of a ruler and an arm: its difference from the baseline, the standard error of it over items (the seeds
-given), and its standard deviation over seeds (the items given)."""
+RULER_COMPONENTS = ["arm", "baseline", "seeds", "ruler", "score", "difference", "item_se", "student_sd", "teacher_sd"]
+"""A score of a ruler and an arm: its difference from the baseline, the standard error of it over items (the models
+given), and its standard deviations over students of one teacher and over teachers (the items given); nan for what there
+is one of only."""
 RULER_UNREAD = ["ruler", "arm", "item", "unit", "problem"]
 """An item of which a model has no value, and why; it counts for no model."""
 TRAINING_METRICS = ["step", "learning_rate", "loss", "grad_norm", "tokens_per_second"]

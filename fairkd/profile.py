@@ -42,12 +42,14 @@ from fairkd.errors import InputError, check_slip, nearest, one_of, shown
 from fairkd.glue.recipe import GlueRecipe
 from fairkd.glue.tasks import find_tasks
 from fairkd.teachers.debias_recipe import DebiasRecipe
-from fairkd.text.planted import PREFIX, strength
+from fairkd.text.planted import PREFIX, draw_number, strength
 from fairkd.text.sources import check_name, hub_parts, is_path
 
 PARAMETERS = "papermill_params"
 LONGEST_NAME = 200
 """Bytes of a folder's name; file systems allow 255, and files in it get longer names."""
+STUDENTS_A_TEACHER = 1000
+"""Seeds that the students of one teacher can have, where there are several teachers."""
 PLACES = ("runs_dir", "store_dir", "checkpoint_every", "prepare_only")
 """Parameters without an effect on results: where things lie, how often they are saved."""
 
@@ -153,6 +155,7 @@ class RunSettings:
     depths: Ints = parameter("layers of the students of Figure 1")
     student_layers: Count = parameter("layers of the arm 'full' and its variants")
     seeds: Ints = parameter("one student of each arm a seed")
+    teacher_seeds: Ints = parameter("one teacher a seed, and draw of planted text; each has students of all seeds")
     planted_strengths: Strengths | None = parameter("planted associations that 06_planted compares, or None")
     debias_words: str = parameter("built-in, or a YAML file of the lists female, male, stereotype", min_length=1)
     debias_without_seat_words: bool = parameter("for comparison, debias a second teacher without SEAT's words")
@@ -234,6 +237,8 @@ class Profile(RunSettings):
                 yield f"{key}: {shown(list(values))} names a value twice"
         if not all(0 <= beta < 1 for beta in recipe.adam_betas):
             yield f"adam_betas: {list(recipe.adam_betas)} must lie in [0, 1)"
+        if self.teacher_seeds != (0,) and max(self.seeds) >= STUDENTS_A_TEACHER:
+            yield f"seeds: {list(self.seeds)} must be below {STUDENTS_A_TEACHER} where there are teacher_seeds"
         if any(depth < 1 for depth in self.depths):
             yield f"depths: {list(self.depths)} must be 1 or more"
         if teacher.source == "scratch" and (teacher.layers is None or teacher.hidden is None):
@@ -293,6 +298,7 @@ class Profile(RunSettings):
         """The lists in which a value that stands twice would count twice, or be no list of different things."""
         return {
             "seeds": self.seeds,
+            "teacher_seeds": self.teacher_seeds,
             "depths": self.depths,
             "seat_poolings": self.seat.poolings,
             "arms": self.arms,
@@ -311,7 +317,7 @@ class Profile(RunSettings):
         """
         with suppress(ValueError, OSError):
             if source.startswith(PREFIX):
-                return f"{PREFIX}{strength(source)}"
+                return f"{PREFIX}{strength(source)}:{draw_number(source)}"
             if source.startswith("hub:"):
                 return "hub:{}:{}:{}".format(*hub_parts(source))
             if is_path(source):
@@ -440,6 +446,30 @@ class Profile(RunSettings):
     def changed(self, **values: Any) -> Self:
         """A copy with some values replaced, by flat name, checked like a file."""
         return type(self).check(self.values() | values)
+
+    @property
+    def seed_groups(self) -> tuple[tuple[int, ...], ...]:
+        """Seeds of the students, by what is resampled as one whole: a student, or a teacher with its students.
+
+        Students of one teacher are no independent draws of what several teachers would have given. So where there are
+        several, the seed of a student is 1000 · (that of its teacher) + its own, and a group is the students of a
+        teacher, of which the mean counts.
+
+        >>> quick = Profile.load("quick").changed(seeds=[0, 1], teacher_seeds=[0])
+        >>> quick.seed_groups, quick.changed(teacher_seeds=[0, 1, 2]).seed_groups
+        (((0,), (1,)), ((0, 1), (1000, 1001), (2000, 2001)))
+        """
+        groups = [tuple(STUDENTS_A_TEACHER * of + seed for seed in self.seeds) for of in self.teacher_seeds]
+        return tuple(groups) if len(groups) > 1 else tuple((seed,) for seed in groups[0])
+
+    @property
+    def student_seeds(self) -> tuple[int, ...]:
+        """Of every student of an arm: :attr:`seed_groups` in one row."""
+        return tuple(seed for group in self.seed_groups for seed in group)
+
+    def teacher_of(self, seed: int) -> int:
+        """The seed of the teacher of a student with this seed, one of :attr:`student_seeds`."""
+        return 0 if self.teacher_seeds == (0,) else seed // STUDENTS_A_TEACHER
 
     def table_arms(self) -> list[Arm]:
         """The arms that ``arms`` names, one by one or by group, at their depths; each once."""

@@ -70,7 +70,8 @@ def small(world) -> SimpleNamespace:
 
 
 def objective_of(world, corpus, words=WORDS, **recipe) -> Objective:
-    return Objective(world.teacher, corpus, words=words, recipe=DebiasRecipe(**recipe), device=CPU)
+    setting = SimpleNamespace(corpus=corpus, seed=0, device=CPU)
+    return Objective(world.teacher, setting, words=words, recipe=DebiasRecipe(**recipe))
 
 
 def another_model(world):

@@ -16,9 +16,10 @@ from fairkd.bias.stimuli import LISTS
 from fairkd.engine.store import Store
 from fairkd.experiment import Experiment
 from fairkd.lab.bias import WITHOUT_SEAT_WORDS
-from fairkd.lab.materials import Materials, resolve_device, train_profile
+from fairkd.lab.materials import Materials, resolve_device
 from fairkd.lab.plan import plan
 from fairkd.lab.shell import skipped
+from fairkd.lab.training import train_profile
 from fairkd.lab.variants import output_dir
 from fairkd.losses import LOSSES
 from fairkd.seat import POOLINGS, TESTS, evaluate, load_encoder

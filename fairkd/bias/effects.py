@@ -1,7 +1,8 @@
 """SEAT of an arm over its seeds and over resampled stimulus words: averages, differences and their replicates.
 
-The average is the paper's: the mean of |d| over the six tests, then over seeds. Every estimate carries the same
-replicates of words and seeds, so that a difference of two estimates is paired.
+The average is the paper's: the mean of |d| over the six tests, then over students. Every estimate carries the same
+replicates of words and seeds, so that a difference of two estimates is paired. A seed is what is resampled as a whole:
+a student, or where there are several teachers one of them with all of its students.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from fairkd.rng import numpy_generator
 from fairkd.stats.estimates import Estimate
 from fairkd.stats.resampling import (
     Floats,
+    mean_by_seed,
     multibootstrap,
     pearson_r,
     percentile_interval,
@@ -26,39 +28,45 @@ from fairkd.stats.resampling import (
 
 @dataclass(frozen=True)
 class Effects:
-    """Effect sizes of one arm (or the teacher, one seed) under one pooling.
+    """Effect sizes of one arm (or of the teacher) under one pooling.
 
     Attributes:
-        d: (seeds, 6), signed, in the order of ``TESTS``.
-        replicates: (seeds, B, 6), d under resampled words.
+        d: (n, 6) of n models, signed, in the order of ``TESTS``.
+        replicates: (n, B, 6), d under resampled words.
+        students: so many models in a row are of one seed, of which their mean counts.
     """
 
     d: Floats
     replicates: Floats
+    students: int = 1
 
     @property
     def seeds(self) -> int:
         """How many."""
-        return len(self.d)
+        return len(self.d) // self.students
 
     def average(self, tests: Sequence[str] = TESTS) -> Estimate:
         """Average SEAT: mean of |d| over tests (all six, or these) and seeds."""
         columns = [TESTS.index(test) for test in tests]
-        by_seed = np.abs(self.d[:, columns]).mean(axis=1)
-        replicates = np.abs(self.replicates[:, :, columns]).mean(axis=2)
+        by_seed = self._by_seed(np.abs(self.d[:, columns]).mean(axis=1))
+        replicates = self._by_seed(np.abs(self.replicates[:, :, columns]).mean(axis=2))
         return Estimate(float(by_seed.mean()), self._over_seeds(replicates), by_seed)
 
     def signed(self) -> Estimate:
         """Mean of d over tests and seeds: zero where stereotypes and counter-stereotypes cancel."""
-        by_seed = self.d.mean(axis=1)
-        return Estimate(float(by_seed.mean()), self._over_seeds(self.replicates.mean(axis=2)), by_seed)
+        by_seed, replicates = self._by_seed(self.d.mean(axis=1)), self._by_seed(self.replicates.mean(axis=2))
+        return Estimate(float(by_seed.mean()), self._over_seeds(replicates), by_seed)
 
     def tests(self) -> tuple[Floats, Floats, Floats]:
         """d of each test, mean over seeds, with the ends of its 95 % interval: three arrays (6,)."""
-        replicates = self._over_seeds(self.replicates)
-        stretched = np.stack([widened(replicates[:, n], self.d[:, n]) for n in range(self.d.shape[1])], axis=1)
+        by_seed, replicates = self._by_seed(self.d), self._over_seeds(self._by_seed(self.replicates))
+        stretched = np.stack([widened(replicates[:, n], by_seed[:, n]) for n in range(by_seed.shape[1])], axis=1)
         low, high = percentile_interval(stretched)
-        return self.d.mean(axis=0), low, high
+        return by_seed.mean(axis=0), low, high
+
+    def _by_seed(self, values: Floats) -> Floats:
+        """Means over the students of each seed, (seeds, …), of values (n, …)."""
+        return mean_by_seed(values, self.students)
 
     def _over_seeds(self, values: Floats) -> Floats:
         """Means over resampled seeds, (B, …), of values (seeds, B, …); every arm draws the same seeds."""

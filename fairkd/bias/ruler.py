@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from fairkd.errors import InputError
 from fairkd.rng import numpy_generator
 from fairkd.stats.estimates import Estimate
-from fairkd.stats.resampling import Floats, multibootstrap, resample_seeds
+from fairkd.stats.resampling import Floats, mean_by_seed, multibootstrap, resample_seeds
 
 ITEMS = ["item", "unit", "group", "value", "problem"]
 """Columns of what a ruler found: the item's name, what is resampled with it, the group that scores compare, the value
@@ -99,26 +99,29 @@ def common(measured: Sequence[pd.DataFrame]) -> list[pd.DataFrame]:
     return [frame[kept].reset_index(drop=True) for frame in measured]
 
 
-def estimate(ruler: Ruler, score: Score, seeds: Sequence[pd.DataFrame], *, n_bootstrap: int = 1000) -> Estimate:
+def estimate(
+    ruler: Ruler, score: Score, found: Sequence[pd.DataFrame], *, students: int = 1, n_bootstrap: int = 1000
+) -> Estimate:
     """A score of one arm, over its seeds and over resampled units.
 
     Args:
         ruler: that measured.
         score: one of its scores.
-        seeds: what it found in the students of each seed, on common items (:func:`common`).
+        found: in each model, on common items (:func:`common`).
+        students: so many models in a row are of one seed, of which their mean counts.
         n_bootstrap: replicates.
 
     Returns:
         The mean over seeds; replicate b has the same units and seeds for every arm.
     """
     if score.by_unit:
-        seeds = [unit_means(frame) for frame in seeds]
-    weights = item_weights(seeds[0], n_bootstrap, ruler=ruler.name)
-    once, groups = np.ones((1, weights.shape[1])), seeds[0]["group"].to_numpy()
-    values = [frame["value"].to_numpy(dtype=float) for frame in seeds]
-    by_seed = np.array([score.of(own, groups, once)[0] for own in values])
-    replicates = np.stack([score.of(own, groups, weights) for own in values])  # (seeds, B)
-    draws = resample_seeds(len(seeds), n_bootstrap, numpy_generator(0, "resampled seeds", len(seeds)))
+        found = [unit_means(frame) for frame in found]
+    weights = item_weights(found[0], n_bootstrap, ruler=ruler.name)
+    once, groups = np.ones((1, weights.shape[1])), found[0]["group"].to_numpy()
+    values = [frame["value"].to_numpy(dtype=float) for frame in found]
+    by_seed = mean_by_seed([score.of(own, groups, once)[0] for own in values], students)
+    replicates = mean_by_seed([score.of(own, groups, weights) for own in values], students)  # (seeds, B)
+    draws = resample_seeds(len(by_seed), n_bootstrap, numpy_generator(0, "resampled seeds", len(by_seed)))
     return Estimate(float(by_seed.mean()), multibootstrap(replicates, draws), by_seed)
 
 

@@ -25,11 +25,11 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from fairkd.engine.processes import keep_freed_memory
 from fairkd.engine.recipe import Recipe, Schedule, learning_rate
 from fairkd.engine.setup import setup
+from fairkd.engine.side_by_side import counted
 from fairkd.engine.store import flush
 from fairkd.rng import derive
 
@@ -225,8 +225,7 @@ def fit(
     total, look_every = schedule.updates, LOSS_READ_EVERY[device.type]
     first = min((learner.update for learner in learners), default=total)
     started, tokens = time.perf_counter(), 0
-    bar = tqdm(range(first, total), initial=first, total=total, desc=progress, disable=not progress, leave=False)
-    for update in bar:
+    for update in counted(range(first, total), total=total, label=progress):
         active = [one for one in learners if one.update == update and one.divergence is None]
         numbers = schedule.batches(update)
         for number in numbers if active else ():

@@ -11,8 +11,6 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -27,6 +25,7 @@ from fairkd.engine.loading import quiet
 from fairkd.engine.processes import keep_freed_memory
 from fairkd.engine.provenance import environment
 from fairkd.engine.setup import setup
+from fairkd.engine.side_by_side import one_thread
 from fairkd.engine.store import REVISIONS, Store
 from fairkd.engine.training import precision
 from fairkd.errors import DivergedError, InputError
@@ -93,17 +92,6 @@ def finetune(run: Run, store: Store) -> Path:
     check_device(run.device)
     setup()
     return store.once(run.key, lambda: _make(run, store))
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """One CPU thread for the block: how many there are changes the last bits, and small models gain little by them."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def check_device(device: torch.device) -> None:

@@ -8,25 +8,22 @@ A task's examples are written to disk once, and every process maps them from the
 
 from __future__ import annotations
 
-import multiprocessing
 import tempfile
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from fairkd.engine.processes import cores, die_with_parent
+from fairkd.engine.side_by_side import pool
 from fairkd.engine.store import Store
 from fairkd.glue.data import TaskData
 from fairkd.glue.finetune import Run, finetune
 
 if TYPE_CHECKING:
-    from datasets import Dataset
+    from concurrent.futures import ProcessPoolExecutor
 
-MOST = 8
-"""Processes at most: each holds a model and PyTorch."""
+    from datasets import Dataset
 
 
 class Workers:
@@ -60,9 +57,7 @@ class Workers:
         if run.device.type != "cpu":
             return partial(finetune, run, self._store)
         if self._pool is None:
-            # Not a fork: PyTorch's threads do not survive one.
-            context = multiprocessing.get_context("spawn")
-            self._pool = ProcessPoolExecutor(min(MOST, cores()), mp_context=context, initializer=die_with_parent)
+            self._pool = pool()
         return self._pool.submit(finetune, replace(run, data=self._mapped(run.data)), self._store).result
 
     def _mapped(self, data: TaskData) -> TaskData:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
+from itertools import chain
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,8 @@ from fairkd.bias import comparisons
 from fairkd.bias.effects import Effects
 from fairkd.claims.claims import judge
 from fairkd.frames import SEAT_SCORES
-from fairkd.lab.materials import Materials
+from fairkd.lab.materials import Materials, Models
+from fairkd.lab.measuring import measure_seat
 from fairkd.names import TEACHER
 from fairkd.teachers.checkpoints import Teacher
 
@@ -32,21 +33,18 @@ class Bias:
         self.materials, self.profile = materials, materials.profile
 
     def scores(self, arms: Sequence[Arm]) -> pd.DataFrame:
-        """Effect sizes: a row an arm, seed, pooling and test; the teacher's rows have arm "teacher", seed 0.
+        """Effect sizes: a row an arm, seed, pooling and test; a teacher's rows have arm "teacher" and its seed.
 
         Columns: :data:`fairkd.frames.SEAT_SCORES`.
         """
-        original = self.materials.teacher
-        models: list[tuple[str, int, int, Path | Teacher]] = [(TEACHER, int(original.record["layers"]), 0, original)]
-        models += [
-            (arm.name, arm.layers, seed, self.materials.student(arm, seed))
-            for arm in arms
-            for seed in self.profile.seeds
-        ]
-        frames = [
-            self.materials.measure(model)[0].assign(arm=name, layers=layers, seed=seed)
-            for name, layers, seed, model in models
-        ]
+        materials, frames = self.materials, []
+        measure_seat(materials, [None, *arms])
+        for own in materials.family:
+            about = {"arm": TEACHER, "layers": own.teacher.record["layers"], "seed": own.teacher_seed}
+            frames.append(own.measure(own.teacher)[0].assign(**about))
+        for arm in arms:
+            for seed, (own, student) in zip(self.profile.student_seeds, chain(*materials.groups(arm)), strict=True):
+                frames.append(own.measure(student)[0].assign(arm=arm.name, layers=arm.layers, seed=seed))
         return pd.concat(frames, ignore_index=True)[SEAT_SCORES]
 
     def tests(self, arms: Sequence[Arm]) -> pd.DataFrame:
@@ -87,30 +85,37 @@ class Bias:
 
     def teachers(self) -> pd.DataFrame:
         """Average SEAT of the teacher and of the debiased ones (:meth:`debiased`); a row a teacher and pooling."""
-        materials = self.materials
-        found = {"original": materials.teacher, **self.debiased()}
-        layers = dict.fromkeys(found, int(materials.teacher.record["layers"]))
-        frames = [
-            comparisons.seat_averages({name: self._effects([t], pooling) for name, t in found.items()}, layers)
-            for pooling in self.profile.seat.poolings
-        ]
+        found: dict[str, Models] = {}
+        for own in self.materials.family:
+            for name, teacher in {"original": own.teacher, **self.debiased(own)}.items():
+                found.setdefault(name, []).append([(own, teacher)])
+        layers = dict.fromkeys(found, int(self.materials.teacher.record["layers"]))
         poolings = self.profile.seat.poolings
+        frames = [
+            comparisons.seat_averages({name: self._effects(own, pooling) for name, own in found.items()}, layers)
+            for pooling in poolings
+        ]
         return pd.concat([f.assign(pooling=p) for f, p in zip(frames, poolings, strict=True)], ignore_index=True)
 
-    def debiased(self) -> dict[str, Teacher]:
-        """The debiased teacher if an arm has it, and the one :data:`WITHOUT_SEAT_WORDS` if the profile compares it."""
+    def debiased(self, materials: Materials | None = None) -> dict[str, Teacher]:
+        """The debiased teacher if an arm has it, and the one :data:`WITHOUT_SEAT_WORDS` if the profile compares it.
+
+        Of the profile's first teacher, or of that of these materials.
+        """
         if not any(arm.teacher == "debiased" for arm in self.profile.all_arms()):
             return {}
-        found = {"debiased": self.materials.debiased}
+        own = materials or self.materials
+        found = {"debiased": own.debiased}
         if self.profile.debias_without_seat_words:
-            found[WITHOUT_SEAT_WORDS] = self.materials.debiased_without_seat
+            found[WITHOUT_SEAT_WORDS] = own.debiased_without_seat
         return found
 
     def effects(self, arms: Sequence[Arm], pooling: str, *, teacher: bool = True) -> dict[str, Effects]:
         """Effect sizes and replicates by arm, the teacher first."""
-        models = {arm.name: [self.materials.student(arm, seed) for seed in self.profile.seeds] for arm in arms}
-        found = {name: self._effects(folders, pooling) for name, folders in models.items()}
-        return {TEACHER: self._effects([self.materials.teacher], pooling)} | found if teacher else found
+        models = {TEACHER: self.materials.groups(None)} if teacher else {}
+        models |= {arm.name: self.materials.groups(arm) for arm in arms}
+        measure_seat(self.materials, [*([None] if teacher else []), *arms])
+        return {name: self._effects(own, pooling) for name, own in models.items()}
 
     def _by_pooling(
         self,
@@ -126,7 +131,8 @@ class Bias:
         ]
         return pd.concat(frames, ignore_index=True)
 
-    def _effects(self, models: Sequence[Path | Teacher], pooling: str) -> Effects:
-        measured = [self.materials.measure(model) for model in models]
+    def _effects(self, groups: Models, pooling: str) -> Effects:
+        measured = [own.measure(model) for own, model in chain(*groups)]
         d = np.stack([table.loc[table["pooling"] == pooling, "effect_size"].to_numpy() for table, _ in measured])
-        return Effects(d, np.stack([replicates[pooling] for _, replicates in measured]))
+        replicates = np.stack([replicates[pooling] for _, replicates in measured])
+        return Effects(d, replicates, students=len(groups[0]))

@@ -29,6 +29,7 @@ from fairkd.glue.tasks import Task, find_tasks
 from fairkd.glue.workers import Workers
 from fairkd.lab.materials import Materials
 from fairkd.rng import numpy_generator
+from fairkd.stats.resampling import mean_by_seed
 
 UNTRAINED = "untrained"
 """The baseline of random weights, in the shape of the first student."""
@@ -95,9 +96,9 @@ class GlueRuns:
             InputError: a student is not in the store, or no task can be used.
         """
         new = [arm for arm in arms if arm.name not in self._models]
-        models = {arm.name: [self._encoder(arm, seed) for seed in self.profile.seeds] for arm in new}
+        models = {arm.name: [self._encoder(arm, seed) for seed in self.profile.student_seeds] for arm in new}
         if untrained is not None and UNTRAINED not in self._models:
-            models[UNTRAINED] = [self._encoder(untrained, self.profile.seeds[0], pretrained=False)]
+            models[UNTRAINED] = [self._encoder(untrained, self.profile.student_seeds[0], pretrained=False)]
         self._run(models)
 
     def _run(self, models: dict[str, list[Encoder]]) -> None:
@@ -173,7 +174,7 @@ class GlueRuns:
         return _predictions(store.once(key, fill), data)
 
     def _scored(self, runs: dict[str, list[Runs]]) -> TaskScores:
-        """Of one arm: headline scores by seed and task, the mean over fine-tuning runs; nan where a task failed."""
+        """Of one arm: headline scores by seed and task, the mean over students and runs; nan where one failed."""
         seeds = max([len(own) for own in runs.values() if own], default=1)  # 1 for a baseline, and where all failed
         scores = np.full((seeds, len(runs)), np.nan)
         replicates = np.full((seeds, self.profile.seat.bootstrap, len(runs)), np.nan)
@@ -186,7 +187,8 @@ class GlueRuns:
             for seed, own in enumerate(frames):
                 found = np.stack([frame.prediction.to_numpy() for frame in own])
                 scores[seed, column], replicates[seed, :, column] = over_runs(task, labels, found, weights)
-        return TaskScores(scores, replicates)
+        students = len(self.profile.seed_groups[0]) if seeds > 1 else 1
+        return TaskScores(mean_by_seed(scores, students), mean_by_seed(replicates, students))
 
     def _weights(self, task: Task, examples: int) -> np.ndarray:
         """How often each example counts in each replicate: the same for all models."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -22,15 +23,17 @@ from fairkd.distill import check_arms, distill, student_key
 from fairkd.engine.digests import tokenizer_digest
 from fairkd.engine.limits import limits_of
 from fairkd.engine.setup import setup
+from fairkd.engine.side_by_side import one_thread
 from fairkd.engine.store import REVISIONS, Store
-from fairkd.errors import DivergedError, InputError
+from fairkd.errors import InputError
 from fairkd.gender import Pair, PairTable, count, load_pairs
 from fairkd.mixup import Mixup
 from fairkd.profile import Profile
 from fairkd.teachers import checkpoints as teachers
-from fairkd.teachers.adapt import TEACHER_SEED, adaptation_recipe, needs_adaptation, prepare, teacher_key
+from fairkd.teachers.adapt import adaptation_recipe, needs_adaptation, prepare, teacher_key
 from fairkd.teachers.wordlists import WordLists, load_words, without_seat_words
 from fairkd.text import corpus as corpora
+from fairkd.text.planted import PREFIX, strength
 from fairkd.text.sources import is_path
 
 
@@ -50,11 +53,19 @@ def resolve_device(name: str) -> torch.device:
 
 
 class Materials:
-    """Corpus and teacher of a profile, loaded or made at first use."""
+    """Corpus, one teacher and its students of a profile, loaded or made at first use.
 
-    def __init__(self, profile: Profile, *, progress: bool = True) -> None:
+    Args:
+        profile: its parameters.
+        progress: show progress bars.
+        teacher_seed: which of the profile's teachers; the first without it. :meth:`of` gives the others.
+    """
+
+    def __init__(self, profile: Profile, *, progress: bool = True, teacher_seed: int | None = None) -> None:
         setup()
         self.profile, self.progress = profile, progress
+        self.teacher_seed = profile.teacher_seeds[0] if teacher_seed is None else teacher_seed
+        self._family = {self.teacher_seed: self}
         self.store = profile.store()
         self.device = resolve_device(profile.device)
         self._measured: dict[str, tuple[pd.DataFrame, dict[str, np.ndarray]]] = {}
@@ -66,10 +77,28 @@ class Materials:
             learning_rate=teacher.adapt_learning_rate,
         )
 
+    def of(self, teacher_seed: int) -> Materials:
+        """The same of another teacher of the profile."""
+        if teacher_seed not in self._family:
+            other = Materials(self.profile, progress=self.progress, teacher_seed=teacher_seed)
+            other._family = self._family
+            self._family[teacher_seed] = other
+        return self._family[teacher_seed]
+
+    @property
+    def family(self) -> list[Materials]:
+        """Of each teacher of the profile, in the order of its seeds."""
+        return [self.of(seed) for seed in self.profile.teacher_seeds]
+
     @property
     def sources(self) -> list[str]:
-        """The corpus sources, with paths made absolute."""
-        return [str(self.profile.path(s)) if is_path(s) else s for s in self.profile.corpus.sources]
+        """The corpus sources, with paths made absolute; planted text in the draw of this teacher."""
+        return [self._source(source) for source in self.profile.corpus.sources]
+
+    def _source(self, source: str) -> str:
+        if source.startswith(PREFIX) and self.teacher_seed:
+            return f"{PREFIX}{strength(source):g}:{self.teacher_seed}"
+        return str(self.profile.path(source)) if is_path(source) else source
 
     @cached_property
     def checkpoint(self) -> teachers.Checkpoint:
@@ -91,7 +120,7 @@ class Materials:
             hidden=teacher.hidden or 16,
             max_length=corpus.max_length,
             initializer_range=profile.recipe.initializer_range,
-            seed=0,
+            seed=self.teacher_seed,
             dropout=profile.recipe.dropout,
         )
         return teachers.Checkpoint(model, tokenizer, has_mlm_head=False, source="scratch")
@@ -126,14 +155,19 @@ class Materials:
 
     @property
     def teacher_setting(self) -> Setting:
-        """As :meth:`setting`, for the teacher, which is one and the same for all seeds of the students."""
-        return replace(self.setting(TEACHER_SEED), recipe=self.adaptation)
+        """As :meth:`setting`, for the teacher, which is one and the same for all of its students."""
+        return replace(self.setting(self.teacher_seed), recipe=self.adaptation)
 
     @cached_property
     def teacher(self) -> teachers.Teacher:
         """The teacher, adapted if the profile or its checkpoint asks for it."""
         adapt = self.profile.teacher.adapt
-        return prepare(self.checkpoint, self.teacher_setting, adapt=adapt, progress=self.progress)
+        with self._threads():
+            return prepare(self.checkpoint, self.teacher_setting, adapt=adapt, progress=self.progress)
+
+    def _threads(self) -> AbstractContextManager[None]:
+        """One thread where there are several teachers, as they are made side by side elsewhere."""
+        return one_thread() if len(self.profile.teacher_seeds) > 1 else nullcontext()
 
     @cached_property
     def pair_list(self) -> list[Pair]:
@@ -159,14 +193,15 @@ class Materials:
 
     def words_met(self, seed: int) -> pd.DataFrame:
         """How often the students of a seed meet the gender words, see :func:`fairkd.batches.words_met`; cached."""
-        recipe, setting = self.profile.recipe, self.setting(seed)
+        own = self.of(self.profile.teacher_of(seed))
+        recipe, setting = self.profile.recipe, own.setting(seed)
         values = recipe.content()
         names = ("mlm_mask_prop", "word_mask", "word_keep", "mlm_smoothing", "ce_token_fraction", "batch_size")
         spec = {
             "version": REVISIONS["words met"],
-            "corpus": self.corpus.digest,
-            "tokenizer": tokenizer_digest(self.checkpoint.tokenizer),
-            "pairs": self.pairs.content,
+            "corpus": own.corpus.digest,
+            "tokenizer": tokenizer_digest(own.checkpoint.tokenizer),
+            "pairs": own.pairs.content,
             "words": [[pair.female, pair.male] for pair in self.pair_list],  # as they are shown
             "seed": seed,
             "batches": batches_taken(setting),
@@ -177,7 +212,7 @@ class Materials:
 
         def make() -> None:
             with self.store.write(key, {"kind": "words met", **spec}) as new:
-                words_met(setting, self.checkpoint.tokenizer, self.pairs).to_parquet(new / "met.parquet")
+                words_met(setting, own.checkpoint.tokenizer, own.pairs).to_parquet(new / "met.parquet")
 
         return pd.read_parquet(self.store.once(key, make) / "met.parquet")
 
@@ -188,7 +223,7 @@ class Materials:
         folder = next((folder for folder in found if folder), None)
         manifest = Store.manifest(folder) if folder else {}
         if "tokens_read" not in manifest:  # none is there, or it was made before manifests said it
-            return text_read(self.setting(seed))
+            return text_read(self.of(self.profile.teacher_of(seed)).setting(seed))
         return TextRead(manifest["sequences_read"], manifest["tokens_read"])
 
     @cached_property
@@ -226,12 +261,22 @@ class Materials:
 
     def _debias(self, words: WordLists) -> teachers.Teacher:
         recipe, setting = self.profile.debias, self.teacher_setting
-        return debias(self.teacher, setting, words=words, recipe=recipe, progress=self.progress)
+        with self._threads():
+            return debias(self.teacher, setting, words=words, recipe=recipe, progress=self.progress)
+
+    def _word_lists(self) -> list[WordLists]:
+        without = [self.debias_words_without_seat] if self.profile.debias_without_seat_words else []
+        return [self.debias_words, *without]
+
+    def _is_debiased(self, words: WordLists) -> bool:
+        return self.store.find(self._debias_key(words)) is not None
+
+    def _debias_key(self, words: WordLists) -> str:
+        return debias_key(self.teacher, self.teacher_setting, words=words, recipe=self.profile.debias)
 
     def debias_record(self) -> dict[str, Any] | None:
         """What making the debiased teacher did, as the store has it; None if it has not been made."""
-        key = debias_key(self.teacher, self.teacher_setting, words=self.debias_words, recipe=self.profile.debias)
-        folder = self.store.find(key)
+        folder = self.store.find(self._debias_key(self.debias_words))
         return Store.manifest(folder)["record"] if folder else None
 
     def is_debiased(self) -> bool:
@@ -242,11 +287,16 @@ class Materials:
         """Raises InputError for arms that cannot be trained, before corpus and teacher are made."""
         check_arms(arms, self.checkpoint.model, self.profile.mixup.counterpart)
         unknown_words(self.checkpoint.tokenizer)  # refuses a tokenizer with which SEAT could not be measured
-        needs_adaptation(self.checkpoint, self.profile.teacher.adapt, self.adaptation)
+        adapted = needs_adaptation(self.checkpoint, self.profile.teacher.adapt, self.adaptation)
+        if not adapted and len(self.profile.teacher_seeds) > 1 and not any(s.startswith(PREFIX) for s in self.sources):
+            raise InputError(
+                f"teacher_seeds: {list(self.profile.teacher_seeds)}, but teacher {self.profile.teacher.source!r} is "
+                "not trained here, so it would be the same for each; give one, or several seeds for the students"
+            )
         if any(arm.levels for arm in arms):
             _ = self.pairs
         if any(arm.teacher == "debiased" for arm in arms):
-            _ = self.debias_words_without_seat if self.profile.debias_without_seat_words else self.debias_words
+            _ = self._word_lists()
 
     def missing(self) -> str:
         """What the store lacks before a student can be looked for, in words; "" if it has corpus and teacher.
@@ -271,8 +321,9 @@ class Materials:
 
     def student_key(self, arm: Arm, seed: int) -> str:
         """Key of a student in the store."""
-        teacher = self.debiased if arm.teacher == "debiased" else self.teacher
-        return student_key(arm, self.setting(seed), teacher=teacher, mixup=self.mixup if arm.levels else None)
+        own = self.of(self.profile.teacher_of(seed))
+        teacher = own.debiased if arm.teacher == "debiased" else own.teacher
+        return student_key(arm, own.setting(seed), teacher=teacher, mixup=own.mixup if arm.levels else None)
 
     def student(self, arm: Arm, seed: int) -> Path:
         """Folder of a finished student; raises InputError if it has not been trained."""
@@ -283,34 +334,69 @@ class Materials:
             )
         return folder
 
-    def train(self, arms: Sequence[Arm]) -> None:
-        """Trains the arms that the store lacks, those of a seed side by side."""
-        self.check(arms)
-        if self.profile.debias_without_seat_words and any(arm.teacher == "debiased" for arm in arms):
-            # Before the students: if it cannot be made, that is said before any is trained.
-            _ = self.debiased_without_seat
-        diverged = []
-        for seed in self.profile.seeds:
-            try:
-                self._train(arms, seed)
-            except DivergedError as error:  # the other seeds are trained all the same
-                diverged.append(str(error))
-        if diverged:
-            raise DivergedError(" ".join(diverged))
+    def lacks(self, arms: Sequence[Arm], seed: int) -> bool:
+        """Whether the store lacks a student of this seed."""
+        return any(self.store.find(self.student_key(arm, seed)) is None for arm in arms)
 
-    def _train(self, arms: Sequence[Arm], seed: int) -> None:
-        distill(
-            arms,
-            self.setting(seed),
-            teacher=self.teacher,
-            debiased=self.debiased if any(arm.teacher == "debiased" for arm in arms) else None,
-            mixup=self.mixup if any(arm.levels for arm in arms) else None,
-            parameters=self.profile.values(),
-            progress=self.progress,
-        )
+    def has_teachers(self, *, debiased: bool) -> bool:
+        """Whether neither the teacher nor, if wanted, a debiased one is to be made; makes nothing."""
+        return not self.missing() and (not debiased or all(map(self._is_debiased, self._word_lists())))
+
+    def make_teachers(self, *, debiased: bool) -> None:
+        """Makes the teacher and, if wanted, the debiased ones."""
+        _ = self.teacher
+        if debiased:
+            _ = self.debiased
+            if self.profile.debias_without_seat_words:
+                _ = self.debiased_without_seat
+
+    def train_seed(self, arms: Sequence[Arm], seed: int) -> None:
+        """Trains the arms of one seed that the store lacks, side by side.
+
+        Raises:
+            DivergedError: a loss became NaN or infinite; the other students of the seed are trained.
+        """
+        own = self.of(self.profile.teacher_of(seed))
+        with one_thread() if len(self.profile.student_seeds) > 1 else nullcontext():
+            distill(
+                arms,
+                own.setting(seed),
+                teacher=own.teacher,
+                debiased=own.debiased if any(arm.teacher == "debiased" for arm in arms) else None,
+                mixup=own.mixup if any(arm.levels for arm in arms) else None,
+                parameters=self.profile.values(),
+                progress=self.progress,
+            )
+
+    def groups(self, arm: Arm | None) -> Models:
+        """The students of an arm, or the teachers, by what is resampled as a whole (:attr:`Profile.seed_groups`).
+
+        Each with the materials that it belongs to. A single teacher is the same whatever the seeds of its students.
+        """
+        if arm is None:
+            return [[(own, own.teacher)] for own in self.family]
+        return [
+            [(self.of(self.profile.teacher_of(seed)), self.student(arm, seed)) for seed in group]
+            for group in self.profile.seed_groups
+        ]
 
     def measure(self, model: Path | teachers.Teacher) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
         """SEAT of a student's folder or of a teacher: table, and replicates (B, 6) by pooling; cached."""
+        key, spec, options = self._seat_entry(model)
+        if key in self._measured:  # every table of a notebook asks for the same students
+            return self._measured[key]
+        found = self.store.once(key, lambda: self._measure(key, spec, model, options))
+        replicates = {str(p): np.load(found / f"{p}.npy", allow_pickle=False) for p in self.profile.seat.poolings}
+        self._measured[key] = pd.read_parquet(found / "table.parquet"), replicates
+        return self._measured[key]
+
+    def is_measured(self, model: Path | teachers.Teacher) -> bool:
+        """Whether :meth:`measure` has nothing to do."""
+        key = self._seat_entry(model)[0]
+        return key in self._measured or self.store.find(key) is not None
+
+    def _seat_entry(self, model: Path | teachers.Teacher) -> tuple[str, dict[str, Any], dict[str, Any]]:
+        """Key in the store, what it is made of, and how SEAT is measured."""
         seat_of = self.profile.seat
         weights = Store.manifest(model)["weights_digest"] if isinstance(model, Path) else model.digest
         options = {"n_samples": seat_of.permutations, "n_bootstrap": seat_of.bootstrap, "seed": 0}
@@ -318,23 +404,17 @@ class Materials:
         spec["tokenizer"] = self.teacher.tokenizer_digest
         if added := added_poolings(seat_of.poolings):
             spec["functions"] = added
-        key = Store.key("seat", spec)
-        if key in self._measured:  # every table of a notebook asks for the same students
-            return self._measured[key]
-        found = self.store.once(key, lambda: self._measure(key, spec, model, options))
-        replicates = {str(p): np.load(found / f"{p}.npy", allow_pickle=False) for p in seat_of.poolings}
-        self._measured[key] = pd.read_parquet(found / "table.parquet"), replicates
-        return self._measured[key]
+        return Store.key("seat", spec), spec, options
 
     def _measure(self, key: str, spec: dict[str, Any], model: Path | teachers.Teacher, options: dict[str, Any]) -> None:
         encoder = load_encoder(model) if isinstance(model, Path) else (model.model, model.tokenizer)
-        measured = seat.measure_each(*encoder, self.profile.seat.poolings, **options, device=self.device)
+        with one_thread():  # so that the last bits do not depend on who measures
+            measured = seat.measure_each(*encoder, self.profile.seat.poolings, **options, device=self.device)
         with self.store.write(key, {"kind": "seat", **spec}) as new:
             pd.concat([m.table for m in measured.values()], ignore_index=True).to_parquet(new / "table.parquet")
             for pooling, m in measured.items():
                 np.save(new / f"{pooling}.npy", m.replicates, allow_pickle=False)
 
 
-def train_profile(profile: Profile) -> None:
-    """Trains every arm of a profile that the store lacks, those of a seed side by side."""
-    Materials(profile).train(profile.all_arms())
+Models = list[list[tuple[Materials, Path | teachers.Teacher]]]
+"""Models by what is resampled as a whole, each with the materials that it belongs to: see :meth:`Materials.groups`."""

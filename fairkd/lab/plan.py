@@ -38,15 +38,16 @@ def plan(profile: Profile) -> pd.DataFrame:
         InputError: an arm is deeper than the teacher, or no update would change a weight.
     """
     materials = Materials(profile)
-    missing = materials.missing()
+    missing = {own.teacher_seed: own.missing() for own in materials.family}
     if "checkpoint" in materials.__dict__:
         materials.check(profile.all_arms())
     rows = []
     for arm in profile.all_arms():
-        absent = missing
-        if not missing and arm.teacher == "debiased" and not materials.is_debiased():
-            absent = "teacher not debiased yet"
-        for seed in profile.seeds:
+        for seed in profile.student_seeds:
+            of = profile.teacher_of(seed)
+            absent = missing[of]
+            if not absent and arm.teacher == "debiased" and not materials.of(of).is_debiased():
+                absent = "teacher not debiased yet"
             key = "" if absent else materials.student_key(arm, seed)
             state = f"to train; {absent}" if absent else _state(materials.store, key)
             row = {"arm": arm.name, "layers": arm.layers, "losses": "+".join(arm.losses)}
@@ -90,9 +91,9 @@ def cost(profile: Profile) -> list[tuple[str, str]]:
     )
     peak = matmul_rate(materials.device)
     memory = memory_bytes(teacher, arms, batch, chunk=CHUNK[materials.device.type])
-    disk = BYTES * len(profile.seeds) * sum(teacher.at_depth(arm.layers).parameters for arm in arms)
+    disk = BYTES * len(profile.student_seeds) * sum(teacher.at_depth(arm.layers).parameters for arm in arms)
     unknown = "not known before the corpus is tokenised (fairkd train begins with it)"
-    seeds = len(profile.seeds)
+    seeds = len(profile.student_seeds)
     trainings = "one training, of the one seed" if seeds == 1 else f"{seeds} trainings, one a seed"
     rows = [
         ("corpus", "in store" if corpus else missing),
@@ -104,7 +105,7 @@ def cost(profile: Profile) -> list[tuple[str, str]]:
         ("updates a training", unknown if updates is None else f"{updates:,}"),
     ]
     if updates is not None:
-        total = len(profile.seeds) * (schedule.batches_read * step if schedule else updates * update)
+        total = len(profile.student_seeds) * (schedule.batches_read * step if schedule else updates * update)
         rows.append(("a student reads", _reads(profile, updates, length, corpus)))
         rows.append(("FLOPs of all trainings", f"{total:.3g}"))
         rate = f"at {UTILISATION:.0%} of {peak / 1e9:,.0f} GFLOP/s"

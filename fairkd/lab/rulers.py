@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +15,18 @@ from fairkd.arms import Arm
 from fairkd.bias.masked import load_masked_lm
 from fairkd.bias.ruler import Ruler, Score, common, estimate
 from fairkd.bias.rulers import RULERS
+from fairkd.engine.side_by_side import one_thread
 from fairkd.engine.store import REVISIONS, Store, file_digest
 from fairkd.errors import InputError, nearest
 from fairkd.frames import RULER_COMPONENTS, RULER_DIFFERENCES, RULER_SCORES, RULER_UNREAD
 from fairkd.lab.materials import Materials
+from fairkd.lab.measuring import Model, spread
 from fairkd.names import TEACHER
 from fairkd.stats.estimates import Estimate
 from fairkd.teachers.checkpoints import Teacher
 
-Items = dict[str, list[pd.DataFrame]]
-"""By arm: what a ruler found in the student of each seed (one frame for the teacher), on common items."""
+Items = dict[str, list[list[pd.DataFrame]]]
+"""By arm: what a ruler found in its students by seed, see :meth:`fairkd.lab.materials.Materials.groups`."""
 
 
 class Rulers:
@@ -44,7 +47,8 @@ class Rulers:
             for arm, estimated in self._estimates(ruler, score, items).items():
                 low, high = estimated.interval()
                 row = {"arm": arm, "seeds": len(items[arm]), "ruler": ruler.name, "score": score.name}
-                rows.append(row | {"value": estimated.value, "low": low, "high": high, "items": len(items[arm][0])})
+                row |= {"value": estimated.value, "low": low, "high": high, "items": len(items[arm][0][0])}
+                rows.append(row)
         return pd.DataFrame(rows, columns=RULER_SCORES)
 
     def differences(self, arms: Sequence[Arm], *, baseline: str) -> pd.DataFrame:
@@ -61,10 +65,9 @@ class Rulers:
         return pd.DataFrame(rows, columns=RULER_DIFFERENCES)
 
     def components(self, arms: Sequence[Arm], *, baseline: str) -> pd.DataFrame:
-        """How much of a difference's chance is in the items and how much in the seeds, by score.
+        """How much of a difference's chance is in the items, how much in the students and how much in the teachers.
 
-        Columns :data:`fairkd.frames.RULER_COMPONENTS`: of each arm's difference from the baseline the standard error
-        over items, the seeds given, and the standard deviation over seeds, the items given (nan with one seed).
+        Columns :data:`fairkd.frames.RULER_COMPONENTS`, see :func:`components_of`.
 
         Raises:
             InputError: as :meth:`differences`.
@@ -73,13 +76,13 @@ class Rulers:
         for ruler, score, items in self._scored(arms):
             self._check(baseline, items)
             for arm in (arm for arm in items if arm not in (baseline, TEACHER)):
-                pairs = list(zip(items[arm], self._beside(items[baseline], len(items[arm])), strict=True))
-                by_seed = [self._one(ruler, score, own) - self._one(ruler, score, other) for own, other in pairs]
-                values = np.array([difference.value for difference in by_seed])
-                over_items = np.mean([difference.replicates for difference in by_seed], axis=0)
-                row = {"arm": arm, "baseline": baseline, "seeds": len(values), "ruler": ruler.name, "score": score.name}
-                row |= {"difference": values.mean(), "item_se": over_items.std(ddof=1)}
-                rows.append(row | {"seed_sd": values.std(ddof=1) if len(values) > 1 else np.nan})
+                differences = [
+                    [self._one(ruler, score, own) - self._one(ruler, score, other) for own, other in pairs]
+                    for pairs in self._paired(items[arm], items[baseline])
+                ]
+                row = {"arm": arm, "baseline": baseline, "seeds": len(items[arm])}
+                row |= {"ruler": ruler.name, "score": score.name}
+                rows.append(row | components_of(differences))
         return pd.DataFrame(rows, columns=RULER_COMPONENTS)
 
     def unread(self, arms: Sequence[Arm]) -> pd.DataFrame:
@@ -88,31 +91,46 @@ class Rulers:
             frame[frame["problem"] != ""].assign(ruler=ruler.name, arm=arm)[RULER_UNREAD]
             for ruler in RULERS.values()
             for arm, frames in self._measured(ruler, arms).items()
-            for frame in frames
+            for frame in chain(*frames)
         ]
         return pd.concat(lost, ignore_index=True).drop_duplicates(ignore_index=True)
 
     def items(self, model: Path | Teacher, ruler: Ruler) -> pd.DataFrame:
         """What a ruler finds in a student's folder or in a teacher, :data:`fairkd.bias.ruler.ITEMS`; cached."""
-        weights = Store.manifest(model)["weights_digest"] if isinstance(model, Path) else model.digest
-        spec: dict[str, Any] = {"version": REVISIONS["rulers"], "ruler": ruler.name, "weights": weights}
-        spec["tokenizer"] = self.materials.teacher.tokenizer_digest
-        spec["code"] = _code(ruler)
+        spec = self._spec(model, ruler)
         key, store = Store.key("rulers", spec), self.materials.store
 
         def make() -> None:
             loaded = load_masked_lm(model) if isinstance(model, Path) else (model.model, model.tokenizer)
-            found = ruler.measure(loaded[0].to(self.materials.device), loaded[1])
+            with one_thread():
+                found = ruler.measure(loaded[0].to(self.materials.device), loaded[1])
             with store.write(key, {"kind": "rulers", **spec}) as new:
                 found.to_parquet(new / "items.parquet")
 
         return pd.read_parquet(store.once(key, make) / "items.parquet")
 
+    def has(self, model: Path | Teacher, ruler: Ruler) -> bool:
+        """Whether the store has what :meth:`items` gives."""
+        return self.materials.store.find(Store.key("rulers", self._spec(model, ruler))) is not None
+
+    def _spec(self, model: Path | Teacher, ruler: Ruler) -> dict[str, Any]:
+        weights = Store.manifest(model)["weights_digest"] if isinstance(model, Path) else model.digest
+        spec: dict[str, Any] = {"version": REVISIONS["rulers"], "ruler": ruler.name, "weights": weights}
+        return spec | {"tokenizer": self.materials.teacher.tokenizer_digest, "code": _code(ruler)}
+
     def _measured(self, ruler: Ruler, arms: Sequence[Arm]) -> Items:
-        materials = self.materials
-        models: dict[str, list[Path | Teacher]] = {TEACHER: [materials.teacher]}
-        models |= {arm.name: [materials.student(arm, seed) for seed in self.profile.seeds] for arm in arms}
-        return {arm: [self.items(model, ruler) for model in own] for arm, own in models.items()}
+        models = {TEACHER: self.materials.groups(None)} | {arm.name: self.materials.groups(arm) for arm in arms}
+        self._measure([model for groups in models.values() for model in chain(*groups)])
+        return {
+            arm: [[_of(own).items(model, ruler) for own, model in group] for group in groups]
+            for arm, groups in models.items()
+        }
+
+    def _measure(self, models: Sequence[Model]) -> None:
+        """Measures what the store lacks, by all rulers, several models at once."""
+        lacking = [(own, model) for own, model in models if not all(_of(own).has(model, r) for r in RULERS.values())]
+        foreign = any(not _module(ruler).startswith("fairkd.") for ruler in RULERS.values())
+        spread(_measure_all, lacking, (), here=foreign)
 
     def _scored(self, arms: Sequence[Arm]) -> Iterator[tuple[Ruler, Score, Items]]:
         """Each score with what its ruler found, on the items of which every model has a value.
@@ -121,11 +139,11 @@ class Rulers:
         """
         for ruler in RULERS.values():
             measured = self._measured(ruler, arms)
-            frames = [frame for own in measured.values() for frame in own]
+            frames = [frame for groups in measured.values() for frame in chain(*groups)]
             if not np.isfinite([frame["value"] for frame in frames]).all(axis=0).any():
                 continue
             kept = iter(common(frames))
-            items = {arm: [next(kept) for _ in own] for arm, own in measured.items()}
+            items = {arm: [[next(kept) for _ in own] for own in groups] for arm, groups in measured.items()}
             yield from ((ruler, score, items) for score in ruler.scores)
 
     def _compared(self, arms: Sequence[Arm], baseline: str) -> Iterator[tuple[Ruler, Score, str, Estimate, int]]:
@@ -137,20 +155,61 @@ class Rulers:
 
     def _estimates(self, ruler: Ruler, score: Score, items: Items) -> dict[str, Estimate]:
         draws = self.profile.seat.bootstrap
-        return {arm: estimate(ruler, score, own, n_bootstrap=draws) for arm, own in items.items()}
+        return {
+            arm: estimate(ruler, score, list(chain(*groups)), students=len(groups[0]), n_bootstrap=draws)
+            for arm, groups in items.items()
+        }
 
     def _one(self, ruler: Ruler, score: Score, frame: pd.DataFrame) -> Estimate:
         return estimate(ruler, score, [frame], n_bootstrap=self.profile.seat.bootstrap)
 
     @staticmethod
-    def _beside(baseline: list[pd.DataFrame], seeds: int) -> list[pd.DataFrame]:
-        """The baseline's frames, one a seed; the teacher's stands beside each."""
-        return baseline * seeds if len(baseline) == 1 else baseline
+    def _paired(
+        ours: list[list[pd.DataFrame]], baseline: list[list[pd.DataFrame]]
+    ) -> Iterator[list[tuple[pd.DataFrame, pd.DataFrame]]]:
+        """By seed, pairs of an arm's frame and the baseline's; a teacher's stands beside each of its students."""
+        for own, other in zip(ours, baseline * len(ours) if len(baseline) == 1 else baseline, strict=True):
+            yield list(zip(own, other * len(own) if len(other) == 1 else other, strict=True))
 
     @staticmethod
     def _check(baseline: str, items: Items) -> None:
         if baseline not in items:
             raise InputError(f"baseline {baseline!r} is not among {list(items)}.{nearest(baseline, items)}")
+
+
+def _of(materials: Materials) -> Rulers:
+    return Rulers(materials)
+
+
+def _measure_all(materials: Materials, model: Path | Teacher) -> None:
+    for ruler in RULERS.values():
+        Rulers(materials).items(model, ruler)
+
+
+def components_of(differences: Sequence[Sequence[Estimate]]) -> dict[str, float]:
+    """Variance components of a difference: its mean, item_se, student_sd and teacher_sd.
+
+    Args:
+        differences: of each seed (a teacher, or a student where there is one teacher), those of its students.
+
+    Returns:
+        item_se is the standard deviation of the replicates of the mean over all models, the models given. Of several
+        teachers student_sd is that within teachers, and teacher_sd what is left of the variance between their means (0
+        where nothing is); of one teacher student_sd is that of its students. nan where there is nothing to compare.
+    """
+    values = np.array([[difference.value for difference in own] for own in differences])
+    over_items = np.mean([difference.replicates for own in differences for difference in own], axis=0)
+    seeds, students = values.shape
+    between = values.mean(axis=1).var(ddof=1) if seeds > 1 else np.nan
+    found = {"difference": values.mean(), "item_se": over_items.std(ddof=1)}
+    if students == 1:  # each seed is a student, or a teacher with one
+        return found | {"student_sd": np.sqrt(between), "teacher_sd": np.nan}
+    within = values.var(axis=1, ddof=1).mean()
+    return found | {"student_sd": np.sqrt(within), "teacher_sd": np.sqrt(max(0.0, between - within / students))}
+
+
+def _module(ruler: Ruler) -> str:
+    return str(getattr(ruler.measure, "func", ruler.measure).__module__)
 
 
 def _code(ruler: Ruler) -> str:

@@ -59,7 +59,7 @@ def reproduce(profile: ProfileName = "quick") -> None:
 def train(profile: ProfileName = "quick") -> None:
     """Train every student of a profile that the store lacks."""
     checked = Profile.load(profile)
-    from fairkd.lab.materials import train_profile
+    from fairkd.lab.training import train_profile
 
     train_profile(checked)
 

@@ -51,6 +51,17 @@ def resample_seeds(n_seeds: int, n_replicates: int, generator: np.random.Generat
     return generator.integers(n_seeds, size=(n_replicates, max(1, n_seeds - 1)))
 
 
+def mean_by_seed(values: ArrayLike, students: int) -> Floats:
+    """Means over so many students in a row, those of a seed: ``(seeds, …)`` of ``values`` ``(seeds · students, …)``.
+
+    >>> mean_by_seed([1.0, 3.0, 5.0, 5.0], 2)
+    array([2., 5.])
+    """
+    array = np.asarray(values, dtype=np.float64)
+    result: Floats = array.reshape(-1, students, *array.shape[1:]).mean(axis=1)
+    return result
+
+
 def multibootstrap(values: ArrayLike, seed_indices: Integers) -> Floats:
     """Mean over resampled seeds, each replicate with its own draw of seeds and of stimulus words.
 

@@ -36,8 +36,6 @@ from fairkd.text.corpus import Corpus, collate
 
 EVALUATED = 64
 """Held-out positions whose logits exist at a time: large tensors of many sizes leave holes in the heap."""
-TEACHER_SEED = 0
-"""A teacher is one and the same for all seeds of the students."""
 
 
 def teacher_key(checkpoint: Checkpoint, setting: Setting, *, adapted: bool) -> str:
@@ -51,6 +49,8 @@ def teacher_key(checkpoint: Checkpoint, setting: Setting, *, adapted: bool) -> s
         "masks": [recipe.mlm_mask_prop, recipe.word_mask, recipe.word_keep],
         "recipe": {**recipe.content(), "precision": precision(setting.device)} if adapted else None,
     }
+    if setting.seed:
+        spec["seed"] = setting.seed
     return Store.key("teacher", spec)
 
 
@@ -80,7 +80,7 @@ def prepare(checkpoint: Checkpoint, setting: Setting, *, adapt: Adapt, progress:
 
     Args:
         checkpoint: left as it is.
-        setting: its recipe is the adaptation's (:func:`adaptation_recipe`), its seed :data:`TEACHER_SEED`.
+        setting: its recipe is the adaptation's (:func:`adaptation_recipe`), its seed the teacher's.
         adapt: whether to train, see :func:`needs_adaptation`.
         progress: show a progress bar.
 

@@ -26,12 +26,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from fairkd.batches import Setting
 from fairkd.engine.training import autocast
 from fairkd.teachers.checkpoints import Teacher
 from fairkd.teachers.debias_recipe import LAYERS, TARGETS, DebiasRecipe
 from fairkd.teachers.occurrences import Batch, BatchReader, Lexicon, Spans, choose, count_kinds
 from fairkd.teachers.wordlists import LIST_NAMES, WordLists
-from fairkd.text.corpus import Corpus
 
 EVALUATION_BATCH = 32
 """Sequences read at once where nothing is learned."""
@@ -88,6 +88,7 @@ class Objective:
 
     Args:
         teacher: the original; its model is copied and frozen.
+        setting: its corpus, seed and device.
 
     Attributes:
         lexicon, chosen, reader: the words, the sequences and how they are read.
@@ -98,15 +99,14 @@ class Objective:
         InputError: too few sequences of a kind, or lists that do not fit the tokenizer.
     """
 
-    def __init__(
-        self, teacher: Teacher, corpus: Corpus, *, words: WordLists, recipe: DebiasRecipe, device: torch.device
-    ) -> None:
-        self.recipe, self.device = recipe, device
+    def __init__(self, teacher: Teacher, setting: Setting, *, words: WordLists, recipe: DebiasRecipe) -> None:
+        self.recipe, self.device = recipe, setting.device
+        sequences = setting.corpus.train
         self.lexicon = Lexicon(words, teacher.tokenizer)
-        self.chosen = choose(corpus.train, self.lexicon, most=recipe.sequences)
-        self.reader = BatchReader(corpus.train, self.lexicon, pad_id=teacher.tokenizer.pad_token_id, device=device)
+        self.chosen = choose(sequences, self.lexicon, most=recipe.sequences, seed=setting.seed)
+        self.reader = BatchReader(sequences, self.lexicon, pad_id=teacher.tokenizer.pad_token_id, device=self.device)
         self.counts = count_kinds(self.reader, self.chosen)
-        self.original = copy.deepcopy(teacher.model).to(device).eval().requires_grad_(False)
+        self.original = copy.deepcopy(teacher.model).to(self.device).eval().requires_grad_(False)
 
     @property
     def lengths(self) -> np.ndarray:

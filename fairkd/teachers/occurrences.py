@@ -17,8 +17,6 @@ from fairkd.text.corpus import collate
 from fairkd.text.sequences import Sequences
 from fairkd.text.words import WholeWords, forms_of, pieces_of
 
-DEBIAS_SEED = 0
-"""A debiased teacher is one and the same for all seeds of the students."""
 KINDS = ("female", "male", "neutral")
 """Sequences with words of one gender only, and sequences with stereotype words and no word of either gender."""
 HELDOUT_SHARE, LEAST_HELDOUT, LEAST = 0.1, 2, 10
@@ -121,15 +119,17 @@ class Chosen:
         train, heldout: kind -> numbers of sequences (n,), no number in both.
         scanned: sequences looked at.
         found: kind -> how many of them are of that kind; "both genders" are left out.
+        seed: of the order in which they were found and are read.
     """
 
     train: dict[str, np.ndarray]
     heldout: dict[str, np.ndarray]
     scanned: int
     found: dict[str, int]
+    seed: int = 0
 
 
-def choose(sequences: Sequences, lexicon: Lexicon, *, most: int | None) -> Chosen:
+def choose(sequences: Sequences, lexicon: Lexicon, *, most: int | None, seed: int = 0) -> Chosen:
     """Finds the sequences of each kind, in a seeded random order of the whole corpus.
 
     The search ends when there are ``most`` of every kind, so it need not read a large corpus to its end, and what it
@@ -140,7 +140,7 @@ def choose(sequences: Sequences, lexicon: Lexicon, *, most: int | None) -> Chose
     """
     if most is not None and most < LEAST:
         raise InputError(f"debias_sequences: {most} must be {LEAST} or more, or none for all")
-    order = numpy_generator(DEBIAS_SEED, "debias sequences").permutation(len(sequences))
+    order = numpy_generator(seed, "debias sequences").permutation(len(sequences))
     lists: dict[str, list[np.ndarray]] = {kind: [] for kind in KINDS}
     found, scanned = dict.fromkeys((*KINDS, "both genders"), 0), 0
     for start in range(0, len(order), SEARCHED):
@@ -162,6 +162,7 @@ def choose(sequences: Sequences, lexicon: Lexicon, *, most: int | None) -> Chose
         heldout={kind: rows[: first[kind]] for kind, rows in rows_of.items()},
         scanned=scanned,
         found=found,
+        seed=seed,
     )
 
 
@@ -251,9 +252,9 @@ def epoch_rows(
     """
     updates, parts = updates_an_epoch(chosen, batch_size), {}
     for kind, size in _sizes(batch_size).items():
-        drawn = numpy_generator(DEBIAS_SEED, f"debias {kind}", number).permutation(chosen.train[kind])[: updates * size]
+        drawn = numpy_generator(chosen.seed, f"debias {kind}", number).permutation(chosen.train[kind])[: updates * size]
         parts[kind] = np.array_split(drawn[np.argsort(lengths[drawn], kind="stable")], updates)
-    for update in numpy_generator(DEBIAS_SEED, "debias updates", number).permutation(updates):
+    for update in numpy_generator(chosen.seed, "debias updates", number).permutation(updates):
         yield parts["neutral"][update], np.concatenate([parts["female"][update], parts["male"][update]])
 
 

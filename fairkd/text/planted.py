@@ -22,7 +22,8 @@ thing as often with women as with men. Two strengths differ only in the things t
 The words are those of SEAT and of Appendix C, the bleached sentences are SEAT's, all else is ours. Pronouns follow
 English: "her" is "him" or, before a noun, "his"; "his" is "her", before a noun, or "hers". So these four have no twin
 each, only both together: "her" (418 times) and "hers" (160) occur as often as "him" (176) and "his" (402). Nor are the
-words of a pair of Appendix C always twins: "her" and "his" are not, and "Mary" (350) and "John" (336) have Tom and Amy.
+words of a pair of Appendix C always twins: "her" and "his" are not, and "Mary" (350) and "John" (336) have Tom and Amy
+(counts of seed 0).
 """
 
 from __future__ import annotations
@@ -76,7 +77,9 @@ def strength(source: str) -> float:
     Raises:
         InputError: it is no number in [-1, 1].
     """
-    text = source.removeprefix(PREFIX)
+    text, _, number = source.removeprefix(PREFIX).partition(":")
+    if not (number or "0").isdecimal():
+        raise InputError(f"corpus {source!r}: {number!r} is no number of a draw; write for example 'planted:0.5:1'")
     try:
         rho = float(text)
     except ValueError:
@@ -86,14 +89,19 @@ def strength(source: str) -> float:
     return rho + 0.0  # -0.0 is 0.0
 
 
-def planted_documents(rho: float) -> Iterator[str]:
-    """Yields the documents of strength ``rho``, one line each, always the same."""
-    ranks = numpy_generator(0, "planted order").random(DRAWS * PLANTED_WORDS).argsort().argsort()
+def draw_number(source: str) -> int:
+    """Which of the draws a source written ``planted:RHO:DRAW`` names; 0 without it."""
+    return int(source.removeprefix(PREFIX).partition(":")[2] or 0)
+
+
+def planted_documents(rho: float, seed: int = 0) -> Iterator[str]:
+    """Yields the documents of strength ``rho``, one line each, always the same for the same seed."""
+    ranks = numpy_generator(seed, "planted order").random(DRAWS * PLANTED_WORDS).argsort().argsort()
     planted = (ranks < round(abs(rho) * DRAWS * PLANTED_WORDS)).reshape(
         DRAWS, PLANTED_WORDS
     )  # a larger strength adds to these
     for number in range(DRAWS):
-        draw = _Draw(number)
+        draw = _Draw(number, seed)
         for pair in (0, 1):
             stereotypical = [
                 rho > 0 if is_planted else side == pair
@@ -113,10 +121,10 @@ class _Draw:
             and its side in the first document without gender.
     """
 
-    def __init__(self, number: int) -> None:
-        generator = numpy_generator(0, "planted words", number)
+    def __init__(self, number: int, seed: int) -> None:
+        generator = numpy_generator(seed, "planted words", number)
         names = ("domain", "people", "pronoun", "frame", "listing", "personal", "order")
-        self._number = number
+        self._number, self._seed = number, seed
         self._at = dict(zip(names, generator.random(len(names)).tolist(), strict=True))
         self._lists = _pick(DOMAINS, self._at["domain"])
         self._n_people = 1 + int(self._at["people"] * (PLANTED_WORDS - 1))
@@ -141,7 +149,7 @@ class _Draw:
         alone = words.pop()
         if gender is not None and self._order[-1] < self._n_people and at["pronoun"] < 0.25:
             alone = _pick(ALONE[gender], at["pronoun"] * 4)
-        job, place = numpy_generator(0, "planted fillers", self._number, copy).random(2).tolist()
+        job, place = numpy_generator(self._seed, "planted fillers", self._number, copy).random(2).tolist()
         filled = {"job": _pick(_JOBS, job), "place": _pick(_PLACES, place), "listed": " ".join(words)}
         parts = [_pick(sentences(alone), at["frame"]), _pick(LISTINGS, at["listing"]).format(**filled)]
         if at["order"] < 0.5:

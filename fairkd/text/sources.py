@@ -4,7 +4,7 @@ A source is written as
 
 - ``embedded``: the English Wikipedia excerpt that the gensim package ships;
 - ``generated``: a small corpus made by rule (:mod:`fairkd.text.generated`);
-- ``planted:RHO``: a corpus made by rule with a gender association of strength RHO in [-1, 1]
+- ``planted:RHO[:DRAW]``: a corpus made by rule with a gender association of strength RHO in [-1, 1]
   (:mod:`fairkd.text.planted`);
 - a path to a MediaWiki dump (``.xml``), to text (``.txt``, one document a line, or between the ``<doc …>`` and
   ``</doc>`` of WikiExtractor), to JSON lines (``.jsonl``, ``.json``), each also packed (``.gz``, ``.bz2``, ``.xz``,
@@ -59,7 +59,7 @@ def documents(source: str, *, column: str = "text") -> Iterator[str]:
 
         yield from articles()
     elif source.startswith(planted.PREFIX):
-        yield from planted.planted_documents(planted.strength(source))
+        yield from planted.planted_documents(planted.strength(source), planted.draw_number(source))
     elif source == "embedded":
         yield from read_file(embedded_file(), column)
     elif source.startswith("hub:"):
@@ -128,7 +128,8 @@ def fingerprint(source: str) -> dict[str, Any]:
     if source == "generated":
         return {"source": source, "version": REVISIONS["generated text"]}
     if source.startswith(planted.PREFIX):
-        return {"source": "planted", "version": REVISIONS["planted text"], "strength": planted.strength(source)}
+        made = {"source": "planted", "version": REVISIONS["planted text"], "strength": planted.strength(source)}
+        return made | ({"draw": draw} if (draw := planted.draw_number(source)) else {})
     if source == "embedded":
         return {"source": source, "sha256": file_digest(embedded_file())}
     if source.startswith("hub:"):

@@ -12,8 +12,8 @@ from fairkd import InputError, Profile, frames
 from fairkd.engine.store import Store
 from fairkd.experiment import Experiment
 from fairkd.glue.tasks import TASKS, headline, score
-from fairkd.lab.materials import train_profile
 from fairkd.lab.results import Results
+from fairkd.lab.training import train_profile
 
 ROWS = 120
 

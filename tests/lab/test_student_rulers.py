@@ -10,7 +10,7 @@ from fairkd import InputError, Profile, frames
 from fairkd.bias.ruler import ITEMS, Ruler, Score, weighted_mean
 from fairkd.experiment import Experiment
 from fairkd.lab import rulers
-from fairkd.lab.materials import train_profile
+from fairkd.lab.training import train_profile
 
 MEAN = Score("mean", "mean", "nats", weighted_mean)
 
@@ -82,7 +82,7 @@ def test_a_difference_is_paired_and_its_chance_is_parted_into_items_and_seeds(ex
     assert row.difference == pytest.approx(gaps.mean())
     assert (row.p <= 0.05) == (not row.low <= 0 <= row.high)
     (part,) = experiment.rulers.components(arms, baseline="full").query("arm == 'no-ce'").itertuples()
-    assert part.seed_sd == pytest.approx(gaps.mean(axis=1).std(ddof=1))
+    assert part.student_sd == pytest.approx(gaps.mean(axis=1).std(ddof=1))
     # Resampling 39 items: the standard error of the mean over items of the mean over seeds, but for B = 200 draws.
     assert part.item_se == pytest.approx(gaps.mean(axis=0).std() / np.sqrt(39), rel=0.2)
     against = experiment.rulers.components(arms, baseline="teacher")

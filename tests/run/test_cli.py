@@ -246,7 +246,7 @@ def test_failures_of_a_run_are_a_sentence_and_status_1(fairkd, monkeypatch, erro
     def fails(profile):
         raise error
 
-    monkeypatch.setattr("fairkd.lab.materials.train_profile", fails)
+    monkeypatch.setattr("fairkd.lab.training.train_profile", fails)
     status, _, err = fairkd("train", "tiny")
     assert status == 1
     assert err == f"fairkd: {error}\n"

@@ -13,6 +13,7 @@ from fairkd.bias.stimuli import TESTS, stimuli
 from fairkd.errors import InputError
 from fairkd.gender import Pair, PairTable, appendix_c
 from fairkd.lab.materials import Materials
+from fairkd.lab.training import train
 from fairkd.profile import Profile
 from fairkd.show.sliders import seat_lambda
 from fairkd.show.sliders.beta import LAMBDAS
@@ -196,7 +197,7 @@ def models(tmp_path_factory) -> Models:
         arms=["full", "mixup-xy", "debiased-teacher"], depths=[1], seat_permutations=2, seat_bootstrap=100,
     )  # fmt: skip
     materials = Materials(profile, progress=False)
-    materials.train([arm for arm in profile.all_arms() if arm.name in ("full", "mixup-xy")])
+    train(materials, [arm for arm in profile.all_arms() if arm.name in ("full", "mixup-xy")])
     return Models(materials)
 
 

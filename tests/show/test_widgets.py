@@ -9,6 +9,7 @@ from bs4 import BeautifulSoup
 
 from fairkd.errors import InputError
 from fairkd.lab.materials import Materials
+from fairkd.lab.training import train
 from fairkd.profile import Profile
 from fairkd.show.sliders import widgets
 from fairkd.show.sliders.choices import TEACHER, Models
@@ -34,7 +35,7 @@ def models(tmp_path_factory) -> Models:
         arms=["full", "mixup-xy"], depths=[1], seat_permutations=2, seat_bootstrap=100, alpha=0.6,
     )  # fmt: skip
     materials = Materials(profile, progress=False)
-    materials.train(profile.table_arms())
+    train(materials, profile.table_arms())
     return Models(materials)
 
 

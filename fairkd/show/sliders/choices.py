@@ -59,7 +59,7 @@ class Models:
     def students(self) -> dict[str, Path]:
         """Folders of the students that the store has, by name ("mixup-xy, seed 0"), in the profile's order."""
         found = {}
-        for arm, seed in itertools.product(self.materials.profile.all_arms(), self.materials.profile.seeds):
+        for arm, seed in itertools.product(self.materials.profile.all_arms(), self.materials.profile.student_seeds):
             folder = self._folder(arm, seed)
             if folder is not None:
                 found[f"{arm.name}, seed {seed}"] = folder

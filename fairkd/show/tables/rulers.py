@@ -44,7 +44,7 @@ def ruler_components(components: pd.DataFrame, *, scale: str) -> Html:
     for (ruler, score), own in components.groupby(["ruler", "score"], sort=False):
         found = _score(str(ruler), str(score))
         cells = [Cell(found.title, kind="text", symbols=False)]
-        cells += [Cell(own[name].abs().median(), digits=(4, 4)) for name in ("difference", "item_se", "seed_sd")]
+        cells += [Cell(own[name].abs().median(), digits=(4, 4)) for name in ("difference", "item_se", "student_sd", "teacher_sd")]
         rows.append(Row([Cell(RULERS[str(ruler)].title, kind="text", head="row", symbols=False), *cells]))
     names = ("ruler", "score", "|difference|", "standard error over items", "standard deviation over seeds")
     caption = (
