@@ -190,7 +190,7 @@ def tiny(tmp_path):
 def test_a_pooling_of_one_entry_is_measured_and_shown(tiny, monkeypatch):
     first = Experiment("01_capacity", tiny)
     arms = first.arms("all")
-    train(first, arms)
+    first.train(arms)
     known = first.bias.scores(arms)
     trained = {path.name for path in tiny.store().root.iterdir()}
     monkeypatch.setitem(POOLINGS, "max", Pooling(lambda hidden: hidden.max(dim=1).values))

@@ -13,7 +13,7 @@ from fairkd.bias import comparisons
 from fairkd.bias.effects import Effects
 from fairkd.claims.claims import judge
 from fairkd.frames import SEAT_SCORES
-from fairkd.lab.materials import Materials, Models
+from fairkd.lab.materials import Materials, ModelGroups
 from fairkd.lab.measuring import measure_seat
 from fairkd.names import TEACHER
 from fairkd.teachers.checkpoints import Teacher
@@ -85,7 +85,7 @@ class Bias:
 
     def teachers(self) -> pd.DataFrame:
         """Average SEAT of the teacher and of the debiased ones (:meth:`debiased`); a row a teacher and pooling."""
-        found: dict[str, Models] = {}
+        found: dict[str, ModelGroups] = {}
         for own in self.materials.family:
             for name, teacher in {"original": own.teacher, **self.debiased(own)}.items():
                 found.setdefault(name, []).append([(own, teacher)])
@@ -131,7 +131,7 @@ class Bias:
         ]
         return pd.concat(frames, ignore_index=True)
 
-    def _effects(self, groups: Models, pooling: str) -> Effects:
+    def _effects(self, groups: ModelGroups, pooling: str) -> Effects:
         measured = [own.measure(model) for own, model in chain(*groups)]
         d = np.stack([table.loc[table["pooling"] == pooling, "effect_size"].to_numpy() for table, _ in measured])
         replicates = np.stack([replicates[pooling] for _, replicates in measured])

@@ -346,9 +346,9 @@ class Materials:
         """Makes the teacher and, if wanted, the debiased ones."""
         _ = self.teacher
         if debiased:
-            _ = self.debiased
             if self.profile.debias_without_seat_words:
-                _ = self.debiased_without_seat
+                _ = self.debiased_without_seat  # first: it has fewer words, and no arm could be trained without it
+            _ = self.debiased
 
     def train_seed(self, arms: Sequence[Arm], seed: int) -> None:
         """Trains the arms of one seed that the store lacks, side by side.
@@ -368,7 +368,7 @@ class Materials:
                 progress=self.progress,
             )
 
-    def groups(self, arm: Arm | None) -> Models:
+    def groups(self, arm: Arm | None) -> ModelGroups:
         """The students of an arm, or the teachers, by what is resampled as a whole (:attr:`Profile.seed_groups`).
 
         Each with the materials that it belongs to. A single teacher is the same whatever the seeds of its students.
@@ -416,5 +416,5 @@ class Materials:
                 np.save(new / f"{pooling}.npy", m.replicates, allow_pickle=False)
 
 
-Models = list[list[tuple[Materials, Path | teachers.Teacher]]]
+ModelGroups = list[list[tuple[Materials, Path | teachers.Teacher]]]
 """Models by what is resampled as a whole, each with the materials that it belongs to: see :meth:`Materials.groups`."""

@@ -17,7 +17,7 @@ from fairkd.lab.materials import Materials
 from fairkd.profile import Profile
 from fairkd.teachers.checkpoints import Teacher
 
-WORTH_A_PROCESS = 5e6
+WEIGHTS_WORTH_A_PROCESS = 5e6
 """Weights of all models together: fewer than this are measured here."""
 Model = tuple[Materials, Path | Teacher]
 
@@ -26,23 +26,22 @@ def measure_seat(materials: Materials, arms: Iterable[Arm | None]) -> None:
     """Measures SEAT of those students of the arms, and of the teachers for None, that the store lacks."""
     models = chain.from_iterable(chain(*materials.groups(arm)) for arm in arms)
     lacking = [(own, model) for own, model in models if not own.is_measured(model)]
-    spread(_measure_seat, lacking, (), here=bool(added_poolings(materials.profile.seat.poolings)))
+    for_each_model(_measure_seat, lacking, here=bool(added_poolings(materials.profile.seat.poolings)))
 
 
-def spread(function: Any, models: Sequence[Model], arguments: tuple[Any, ...], *, here: bool) -> None:
-    """Calls ``function(materials, model, *arguments)`` for each model, in several processes if that is worth them."""
+def for_each_model(function: Any, models: Sequence[Model], *, here: bool) -> None:
+    """Calls ``function(materials, model)`` for each model, in several processes if that is worth them."""
     if not models:
         return
     models = list({_name(model): (own, model) for own, model in models}.values())  # arms of equal content share one
     first = models[0][0]
     size = len(models) * sum(p.numel() for p in first.checkpoint.model.parameters())
-    if here or first.device.type != "cpu" or workers() == 1 or len(models) == 1 or size < WORTH_A_PROCESS:
+    if here or first.device.type != "cpu" or workers() == 1 or len(models) == 1 or size < WEIGHTS_WORTH_A_PROCESS:
         for own, model in models:
-            function(own, model, *arguments)
+            function(own, model)
         return
     calls = [
-        (function, own.profile, own.teacher_seed, model if isinstance(model, Path) else None, arguments)
-        for own, model in models
+        (function, own.profile, own.teacher_seed, model if isinstance(model, Path) else None) for own, model in models
     ]
     label = "measuring models" if first.progress else ""
     for outcome in side_by_side(_elsewhere, calls, here=False, label=label):
@@ -54,15 +53,13 @@ _loaded: dict[tuple[str, int], Materials] = {}
 """In a worker: what it has loaded for the models before."""
 
 
-def _elsewhere(
-    function: Any, profile: Profile, teacher_seed: int, folder: Path | None, arguments: tuple[Any, ...]
-) -> None:
+def _elsewhere(function: Any, profile: Profile, teacher_seed: int, folder: Path | None) -> None:
     place = repr(profile), teacher_seed
     if place not in _loaded:
         _loaded.clear()  # models of one teacher follow one another
         _loaded[place] = Materials(profile, progress=False, teacher_seed=teacher_seed)
     own = _loaded[place]
-    function(own, own.teacher if folder is None else folder, *arguments)
+    function(own, own.teacher if folder is None else folder)
 
 
 def _measure_seat(materials: Materials, model: Path | Teacher) -> None:

@@ -20,7 +20,7 @@ from fairkd.engine.store import REVISIONS, Store, file_digest
 from fairkd.errors import InputError, nearest
 from fairkd.frames import RULER_COMPONENTS, RULER_DIFFERENCES, RULER_SCORES, RULER_UNREAD
 from fairkd.lab.materials import Materials
-from fairkd.lab.measuring import Model, spread
+from fairkd.lab.measuring import Model, for_each_model
 from fairkd.names import TEACHER
 from fairkd.stats.estimates import Estimate
 from fairkd.teachers.checkpoints import Teacher
@@ -130,7 +130,7 @@ class Rulers:
         """Measures what the store lacks, by all rulers, several models at once."""
         lacking = [(own, model) for own, model in models if not all(_of(own).has(model, r) for r in RULERS.values())]
         foreign = any(not _module(ruler).startswith("fairkd.") for ruler in RULERS.values())
-        spread(_measure_all, lacking, (), here=foreign)
+        for_each_model(_measure_all, lacking, here=foreign)
 
     def _scored(self, arms: Sequence[Arm]) -> Iterator[tuple[Ruler, Score, Items]]:
         """Each score with what its ruler found, on the items of which every model has a value.

@@ -16,7 +16,7 @@ from fairkd.errors import DivergedError
 from fairkd.lab.materials import Materials
 from fairkd.profile import Profile
 
-WORTH_A_PROCESS = 3e11
+FLOPS_WORTH_A_PROCESS = 3e11
 """Floating-point operations, about the time in which a process starts: less than this in all is done here."""
 
 
@@ -94,7 +94,7 @@ def _formulas(materials: Materials, arms: Sequence[Arm]) -> dict[str, str]:
 
 
 def _little(materials: Materials, flops: float) -> bool:
-    return materials.device.type != "cpu" or flops < WORTH_A_PROCESS or workers() == 1
+    return materials.device.type != "cpu" or flops < FLOPS_WORTH_A_PROCESS or workers() == 1
 
 
 def _adaptation_flops(materials: Materials) -> float:

@@ -34,22 +34,28 @@ def ruler_differences(differences: pd.DataFrame, *, scale: str) -> Html:
 
 
 def ruler_components(components: pd.DataFrame, *, scale: str) -> Html:
-    """How much of a difference's chance lies in the items and how much in the seeds: medians over students, by score.
+    """How much of a difference's chance lies in items, students and teachers: medians over arms, by score.
 
     Args:
         components: the columns :data:`fairkd.frames.RULER_COMPONENTS`.
         scale: as for :func:`ruler_scores`.
     """
-    rows = []
+    titles = {
+        "difference": "|difference|",
+        "item_se": "standard error over items",
+        "student_sd": "standard deviation over students",
+        "teacher_sd": "standard deviation over teachers",
+    }
+    parts, rows = [name for name in titles if components[name].notna().any()], []
     for (ruler, score), own in components.groupby(["ruler", "score"], sort=False):
         found = _score(str(ruler), str(score))
         cells = [Cell(found.title, kind="text", symbols=False)]
-        cells += [Cell(own[name].abs().median(), digits=(4, 4)) for name in ("difference", "item_se", "student_sd", "teacher_sd")]
+        cells += [Cell(own[name].abs().median(), digits=(4, 4)) for name in parts]
         rows.append(Row([Cell(RULERS[str(ruler)].title, kind="text", head="row", symbols=False), *cells]))
-    names = ("ruler", "score", "|difference|", "standard error over items", "standard deviation over seeds")
+    names = ("ruler", "score", *(titles[name] for name in parts))
     caption = (
         "Where the chance in a student's difference from the original lies, in the unit of each score: medians over "
-        f"the students. With one seed nothing is known of the seeds. {scale}"
+        f"the arms. One student or one teacher says nothing of what another would give. {scale}"
     )
     return table(caption, [Row([Cell(name, head="col") for name in names])], rows)
 
