@@ -31,7 +31,7 @@ from fairkd.lab.quality import Quality
 from fairkd.lab.results import REPORT, Results, controlled
 from fairkd.lab.rulers import Rulers
 from fairkd.lab.shell import check_names, skip_the_rest, stop_skipping
-from fairkd.lab.training import train
+from fairkd.lab.training import Job, train
 from fairkd.profile import Profile
 from fairkd.show import tables
 from fairkd.text import corpus as corpora
@@ -39,8 +39,6 @@ from fairkd.text.sequences import SHORTEST
 
 DEBIASED = ("updates", "sequences_read", "tokens_read")
 """What the facts say of debiasing."""
-SWEEP_SEEDS = 3
-"""Students a planted strength in :meth:`Experiment.planted`: words, not seeds, make its intervals wide."""
 
 
 class Experiment:
@@ -141,14 +139,18 @@ class Experiment:
                 (``FAIRKD_NO_TRAINING``) and a student is missing.
             DivergedError: a loss became NaN or infinite.
         """
+        self._train([(self.materials, arms)])
+
+    def _train(self, jobs: Sequence[Job]) -> None:
         if os.environ.get("FAIRKD_NO_TRAINING"):
-            for arm, seed in itertools.product(arms, self.profile.student_seeds):
-                self.materials.student(arm, seed)
+            for materials, arms in jobs:
+                for arm, seed in itertools.product(arms, materials.profile.student_seeds):
+                    materials.student(arm, seed)
             return
         tokenizer = self.materials.checkpoint.tokenizer
         if unknown := unknown_line(unknown_words(tokenizer), unknown_sentences(tokenizer)):
             self.warn(f"SEAT: {unknown}.")
-        train(self.materials, arms)
+        train(jobs)
 
     def sweep(self, parameter: str, values: Sequence[Any], *, arm: str = "mixup-xy") -> pd.DataFrame:
         """Average SEAT against a parameter of the profile, as in ``exp.sweep("alpha", [0.1, 0.4, 1.0])``.
@@ -169,31 +171,31 @@ class Experiment:
             InputError: no such parameter, value or arm.
         """
         profiles = [self.profile.changed(**{parameter: value}) for value in values]  # all checked before any work
-        frames = []
-        for step, (value, profile) in enumerate(zip(values, profiles, strict=True)):
-            other = Experiment(self.notebook, profile)
-            chosen = [one for one in other.arms("all") if one.name == arm]
-            if not chosen:
-                names = [one.name for one in other.arms("all")]
-                raise InputError(f"arm {arm!r} is not in the profile; it has {names}.{nearest(arm, names)}")
-            other.train(chosen)
-            shown = str(value) if isinstance(value, list) else value
-            frames.append(other.bias.averages(chosen).assign(value=shown, step=step))
+        names = [one.name for one in self.arms("all")]
+        if arm not in names:
+            raise InputError(f"arm {arm!r} is not in the profile; it has {names}.{nearest(arm, names)}")
+        others = [Experiment(self.notebook, profile) for profile in profiles]
+        chosen = [[one for one in other.arms("all") if one.name == arm] for other in others]
+        self._train([(other.materials, arms) for other, arms in zip(others, chosen, strict=True)])
+        shown = [str(value) if isinstance(value, list) else value for value in values]
+        frames = [
+            other.bias.averages(arms).assign(value=value, step=step)
+            for step, (other, arms, value) in enumerate(zip(others, chosen, shown, strict=True))
+        ]
         return pd.concat(frames, ignore_index=True)
 
     def planted(self) -> pd.DataFrame:
         """Average SEAT of the teacher and of the arm "full" against the planted strength (profile ``planted``).
 
-        As :meth:`fairkd.lab.bias.Bias.averages`, with the column ``strength``; students of the first few seeds only.
+        As :meth:`fairkd.lab.bias.Bias.averages`, with the column ``strength``.
         """
         profile = self.profile
         if not profile.planted_strengths:
             raise InputError(
                 f"profile {profile.name!r} has no planted_strengths; the profile 'planted' has, and its corpus"
             )
-        few = Experiment(self.notebook, profile.changed(seeds=list(profile.seeds[:SWEEP_SEEDS])))
         strengths = np.array(profile.planted_strengths)
-        frame = few.sweep("corpus", [[f"planted:{strength:g}"] for strength in strengths], arm="full")
+        frame = self.sweep("corpus", [[f"planted:{strength:g}"] for strength in strengths], arm="full")
         return frame.assign(strength=strengths[frame.step]).drop(columns=["value", "step"])
 
     def metrics(self, arms: Sequence[Arm]) -> pd.DataFrame:

@@ -467,6 +467,10 @@ class Profile(RunSettings):
         """Of every student of an arm: :attr:`seed_groups` in one row."""
         return tuple(seed for group in self.seed_groups for seed in group)
 
+    def worlds(self) -> dict[float, Self]:
+        """This profile with each of its planted strengths in the text, by strength; none if it has no strengths."""
+        return {rho: self.changed(corpus=[f"{PREFIX}{rho:g}"]) for rho in self.planted_strengths or ()}
+
     def teacher_of(self, seed: int) -> int:
         """The seed of the teacher of a student with this seed, one of :attr:`student_seeds`."""
         return 0 if self.teacher_seeds == (0,) else seed // STUDENTS_A_TEACHER

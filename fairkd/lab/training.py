@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 from fairkd.arms import Arm
 from fairkd.distill import added_formulas
@@ -20,46 +21,62 @@ FLOPS_WORTH_A_PROCESS = 3e11
 """Floating-point operations, about the time in which a process starts: less than this in all is done here."""
 
 
+Job = tuple[Materials, Sequence[Arm]]
+"""Arms to be trained with a profile's teachers, corpus and seeds."""
+
+
 def train_profile(profile: Profile) -> None:
-    """Trains every arm of a profile that the store lacks."""
-    train(Materials(profile), profile.all_arms())
+    """Trains every arm of a profile that the store lacks, and "full" for each of its planted strengths."""
+    materials = Materials(profile)
+    full = [arm for arm in profile.all_arms() if arm.name == "full"]
+    worlds = [Materials(world) for world in profile.worlds().values()] if full else []
+    train([(materials, profile.all_arms()), *((world, full) for world in worlds)])
 
 
-def train(materials: Materials, arms: Sequence[Arm]) -> None:
+def train(jobs: Sequence[Job]) -> None:
     """Trains the arms that the store lacks, with every teacher and seed; those of a seed share batches and teacher.
 
     Raises:
         InputError: an arm cannot be trained.
         DivergedError: a loss became NaN or infinite; all other students are trained.
     """
-    materials.check(arms)
-    _prepare(materials, debiased=any(arm.teacher == "debiased" for arm in arms))
-    seeds = materials.profile.student_seeds
-    if len(seeds) == 1:
-        materials.train_seed(arms, seeds[0])
+    for materials, arms in jobs:
+        materials.check(arms)
+    _prepare([(own, _debiased(arms)) for materials, arms in jobs for own in materials.family])
+    single = [job for job in jobs if len(job[0].profile.student_seeds) == 1]
+    for materials, arms in single:  # with all threads
+        materials.train_seed(arms, materials.profile.student_seeds[0])
+    several = [job for job in jobs if job not in single]
+    pieces = _pieces(several)
+    if not pieces:
         return
-    calls = [(materials.profile, seed, group) for seed, group in _pieces(materials, arms)]
-    here = bool(_formulas(materials, arms)) or _little(materials, _training_flops(materials, arms, len(seeds)))
-    label = f"{len(arms)} students, {len(seeds)} seeds" if materials.progress else ""
-    updates = len(calls) * materials.setting(seeds[0]).schedule().updates
-    own = materials if here else None
-    outcomes = side_by_side(_train_seed, [(*call, own) for call in calls], here=here, label=label, updates=updates)
-    _raise_first([error for error in outcomes if isinstance(error, BaseException)])
+    here = any(_formulas(*job) for job in several) or _little(pieces[0][0], sum(_flops(*piece) for piece in pieces))
+    updates = sum(own.setting(seed).schedule().updates for own, seed, _ in pieces)
+    seeds = len({(own.profile.name, seed) for own, seed, _ in pieces})
+    label = f"students of {seeds} seeds" if pieces[0][0].progress else ""
+    calls = [(own.profile, seed, arms, own if here else None) for own, seed, arms in pieces]
+    _raise_first(side_by_side(_train_seed, calls, here=here, label=label, updates=updates))
 
 
-def _prepare(materials: Materials, *, debiased: bool) -> None:
+def _debiased(arms: Sequence[Arm]) -> bool:
+    return any(arm.teacher == "debiased" for arm in arms)
+
+
+def _prepare(teachers: Sequence[tuple[Materials, bool]]) -> None:
     """Makes the teachers, and the debiased ones, before any student: if one cannot be made, that is said first."""
-    lacking = [own for own in materials.family if not own.has_teachers(debiased=debiased)]
-    if len(materials.family) == 1 or not lacking:
-        for own in lacking:
-            own.make_teachers(debiased=debiased)
+    lacking = [(own, debiased) for own, debiased in teachers if not own.has_teachers(debiased=debiased)]
+    alone = [one for one in lacking if len(one[0].profile.teacher_seeds) == 1]
+    for own, debiased in alone:  # with all threads
+        own.make_teachers(debiased=debiased)
+    several = [one for one in lacking if one not in alone]
+    if not several:
         return
-    here = _little(materials, len(lacking) * _adaptation_flops(materials))
-    label = f"{len(lacking)} teachers" if materials.progress else ""
-    calls = [(own.profile, own.teacher_seed, debiased, own if here else None) for own in lacking]
-    updates = len(lacking) * materials.profile.teacher.adapt_steps
-    outcomes = side_by_side(_make_teachers, calls, here=here, label=label, updates=updates)
-    _raise_first([error for error in outcomes if isinstance(error, BaseException)])
+    first = several[0][0]
+    here = _little(first, sum(_adaptation_flops(own) for own, _ in several))
+    calls = [(own.profile, own.teacher_seed, debiased, own if here else None) for own, debiased in several]
+    updates = sum(own.profile.teacher.adapt_steps for own, _ in several)
+    label = f"{len(several)} teachers" if first.progress else ""
+    _raise_first(side_by_side(_make_teachers, calls, here=here, label=label, updates=updates))
 
 
 def _make_teachers(profile: Profile, teacher_seed: int, debiased: bool, own: Materials | None) -> None:
@@ -72,17 +89,27 @@ def _train_seed(profile: Profile, seed: int, arms: Sequence[Arm], materials: Mat
     own.train_seed(arms, seed)
 
 
-def _pieces(materials: Materials, arms: Sequence[Arm]) -> list[tuple[int, list[Arm]]]:
+def _pieces(jobs: Sequence[Job]) -> list[tuple[Materials, int, list[Arm]]]:
     """A seed and arms each, so many that no process waits at the end: of three seeds on two cores, half of the arms.
 
     Arms of equal content are one student, and stand in one piece.
     """
-    lacking = [seed for seed in materials.profile.student_seeds if materials.lacks(arms, seed)]
-    parts = workers() // math.gcd(len(lacking), workers()) if lacking else 1
+    lacking = [
+        (materials, seed, arms)
+        for materials, arms in jobs
+        for seed in materials.profile.student_seeds
+        if materials.lacks(arms, seed)
+    ]
+    parts = 1 if len(lacking) >= 4 * workers() else workers() // math.gcd(len(lacking), workers())
+    return [(own, seed, group) for own, seed, arms in lacking for group in _split(arms, parts) if group]
+
+
+def _split(arms: Sequence[Arm], parts: int) -> list[list[Arm]]:
+    """Into groups of about the same cost, the deepest arms first."""
     groups: list[list[Arm]] = [[] for _ in range(parts)]
     for arm in sorted({str(arm.content()): arm for arm in arms}.values(), key=lambda arm: -arm.layers):
         min(groups, key=lambda group: sum(1 + one.layers for one in group)).append(arm)
-    return [(seed, group) for seed in lacking for group in groups if group]
+    return groups
 
 
 def _formulas(materials: Materials, arms: Sequence[Arm]) -> dict[str, str]:
@@ -104,14 +131,15 @@ def _adaptation_flops(materials: Materials) -> float:
     return 6.0 * tokens * sum(p.numel() for p in materials.checkpoint.model.parameters())
 
 
-def _training_flops(materials: Materials, arms: Sequence[Arm], seeds: int) -> float:
-    """Roughly, of all students."""
-    read = materials.text_read(materials.profile.student_seeds[0])
-    return 6.0 * seeds * len(arms) * read.tokens * sum(p.numel() for p in materials.checkpoint.model.parameters())
+def _flops(materials: Materials, seed: int, arms: Sequence[Arm]) -> float:
+    """Roughly, of the students of a seed."""
+    weights = sum(p.numel() for p in materials.checkpoint.model.parameters())
+    return 6.0 * len(arms) * materials.text_read(seed).tokens * weights
 
 
-def _raise_first(errors: Sequence[BaseException]) -> None:
+def _raise_first(outcomes: Sequence[Any]) -> None:
     """Of several divergences one error that names all; any other error goes first."""
+    errors = [error for error in outcomes if isinstance(error, BaseException)]
     for error in errors:
         if not isinstance(error, DivergedError):
             raise error

@@ -96,7 +96,7 @@ def test_a_corpus_too_small_for_an_update_is_an_error_before_the_teacher_is_made
     wide = profile.changed(gradient_accumulation_steps=5000, max_steps=None)
     materials = Materials(wide, progress=False)
     with pytest.raises(InputError, match=r"no weight would change: .*gradient_accumulation_steps 5000.*make no update"):
-        train(materials, wide.all_arms())
+        train([(materials, wide.all_arms())])
     for asked in (cost, plan):  # the corpus is in the store now
         with pytest.raises(InputError, match=r"gradient_accumulation_steps 5000.*make no update.*allowed: "):
             asked(wide)

@@ -197,7 +197,7 @@ def models(tmp_path_factory) -> Models:
         arms=["full", "mixup-xy", "debiased-teacher"], depths=[1], seat_permutations=2, seat_bootstrap=100,
     )  # fmt: skip
     materials = Materials(profile, progress=False)
-    train(materials, [arm for arm in profile.all_arms() if arm.name in ("full", "mixup-xy")])
+    train([(materials, [arm for arm in profile.all_arms() if arm.name in ("full", "mixup-xy")])])
     return Models(materials)
 
 

@@ -35,7 +35,7 @@ def models(tmp_path_factory) -> Models:
         arms=["full", "mixup-xy"], depths=[1], seat_permutations=2, seat_bootstrap=100, alpha=0.6,
     )  # fmt: skip
     materials = Materials(profile, progress=False)
-    train(materials, profile.table_arms())
+    train([(materials, profile.table_arms())])
     return Models(materials)
 
 
