@@ -30,6 +30,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,7 +38,7 @@ from typing import Any, Literal
 
 import yaml
 
-from fairkd.engine.processes import die_with_parent
+from fairkd.engine.processes import cores, die_with_parent
 from fairkd.engine.store import file_digest, write_json
 from fairkd.errors import InputError
 from fairkd.lab.results import REPORT, Manifest, Results, read_state
@@ -61,6 +62,8 @@ __all__ = ["REPORT", "Outcome", "notebook_path", "notebooks", "reproduce", "run"
 
 TOKEN, NO_TRAINING = "FAIRKD_RUN_TOKEN", "FAIRKD_NO_TRAINING"
 _KERNEL_START_SECONDS = 180
+AT_ONCE = 4
+"""Notebooks at once: each has a kernel with PyTorch."""
 
 
 @dataclass(frozen=True)
@@ -127,13 +130,31 @@ def reproduce(profile: Profile, *, echo: Callable[[str], None] = print) -> list[
             echo("train: done" if code == 0 else f"train: FAILED (exit status {code}); going on with what there is")
             trained = code == 0
         outcomes = []
-        for notebook in names:
-            outcome = run(notebook, profile, may_train=trained)
-            outcomes.append(outcome)
-            echo(f"{notebook}: {_sentence(outcome, folder)}")
+        for some in ([name for name in names if name != REPORT], [name for name in names if name == REPORT]):
+            for outcome in _run_some(some, profile, may_train=trained):
+                outcomes.append(outcome)
+                echo(f"{outcome.notebook}: {_sentence(outcome, folder)}")
         if (folder / "report.html").exists() and not profile.prepare_only:
             echo(f"report: {folder / 'report.html'}")
     return outcomes
+
+
+def _run_some(names: list[str], profile: Profile, *, may_train: bool) -> Iterator[Outcome]:
+    """Runs notebooks that do not read one another's results, as many at once as there are cores; in the order given.
+
+    Their training is done, and what they measure they measure with one thread. On a GPU they follow one another.
+    """
+    from fairkd.lab.materials import resolve_device
+
+    at_once = min(AT_ONCE, cores()) if resolve_device(profile.device).type == "cpu" else 1
+    with ThreadPoolExecutor(at_once) as threads:
+        waiting = [threads.submit(run, name, profile, may_train=may_train) for name in names]
+        try:
+            for one in waiting:
+                yield one.result()
+        except BaseException:
+            threads.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 def _sentence(outcome: Outcome, folder: Path) -> str:
