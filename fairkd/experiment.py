@@ -25,13 +25,14 @@ from fairkd.frames import TESTED_WORDS
 from fairkd.glue.data import check_source
 from fairkd.glue.tasks import find_tasks
 from fairkd.lab.bias import Bias
+from fairkd.lab.calibration import Calibration
 from fairkd.lab.materials import Materials
 from fairkd.lab.plan import plan
 from fairkd.lab.quality import Quality
 from fairkd.lab.results import REPORT, Results, controlled
 from fairkd.lab.rulers import Rulers
 from fairkd.lab.shell import check_names, skip_the_rest, stop_skipping
-from fairkd.lab.training import Job, train
+from fairkd.lab.training import TrainingJob, train
 from fairkd.profile import Profile
 from fairkd.show import tables
 from fairkd.text import corpus as corpora
@@ -49,6 +50,7 @@ class Experiment:
         materials: corpus, teacher and students.
         bias: SEAT of students and teacher.
         rulers: every other ruler of bias on them.
+        calibration: all rulers where the bias is known (profile ``planted``).
         quality: GLUE scores of students.
     """
 
@@ -56,7 +58,7 @@ class Experiment:
         self.notebook, self.profile = notebook, profile
         self.materials = Materials(profile)
         self.bias, self.quality = Bias(self.materials), Quality(self.materials)
-        self.rulers = Rulers(self.materials)
+        self.rulers, self.calibration = Rulers(self.materials), Calibration(profile)
         self._results = Results(notebook, profile)
         self._warnings: list[str] = []
 
@@ -141,7 +143,7 @@ class Experiment:
         """
         self._train([(self.materials, arms)])
 
-    def _train(self, jobs: Sequence[Job]) -> None:
+    def _train(self, jobs: Sequence[TrainingJob]) -> None:
         if os.environ.get("FAIRKD_NO_TRAINING"):
             for materials, arms in jobs:
                 for arm, seed in itertools.product(arms, materials.profile.student_seeds):

@@ -171,7 +171,7 @@ COUNTERFACTUAL = Ruler(
     "ours, after Ahn et al. 2022, Section 5.1",
     _measure,
     (
-        Score("in-d", "mean divergence, words of D", "nats", partial(group_mean, group=IN_D)),
-        Score("outside-d", "mean divergence, words outside D", "nats", partial(group_mean, group=OUTSIDE_D)),
+        Score("in-d", "mean divergence, words of D", "nats", partial(group_mean, group=IN_D), size=True),
+        Score("outside-d", "mean divergence, words outside D", "nats", partial(group_mean, group=OUTSIDE_D), size=True),
     ),
 )

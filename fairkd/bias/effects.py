@@ -52,9 +52,11 @@ class Effects:
         replicates = self._by_seed(np.abs(self.replicates[:, :, columns]).mean(axis=2))
         return Estimate(float(by_seed.mean()), self._over_seeds(replicates), by_seed)
 
-    def signed(self) -> Estimate:
-        """Mean of d over tests and seeds: zero where stereotypes and counter-stereotypes cancel."""
-        by_seed, replicates = self._by_seed(self.d.mean(axis=1)), self._by_seed(self.replicates.mean(axis=2))
+    def signed(self, tests: Sequence[str] = TESTS) -> Estimate:
+        """Mean of d over tests (all six, or these) and seeds: zero where stereotypes and their opposites cancel."""
+        columns = [TESTS.index(test) for test in tests]
+        by_seed = self._by_seed(self.d[:, columns].mean(axis=1))
+        replicates = self._by_seed(self.replicates[:, :, columns].mean(axis=2))
         return Estimate(float(by_seed.mean()), self._over_seeds(replicates), by_seed)
 
     def tests(self) -> tuple[Floats, Floats, Floats]:
@@ -63,6 +65,11 @@ class Effects:
         stretched = np.stack([widened(replicates[:, n], by_seed[:, n]) for n in range(by_seed.shape[1])], axis=1)
         low, high = percentile_interval(stretched)
         return by_seed.mean(axis=0), low, high
+
+    def each_seed(self) -> list[Effects]:
+        """The same of each seed alone."""
+        parts = np.split(np.arange(len(self.d)), self.seeds)
+        return [Effects(self.d[rows], self.replicates[rows], self.students) for rows in parts]
 
     def _by_seed(self, values: Floats) -> Floats:
         """Means over the students of each seed, (seeds, …), of values (n, …)."""

@@ -177,9 +177,9 @@ def _contrast(values: Floats, groups: NDArray[Any], weights: Floats, *, male: st
 
 
 _SCORES = (
-    Score("size", "mean |ln p(he)/p(she)|, occupations", "nats", _mean_size),
+    Score("size", "mean |ln p(he)/p(she)|, occupations", "nats", _mean_size, size=True),
     Score("level", "mean ln p(he)/p(she), occupations", "nats", partial(group_mean, group="occupations")),
-    Score("spread", "standard deviation over occupations", "nats", _spread, by_unit=True),
+    Score("spread", "standard deviation over occupations", "nats", _spread, by_unit=True, size=True),
     Score("career", "career − family", "nats", partial(_contrast, male="Career", female="Family")),
     Score("math", "math − arts", "nats", partial(_contrast, male="Math", female="Arts")),
     Score("science", "science − arts", "nats", partial(_contrast, male="Science", female="Arts")),

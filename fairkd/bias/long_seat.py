@@ -220,7 +220,7 @@ LONG_SEAT = Ruler(
     "May et al. 2019, with more words",
     measure_long_seat,
     (
-        Score("average", "mean |d| of six tests", "", partial(average_effect, signed=False)),
+        Score("average", "mean |d| of six tests", "", partial(average_effect, signed=False), size=True),
         Score("signed", "mean d of six tests", "", partial(average_effect, signed=True)),
         *(Score(test, f"d of {TEST_TITLES[test]}", "", partial(word_effect, test=test)) for test in TESTS),
     ),

@@ -38,6 +38,7 @@ class Score:
             returns (B,), nan where a replicate leaves nothing to compute.
         neutral: its value where there is no bias.
         by_unit: ``of`` takes units in place of items, each with the mean of its items.
+        size: it grows with the size of an association, whatever its sign.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Score:
     of: Callable[[Floats, NDArray[Any], Floats], Floats]
     neutral: float = 0.0
     by_unit: bool = False
+    size: bool = False
 
 
 @dataclass(frozen=True)

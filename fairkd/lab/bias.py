@@ -38,7 +38,7 @@ class Bias:
         Columns: :data:`fairkd.frames.SEAT_SCORES`.
         """
         materials, frames = self.materials, []
-        measure_seat(materials, [None, *arms])
+        measure_seat([(materials, [None, *arms])])
         for own in materials.family:
             about = {"arm": TEACHER, "layers": own.teacher.record["layers"], "seed": own.teacher_seed}
             frames.append(own.measure(own.teacher)[0].assign(**about))
@@ -114,7 +114,7 @@ class Bias:
         """Effect sizes and replicates by arm, the teacher first."""
         models = {TEACHER: self.materials.groups(None)} if teacher else {}
         models |= {arm.name: self.materials.groups(arm) for arm in arms}
-        measure_seat(self.materials, [*([None] if teacher else []), *arms])
+        measure_seat([(self.materials, [*([None] if teacher else []), *arms])])
         return {name: self._effects(own, pooling) for name, own in models.items()}
 
     def _by_pooling(

@@ -20,13 +20,20 @@ from fairkd.teachers.checkpoints import Teacher
 WEIGHTS_WORTH_A_PROCESS = 5e6
 """Weights of all models together: fewer than this are measured here."""
 Model = tuple[Materials, Path | Teacher]
+Job = tuple[Materials, Sequence[Arm | None]]
+"""Arms of a profile; None for its teachers."""
 
 
-def measure_seat(materials: Materials, arms: Iterable[Arm | None]) -> None:
-    """Measures SEAT of those students of the arms, and of the teachers for None, that the store lacks."""
-    models = chain.from_iterable(chain(*materials.groups(arm)) for arm in arms)
-    lacking = [(own, model) for own, model in models if not own.is_measured(model)]
-    for_each_model(_measure_seat, lacking, here=bool(added_poolings(materials.profile.seat.poolings)))
+def measure_seat(jobs: Iterable[Job]) -> None:
+    """Measures SEAT of the models of these jobs that the store lacks."""
+    lacking = [(own, model) for own, model in models_of(jobs) if not own.is_measured(model)]
+    foreign = bool(lacking) and bool(added_poolings(lacking[0][0].profile.seat.poolings))
+    for_each_model(_measure_seat, lacking, here=foreign)
+
+
+def models_of(jobs: Iterable[Job]) -> list[Model]:
+    """The students of the arms, and the teachers for None."""
+    return [model for materials, arms in jobs for arm in arms for model in chain(*materials.groups(arm))]
 
 
 def for_each_model(function: Any, models: Sequence[Model], *, here: bool) -> None:

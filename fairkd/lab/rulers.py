@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from fairkd.engine.store import REVISIONS, Store, file_digest
 from fairkd.errors import InputError, nearest
 from fairkd.frames import RULER_COMPONENTS, RULER_DIFFERENCES, RULER_SCORES, RULER_UNREAD
 from fairkd.lab.materials import Materials
-from fairkd.lab.measuring import Model, for_each_model
+from fairkd.lab.measuring import Job, for_each_model, models_of
 from fairkd.names import TEACHER
 from fairkd.stats.estimates import Estimate
 from fairkd.teachers.checkpoints import Teacher
@@ -90,7 +90,7 @@ class Rulers:
         lost = [
             frame[frame["problem"] != ""].assign(ruler=ruler.name, arm=arm)[RULER_UNREAD]
             for ruler in RULERS.values()
-            for arm, frames in self._measured(ruler, arms).items()
+            for arm, frames in self.measured(ruler, arms).items()
             for frame in chain(*frames)
         ]
         return pd.concat(lost, ignore_index=True).drop_duplicates(ignore_index=True)
@@ -118,19 +118,14 @@ class Rulers:
         spec: dict[str, Any] = {"version": REVISIONS["rulers"], "ruler": ruler.name, "weights": weights}
         return spec | {"tokenizer": self.materials.teacher.tokenizer_digest, "code": _code(ruler)}
 
-    def _measured(self, ruler: Ruler, arms: Sequence[Arm]) -> Items:
+    def measured(self, ruler: Ruler, arms: Sequence[Arm]) -> Items:
+        """What a ruler finds in the teachers and in the students of each arm, on all items."""
         models = {TEACHER: self.materials.groups(None)} | {arm.name: self.materials.groups(arm) for arm in arms}
-        self._measure([model for groups in models.values() for model in chain(*groups)])
+        measure_rulers([(self.materials, [None, *arms])])
         return {
             arm: [[_of(own).items(model, ruler) for own, model in group] for group in groups]
             for arm, groups in models.items()
         }
-
-    def _measure(self, models: Sequence[Model]) -> None:
-        """Measures what the store lacks, by all rulers, several models at once."""
-        lacking = [(own, model) for own, model in models if not all(_of(own).has(model, r) for r in RULERS.values())]
-        foreign = any(not _module(ruler).startswith("fairkd.") for ruler in RULERS.values())
-        for_each_model(_measure_all, lacking, here=foreign)
 
     def _scored(self, arms: Sequence[Arm]) -> Iterator[tuple[Ruler, Score, Items]]:
         """Each score with what its ruler found, on the items of which every model has a value.
@@ -138,7 +133,7 @@ class Rulers:
         A ruler without such an item is left out; :meth:`unread` says why.
         """
         for ruler in RULERS.values():
-            measured = self._measured(ruler, arms)
+            measured = self.measured(ruler, arms)
             frames = [frame for groups in measured.values() for frame in chain(*groups)]
             if not np.isfinite([frame["value"] for frame in frames]).all(axis=0).any():
                 continue
@@ -175,6 +170,14 @@ class Rulers:
     def _check(baseline: str, items: Items) -> None:
         if baseline not in items:
             raise InputError(f"baseline {baseline!r} is not among {list(items)}.{nearest(baseline, items)}")
+
+
+def measure_rulers(jobs: Iterable[Job]) -> None:
+    """Measures the models of these jobs with every ruler, where the store lacks it, several models at once."""
+    models = models_of(jobs)
+    lacking = [(own, model) for own, model in models if not all(_of(own).has(model, r) for r in RULERS.values())]
+    foreign = any(not _module(ruler).startswith("fairkd.") for ruler in RULERS.values())
+    for_each_model(_measure_all, lacking, here=foreign)
 
 
 def _of(materials: Materials) -> Rulers:

@@ -21,7 +21,7 @@ FLOPS_WORTH_A_PROCESS = 3e11
 """Floating-point operations, about the time in which a process starts: less than this in all is done here."""
 
 
-Job = tuple[Materials, Sequence[Arm]]
+TrainingJob = tuple[Materials, Sequence[Arm]]
 """Arms to be trained with a profile's teachers, corpus and seeds."""
 
 
@@ -33,7 +33,7 @@ def train_profile(profile: Profile) -> None:
     train([(materials, profile.all_arms()), *((world, full) for world in worlds)])
 
 
-def train(jobs: Sequence[Job]) -> None:
+def train(jobs: Sequence[TrainingJob]) -> None:
     """Trains the arms that the store lacks, with every teacher and seed; those of a seed share batches and teacher.
 
     Raises:
@@ -89,7 +89,7 @@ def _train_seed(profile: Profile, seed: int, arms: Sequence[Arm], materials: Mat
     own.train_seed(arms, seed)
 
 
-def _pieces(jobs: Sequence[Job]) -> list[tuple[Materials, int, list[Arm]]]:
+def _pieces(jobs: Sequence[TrainingJob]) -> list[tuple[Materials, int, list[Arm]]]:
     """A seed and arms each, so many that no process waits at the end: of three seeds on two cores, half of the arms.
 
     Arms of equal content are one student, and stand in one piece.

@@ -1,0 +1,211 @@
+"""How good each ruler of bias is, where the bias is known: the planted strengths of the controlled experiment.
+
+Of every strength there are teachers, each with its own draw of the text, and students of the arm "full". A *dose* is
+the strength, or its size for a score that has no sign. Everything is resampled over items and teachers together; the
+same draws stand at every strength, so that slopes and differences are paired.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property, partial
+from itertools import chain, product
+
+import numpy as np
+import pandas as pd
+
+from fairkd.arms import Arm
+from fairkd.bias.effects import Effects
+from fairkd.bias.ruler import common, estimate
+from fairkd.bias.rulers import RULERS
+from fairkd.bias.stimuli import TESTS
+from fairkd.errors import InputError
+from fairkd.frames import CALIBRATION, CALIBRATION_SCORES, COVERAGE
+from fairkd.lab.bias import Bias
+from fairkd.lab.materials import Materials
+from fairkd.lab.measuring import Job, measure_seat
+from fairkd.lab.rulers import Rulers, measure_rulers
+from fairkd.names import TEACHER
+from fairkd.profile import Profile
+from fairkd.stats.estimates import Estimate
+
+STUDENT = "full"
+"""The arm that is compared with the teacher."""
+
+
+@dataclass(frozen=True)
+class Response:
+    """What one score shows of one kind of model at every planted strength.
+
+    Attributes:
+        ruler, score: names; SEAT stands beside the rulers, once a pooling.
+        model: "teacher" or the arm.
+        neutral: the score where there is no bias.
+        size: whether it grows with the size of an association, whatever its sign.
+        at: by strength.
+        alone: of each seed by itself, where nothing is planted.
+    """
+
+    ruler: str
+    score: str
+    model: str
+    neutral: float
+    size: bool
+    at: Mapping[float, Estimate]
+    alone: tuple[Estimate, ...]
+
+    @property
+    def name(self) -> dict[str, str]:
+        """As the columns ruler, score, model."""
+        return {"ruler": self.ruler, "score": self.score, "model": self.model}
+
+    def slope(self) -> Estimate:
+        """Least squares of the score on the dose: what a strength of 1 adds to it."""
+        doses = np.array([abs(rho) if self.size else rho for rho in self.at])
+        weights = (doses - doses.mean()) / ((doses - doses.mean()) ** 2).sum()
+        return weighted_sum(list(self.at.values()), weights)
+
+    def zero(self) -> Estimate:
+        """The score where nothing is planted, less the neutral value."""
+        found = self.at[0.0]
+        return Estimate(found.value - self.neutral, found.replicates - self.neutral, found.by_seed - self.neutral)
+
+    def noise(self) -> float:
+        """Standard deviation of one seed's score at a strength, the mean variance over strengths."""
+        return float(np.sqrt(np.mean([found.by_seed.var(ddof=1) for found in self.at.values()])))
+
+    def smallest(self, slope: float) -> float:
+        """The smallest strength that this many seeds and items tell from none, with 80 % power; of this slope."""
+        if not self.size:
+            return self.zero().detectable() / abs(slope)
+        strongest = max(self.at, key=abs)
+        return (self.at[strongest] - self.at[0.0]).detectable() / abs(slope)
+
+
+def weighted_sum(estimates: list[Estimate], weights: np.ndarray) -> Estimate:
+    """Of paired estimates: value, replicates and seeds alike."""
+    return Estimate(
+        float(weights @ [one.value for one in estimates]),
+        weights @ np.stack([one.replicates for one in estimates]),
+        weights @ np.stack([one.by_seed for one in estimates]),
+    )
+
+
+class Calibration:
+    """All rulers on teachers and students of every planted strength: what a notebook has as ``exp.calibration``.
+
+    Everything must have been trained; what the store lacks is measured when asked for.
+    """
+
+    def __init__(self, profile: Profile, *, progress: bool = True) -> None:
+        self.profile, self.progress = profile, progress
+
+    @cached_property
+    def worlds(self) -> dict[float, Materials]:
+        """Materials by strength.
+
+        Raises:
+            InputError: the profile has no planted strengths, or none of them is zero.
+        """
+        strengths = self.profile.planted_strengths
+        if not strengths or 0.0 not in strengths or len({abs(rho) for rho in strengths}) < 2:
+            raise InputError(
+                f"planted_strengths: {strengths and list(strengths)} must be 0 and others, as in the profile 'planted'"
+            )
+        return {rho: Materials(world, progress=self.progress) for rho, world in self.profile.worlds().items()}
+
+    @property
+    def arm(self) -> Arm:
+        """The students' arm, :data:`STUDENT`; raises InputError if the profile does not have it."""
+        found = [arm for arm in self.profile.all_arms() if arm.name == STUDENT]
+        if not found:
+            raise InputError(f"arms: the calibration needs the arm {STUDENT!r}")
+        return found[0]
+
+    @cached_property
+    def responses(self) -> list[Response]:
+        """Of every score, of teacher and student."""
+        jobs: list[Job] = [(world, [None, self.arm]) for world in self.worlds.values()]
+        measure_seat(jobs)
+        measure_rulers(jobs)
+        return [*self._of_seat(), *self._of_rulers()]
+
+    def scores(self) -> pd.DataFrame:
+        """Every score at every strength: the columns :data:`fairkd.frames.CALIBRATION_SCORES`."""
+        rows = []
+        for response in self.responses:
+            for rho, found in response.at.items():
+                low, high = found.interval()
+                row = response.name | {"strength": rho, "seeds": len(found.by_seed), "value": found.value}
+                rows.append(row | {"low": low, "high": high})
+        return pd.DataFrame(rows, columns=CALIBRATION_SCORES)
+
+    def table(self) -> pd.DataFrame:
+        """Slope, noise, smallest strength and zero of every score: the columns :data:`fairkd.frames.CALIBRATION`."""
+        rows = []
+        for response in self.responses:
+            slope, zero = response.slope(), response.zero()
+            row = response.name | {"size": response.size, "seeds": len(zero.by_seed), "slope": slope.value}
+            row |= dict(zip(("slope_low", "slope_high"), slope.interval(), strict=True))
+            row |= {"p": slope.p(), "noise": response.noise(), "smallest": response.smallest(slope.value)}
+            row |= {"zero": zero.value} | dict(zip(("zero_low", "zero_high"), zero.interval(), strict=True))
+            rows.append(row)
+        return pd.DataFrame(rows, columns=CALIBRATION)
+
+    def coverage(self) -> pd.DataFrame:
+        """Whether intervals hold the truth where nothing is planted: the columns :data:`fairkd.frames.COVERAGE`.
+
+        Scores with a sign only: of the others the truth is not known. A row a seed has an interval over items alone,
+        and one with seed -1 an interval over items and all seeds.
+        """
+        rows = []
+        for response in (response for response in self.responses if not response.size):
+            own = zip((-1, *self.profile.teacher_seeds), (response.at[0.0], *response.alone), strict=True)
+            for seed, found in own:
+                low, high = (end - response.neutral for end in found.interval())
+                rows.append(response.name | {"seed": seed, "low": low, "high": high, "covers": low <= 0 <= high})
+        return pd.DataFrame(rows, columns=COVERAGE)
+
+    def agreement(self, *, model: str = STUDENT, within: bool = False) -> pd.DataFrame:
+        """Pearson's r of each two rulers' first scores over seeds and strengths; ``within``: at a strength alone.
+
+        A ruler's score with a sign counts if it has one.
+        """
+        columns = {}
+        for response in self.responses:
+            if response.model == model and response.ruler not in columns:
+                values = np.stack([found.by_seed for found in response.at.values()])
+                columns[response.ruler] = (values - values.mean(axis=1, keepdims=True) if within else values).ravel()
+        return pd.DataFrame(columns).corr()
+
+    def _of_seat(self) -> Iterator[Response]:
+        """SEAT as published, once a pooling: mean d, mean |d|, and d of each test."""
+        for pooling in self.profile.seat.poolings:
+            worlds = {rho: Bias(world).effects([self.arm], pooling) for rho, world in self.worlds.items()}
+            scores: dict[str, Callable[[Effects], Estimate]] = {"signed": Effects.signed, "average": Effects.average}
+            scores |= {test: partial(Effects.signed, tests=(test,)) for test in TESTS}
+            for score, of in scores.items():
+                for model in (TEACHER, STUDENT):
+                    at = {rho: of(effects[model]) for rho, effects in worlds.items()}
+                    alone = tuple(of(own) for own in worlds[0.0][model].each_seed())
+                    yield Response(f"seat-{pooling}", score, model, 0.0, score == "average", at, alone)
+
+    def _of_rulers(self) -> Iterator[Response]:
+        """The other rulers, on the items of which every model at every strength has a value."""
+        for ruler in RULERS.values():
+            measured = {rho: Rulers(world).measured(ruler, [self.arm]) for rho, world in self.worlds.items()}
+            frames = [frame for own in measured.values() for groups in own.values() for frame in chain(*groups)]
+            if not np.isfinite([frame["value"] for frame in frames]).all(axis=0).any():
+                continue
+            kept = iter(common(frames))
+            items = {
+                rho: {arm: [[next(kept) for _ in group] for group in groups] for arm, groups in own.items()}
+                for rho, own in measured.items()
+            }
+            for score, model in product(ruler.scores, (TEACHER, STUDENT)):
+                found = partial(estimate, ruler, score, n_bootstrap=self.profile.seat.bootstrap)
+                at = {rho: found(list(chain(*own[model])), students=len(own[model][0])) for rho, own in items.items()}
+                alone = tuple(found(group, students=len(group)) for group in items[0.0][model])
+                if all(np.isfinite(one.value) for one in at.values()):
+                    yield Response(ruler.name, score.name, model, score.neutral, score.size, at, alone)
