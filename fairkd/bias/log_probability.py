@@ -176,10 +176,19 @@ def _contrast(values: Floats, groups: NDArray[Any], weights: Floats, *, male: st
     return group_mean(values, groups, weights, group=male) - group_mean(values, groups, weights, group=female)
 
 
+def _stereotype(values: Floats, groups: NDArray[Any], weights: Floats) -> Floats:
+    """Mean of the three contrasts, (B,)."""
+    found = np.stack([_contrast(values, groups, weights, male=male, female=female) for male, female in CONTRASTS])
+    return np.asarray(found.mean(axis=0))
+
+
+CONTRASTS = (("Career", "Family"), ("Math", "Arts"), ("Science", "Arts"))
+"""Of the lists of SEAT, the stereotypically male one first."""
 _SCORES = (
     Score("size", "mean |ln p(he)/p(she)|, occupations", "nats", _mean_size, size=True),
     Score("level", "mean ln p(he)/p(she), occupations", "nats", partial(group_mean, group="occupations")),
     Score("spread", "standard deviation over occupations", "nats", _spread, by_unit=True, size=True),
+    Score("stereotype", "mean of the three contrasts of SEAT's lists", "nats", _stereotype),
     Score("career", "career − family", "nats", partial(_contrast, male="Career", female="Family")),
     Score("math", "math − arts", "nats", partial(_contrast, male="Math", female="Arts")),
     Score("science", "science − arts", "nats", partial(_contrast, male="Science", female="Arts")),

@@ -32,6 +32,22 @@ from fairkd.stats.estimates import Estimate
 
 STUDENT = "full"
 """The arm that is compared with the teacher."""
+PLANTED_SCORE = {
+    "seat-mean": "signed",
+    "seat-cls": "signed",
+    "long-seat": "signed",
+    "log-probability": "stereotype",
+    "corrected-log-probability": "stereotype",
+    "counterfactual": "in-d",
+    "pair-preference": "difference",
+    "pair-preference-aul": "difference",
+}
+"""Of each ruler the score that is about what is planted: gender against career, mathematics and science."""
+
+
+def ruler_title(name: str) -> str:
+    """Of a ruler, or of SEAT with a pooling."""
+    return f"SEAT, {name.removeprefix('seat-')} pooling" if name.startswith("seat-") else RULERS[name].title
 
 
 @dataclass(frozen=True)
@@ -168,13 +184,13 @@ class Calibration:
         return pd.DataFrame(rows, columns=COVERAGE)
 
     def agreement(self, *, model: str = STUDENT, within: bool = False) -> pd.DataFrame:
-        """Pearson's r of each two rulers' first scores over seeds and strengths; ``within``: at a strength alone.
+        """Pearson's r of each two rulers' :data:`PLANTED_SCORE` over seeds and strengths.
 
-        A ruler's score with a sign counts if it has one.
+        ``within``: of the deviations from the mean of a strength, whether rulers see the same chance in the models.
         """
         columns = {}
         for response in self.responses:
-            if response.model == model and response.ruler not in columns:
+            if response.model == model and PLANTED_SCORE.get(response.ruler) == response.score:
                 values = np.stack([found.by_seed for found in response.at.values()])
                 columns[response.ruler] = (values - values.mean(axis=1, keepdims=True) if within else values).ravel()
         return pd.DataFrame(columns).corr()

@@ -29,7 +29,7 @@ def train_profile(profile: Profile) -> None:
     """Trains every arm of a profile that the store lacks, and "full" for each of its planted strengths."""
     materials = Materials(profile)
     full = [arm for arm in profile.all_arms() if arm.name == "full"]
-    worlds = [Materials(world) for world in profile.worlds().values()] if full else []
+    worlds = [Materials(world) for world in profile.worlds().values() if full and world != profile]
     train([(materials, profile.all_arms()), *((world, full) for world in worlds)])
 
 
