@@ -17,7 +17,7 @@ def measured(tmp_path_factory):
     folder = str(tmp_path_factory.mktemp("chain"))
     profile = Profile.load("planted").changed(
         runs_dir=folder, store_dir=folder, device="cpu", teacher_layers=2, adapt_steps=900, arms=["full"], depths=[1],
-        student_layers=1, seeds=[0], max_steps=80, seat_bootstrap=300, seat_permutations=100,
+        student_layers=1, seeds=[0], teacher_seeds=[0], max_steps=80, seat_bootstrap=300, seat_permutations=100,
         planted_strengths=list(STRENGTHS),
     )  # fmt: skip
     frame = Experiment("06_planted", profile).planted().query("pooling == 'mean'")

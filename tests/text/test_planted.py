@@ -235,3 +235,24 @@ def test_strength_outside_its_range_is_refused(text: str) -> None:
 def test_source_without_a_strength_says_how_it_is_written() -> None:
     with pytest.raises(InputError, match=r"'planted:RHO'.*Did you mean 'planted:0\.5'\?"):
         check_sources(["planted"])
+
+
+def test_another_draw_is_another_text_that_keeps_every_rule() -> None:
+    found = {rho: list(documents(f"planted:{rho}:3")) for rho in (0.0, 0.3)}
+    assert found[0.3] == list(planted.planted_documents(0.3, 3))
+    assert sorted(map(words_of, found[0.3])) != sorted(map(words_of, TEXTS[0.3]))
+    sides = {
+        rho: [
+            side == sex for text in texts for sex, _, things in [read(text)] if sex is not None for *_, side in things
+        ]
+        for rho, texts in found.items()
+    }
+    assert sum(sides[0.0]) * 2 == len(sides[0.0])
+    assert sum(sides[0.3]) / len(sides[0.3]) == pytest.approx(0.65, abs=0.02)
+    counts = [Counter(word for text in texts for word in words_of(text)) for texts in found.values()]
+    assert counts[0] == counts[1]
+    assert fingerprint("planted:0.3:3")["draw"] == 3
+    assert fingerprint("planted:0.3:0") == fingerprint("planted:0.3")
+    for wrong in ("planted:0.3:-1", "planted:0.3:a", "planted:0.3:1:2"):
+        with pytest.raises(InputError, match="is no number of a draw"):
+            planted.strength(wrong)

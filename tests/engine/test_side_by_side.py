@@ -1,0 +1,65 @@
+"""Work side by side: the results, their order, their errors and their bits are those of work done here."""
+
+import os
+
+import pytest
+import torch
+
+from fairkd.engine import side_by_side as module
+from fairkd.engine.side_by_side import counted, one_thread, side_by_side
+
+
+def product(seed: int) -> tuple[int, int, str]:
+    """Its process, threads, and the bits of a matrix product and a sum."""
+    generator = torch.Generator().manual_seed(seed)
+    a = torch.randn(300, 300, generator=generator)
+    for _ in counted(range(3), total=3, label=""):
+        a = a @ a / 100
+    return os.getpid(), torch.get_num_threads(), a.sum().item().hex()
+
+
+def refused(seed: int) -> int:
+    if seed == 1:
+        raise ValueError("seed 1 is refused")
+    return seed
+
+
+def dies(seed: int) -> None:
+    os._exit(9)
+
+
+def test_other_processes_find_what_this_one_finds_with_one_thread():
+    calls = [(seed,) for seed in range(3)]
+    here, there = side_by_side(product, calls, here=True), side_by_side(product, calls, here=False, updates=9)
+    assert [bits for _, _, bits in here] == [bits for _, _, bits in there]
+    assert len({bits for _, _, bits in here}) == 3
+    assert {threads for _, threads, _ in (*here, *there)} == {1}
+    assert {process for process, _, _ in here} == {os.getpid()}
+    assert os.getpid() not in {process for process, _, _ in there}
+
+
+@pytest.mark.parametrize("here", [True, False])
+def test_an_error_stands_in_its_place_and_the_others_are_done(here):
+    first, error, last = side_by_side(refused, [(0,), (1,), (2,)], here=here)
+    assert (first, last) == (0, 2)
+    assert isinstance(error, ValueError)
+    assert str(error) == "seed 1 is refused"
+
+
+def test_a_process_that_dies_is_an_error_and_no_result():
+    (error,) = side_by_side(dies, [(0,)], here=False)
+    assert isinstance(error, RuntimeError)  # BrokenProcessPool
+
+
+def test_threads_are_as_before_afterwards():
+    before = torch.get_num_threads()
+    with one_thread():
+        assert torch.get_num_threads() == 1
+    assert torch.get_num_threads() == before
+
+
+def test_a_parent_is_told_of_every_update(monkeypatch):
+    told = []
+    monkeypatch.setattr(module, "_to_parent", type("Queue", (), {"put": staticmethod(told.append)}))
+    assert list(counted(range(2, 6), total=6, label="updates")) == [2, 3, 4, 5]
+    assert told == [1, 1, 1, 1]

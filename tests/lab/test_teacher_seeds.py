@@ -1,0 +1,171 @@
+"""Several teachers: each with its own text and students, made side by side, and resampled with its students."""
+
+import itertools
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fairkd import InputError, Profile
+from fairkd.bias.effects import Effects
+from fairkd.bias.ruler import Ruler, Score, estimate, weighted_mean
+from fairkd.bias.stimuli import TESTS
+from fairkd.engine.store import Store
+from fairkd.experiment import Experiment
+from fairkd.lab import measuring, training
+from fairkd.lab.calibration import Response
+from fairkd.lab.materials import Materials
+from fairkd.lab.plan import plan
+from fairkd.lab.rulers import components_of
+from fairkd.lab.training import train_profile
+from fairkd.stats.estimates import Estimate
+
+SEEDS = (0, 1, 1000, 1001)
+
+
+def family(folder, **changes):
+    return Profile.load("planted").changed(
+        runs_dir=str(folder), store_dir=str(folder / "store"), device="cpu", teacher_seeds=[0, 1], seeds=[0, 1],
+        teacher_layers=1, teacher_hidden=16, adapt_steps=8, max_steps=4, arms=["full", "mixup-xy", "debiased-teacher"],
+        depths=[1], student_layers=1, seat_permutations=100, seat_bootstrap=100, planted_strengths=[0.0, 0.4],
+        debias_without_seat_words=False, **changes,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def profile(tmp_path_factory):
+    profile = family(tmp_path_factory.mktemp("family"))
+    train_profile(profile)
+    return profile
+
+
+def digests(profile):
+    materials = Materials(profile, progress=False)
+    found = {
+        (arm.name, seed): Store.manifest(materials.student(arm, seed))["weights_digest"]
+        for arm, seed in itertools.product(profile.all_arms(), profile.student_seeds)
+    }
+    teachers = {("teacher", own.teacher_seed): own.teacher.digest for own in materials.family}
+    return found | teachers | {("debiased", own.teacher_seed): own.debiased.digest for own in materials.family}
+
+
+def test_every_teacher_has_its_own_text_weights_and_students(profile):
+    assert profile.student_seeds == SEEDS
+    materials = Materials(profile, progress=False)
+    assert len({own.corpus.digest for own in materials.family}) == 2
+    found = digests(profile)
+    distinct = {name: digest for name, digest in found.items() if name[0] != "capacity-1"}  # the same student as full
+    assert len(set(distinct.values())) == len(distinct) == 3 * 4 + 2 + 2
+    for seed in SEEDS:
+        own = Store.manifest(materials.student(profile.all_arms()[-1], seed))
+        assert own["teacher_digest"] == materials.of(seed // 1000).debiased.digest
+    assert set(plan(profile).state) == {"in store"}
+
+
+def test_the_first_teacher_is_the_one_that_a_profile_without_others_has(profile, tmp_path):
+    alone = profile.changed(teacher_seeds=[0], store_dir=str(tmp_path), planted_strengths=None)
+    train_profile(alone)  # several students: one thread each here too, and one for a teacher in the tests
+    found, own = digests(profile), digests(alone)
+    assert own == {name: digest for name, digest in found.items() if name in own}
+    assert ("full", 1) in own
+
+
+def test_other_processes_give_the_same_bits(profile, tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "FLOPS_WORTH_A_PROCESS", 0)
+    monkeypatch.setattr(measuring, "WEIGHTS_WORTH_A_PROCESS", 0)
+    for module in (training, measuring):
+        monkeypatch.setattr(module, "workers", lambda: 2)
+    other = profile.changed(store_dir=str(tmp_path), planted_strengths=None)
+    train_profile(other)
+    assert digests(other) == digests(profile)
+    scores = [Experiment("01_capacity", one).bias.scores(one.all_arms()) for one in (profile, other)]
+    pd.testing.assert_frame_equal(*scores, check_exact=True)
+
+
+def test_a_teacher_that_is_not_trained_here_cannot_have_several_seeds(profile, tmp_path):
+    found = Materials(profile, progress=False).teacher
+    found.model.save_pretrained(tmp_path)
+    found.tokenizer.save_pretrained(tmp_path)
+    ready = profile.changed(teacher=str(tmp_path), corpus=["generated"], planted_strengths=None)
+    with pytest.raises(InputError, match=r"teacher_seeds: \[0, 1\], but teacher .* is not trained here"):
+        train_profile(ready)
+
+
+def test_seeds_of_students_have_room_beside_several_teachers():
+    quick = Profile.load("quick")
+    assert quick.changed(seeds=[7, 5000], teacher_seeds=[0]).seed_groups == ((7,), (5000,))
+    with pytest.raises(InputError, match=r"seeds: \[7, 5000\] must be below 1000"):
+        quick.changed(seeds=[7, 5000], teacher_seeds=[0, 1])
+    with pytest.raises(InputError, match=r"teacher_seeds.*twice"):
+        quick.changed(teacher_seeds=[1, 1])
+
+
+def test_students_of_a_teacher_count_as_their_mean():
+    generator = np.random.default_rng(0)
+    d, replicates = generator.normal(size=(6, 6)), generator.normal(size=(6, 50, 6))
+    own = Effects(d, replicates, students=2)
+    assert own.seeds == 3
+    by_hand = [np.abs(d[[0, 1]]).mean(), np.abs(d[[2, 3]]).mean(), np.abs(d[[4, 5]]).mean()]
+    assert own.average().by_seed == pytest.approx(by_hand)
+    assert own.signed(TESTS[:2]).by_seed == pytest.approx([d[[n, n + 1], :2].mean() for n in (0, 2, 4)])
+    means = Effects(np.abs(d).reshape(3, 2, 6).mean(1), np.abs(replicates).reshape(3, 2, 50, 6).mean(1))
+    assert own.average().replicates == pytest.approx(means.average().replicates)
+    assert [one.average().value for one in own.each_seed()] == pytest.approx(by_hand)
+    ruler = Ruler("r", "r", "", lambda *_: None, (Score("mean", "mean", "", weighted_mean),))
+    frames = [pd.DataFrame({"unit": list("abcdef"), "group": "all", "value": row}) for row in d]
+    found = estimate(ruler, ruler.scores[0], frames, students=3, n_bootstrap=20)
+    assert found.by_seed == pytest.approx([d[:3].mean(), d[3:].mean()])
+
+
+def test_variance_components_of_a_nested_design():
+    """Against the analysis of variance that the numbers were drawn from: many teachers, a few students each."""
+    generator = np.random.default_rng(1)
+    values = 0.3 + generator.normal(0, 0.5, size=(4000, 1)) + generator.normal(0, 0.2, size=(4000, 3))
+    items = generator.normal(0, 0.1, size=100)
+    nested = [[Estimate(v, v + items, np.array([v])) for v in row] for row in values]
+    found = components_of(nested)
+    assert found["difference"] == pytest.approx(0.3, abs=0.03)
+    assert found["teacher_sd"] == pytest.approx(0.5, abs=0.02)
+    assert found["student_sd"] == pytest.approx(0.2, abs=0.01)
+    assert found["item_se"] == pytest.approx(items.std(ddof=1))
+    flat = components_of([[row[0]] for row in nested])
+    assert flat["student_sd"] == pytest.approx(values[:, 0].std(ddof=1))
+    assert np.isnan(flat["teacher_sd"])
+
+
+@pytest.mark.parametrize("size", [False, True])
+def test_the_slope_is_that_of_least_squares(size):
+    generator, strengths = np.random.default_rng(2), (-0.4, -0.1, 0.0, 0.2, 0.4)
+    values = generator.normal(size=(5, 3))
+    at = {rho: Estimate(own.mean(), generator.normal(size=40), own) for rho, own in zip(strengths, values, strict=True)}
+    response = Response("r", "s", "full", 0.5, size, at, ())
+    doses = np.abs(strengths) if size else np.array(strengths)
+    slope = response.slope()
+    assert slope.value == pytest.approx(np.polyfit(doses, values.mean(axis=1), 1)[0])
+    assert slope.by_seed == pytest.approx(np.polyfit(doses, values, 1)[0])
+    assert slope.replicates[7] == pytest.approx(np.polyfit(doses, [own.replicates[7] for own in at.values()], 1)[0])
+    assert response.zero().value == pytest.approx(at[0.0].value - 0.5)
+    assert response.noise() == pytest.approx(np.sqrt(values.var(axis=1, ddof=1).mean()))
+    tested = at[-0.4] - at[0.0] if size else response.zero()
+    assert response.smallest(slope.value) == pytest.approx(tested.detectable() / abs(slope.value))
+
+
+def test_calibration_of_every_ruler(profile):
+    experiment = Experiment("06_planted", profile)
+    scores, table, coverage = (getattr(experiment.calibration, name)() for name in ("scores", "table", "coverage"))
+    seat = scores[(scores.ruler == "seat-mean") & (scores.score == "signed") & (scores.strength == 0.4)]
+    expected = experiment.bias.averages(experiment.arms("planted")).query("pooling == 'mean'").set_index("arm").signed
+    assert seat.set_index("model").value.to_dict() == pytest.approx(expected[["teacher", "full"]].to_dict())
+    assert {"seat-mean", "seat-cls", "long-seat", "log-probability"} <= set(table.ruler)
+    assert (table.seeds == 2).all()
+    assert np.isfinite(table[["slope", "zero", "noise"]]).all(axis=None)
+    assert set(coverage.seed) == {-1, 0, 1}
+    assert not coverage.merge(table[table["size"]], on=["ruler", "score", "model"]).size
+    agreement = experiment.calibration.agreement()
+    assert np.diag(agreement) == pytest.approx(1)
+
+
+def test_calibration_needs_strengths_zero_among_them(profile):
+    for strengths in (None, [0.4], [-0.4, 0.4]):
+        with pytest.raises(InputError, match=r"planted_strengths: .* must be 0 and others"):
+            _ = Experiment("06_planted", profile.changed(planted_strengths=strengths)).calibration.worlds
