@@ -14,7 +14,6 @@ stereotypes show as the spread over occupations and as the contrasts of SEAT's l
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -24,7 +23,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fairkd.bias.masked import Query, log_probabilities
+from fairkd.bias.masked import Asked, Query, token_log_probabilities
+from fairkd.bias.once import once_a_tokenizer
 from fairkd.bias.places import PlaceFinder, Unreadable, filled
 from fairkd.bias.ruler import ITEMS, Ruler, Score, group_mean, weighted_deviation
 from fairkd.bias.stimuli import LISTS
@@ -108,11 +108,26 @@ def measure_log_probability(
     """Raw or corrected log-probability bias of each attribute in each template: the columns ``ITEMS``, values in nats.
 
     Raises:
-        InputError: as :class:`fairkd.bias.places.PlaceFinder` and :func:`fairkd.bias.masked.log_probabilities`.
+        InputError: as :class:`fairkd.bias.places.PlaceFinder` and :func:`fairkd.bias.masked.token_log_probabilities`.
     """
+    rows, choices = _rows(model, tokenizer, tuple(_stimuli()))
+    wanted = [own[: 1 + corrected] for own in choices]
+    found = log_ratios(model, [choice for own in wanted for choice in own], batch_size=batch_size)
+    values = [_value([found[choice] for choice in own]) for own in wanted]
+    return rows.assign(value=values)[ITEMS]
+
+
+def _value(ratios: list[float]) -> float:
+    """The raw ratio, less the prior if there is one."""
+    return np.nan if not ratios else ratios[0] - sum(ratios[1:])
+
+
+@once_a_tokenizer
+def _rows(model: Any, tokenizer: Any, stimuli: tuple[_Stimulus, ...]) -> tuple[pd.DataFrame, list[tuple[Choice, ...]]]:
+    """The rows without values, and what each asks; nothing where it has a problem."""
     finder, rows = PlaceFinder(model, tokenizer), []
     choices: list[tuple[Choice, ...]] = []
-    for stimulus in _stimuli():
+    for stimulus in stimuli:
         row = {"item": stimulus.text("he/she")[0], "unit": stimulus.attribute, "group": stimulus.group}
         try:
             choices.append(_choices(finder, stimulus))
@@ -120,15 +135,7 @@ def measure_log_probability(
         except Unreadable as problem:
             choices.append(())
             rows.append(row | {"problem": str(problem)})
-    wanted = [own[: 1 + corrected] for own in choices]
-    found = log_ratios(model, [choice for own in wanted for choice in own], batch_size=batch_size)
-    values = [_value([found[choice] for choice in own]) for own in wanted]
-    return pd.DataFrame(rows).assign(value=values)[ITEMS]
-
-
-def _value(ratios: list[float]) -> float:
-    """The raw ratio, less the prior if there is one."""
-    return np.nan if not ratios else ratios[0] - sum(ratios[1:])
+    return pd.DataFrame(rows), choices
 
 
 def _choices(finder: PlaceFinder, stimulus: _Stimulus) -> tuple[Choice, Choice]:
@@ -147,14 +154,10 @@ def _choices(finder: PlaceFinder, stimulus: _Stimulus) -> tuple[Choice, Choice]:
 
 def log_ratios(model: Any, choices: Sequence[Choice], *, batch_size: int = 64) -> dict[Choice, float]:
     """ln p(he) - ln p(she) of each choice; equal queries are read once."""
-    asked: dict[Query, set[Choice]] = defaultdict(set)
-    for choice in choices:
-        asked[choice.query].add(choice)
-    queries, found = list(asked), {}
-    for number, log_p in log_probabilities(model, queries, batch_size=batch_size):
-        for choice in asked[queries[number]]:
-            found[choice] = float(log_p[0, choice.he] - log_p[0, choice.she])
-    return found
+    asked = Asked([choice.query for choice in choices for _ in ("he", "she")])
+    tokens = [token for choice in choices for token in (choice.he, choice.she)]
+    he, she = token_log_probabilities(model, asked, tokens, batch_size=batch_size, normalised=False).reshape(-1, 2).T
+    return dict(zip(choices, (he - she).tolist(), strict=True))
 
 
 def _mean_size(values: Floats, groups: NDArray[Any], weights: Floats) -> Floats:
