@@ -14,7 +14,8 @@ stereotypes show as the spread over occupations and as the contrasts of SEAT's l
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -152,12 +153,28 @@ def _choices(finder: PlaceFinder, stimulus: _Stimulus) -> tuple[Choice, Choice]:
     return Choice(Query(hidden, (at,)), *ids), Choice(Query(finder.hidden(hidden, attribute), (at,)), *ids)
 
 
-def log_ratios(model: Any, choices: Sequence[Choice], *, batch_size: int = 64) -> dict[Choice, float]:
-    """ln p(he) - ln p(she) of each choice; equal queries are read once."""
-    asked = Asked([choice.query for choice in choices for _ in ("he", "she")])
-    tokens = [token for choice in choices for token in (choice.he, choice.she)]
+def log_ratios(model: Any, choices: Sequence[Choice], *, batch_size: int = 64) -> Mapping[Choice, float]:
+    """ln p(he) - ln p(she) of each choice, and in :func:`ratios_kept` of those before; equal queries are read once."""
+    found = _kept.get(id(model), {})
+    new = [choice for choice in dict.fromkeys(choices) if choice not in found]
+    asked = Asked([choice.query for choice in new for _ in ("he", "she")])
+    tokens = [token for choice in new for token in (choice.he, choice.she)]
     he, she = token_log_probabilities(model, asked, tokens, batch_size=batch_size, normalised=False).reshape(-1, 2).T
-    return dict(zip(choices, (he - she).tolist(), strict=True))
+    found.update(zip(new, (he - she).tolist(), strict=True))
+    return found
+
+
+_kept: dict[int, dict[Choice, float]] = {}
+
+
+@contextmanager
+def ratios_kept(model: Any) -> Iterator[None]:
+    """While no weight of ``model`` changes: what one ruler has found is there for the other, which asks little more."""
+    _kept[id(model)] = {}
+    try:
+        yield
+    finally:
+        del _kept[id(model)]
 
 
 def _mean_size(values: Floats, groups: NDArray[Any], weights: Floats) -> Floats:

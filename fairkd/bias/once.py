@@ -28,7 +28,7 @@ def once_a_tokenizer(make: Callable[..., _Made]) -> Callable[..., _Made]:
         identity = _identity(tokenizer)
         if identity is None:
             return make(model, tokenizer, *rest)
-        key = identity, limits_of(model), rest
+        key = type(tokenizer), identity, limits_of(model), rest
         if key not in kept:
             made = make(model, tokenizer, *rest)
             if len(kept) >= _KEPT:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import pandas as pd
 from fairkd.arms import Arm
 from fairkd.bias.masked import load_masked_lm
 from fairkd.bias.ruler import Ruler, Score, common, estimate
-from fairkd.bias.rulers import RULERS
+from fairkd.bias.rulers import RULERS, measure_with
 from fairkd.engine.store import REVISIONS, Store, file_digest
 from fairkd.errors import InputError, nearest
 from fairkd.frames import RULER_COMPONENTS, RULER_DIFFERENCES, RULER_SCORES, RULER_UNREAD
@@ -36,6 +36,7 @@ class Rulers:
 
     def __init__(self, materials: Materials) -> None:
         self.materials, self.profile = materials, materials.profile
+        self._items: dict[str, pd.DataFrame] = {}
 
     def scores(self, arms: Sequence[Arm]) -> pd.DataFrame:
         """Every score of the teacher and of each arm: the columns :data:`fairkd.frames.RULER_SCORES`."""
@@ -93,20 +94,36 @@ class Rulers:
         return pd.concat(lost, ignore_index=True).drop_duplicates(ignore_index=True)
 
     def items(self, model: Path | Teacher, ruler: Ruler) -> pd.DataFrame:
-        """What a ruler finds in a student's folder or in a teacher, :data:`fairkd.bias.ruler.ITEMS`; cached."""
+        """What a ruler finds in a student's folder or in a teacher, :data:`fairkd.bias.ruler.ITEMS`; cached.
+
+        A model that a ruler has not measured yet is measured with all that have not: it is loaded once.
+        """
+        store, (key, spec) = self.materials.store, self._entry(model, ruler)
+        if key not in self._items:
+            if store.find(key) is None:
+                with store.lock(f"rulers of {spec['weights'][:20]}"):
+                    self._measure(model, {**RULERS, ruler.name: ruler}.values())
+            self._items[key] = pd.read_parquet(store.root / key / "items.parquet")
+        return self._items[key]
+
+    def _entry(self, model: Path | Teacher, ruler: Ruler) -> tuple[str, dict[str, Any]]:
+        """Key of what a ruler finds in a model, and all that determines it."""
         weights = Store.manifest(model)["weights_digest"] if isinstance(model, Path) else model.digest
         spec: dict[str, Any] = {"version": REVISIONS["rulers"], "ruler": ruler.name, "weights": weights}
         spec["tokenizer"] = self.materials.teacher.tokenizer_digest
         spec["code"] = _code(ruler)
-        key, store = Store.key("rulers", spec), self.materials.store
+        return Store.key("rulers", spec), spec
 
-        def make() -> None:
-            loaded = load_masked_lm(model) if isinstance(model, Path) else (model.model, model.tokenizer)
-            found = ruler.measure(loaded[0].to(self.materials.device), loaded[1])
-            with store.write(key, {"kind": "rulers", **spec}) as new:
-                found.to_parquet(new / "items.parquet")
-
-        return pd.read_parquet(store.once(key, make) / "items.parquet")
+    def _measure(self, model: Path | Teacher, rulers: Iterable[Ruler]) -> None:
+        """Writes what those rulers find of which nothing is in the store."""
+        store = self.materials.store
+        entries = {ruler.name: self._entry(model, ruler) for ruler in rulers}
+        new = [ruler for ruler in rulers if store.find(entries[ruler.name][0]) is None]
+        loaded = load_masked_lm(model) if isinstance(model, Path) else (model.model, model.tokenizer)
+        for name, found in measure_with(new, loaded[0].to(self.materials.device), loaded[1]).items():
+            key, spec = entries[name]
+            with store.write(key, {"kind": "rulers", **spec}) as folder:
+                found.to_parquet(folder / "items.parquet")
 
     def _measured(self, ruler: Ruler, arms: Sequence[Arm]) -> Items:
         materials = self.materials
