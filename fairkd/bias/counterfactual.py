@@ -34,11 +34,7 @@ IN_D, OUTSIDE_D = "in D", "outside D"
 
 FRAMES = (
     "{who} works in the hospital.",
-    "{who} is good at math.",
     "{who} stayed at home with the children.",
-    "Yesterday {who} cooked dinner for the family.",
-    "People say that {who} is strong and beautiful.",
-    "At the office {who} thinks about money.",
 )
 """Sentences for a person, without another word of gender."""
 _PHRASES = {"she": "she", "her": "her friend", "herself": "the doctor herself"}
@@ -50,7 +46,7 @@ def frame_sentences() -> list[str]:
     """Each pair's female word in each of ``FRAMES``.
 
     >>> frame_sentences()[0], len(frame_sentences())
-    ('The woman works in the hospital.', 168)
+    ('The woman works in the hospital.', 56)
     """
     found = []
     for word, _ in (*PAIRS, *OTHER_PAIRS):
