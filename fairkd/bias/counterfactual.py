@@ -22,7 +22,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fairkd.bias.masked import Query, log_probabilities
+from fairkd.bias.masked import Asked, Query, divergences
+from fairkd.bias.once import once_a_tokenizer
 from fairkd.bias.places import PlaceFinder, Span, Unreadable
 from fairkd.bias.ruler import ITEMS, Ruler, Score, group_mean
 from fairkd.pairs import OTHER_PAIRS, PAIRS
@@ -33,22 +34,19 @@ IN_D, OUTSIDE_D = "in D", "outside D"
 
 FRAMES = (
     "{who} works in the hospital.",
-    "{who} is good at math.",
     "{who} stayed at home with the children.",
-    "Yesterday {who} cooked dinner for the family.",
-    "People say that {who} is strong and beautiful.",
-    "At the office {who} thinks about money.",
 )
 """Sentences for a person, without another word of gender."""
 _PHRASES = {"she": "she", "her": "her friend", "herself": "the doctor herself"}
 """How a word stands for a person; a name by itself, and any other word after "the"."""
+_CHUNK = 1024  # queries at a time: of most kinds of models each holds a distribution over the vocabulary
 
 
 def frame_sentences() -> list[str]:
     """Each pair's female word in each of ``FRAMES``.
 
     >>> frame_sentences()[0], len(frame_sentences())
-    ('The woman works in the hospital.', 168)
+    ('The woman works in the hospital.', 56)
     """
     found = []
     for word, _ in (*PAIRS, *OTHER_PAIRS):
@@ -99,10 +97,19 @@ def measure_sentences(model: Any, tokenizer: Any, sentences: Sequence[str], *, b
     different numbers of pieces: the other tokens would then stand at other positions.
 
     Raises:
-        InputError: as :class:`fairkd.bias.places.PlaceFinder` and :func:`fairkd.bias.masked.log_probabilities`.
+        InputError: as :class:`fairkd.bias.places.PlaceFinder` and :func:`fairkd.bias.masked.divergences`.
     """
+    rows, owner, chunks = _asked(model, tokenizer, tuple(sentences))
+    found = [divergences(model, asked, batch_size=batch_size) for asked in chunks]
+    values = _means(np.concatenate([np.empty(0), *found]), owner, len(rows))
+    return rows.assign(value=values)[ITEMS]
+
+
+@once_a_tokenizer
+def _asked(model: Any, tokenizer: Any, sentences: tuple[str, ...]) -> tuple[pd.DataFrame, list[int], list[Asked]]:
+    """The rows without values, the row of each two queries, and the queries, in chunks."""
     finder, rows, queries = PlaceFinder(model, tokenizer), [], []
-    owner: list[int] = []  # the row of each two queries
+    owner: list[int] = []
     for sentence in sentences:
         other, before, after, pairs = exchanged(sentence)
         if not pairs:
@@ -118,8 +125,8 @@ def measure_sentences(model: Any, tokenizer: Any, sentences: Sequence[str], *, b
         queries += own
         owner += [len(rows)] * (len(own) // 2)
         rows.append(row | {"problem": ""})
-    values = _means(_divergences(model, queries, batch_size), owner, len(rows))
-    return pd.DataFrame(rows, columns=[name for name in ITEMS if name != "value"]).assign(value=values)[ITEMS]
+    chunks = [Asked(queries[start : start + _CHUNK]) for start in range(0, len(queries), _CHUNK)]
+    return pd.DataFrame(rows, columns=[name for name in ITEMS if name != "value"]), owner, chunks
 
 
 def _queries(finder: PlaceFinder, original: tuple[str, list[Span]], counterpart: tuple[str, list[Span]]) -> list[Query]:
@@ -134,24 +141,6 @@ def _queries(finder: PlaceFinder, original: tuple[str, list[Span]], counterpart:
     if not before.others:
         raise Unreadable("nothing but gender words")
     return [Query(finder.hidden(ids, {at}), (at,)) for at in before.others for ids in (before.ids, after.ids)]
-
-
-def _divergences(model: Any, queries: Sequence[Query], batch_size: int) -> Floats:
-    """Of each query of even number and the next one, (queries / 2,); few distributions are held at once."""
-    found = np.empty(len(queries) // 2)
-    waiting: dict[int, Floats] = {}
-    for number, log_p in log_probabilities(model, queries, batch_size=batch_size):
-        other = waiting.pop(number ^ 1, None)
-        if other is None:
-            waiting[number] = log_p[0]
-        else:
-            found[number // 2] = symmetric_divergence(log_p[0], other)
-    return found
-
-
-def symmetric_divergence(log_p: Floats, log_q: Floats) -> float:
-    """(KL(p ‖ q) + KL(q ‖ p)) / 2 in nats, of natural logarithms (vocabulary,)."""
-    return float(((np.exp(log_p) - np.exp(log_q)) * (log_p - log_q)).sum() / 2)
 
 
 def _means(values: Floats, owner: list[int], rows: int) -> Floats:

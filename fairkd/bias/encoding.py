@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from fairkd.bias.once import once_a_tokenizer
 from fairkd.bias.poolings import POOLINGS, PUBLISHED
 from fairkd.engine.digests import added_sources
 from fairkd.engine.limits import cls_position, limits_of
@@ -88,8 +89,9 @@ def encode_each(
         vectors: dict[str, NDArray[np.float32]] = {}
         groups = [[n for n in names if POOLINGS[n].special_tokens is special] for special in (True, False)]
         for group in filter(None, groups):
-            pieces = _tokenise(encoder, tokenizer, list(sentences), group)
-            cls_last = any(POOLINGS[name].needs_cls for name in group) and cls_position(tokenizer) == -1
+            needs_cls = next((name for name in group if POOLINGS[name].needs_cls), None)
+            pieces = _tokenise(encoder, tokenizer, tuple(sentences), POOLINGS[group[0]].special_tokens, needs_cls)
+            cls_last = needs_cls is not None and cls_position(tokenizer) == -1
             vectors |= _pool(encoder, pieces, group, batch_size, cls_last=cls_last)
     finally:
         model.train(training)
@@ -128,20 +130,23 @@ def _pool(
     return vectors
 
 
-def _tokenise(encoder: Any, tokenizer: Any, sentences: list[str], poolings: list[str]) -> list[list[int]]:
-    """Token ids of each sentence, checked against what the encoder reads.
+@once_a_tokenizer
+def _tokenise(
+    encoder: Any, tokenizer: Any, sentences: tuple[str, ...], special: bool, needs_cls: str | None
+) -> list[list[int]]:
+    """Token ids of each sentence, with special tokens or without, checked against what the encoder reads.
 
-    The poolings are of one kind: all with special tokens, or all without.
+    ``needs_cls`` is a pooling for which there must be a [CLS] token.
     """
-    first = next((name for name in poolings if POOLINGS[name].needs_cls), None)
     with refused(f"{type(tokenizer).__name__} cannot read the sentences"):
-        if first is not None and cls_position(tokenizer) is None:
+        if needs_cls is not None and cls_position(tokenizer) is None:
             raise InputError(
-                f"pooling {first!r} needs a tokenizer with a [CLS] token at the beginning or end of a sentence; "
+                f"pooling {needs_cls!r} needs a tokenizer with a [CLS] token at the beginning or end of a sentence; "
                 f"{type(tokenizer).__name__} puts none there; mean and first_token need none"
             )
-        special = POOLINGS[poolings[0]].special_tokens
-        pieces: list[list[int]] = tokenizer(sentences, add_special_tokens=special)["input_ids"] if sentences else []
+        pieces: list[list[int]] = []
+        if sentences:
+            pieces = tokenizer(list(sentences), add_special_tokens=special)["input_ids"]
     limits = limits_of(encoder)
     limits.check_tokenizer(tokenizer)
     for sentence, ids in zip(sentences, pieces, strict=True):

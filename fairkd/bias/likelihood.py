@@ -13,11 +13,14 @@ from __future__ import annotations
 import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from fairkd.bias.masked import Query, log_probabilities
+from fairkd.bias.masked import Asked, Query, token_log_probabilities
+from fairkd.bias.once import once_a_tokenizer
 from fairkd.bias.unknown import unknown_id
 from fairkd.engine.limits import limits_of
 from fairkd.engine.loading import refused
@@ -26,7 +29,6 @@ from fairkd.stats.resampling import Floats
 
 Places = tuple[int, ...]
 """Positions in the ids of a sentence."""
-_MOST_UNMASKED = 16  # sentences a batch where every token is asked for: each has a distribution over the vocabulary
 
 
 @dataclass(frozen=True)
@@ -51,11 +53,16 @@ class Tokenised:
 
 
 def tokenise(model: Any, tokenizer: Any, texts: Sequence[str]) -> list[Tokenised]:
-    """Texts as a model reads them; what it cannot read is said text by text.
+    """Texts as a model reads them; what it cannot read is said text by text. They are read once a tokenizer.
 
     Raises:
         InputError: the tokenizer does not belong to the model, or does not tell where its tokens stand in a text.
     """
+    return list(_tokenised(model, tokenizer, tuple(texts)))
+
+
+@once_a_tokenizer
+def _tokenised(model: Any, tokenizer: Any, texts: tuple[str, ...]) -> list[Tokenised]:
     with refused(f"{type(tokenizer).__name__} cannot read the sentences of this ruler"):
         found = tokenizer(list(texts), return_special_tokens_mask=True, return_offsets_mapping=True) if texts else {}
     limits, unknown = limits_of(model), unknown_id(tokenizer)
@@ -110,26 +117,19 @@ def pseudo_log_likelihood(
     model: Any, tokenizer: Any, sentences: Sequence[tuple[Tokenised, Places]], *, batch_size: int = 64
 ) -> Floats:
     """Σ ln p(w_i | S∖i) over the given places of each sentence, in nats: (n,)."""
-    mask, total = mask_of(tokenizer), np.zeros(len(sentences))
-    asked = [(number, place) for number, (_, places) in enumerate(sentences) for place in places]
-    ids = [sentences[number][0].ids for number, _ in asked]
-    queries = [Query((*own[:at], mask, *own[at + 1 :]), (at,)) for own, (_, at) in zip(ids, asked, strict=True)]
-    for query, found in log_probabilities(model, queries, batch_size=batch_size):
-        number, place = asked[query]
-        total[number] += found[0, ids[query][place]]
-    return total
+    asked, tokens, owner = _one_by_one(mask_of(tokenizer), tuple(sentences))
+    found = token_log_probabilities(model, asked, tokens, batch_size=batch_size)
+    return np.bincount(owner, weights=found, minlength=len(sentences)).astype(float)  # integers where there is none
 
 
 def all_unmasked_likelihood(
     model: Any, tokenizer: Any, sentences: Sequence[tuple[Tokenised, Places]], *, batch_size: int = 64
 ) -> Floats:
     """mean ln p(w_i | S) over the given places of each sentence, nothing masked, in nats: (n,)."""
-    mean = np.zeros(len(sentences))
-    queries = [Query(sentence.ids, places) for sentence, places in sentences]
-    for number, found in log_probabilities(model, queries, batch_size=min(batch_size, _MOST_UNMASKED)):
-        sentence, places = sentences[number]
-        mean[number] = found[np.arange(len(places)), [sentence.ids[place] for place in places]].mean()
-    return mean
+    asked, tokens, owner = _unmasked(tuple(sentences))
+    found = token_log_probabilities(model, asked, tokens, batch_size=batch_size)
+    count = np.bincount(owner, minlength=len(sentences))
+    return np.asarray(np.bincount(owner, weights=found, minlength=len(sentences)) / count)
 
 
 def log_probability_of_word(
@@ -146,15 +146,40 @@ def log_probability_of_word(
         sentences: each with the places of the word, which follow one another.
         batch_size: queries a batch at most.
     """
-    mask, total = mask_of(tokenizer), np.zeros(len(sentences))
-    asked = [(number, place) for number, (_, places) in enumerate(sentences) for place in places]
-    queries = []
-    for number, place in asked:
-        sentence, places = sentences[number]
-        queries.append(Query((*sentence.ids[:place], mask, *sentence.ids[places[-1] + 1 :]), (place,)))
-    for query, found in log_probabilities(model, queries, batch_size=batch_size):
-        number, place = asked[query]
-        sentence, places = sentences[number]
-        total[number] += np.exp(found[0, sentence.ids[place]]) / len(places)
-    result: Floats = np.log(total)
+    asked, tokens, owner = _left_to_right(mask_of(tokenizer), tuple(sentences))
+    found = np.exp(token_log_probabilities(model, asked, tokens, batch_size=batch_size))
+    total = np.bincount(owner, weights=found, minlength=len(sentences))
+    result: Floats = np.log(total / np.bincount(owner, minlength=len(sentences)))
     return result
+
+
+_Sentences = tuple[tuple[Tokenised, Places], ...]
+_Tokens = tuple[Asked, list[int], NDArray[np.intp]]
+"""Queries, the token that is asked for at each place, and the number of its sentence."""
+
+
+@lru_cache(maxsize=16)  # the same for all models of a tokenizer
+def _one_by_one(mask: int, sentences: _Sentences) -> _Tokens:
+    """Each place by itself, masked."""
+    queries = [Query((*own.ids[:at], mask, *own.ids[at + 1 :]), (at,)) for own, places in sentences for at in places]
+    return _tokens(queries, sentences)
+
+
+@lru_cache(maxsize=16)
+def _unmasked(sentences: _Sentences) -> _Tokens:
+    """All places of a sentence at once, nothing masked."""
+    return _tokens([Query(own.ids, places) for own, places in sentences], sentences)
+
+
+@lru_cache(maxsize=16)
+def _left_to_right(mask: int, sentences: _Sentences) -> _Tokens:
+    """Each piece of a word, with those before it; one mask stands for it and those behind it."""
+    queries = [
+        Query((*own.ids[:at], mask, *own.ids[places[-1] + 1 :]), (at,)) for own, places in sentences for at in places
+    ]
+    return _tokens(queries, sentences)
+
+
+def _tokens(queries: Sequence[Query], sentences: _Sentences) -> _Tokens:
+    tokens = [own.ids[at] for own, places in sentences for at in places]
+    return Asked(queries), tokens, np.repeat(np.arange(len(sentences)), [len(places) for _, places in sentences])

@@ -14,8 +14,8 @@ stereotypes show as the spread over occupations and as the contrasts of SEAT's l
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -24,7 +24,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fairkd.bias.masked import Query, log_probabilities
+from fairkd.bias.masked import Asked, Query, token_log_probabilities
+from fairkd.bias.once import once_a_tokenizer
 from fairkd.bias.places import PlaceFinder, Unreadable, filled
 from fairkd.bias.ruler import ITEMS, Ruler, Score, group_mean, weighted_deviation
 from fairkd.bias.stimuli import LISTS
@@ -108,11 +109,26 @@ def measure_log_probability(
     """Raw or corrected log-probability bias of each attribute in each template: the columns ``ITEMS``, values in nats.
 
     Raises:
-        InputError: as :class:`fairkd.bias.places.PlaceFinder` and :func:`fairkd.bias.masked.log_probabilities`.
+        InputError: as :class:`fairkd.bias.places.PlaceFinder` and :func:`fairkd.bias.masked.token_log_probabilities`.
     """
+    rows, choices = _rows(model, tokenizer, tuple(_stimuli()))
+    wanted = [own[: 1 + corrected] for own in choices]
+    found = log_ratios(model, [choice for own in wanted for choice in own], batch_size=batch_size)
+    values = [_value([found[choice] for choice in own]) for own in wanted]
+    return rows.assign(value=values)[ITEMS]
+
+
+def _value(ratios: list[float]) -> float:
+    """The raw ratio, less the prior if there is one."""
+    return np.nan if not ratios else ratios[0] - sum(ratios[1:])
+
+
+@once_a_tokenizer
+def _rows(model: Any, tokenizer: Any, stimuli: tuple[_Stimulus, ...]) -> tuple[pd.DataFrame, list[tuple[Choice, ...]]]:
+    """The rows without values, and what each asks; nothing where it has a problem."""
     finder, rows = PlaceFinder(model, tokenizer), []
     choices: list[tuple[Choice, ...]] = []
-    for stimulus in _stimuli():
+    for stimulus in stimuli:
         row = {"item": stimulus.text("he/she")[0], "unit": stimulus.attribute, "group": stimulus.group}
         try:
             choices.append(_choices(finder, stimulus))
@@ -120,15 +136,7 @@ def measure_log_probability(
         except Unreadable as problem:
             choices.append(())
             rows.append(row | {"problem": str(problem)})
-    wanted = [own[: 1 + corrected] for own in choices]
-    found = log_ratios(model, [choice for own in wanted for choice in own], batch_size=batch_size)
-    values = [_value([found[choice] for choice in own]) for own in wanted]
-    return pd.DataFrame(rows).assign(value=values)[ITEMS]
-
-
-def _value(ratios: list[float]) -> float:
-    """The raw ratio, less the prior if there is one."""
-    return np.nan if not ratios else ratios[0] - sum(ratios[1:])
+    return pd.DataFrame(rows), choices
 
 
 def _choices(finder: PlaceFinder, stimulus: _Stimulus) -> tuple[Choice, Choice]:
@@ -145,16 +153,28 @@ def _choices(finder: PlaceFinder, stimulus: _Stimulus) -> tuple[Choice, Choice]:
     return Choice(Query(hidden, (at,)), *ids), Choice(Query(finder.hidden(hidden, attribute), (at,)), *ids)
 
 
-def log_ratios(model: Any, choices: Sequence[Choice], *, batch_size: int = 64) -> dict[Choice, float]:
-    """ln p(he) - ln p(she) of each choice; equal queries are read once."""
-    asked: dict[Query, set[Choice]] = defaultdict(set)
-    for choice in choices:
-        asked[choice.query].add(choice)
-    queries, found = list(asked), {}
-    for number, log_p in log_probabilities(model, queries, batch_size=batch_size):
-        for choice in asked[queries[number]]:
-            found[choice] = float(log_p[0, choice.he] - log_p[0, choice.she])
+def log_ratios(model: Any, choices: Sequence[Choice], *, batch_size: int = 64) -> Mapping[Choice, float]:
+    """ln p(he) - ln p(she) of each choice, and in :func:`ratios_kept` of those before; equal queries are read once."""
+    found = _kept.get(id(model), {})
+    new = [choice for choice in dict.fromkeys(choices) if choice not in found]
+    asked = Asked([choice.query for choice in new for _ in ("he", "she")])
+    tokens = [token for choice in new for token in (choice.he, choice.she)]
+    he, she = token_log_probabilities(model, asked, tokens, batch_size=batch_size, normalised=False).reshape(-1, 2).T
+    found.update(zip(new, (he - she).tolist(), strict=True))
     return found
+
+
+_kept: dict[int, dict[Choice, float]] = {}
+
+
+@contextmanager
+def ratios_kept(model: Any) -> Iterator[None]:
+    """While no weight of ``model`` changes: what one ruler has found is there for the other, which asks little more."""
+    _kept[id(model)] = {}
+    try:
+        yield
+    finally:
+        del _kept[id(model)]
 
 
 def _mean_size(values: Floats, groups: NDArray[Any], weights: Floats) -> Floats:

@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 
 from fairkd.bias.association import NO_SPREAD, unit
 from fairkd.bias.encoding import encode
+from fairkd.bias.once import once_a_tokenizer
 from fairkd.bias.ruler import ITEMS, Ruler, Score, group_mean, weighted_deviation
 from fairkd.bias.stimuli import LISTS, MASS_NOUN, PERSON_NOUN, ROLES, TESTS, sentences
 from fairkd.bias.unknown import holds_unknown
@@ -107,12 +108,18 @@ def list_vectors(model: Any, tokenizer: Any, words: Sequence[str], *, batch_size
     Raises:
         InputError: as :func:`fairkd.bias.encoding.encode`.
     """
-    known = [word for word in words if not any(holds_unknown(tokenizer, long_sentences(word)))]
+    known = _known(model, tokenizer, tuple(words))
     texts = [long_sentences(word) for word in known]
     vectors = encode(model, tokenizer, [text for own in texts for text in own], "mean", batch_size=batch_size)
     ends = np.cumsum([len(own) for own in texts])[:-1]
     parts = np.split(unit(vectors, "the encoder"), ends) if known else []
     return {word: part.mean(axis=0) for word, part in zip(known, parts, strict=True)}
+
+
+@once_a_tokenizer
+def _known(model: Any, tokenizer: Any, words: tuple[str, ...]) -> list[str]:
+    """The words none of whose sentences holds anything that the tokenizer does not know."""
+    return [word for word in words if not any(holds_unknown(tokenizer, long_sentences(word)))]
 
 
 def measure_long_seat(model: Any, tokenizer: Any, *, batch_size: int = 64) -> pd.DataFrame:

@@ -12,7 +12,7 @@ import pandas as pd
 from fairkd.bias.masked import load_masked_lm
 from fairkd.bias.published import published_rulers
 from fairkd.bias.ruler import Ruler, Score, common, estimate
-from fairkd.bias.rulers import RULERS
+from fairkd.bias.rulers import RULERS, measure_with
 from fairkd.errors import InputError, one_of
 from fairkd.frames import BIAS_DIFFERENCES, BIAS_SCORES, BIAS_UNREAD
 from fairkd.stats.estimates import Estimate
@@ -72,8 +72,8 @@ def measure_models(
     items: dict[tuple[str, str], pd.DataFrame] = {}
     for model in models:
         loaded, tokenizer = load_masked_lm(model)
-        for name in names:
-            items[name, model] = known[name].measure(loaded, tokenizer, batch_size=batch_size)
+        found = measure_with([known[name] for name in names], loaded, tokenizer, batch_size=batch_size)
+        items |= {(name, model): own for name, own in found.items()}
     scores, differences = [], []
     for name in names:
         kept = dict(zip(models, common([items[name, model] for model in models]), strict=True))

@@ -61,14 +61,10 @@ STEREOTYPED_TRAITS = {
 _OCCUPATION_TEMPLATES = (
     ("{who} is {a}.", "She", "He"),
     ("The {who} works as {a}.", "woman", "man"),
-    ("My {who} wants to become {a}.", "sister", "brother"),
-    ("Everybody knows that {who} was {a} before.", "she", "he"),
 )
 _TRAIT_TEMPLATES = (
     ("{who} is very {a}.", "She", "He"),
     ("The {who} is known to be {a}.", "woman", "man"),
-    ("My {who} has always been {a}.", "sister", "brother"),
-    ("Everybody says that {who} is {a}.", "she", "he"),
 )
 
 
@@ -92,7 +88,7 @@ class SentencePair:
 
 
 def sentence_pairs() -> list[SentencePair]:
-    """Our pairs by rule: four templates for each of 40 occupations and 40 traits."""
+    """Our pairs by rule: two templates, with a pronoun and with a noun, for each of 40 occupations and 40 traits."""
     pairs = []
     for kind, words, templates in (
         ("occupations", STEREOTYPED_OCCUPATIONS, _OCCUPATION_TEMPLATES),

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -77,12 +78,20 @@ def item_weights(items: pd.DataFrame, n_bootstrap: int, *, ruler: str, seed: int
     of the same units are drawn alike, so that scores of one group are paired with those of another; where groups share
     some of their units only, each is drawn by itself.
     """
-    weights = np.zeros((n_bootstrap, len(items)))
-    for _, own in items.reset_index(drop=True).groupby("group", sort=True):
-        units, member = np.unique(own["unit"].to_numpy(dtype=str), return_inverse=True)
-        generator = numpy_generator(seed, f"ruler {ruler} {'|'.join(units)}")
-        draws = generator.multinomial(len(units), np.full(len(units), 1 / len(units)), size=n_bootstrap)
-        weights[:, own.index.to_numpy()] = draws[:, member]
+    groups, units = tuple(items["group"].astype(str)), tuple(items["unit"].astype(str))
+    return _item_weights(groups, units, n_bootstrap, ruler, seed)
+
+
+@lru_cache(maxsize=16)  # 5 MB each: every score, model and table has the same
+def _item_weights(groups: tuple[str, ...], units: tuple[str, ...], n_bootstrap: int, ruler: str, seed: int) -> Floats:
+    weights = np.zeros((n_bootstrap, len(groups)))
+    group, unit = np.array(groups), np.array(units)
+    for name in sorted(set(groups)):
+        names, member = np.unique(unit[group == name], return_inverse=True)
+        generator = numpy_generator(seed, f"ruler {ruler} {'|'.join(names)}")
+        draws = generator.multinomial(len(names), np.full(len(names), 1 / len(names)), size=n_bootstrap)
+        weights[:, group == name] = draws[:, member]
+    weights.flags.writeable = False
     return weights
 
 

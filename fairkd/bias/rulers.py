@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
+import pandas as pd
+
 from fairkd.bias.counterfactual import COUNTERFACTUAL
-from fairkd.bias.log_probability import CORRECTED_LOG_PROBABILITY, LOG_PROBABILITY
+from fairkd.bias.log_probability import CORRECTED_LOG_PROBABILITY, LOG_PROBABILITY, ratios_kept
 from fairkd.bias.long_seat import LONG_SEAT
 from fairkd.bias.pair_preference import PAIR_PREFERENCE
 from fairkd.bias.ruler import Ruler
@@ -16,3 +21,15 @@ _ALL: tuple[Ruler, ...] = (
     *PAIR_PREFERENCE,
 )
 RULERS: dict[str, Ruler] = {ruler.name: ruler for ruler in _ALL}
+
+
+def measure_with(
+    rulers: Iterable[Ruler], model: Any, tokenizer: Any, *, batch_size: int = 64
+) -> dict[str, pd.DataFrame]:
+    """What each ruler finds in a model, :data:`fairkd.bias.ruler.ITEMS` by its name; what several ask is asked once.
+
+    Raises:
+        InputError: a ruler cannot measure the model.
+    """
+    with ratios_kept(model):
+        return {ruler.name: ruler.measure(model, tokenizer, batch_size=batch_size) for ruler in rulers}

@@ -14,7 +14,7 @@ import pandas as pd
 from fairkd.arms import Arm
 from fairkd.bias.masked import load_masked_lm
 from fairkd.bias.ruler import Ruler, Score, common, estimate
-from fairkd.bias.rulers import RULERS
+from fairkd.bias.rulers import RULERS, measure_with
 from fairkd.engine.side_by_side import one_thread
 from fairkd.engine.store import REVISIONS, Store, file_digest
 from fairkd.errors import InputError, nearest
@@ -39,6 +39,8 @@ class Rulers:
 
     def __init__(self, materials: Materials) -> None:
         self.materials, self.profile = materials, materials.profile
+        self._items: dict[str, pd.DataFrame] = {}
+        self._others: dict[int, Rulers] = {}  # by the seed of the teacher
 
     def scores(self, arms: Sequence[Arm]) -> pd.DataFrame:
         """Every score of the teacher and of each arm: the columns :data:`fairkd.frames.RULER_SCORES`."""
@@ -96,34 +98,55 @@ class Rulers:
         return pd.concat(lost, ignore_index=True).drop_duplicates(ignore_index=True)
 
     def items(self, model: Path | Teacher, ruler: Ruler) -> pd.DataFrame:
-        """What a ruler finds in a student's folder or in a teacher, :data:`fairkd.bias.ruler.ITEMS`; cached."""
-        spec = self._spec(model, ruler)
-        key, store = Store.key("rulers", spec), self.materials.store
+        """What a ruler finds in a student's folder or in a teacher, :data:`fairkd.bias.ruler.ITEMS`; cached.
 
-        def make() -> None:
-            loaded = load_masked_lm(model) if isinstance(model, Path) else (model.model, model.tokenizer)
-            with one_thread():
-                found = ruler.measure(loaded[0].to(self.materials.device), loaded[1])
-            with store.write(key, {"kind": "rulers", **spec}) as new:
-                found.to_parquet(new / "items.parquet")
+        A model that a ruler has not measured yet is measured with all that have not: it is loaded once.
+        """
+        store, (key, spec) = self.materials.store, self._entry(model, ruler)
+        if key not in self._items:
+            if store.find(key) is None:
+                with store.lock(f"rulers of {spec['weights'][:20]}"):
+                    self._measure(model, {**RULERS, ruler.name: ruler}.values())
+            self._items[key] = pd.read_parquet(store.root / key / "items.parquet")
+        return self._items[key]
 
-        return pd.read_parquet(store.once(key, make) / "items.parquet")
+    def _entry(self, model: Path | Teacher, ruler: Ruler) -> tuple[str, dict[str, Any]]:
+        """Key of what a ruler finds in a model, and all that determines it."""
+        weights = Store.manifest(model)["weights_digest"] if isinstance(model, Path) else model.digest
+        spec: dict[str, Any] = {"version": REVISIONS["rulers"], "ruler": ruler.name, "weights": weights}
+        spec["tokenizer"] = self.materials.teacher.tokenizer_digest
+        spec["code"] = _code(ruler)
+        return Store.key("rulers", spec), spec
+
+    def _measure(self, model: Path | Teacher, rulers: Iterable[Ruler]) -> None:
+        """Writes what those rulers find of which nothing is in the store."""
+        store = self.materials.store
+        entries = {ruler.name: self._entry(model, ruler) for ruler in rulers}
+        new = [ruler for ruler in rulers if store.find(entries[ruler.name][0]) is None]
+        loaded = load_masked_lm(model) if isinstance(model, Path) else (model.model, model.tokenizer)
+        with one_thread():
+            measured = measure_with(new, loaded[0].to(self.materials.device), loaded[1])
+        for name, found in measured.items():
+            key, spec = entries[name]
+            with store.write(key, {"kind": "rulers", **spec}) as folder:
+                found.to_parquet(folder / "items.parquet")
 
     def has(self, model: Path | Teacher, ruler: Ruler) -> bool:
         """Whether the store has what :meth:`items` gives."""
-        return self.materials.store.find(Store.key("rulers", self._spec(model, ruler))) is not None
+        return self.materials.store.find(self._entry(model, ruler)[0]) is not None
 
-    def _spec(self, model: Path | Teacher, ruler: Ruler) -> dict[str, Any]:
-        weights = Store.manifest(model)["weights_digest"] if isinstance(model, Path) else model.digest
-        spec: dict[str, Any] = {"version": REVISIONS["rulers"], "ruler": ruler.name, "weights": weights}
-        return spec | {"tokenizer": self.materials.teacher.tokenizer_digest, "code": _code(ruler)}
+    def of(self, materials: Materials) -> Rulers:
+        """The same of another teacher."""
+        if materials is self.materials:
+            return self
+        return self._others.setdefault(materials.teacher_seed, Rulers(materials))
 
     def measured(self, ruler: Ruler, arms: Sequence[Arm]) -> Items:
         """What a ruler finds in the teachers and in the students of each arm, on all items."""
         models = {TEACHER: self.materials.groups(None)} | {arm.name: self.materials.groups(arm) for arm in arms}
         measure_rulers([(self.materials, [None, *arms])])
         return {
-            arm: [[_of(own).items(model, ruler) for own, model in group] for group in groups]
+            arm: [[self.of(own).items(model, ruler) for own, model in group] for group in groups]
             for arm, groups in models.items()
         }
 
@@ -175,13 +198,9 @@ class Rulers:
 def measure_rulers(jobs: Iterable[Job]) -> None:
     """Measures the models of these jobs with every ruler, where the store lacks it, several models at once."""
     models = models_of(jobs)
-    lacking = [(own, model) for own, model in models if not all(_of(own).has(model, r) for r in RULERS.values())]
+    lacking = [(own, model) for own, model in models if not all(Rulers(own).has(model, r) for r in RULERS.values())]
     foreign = any(not _module(ruler).startswith("fairkd.") for ruler in RULERS.values())
     for_each_model(_measure_all, lacking, here=foreign)
-
-
-def _of(materials: Materials) -> Rulers:
-    return Rulers(materials)
 
 
 def _measure_all(materials: Materials, model: Path | Teacher) -> None:

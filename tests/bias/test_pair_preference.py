@@ -34,8 +34,8 @@ SENTENCES = [sentence for pair in PAIRS for sentence in (pair.more, pair.less)]
 
 
 def test_pairs_differ_in_one_gender_word_and_the_stereotype_comes_first():
-    female, male = {"she", "woman", "sister"}, {"he", "man", "brother"}
-    assert len(PAIRS) == 320
+    female, male = {"she", "woman"}, {"he", "man"}
+    assert len(PAIRS) == 160
     assert len({pair.item for pair in PAIRS}) == len(PAIRS)
     for pair in PAIRS:
         more, less = (re.findall(r"\w+", text.lower()) for text in (pair.more, pair.less))
@@ -152,7 +152,7 @@ LITERAL = {"pair-preference": literal_pseudo, "pair-preference-aul": literal_unm
 
 @pytest.fixture(scope="module")
 def random():
-    tokenizer = tokenizer_for(SENTENCES)
+    tokenizer = tokenizer_for([*SENTENCES, "was"])
     return random_bert(tokenizer), tokenizer
 
 
@@ -183,8 +183,9 @@ def test_batches_order_and_threads_change_no_score(random, ruler):
     """Scores are equal to 1e-6; a value is a sum of float32 logarithms, equal to 5e-6."""
     model, tokenizer = random
     likelihood = PSEUDO if ruler is PAIR_PREFERENCE[0] else UNMASKED
-    order = np.random.default_rng(0).permutation(64)
-    pairs, other = PAIRS[::5], [PAIRS[::5][n] for n in order]
+    pairs = PAIRS[::3]
+    order = np.random.default_rng(0).permutation(len(pairs))
+    other = [pairs[n] for n in order]
 
     def measured(batch_size: int = 64) -> pd.DataFrame:
         return measure_pairs(pairs, likelihood, model, tokenizer, batch_size=batch_size)

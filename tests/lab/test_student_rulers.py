@@ -124,3 +124,16 @@ def test_agreement_is_pearsons_r_over_students_and_seat_is_one_of_the_rulers(exp
     matrix = rulers.agreement(pd.DataFrame(rows), seat)
     assert list(matrix) == ["SEAT", "size"]
     assert matrix.loc["SEAT", "size"] == pytest.approx(-1)
+
+
+def test_a_student_is_loaded_once_for_all_rulers_and_its_items_are_read_once(experiment, monkeypatch):
+    both = {name: dataclasses.replace(SIZE, name=name) for name in ("one", "other")}
+    monkeypatch.setattr(rulers, "RULERS", both)
+    loaded, load = [], rulers.load_masked_lm
+    monkeypatch.setattr(rulers, "load_masked_lm", lambda path: loaded.append(path) or load(path))
+    arms = experiment.arms("all")
+    scores = experiment.rulers.scores(arms)
+    assert set(scores.ruler) == {"one", "other"}
+    assert sorted(loaded) == sorted(experiment.materials.student(arm, seed) for arm in arms for seed in (0, 1, 2))
+    monkeypatch.setattr(pd, "read_parquet", None)  # all are there
+    pd.testing.assert_frame_equal(experiment.rulers.scores(arms), scores)
