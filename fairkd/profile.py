@@ -137,6 +137,9 @@ class GlueSettings:
     )
     tasks: Texts = parameter("all, or names of tasks, as in Table 3", name="glue_tasks")
     arms: Texts = parameter("arms that are fine-tuned, by name; all is every arm", name="glue_arms")
+    students: Count | None = parameter(
+        "seeds whose students are fine-tuned, the first ones; None: all", name="glue_students"
+    )
     seeds: Ints = parameter("fine-tuning runs of each student", name="glue_seeds")
     learning_curve: Counts | None = parameter(
         "numbers of training examples to compare, or None", name="glue_learning_curve"
@@ -466,6 +469,11 @@ class Profile(RunSettings):
     def student_seeds(self) -> tuple[int, ...]:
         """Of every student of an arm: :attr:`seed_groups` in one row."""
         return tuple(seed for group in self.seed_groups for seed in group)
+
+    @property
+    def finetuned_seeds(self) -> tuple[int, ...]:
+        """Of the students that are fine-tuned: those of the first ``glue_students`` groups of :attr:`seed_groups`."""
+        return tuple(seed for group in self.seed_groups[: self.glue.students] for seed in group)
 
     def worlds(self) -> dict[float, Self]:
         """This profile with each of its planted strengths in the text, by strength; none if it has no strengths."""

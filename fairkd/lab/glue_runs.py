@@ -96,7 +96,7 @@ class GlueRuns:
             InputError: a student is not in the store, or no task can be used.
         """
         new = [arm for arm in arms if arm.name not in self._models]
-        models = {arm.name: [self._encoder(arm, seed) for seed in self.profile.student_seeds] for arm in new}
+        models = {arm.name: [self._encoder(arm, seed) for seed in self.profile.finetuned_seeds] for arm in new}
         if untrained is not None and UNTRAINED not in self._models:
             models[UNTRAINED] = [self._encoder(untrained, self.profile.student_seeds[0], pretrained=False)]
         self._run(models)

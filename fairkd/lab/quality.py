@@ -70,7 +70,7 @@ class Quality:
         runs.run(arms)
         for arm in arms:
             for task in runs.tasks:
-                for seed, own in zip(self.profile.student_seeds, runs.predictions(arm.name, task.name), strict=False):
+                for seed, own in zip(self.profile.finetuned_seeds, runs.predictions(arm.name, task.name), strict=False):
                     for run, splits in zip(self.profile.glue.seeds, own, strict=True):
                         row = {"arm": arm.name, "layers": arm.layers, "seed": seed, "run": run, "task": task.name}
                         for split, frame in splits.items():

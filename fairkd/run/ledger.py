@@ -93,8 +93,7 @@ def notebooks(profile: Profile) -> tuple[str, ...]:
     """What ``reproduce`` runs, in order; the report is the last and reads the results of the others."""
     planted = ("06_planted",) if profile.planted_strengths else ()
     glue = ("04_glue",) if profile.glue.source else ()
-    rulers = () if profile.planted_strengths else ("07_rulers",)  # its 150 students would take longer than all the rest
-    return ("00_method", "01_capacity", "02_ablation", "03_mixup", *glue, *planted, *rulers, REPORT)
+    return ("00_method", "01_capacity", "02_ablation", "03_mixup", *glue, *planted, "07_rulers", REPORT)
 
 
 def notebook_path(name: str) -> Path:

@@ -102,7 +102,7 @@ def planted_sentence(frame: pd.DataFrame) -> Html:
             {**model, "mean signed d": text, "holds": "yes" if ok else "NO"} for text, ok in planted_checks(own).items()
         ]
         rows.append({**model, "mean signed d": f"by strength: {values}", "holds": ""})
-    caption = f"Does the measured bias follow the planted one? One teacher a strength. {PLANTED_NOTE}"
+    caption = f"Does the measured bias follow the planted one? {PLANTED_NOTE}"
     return table(pd.DataFrame(rows), caption=caption)
 
 
