@@ -32,6 +32,7 @@ from fairkd.lab.quality import Quality
 from fairkd.lab.results import REPORT, Results, controlled
 from fairkd.lab.rulers import Rulers
 from fairkd.lab.shell import check_names, skip_the_rest, stop_skipping
+from fairkd.lab.sweeps import sweep_differences
 from fairkd.lab.training import TrainingJob, train
 from fairkd.profile import Profile
 from fairkd.show import tables
@@ -172,19 +173,49 @@ class Experiment:
         Raises:
             InputError: no such parameter, value or arm.
         """
-        profiles = [self.profile.changed(**{parameter: value}) for value in values]  # all checked before any work
-        names = [one.name for one in self.arms("all")]
-        if arm not in names:
-            raise InputError(f"arm {arm!r} is not in the profile; it has {names}.{nearest(arm, names)}")
-        others = [Experiment(self.notebook, profile) for profile in profiles]
-        chosen = [[one for one in other.arms("all") if one.name == arm] for other in others]
-        self._train([(other.materials, arms) for other, arms in zip(others, chosen, strict=True)])
+        others = self._at_values(parameter, values, arm)
+        self._train([(other, [found]) for other, found in others])
         shown = [str(value) if isinstance(value, list) else value for value in values]
         frames = [
-            other.bias.averages(arms).assign(value=value, step=step)
-            for step, (other, arms, value) in enumerate(zip(others, chosen, shown, strict=True))
+            Bias(other).averages([found]).assign(value=value, step=step)
+            for step, ((other, found), value) in enumerate(zip(others, shown, strict=True))
         ]
         return pd.concat(frames, ignore_index=True)
+
+    def dose(
+        self, parameter: str, values: Sequence[Any], *, arm: str = "mixup-xy", baseline: str = "full"
+    ) -> pd.DataFrame:
+        """What a parameter does to bias by every ruler, as in ``exp.dose("temperature", [1, 4], arm="full")``.
+
+        Trains the arm with each value as :meth:`sweep` does, and compares it with the baseline at the profile's own.
+
+        Args:
+            parameter, values, arm: as for :meth:`sweep`.
+            baseline: name of the arm that is subtracted.
+
+        Returns:
+            The columns :data:`fairkd.frames.SWEEP_DIFFERENCES`.
+
+        Raises:
+            InputError: no such parameter, value or arm.
+        """
+        own = self._arm(baseline)
+        others = self._at_values(parameter, values, arm)
+        self._train([(self.materials, [own]), *((other, [found]) for other, found in others)])
+        shown = [str(value) if isinstance(value, list) else value for value in values]
+        return sweep_differences(parameter, (self.materials, own), dict(zip(shown, others, strict=True)))
+
+    def _arm(self, name: str) -> Arm:
+        arms = {one.name: one for one in self.arms("all")}
+        if name not in arms:
+            raise InputError(f"arm {name!r} is not in the profile; it has {list(arms)}.{nearest(name, arms)}")
+        return arms[name]
+
+    def _at_values(self, parameter: str, values: Sequence[Any], arm: str) -> list[tuple[Materials, Arm]]:
+        """The arm under each value of a parameter, all checked before any work."""
+        self._arm(arm)
+        others = [Experiment(self.notebook, self.profile.changed(**{parameter: value})) for value in values]
+        return [(other.materials, other._arm(arm)) for other in others]
 
     def planted(self) -> pd.DataFrame:
         """Average SEAT of the teacher and of the arm "full" against the planted strength (profile ``planted``).

@@ -54,6 +54,11 @@ given), and its standard deviations over students of one teacher and over teache
 is one of only."""
 RULER_UNREAD = ["ruler", "arm", "item", "unit", "problem"]
 """An item of which a model has no value, and why; it counts for no model."""
+SWEEP_DIFFERENCES = [
+    "parameter", "value", "arm", "baseline", "seeds", "ruler", "score", "difference", "low", "high", "p",
+]  # fmt: skip
+"""A score of a ruler (SEAT among them) and an arm at a value of a parameter: its value minus that of the baseline,
+which has the profile's own value, paired over items and seeds."""
 CALIBRATION_SCORES = ["ruler", "score", "model", "strength", "seeds", "value", "low", "high"]
 """A score of a ruler (SEAT once a pooling), a kind of model (teacher or arm) and a planted strength."""
 CALIBRATION = [

@@ -7,6 +7,7 @@ same draws stand at every strength, so that slopes and differences are paired.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -93,10 +94,9 @@ class Response:
 
     def smallest(self, slope: float) -> float:
         """The smallest strength that this many seeds and items tell from none, with 80 % power; of this slope."""
-        if not self.size:
-            return self.zero().detectable() / abs(slope)
         strongest = max(self.at, key=abs)
-        return (self.at[strongest] - self.at[0.0]).detectable() / abs(slope)
+        tested = self.at[strongest] - self.at[0.0] if self.size else self.zero()
+        return tested.detectable() / abs(slope) if slope else math.inf
 
 
 def weighted_sum(estimates: list[Estimate], weights: np.ndarray) -> Estimate:

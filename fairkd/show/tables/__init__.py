@@ -5,7 +5,7 @@ Functions take tidy frames and return :class:`Html`, which a notebook shows and 
 
 from fairkd.show.html import Html
 from fairkd.show.tables.baselines import baselines_sentence, glue_baselines
-from fairkd.show.tables.calibration import calibration, coverage
+from fairkd.show.tables.calibration import calibration, coverage, doses
 from fairkd.show.tables.found import debiasing, pairs, tested_words
 from fairkd.show.tables.glue import (
     glue_differences,
@@ -28,6 +28,7 @@ __all__ = [
     "coverage",
     "debiasing",
     "differences",
+    "doses",
     "facts",
     "frame",
     "glue_baselines",

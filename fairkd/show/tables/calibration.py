@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from fairkd.lab.calibration import PLANTED_SCORE, ruler_title
+from fairkd.names import arm_titles
 from fairkd.show.html import Cell, Html, Row
 from fairkd.show.tables.plain import paragraph, records, table
 from fairkd.wording import number
@@ -62,3 +63,27 @@ def coverage(data: pd.DataFrame) -> Html:
         said.append(f"Intervals {what} hold zero in {share} % of {len(own)} cases where nothing is planted ({parts}).")
     said.append("A 95 % interval should do so in about 95 %: one over items alone says nothing of another teacher.")
     return paragraph(" ".join(said))
+
+
+def doses(data: pd.DataFrame, *, scale: str) -> Html:
+    """What parameters do to bias: a row an arm at a value, a column a ruler, each minus the baseline.
+
+    Args:
+        data: the columns :data:`fairkd.frames.SWEEP_DIFFERENCES`.
+        scale: as for :func:`calibration`.
+    """
+    shown = [*PLANTED_SCORE.items(), *((ruler, score) for ruler in PLANTED_SCORE for score in ("words of D", "names"))]
+    own = data[[place in shown for place in zip(data.ruler, data.score, strict=True)]]
+    columns = list(dict.fromkeys(zip(own.ruler, own.score, strict=True)))
+    rows = []
+    for (parameter, value, arm), found in own.groupby(["parameter", "value", "arm"], sort=False):
+        cells = {(row.ruler, row.score): row for row in records(found)}
+        head = Cell(f"{arm_titles([str(arm)])[str(arm)]}, {parameter} {value}", kind="text", head="row")
+        differences = [cells[column] for column in columns]
+        rows.append(Row([head, *(Cell(one.difference, (one.low, one.high), digits=(3, 3)) for one in differences)]))
+    heads = [Cell(f"{ruler_title(ruler)}\n{score}", head="col", symbols=False) for ruler, score in columns]
+    baseline = arm_titles(own.baseline)[own.baseline.iloc[0]]
+    caption = (
+        f"What a parameter does to bias: each row minus {baseline} with the profile's values, paired, 95 %. {scale}"
+    )
+    return table(caption, [Row([Cell("student", head="col"), *heads])], rows, kind="wide")
