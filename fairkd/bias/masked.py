@@ -142,7 +142,7 @@ def log_sums(features: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     for rows in features.split(_ROWS):
         parts = []
         for columns, offset in zip(weight.split(_COLUMNS), bias.split(_COLUMNS), strict=True):
-            logits = F.linear(rows, columns, offset)
+            logits = F.linear(rows, columns, offset).float()
             largest = logits.amax(dim=1, keepdim=True)
             parts.append(largest[:, 0].double() + (logits - largest).exp().sum(dim=1).double().log())
         found.append(torch.stack(parts).logsumexp(dim=0))
@@ -163,7 +163,7 @@ def divergences(model: Any, asked: Asked, *, batch_size: int = 64) -> Floats:
             row = asked.row.to(output.device)
             for pairs in row.view(-1, 2).split(_ROWS // 8):
                 logits = output[pairs.T] if weights is None else F.linear(weights[0][pairs.T], *weights[1:])
-                found.append(_finite(symmetric_divergence(*logits)).cpu())
+                found.append(_finite(symmetric_divergence(*logits.float())).cpu())
     return torch.cat(found).numpy()
 
 
