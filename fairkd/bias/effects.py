@@ -75,6 +75,11 @@ class Correlation(Estimate):
         low, high = percentile_interval(np.clip(widened(self.replicates, self.by_seed, level), -1.0, 1.0), level)
         return float(low), float(high)
 
+    def strict_interval(self, level: float) -> tuple[float, float]:
+        """As of any estimate, ending within [-1, 1]."""
+        low, high = super().strict_interval(level)
+        return max(low, -1.0), min(high, 1.0)
+
 
 def correlation(layers: list[int], averages: list[Estimate]) -> Correlation:
     """Pearson's r of layers and average SEAT over arms (Figure 1)."""

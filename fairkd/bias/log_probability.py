@@ -178,7 +178,13 @@ def _contrast(values: Floats, groups: NDArray[Any], weights: Floats, *, male: st
 
 _SCORES = (
     Score("size", "mean |ln p(he)/p(she)|, occupations", "nats", _mean_size),
-    Score("level", "mean ln p(he)/p(she), occupations", "nats", partial(group_mean, group="occupations")),
+    Score(
+        "level",
+        "mean ln p(he)/p(she), occupations",
+        "nats",
+        partial(group_mean, group="occupations"),
+        higher_is_more=False,  # she in place of he is no less
+    ),
     Score("spread", "standard deviation over occupations", "nats", _spread, by_unit=True),
     Score("career", "career − family", "nats", partial(_contrast, male="Career", female="Family")),
     Score("math", "math − arts", "nats", partial(_contrast, male="Math", female="Arts")),

@@ -38,6 +38,8 @@ class Score:
             returns (B,), nan where a replicate leaves nothing to compute.
         neutral: its value where there is no bias.
         by_unit: ``of`` takes units in place of items, each with the mean of its items.
+        higher_is_more: whether a higher value is more bias, so that scores of two models say which has more; False
+            where values on both sides of ``neutral`` are bias, or the score is of something else.
     """
 
     name: str
@@ -46,6 +48,7 @@ class Score:
     of: Callable[[Floats, NDArray[Any], Floats], Floats]
     neutral: float = 0.0
     by_unit: bool = False
+    higher_is_more: bool = True
 
 
 @dataclass(frozen=True)

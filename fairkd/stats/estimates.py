@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import stdtrit
 
 from fairkd.stats.resampling import (
     Floats,
     bias_aware_interval,
+    bias_corrected,
     degrees_of_freedom,
     detectable_errors,
     p_by_inversion,
     simultaneous_intervals,
+    student_reach,
     widened,
 )
 
@@ -48,18 +49,31 @@ class Estimate:
         """An interval that allows for few seeds and for the bias of |d|, see :mod:`fairkd.stats.resampling`."""
         return bias_aware_interval(self.value, widened(self.replicates, self.by_seed, level), level)
 
-    def detectable(self, level: float = 0.95, power: float = 0.8) -> float:
-        """The smallest true value, as a distance from zero, that an experiment like this finds with this power.
+    def strict_interval(self, level: float) -> tuple[float, float]:
+        """:meth:`interval`, nowhere shorter than Student's t: for levels far beyond 95 %, at which many are read at once.
 
-        Found is what an :meth:`interval` of Student's t, with the degrees of freedom that :func:`widened` allows for,
-        shows to lie beside zero. What the interval is longer by, to allow for bias, comes on top. nan where there is no
-        interval, and with one seed, which finds nothing.
+        Without ends where the replicates are too few for the level, see
+        :func:`fairkd.stats.resampling.percentile_interval`.
         """
         low, high = self.interval(level)
+        if len(self.replicates) < 2:
+            return low, high
+        reach = student_reach(self.replicates, self.by_seed, level)
+        least, most = sorted((self.value, bias_corrected(self.value, self.replicates)))
+        return min(low, least - reach), max(high, most + reach)
+
+    def detectable(self, level: float, power: float = 0.8) -> float:
+        """The smallest true value, as a distance from zero, that an experiment like this finds with this power.
+
+        Found is what a :meth:`strict_interval` shows to lie beside zero: one of Student's t, with the degrees of freedom
+        that :func:`widened` allows for. What the interval is longer by, to allow for bias or skew, comes on top. nan
+        where the interval has no ends, and with one seed, which finds nothing.
+        """
+        low, high = self.strict_interval(level)
         if len(self.by_seed) == 1 or not math.isfinite(low + high):
             return math.nan
         error, free = float(self.replicates.std(ddof=1)), degrees_of_freedom(self.replicates, self.by_seed)
-        longer = (high - low) / 2 - float(stdtrit(min(free, 1e6), (1 + level) / 2)) * error
+        longer = (high - low) / 2 - student_reach(self.replicates, self.by_seed, level)
         return max(longer, 0.0) + detectable_errors(free, level, power) * error
 
     def p(self) -> float:
@@ -67,11 +81,23 @@ class Estimate:
 
         nan where there is no interval, and with one seed, which says nothing about another run of the training.
         """
-        if len(self.by_seed) == 1 or not math.isfinite(sum(self.interval())):
+        return math.nan if not math.isfinite(sum(self.interval())) else self._inverted(self.interval)
+
+    def strict_p(self) -> float:
+        """As :meth:`p`, of :meth:`strict_interval`: at most what a level leaves just where that interval leaves zero."""
+        return self._inverted(self.strict_interval)
+
+    @property
+    def defined(self) -> bool:
+        """Whether there are replicates, and they and the value are numbers."""
+        return bool(len(self.replicates)) and math.isfinite(self.value) and bool(np.isfinite(self.replicates).all())
+
+    def _inverted(self, interval: Callable[[float], tuple[float, float]]) -> float:
+        if len(self.by_seed) == 1 or not self.defined:
             return math.nan
 
         def decides(level: float) -> bool:
-            low, high = self.interval(level)
+            low, high = interval(level)
             return not low <= 0 <= high
 
         return p_by_inversion(decides, len(self.replicates))

@@ -122,6 +122,41 @@ def degrees_of_freedom(replicates: Floats, seed_values: Floats) -> float:
     return float((seed_values.size - 1) * np.clip(replicates.var(ddof=1) / seeds, 1.0, 1e3) ** 2)  # then t is normal
 
 
+def student_reach(replicates: Floats, seed_values: Floats, level: float) -> float:
+    """Half the length of Student's t interval: t standard errors, with :func:`degrees_of_freedom`.
+
+    At levels far beyond 95 % it is what an interval from few seeds must not be shorter than: draws of three seeds have
+    no tails, so their percentiles end at the largest of the three, however high the level.
+
+    Args:
+        replicates, seed_values: as for :func:`widened`.
+        level: of the interval.
+    """
+    free = min(degrees_of_freedom(replicates, seed_values), 1e6)
+    return float(stdtrit(free, (1 + level) / 2) * replicates.std(ddof=1))
+
+
+def stretched(replicates: Floats, seed_values: Floats, level: float) -> Floats:
+    """:func:`widened`, and further where the percentile interval of this level would end within :func:`student_reach`.
+
+    Deviations from the mean are stretched on each side by itself. For what is made of several statistics at once, such
+    as how many of them lie below zero; of one statistic see :meth:`fairkd.stats.estimates.Estimate.strict_interval`.
+
+    Args:
+        replicates, seed_values: as for :func:`widened`.
+        level: of the interval to come.
+
+    Returns:
+        Deviations from the mean of the replicates, shape ``(n_replicates,)``.
+    """
+    deviations = widened(replicates, seed_values, level) - replicates.mean()
+    low, high = percentile_interval(deviations, level)
+    reach = student_reach(replicates, seed_values, level)
+    down, up = (max(1.0, reach / end) if 0 < end < math.inf else 1.0 for end in (-float(low), float(high)))
+    result: Floats = np.where(deviations < 0, down, up) * deviations
+    return result
+
+
 def detectable_errors(freedom: float, level: float = 0.95, power: float = 0.8) -> float:
     """How many standard errors from zero a true value must lie to be found with this power by a t interval.
 
@@ -137,8 +172,20 @@ def detectable_errors(freedom: float, level: float = 0.95, power: float = 0.8) -
     return float(noncentrality / share)
 
 
+def fewest_replicates(level: float) -> int:
+    """How many replicates have tails in which a percentile interval of this level can end: 1 in (B + 1) at each side.
+
+    >>> fewest_replicates(0.95), fewest_replicates(1 - 0.05 / 15)
+    (39, 599)
+    """
+    return math.ceil(2 / (1 - level) - 1 - 1e-6)  # rounding must not ask for one more
+
+
 def percentile_interval(replicates: ArrayLike, level: float = 0.95) -> tuple[Floats, Floats]:
     """Percentile bootstrap interval over axis 0.
+
+    Of a level for which there are too few replicates (:func:`fewest_replicates`) it has no ends: what lies beyond the
+    largest of them is not known, and an interval that ended there would be too short.
 
     Args:
         replicates: shape ``(n_replicates, …)``; a nan among them makes that interval nan, and so does having none.
@@ -155,6 +202,9 @@ def percentile_interval(replicates: ArrayLike, level: float = 0.95) -> tuple[Flo
     if array.shape[0] == 0:
         nothing = np.full(array.shape[1:], np.nan)[()]
         return nothing, nothing
+    if len(array) < fewest_replicates(level):
+        endless = np.where(np.isnan(array).any(axis=0), np.nan, np.inf)[()]
+        return -endless, endless
     tail = (1 - level) / 2
     low, high = np.quantile(array, [tail, 1 - tail], axis=0)
     return low, high
