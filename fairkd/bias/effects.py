@@ -6,6 +6,7 @@ replicates of words and seeds, so that a difference of two estimates is paired.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -79,6 +80,11 @@ class Correlation(Estimate):
         """As of any estimate, ending within [-1, 1]."""
         low, high = super().strict_interval(level)
         return max(low, -1.0), min(high, 1.0)
+
+    def detectable(self, level: float, power: float) -> float:
+        """As of any estimate; infinite where it would have to lie beyond 1, so that no correlation is found."""
+        smallest = super().detectable(level, power)
+        return math.inf if smallest > 1 else smallest
 
 
 def correlation(layers: list[int], averages: list[Estimate]) -> Correlation:

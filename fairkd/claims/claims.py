@@ -37,7 +37,7 @@ from fairkd.frames import RULER_VERDICTS, VERDICT_ROWS
 from fairkd.glue.quality import TaskScores
 from fairkd.names import ORIGINAL, TEACHER, arm_name
 from fairkd.stats.estimates import Estimate
-from fairkd.wording import listed
+from fairkd.wording import listed, percent
 
 
 @dataclass(frozen=True)
@@ -204,14 +204,19 @@ NOTE = (
 )
 
 
-def rows() -> int:
+def count_rows() -> int:
     """How many verdicts the paper's claims have, one a part: they are judged as one family, run or not."""
     return sum(len(claim.judges) for claim in CLAIMS)
 
 
+def family_level() -> float:
+    """The level at which each is judged."""
+    return level_of_each(count_rows())
+
+
 def family_note() -> str:
     """What a level far beyond 95 % is for, and what stands beside it, for captions and summaries."""
-    count, each = rows(), f"{100 * level_of_each(rows()):.1f} %"
+    count, each = count_rows(), percent(family_level())
     return (
         f"The {count} verdicts on the paper's claims hold together with 95 %: the chance that any is decided by "
         f"accident is at most 5 %. For that, each is judged by its own {each} interval (where it is of another level, "
@@ -232,7 +237,7 @@ def judge(effects: Mapping[str, Effects], *, layers: Mapping[str, int]) -> pd.Da
     Returns:
         Columns: :data:`fairkd.frames.VERDICT_ROWS`; a verdict is one of ``VERDICTS``.
     """
-    return _verdicts(CLAIMS, AverageSeat(layers, level_of_each(rows()), effects))
+    return _verdicts(CLAIMS, AverageSeat(layers, family_level(), effects))
 
 
 def judge_glue(quality: Mapping[str, TaskScores], *, suite: str) -> pd.DataFrame:
@@ -244,7 +249,7 @@ def judge_glue(quality: Mapping[str, TaskScores], *, suite: str) -> pd.DataFrame
         suite: what the tasks are called, "GLUE" or "mini-GLUE (synthetic)". Of any but GLUE the sentences say that
             the paper's claim is not about it.
     """
-    ruler = AverageGlue(quality, suite, level_of_each(rows()))
+    ruler = AverageGlue(quality, suite, family_level())
     table = _verdicts([claim for claim in CLAIMS if claim.ruler is AverageGlue], ruler)
     if suite != "GLUE":
         table.loc[table.verdict != "not run", "sentence"] += f" The paper's claim is about GLUE, not about {suite}."
@@ -270,7 +275,7 @@ def judge_by_score(
     Raises:
         InputError: a higher value of this score is not more bias.
     """
-    found = AverageScore(layers, level_of_each(rows()), ruler, score, estimates)
+    found = AverageScore(layers, family_level(), ruler, score, estimates)
     judged = [replace(claim, ruler=AverageScore, judges=_main(claim)) for claim in CLAIMS if claim.ruler is AverageSeat]
     return _verdicts(judged, found).assign(ruler=ruler.name, score=score.name)[RULER_VERDICTS]
 
@@ -294,7 +299,7 @@ def _verdicts(claims: Iterable[Claim], ruler: Averages) -> pd.DataFrame:
         for claim in claims
         for part in claim.judges
     )
-    return table.assign(p_adjusted=(rows() * table["p"]).clip(upper=1.0))[VERDICT_ROWS]
+    return table.assign(p_adjusted=(count_rows() * table["p"]).clip(upper=1.0))[VERDICT_ROWS]
 
 
 def _finding(claim: Claim, part: str, ruler: Averages) -> Finding:

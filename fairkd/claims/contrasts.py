@@ -1,8 +1,8 @@
 """A contrast of arms with its interval, the verdict on a claim about it, and the sentence that says why.
 
 :func:`higher`, :func:`lower`, :func:`highest` and :func:`lowest` judge by any ruler. A ruler may have judges of its own
-beside them. All judge at the ruler's level: so far beyond 95 % that the verdicts of a whole table hold together with 95 %
-(:func:`level_of_each`).
+beside them. All judge at the ruler's level: so far beyond 95 % that the verdicts of a whole table hold together with
+95 % (:func:`level_of_each`).
 """
 
 from __future__ import annotations
@@ -10,14 +10,17 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import ClassVar, Protocol
 
 from fairkd.stats.estimates import Estimate
 from fairkd.stats.resampling import fewest_replicates
-from fairkd.wording import with_interval
+from fairkd.wording import percent, with_interval
 
 TOGETHER = 0.95
 """The level of all verdicts of a table together: in at most one run of twenty is any of them false by accident."""
+POWER = 0.8
+"""The chance with which a difference that is called detectable is found."""
 VERDICTS = ("supported", "contradicted", "inconclusive", "not run")
 UNDEFINED = "An effect size, or a resample of it, is undefined: there is no interval, and nothing can be said."
 ONE_SEED = "One seed cannot tell what the training recipe does from chance in training."
@@ -37,9 +40,9 @@ class Finding:
     """What the data say about a claim, or about one part of it. Missing numbers are nan; seeds is 0 where nothing ran.
 
     Verdict, interval and p agree: low and high are the ends of the interval that decided, of the given level (infinite
-    where the resamples are too few for it), and p, which is this row's own, is at most what the level leaves just where
-    the row is decided. ``detectable`` is the smallest difference that an experiment like this finds with 80 % power: where
-    the estimate is smaller and nothing is decided, the experiment could not know.
+    where the resamples are too few for it), and p, which is this row's own, is at most what the ruler's level leaves
+    just where the row is decided. ``detectable`` is the smallest difference that an experiment like this finds with
+    80 % power: where the estimate is smaller and nothing is decided, the experiment could not know.
     """
 
     verdict: str
@@ -84,12 +87,12 @@ class Contrast:
         """Of the estimate, at the level that decides."""
         return self.estimate.strict_interval(self.level)
 
-    @property
+    @cached_property
     def p(self) -> float:
         """Of the estimate, for "it is zero"; nan with one seed."""
         return math.nan if self.seeds == 1 else self.estimate.strict_p()
 
-    @property
+    @cached_property
     def side(self) -> int:
         """1 where the interval lies above zero, -1 where it lies below, 0 where it holds zero or there is none."""
         low, high = self.interval()
@@ -119,7 +122,7 @@ class Contrast:
         finding = replace(finding, low=low, high=high, level=self.level)
         if self.seeds == 1:
             return finding
-        return replace(finding, p=self.p if p is None else p, detectable=self.estimate.detectable(self.level))
+        return replace(finding, p=self.p if p is None else p, detectable=self.estimate.detectable(self.level, POWER))
 
     def open(self) -> Finding | None:
         """That nothing can be decided, where an effect size is undefined or the resamples are too few; else None."""
@@ -134,7 +137,7 @@ class Contrast:
 def too_few(replicates: int, level: float) -> str:
     """That the tails of so few resamples show nothing of this level, and how many would."""
     return (
-        f"With {replicates:,} resamples (seat_bootstrap) there is no interval of {_percent(level)} %, which takes "
+        f"With {replicates:,} resamples (seat_bootstrap) there is no interval of {percent(level)}, which takes "
         f"{fewest_replicates(level):,}: nothing can be decided."
     )
 
@@ -191,10 +194,10 @@ def one_sided(contrast: Contrast, *, side: int) -> Finding:
 def lowest(ruler: Averages, arms: Sequence[str]) -> Finding:
     """Judges a claim that the first arm is the lowest, and shows the difference to another that decides.
 
-    Supported only if each interval lies below zero: an intersection-union test, which needs no correction for the number
-    of others. The difference shown is then the one with the largest p. Contradicted if any interval lies above zero, which
-    is the likelier by accident the more there are: where another arm is lower, what the level leaves is parted among them
-    (Bonferroni), and p is the smallest times their number.
+    Supported only if each interval lies below zero: an intersection-union test, which needs no correction for the
+    number of others. The difference shown is then the one with the largest p. Contradicted if any interval lies above
+    zero, which is the likelier by accident the more there are: where another arm is lower, what the level leaves is
+    parted among the others (Bonferroni), and p is the smallest times their number.
     """
     return _extreme(ruler, arms, -1)
 
@@ -204,59 +207,58 @@ def highest(ruler: Averages, arms: Sequence[str]) -> Finding:
     return _extreme(ruler, arms, 1)
 
 
-WORDS = {-1: ("lowest", "lower", "below", "above"), 1: ("highest", "higher", "above", "below")}
-"""By the claimed side: what the first arm is said to be, what another must not be, where intervals should lie and not."""
+_WORDS = {-1: ("lowest", "lower", "below", "above"), 1: ("highest", "higher", "above", "below")}
+# By the claimed side: what the first arm is said to be, what another must not be, where intervals should lie, and not.
 
 
 def _extreme(ruler: Averages, arms: Sequence[str], side: int) -> Finding:
     contrasts = ruler.against(arms)
-    undecided = [found for found in (contrast.open() for contrast in contrasts) if found]
+    count, undecided = len(contrasts), [found for found in (contrast.open() for contrast in contrasts) if found]
     if undecided:
         return undecided[0]
     beaten_by = [contrast for contrast in contrasts if contrast.estimate.value * side < 0]
     if contrasts[0].seeds == 1:
         return _extreme_of_one_run(contrasts, len(beaten_by), side)
-    return _beaten(beaten_by, len(contrasts), side) if beaten_by else _unbeaten(contrasts, side)
+    found = _beaten(beaten_by, count, side) if beaten_by else _unbeaten(contrasts, side)
+    # To be found the best, it must be found better than each: what all comparisons may miss is parted among them.
+    apart = [contrast.estimate.detectable(contrast.level, power=1 - (1 - POWER) / count) for contrast in contrasts]
+    return replace(found, detectable=max(apart))
 
 
 def _extreme_of_one_run(contrasts: Sequence[Contrast], beaten: int, side: int) -> Finding:
     shown = min(contrasts, key=lambda contrast: contrast.estimate.value * side)  # to the best of the others
     right, count = sum(contrast.side == side for contrast in contrasts), len(contrasts)
-    intervals = f"{right} of {count} intervals over {shown.over} lie {WORDS[side][2]} zero"
+    intervals = f"{right} of {count} intervals over {shown.over} lie {_WORDS[side][2]} zero"
     return shown.finding("inconclusive", f"In this one run {_others(beaten, count, side)}; {intervals}. {ONE_SEED}")
 
 
 def _unbeaten(contrasts: Sequence[Contrast], side: int) -> Finding:
     count, right = len(contrasts), sum(contrast.side == side for contrast in contrasts)
-    superlative, comparative, where, _ = WORDS[side]
+    superlative, comparative, where, _ = _WORDS[side]
     shown = max(contrasts, key=lambda contrast: (contrast.p, max(-side * end for end in contrast.interval())))
     if right == count:
         text = f"Of the {count} others this is the closest, and all intervals lie {where} zero: in this experiment"
         return shown.finding("supported", f"{text} it scores {superlative}, as the paper claims.")
-    text = (
-        f"Here none of the {count} others scores {comparative}, and {right} of {count} intervals lie {where} zero: this"
-    )
-    return shown.finding("inconclusive", f"{text} experiment cannot say whether it is the {superlative}.")
+    text = f"Here none of the {count} others scores {comparative}, and {right} of {count} intervals lie {where} zero:"
+    return shown.finding("inconclusive", f"{text} this experiment cannot say whether it is the {superlative}.")
 
 
 def _beaten(by: Sequence[Contrast], count: int, side: int) -> Finding:
     wider = [replace(contrast, level=1 - (1 - contrast.level) / count) for contrast in by]
-    superlative, _, _, where = WORDS[side]
+    superlative, _, _, where = _WORDS[side]
     shown = min(wider, key=lambda contrast: (contrast.p, max(side * end for end in contrast.interval())))
     p, found, told = min(1.0, count * shown.p), _others(len(by), count, side), _comparisons(count)
     if shown.side == -side:
-        text = (
-            f"Here {found}; this interval lies {where} zero, also when widened for {told}: in this experiment it does"
-        )
-        return shown.finding("contradicted", f"{text} not score {superlative}, against the paper.", p=p)
-    text = f"Here {found}, but no interval that is widened for {told} lies {where} zero: this experiment"
+        text = f"Here {found}; this interval lies {where} zero, also when widened for {told}: in this experiment it"
+        return shown.finding("contradicted", f"{text} does not score {superlative}, against the paper.", p=p)
     if undecided := shown.open():
         return replace(undecided, sentence=f"{undecided.sentence} Here {found}.", p=p)
+    text = f"Here {found}, but no interval that is widened for {told} lies {where} zero: this experiment"
     return shown.finding("inconclusive", f"{text} cannot say whether it is the {superlative}.", p=p)
 
 
 def _others(better: int, count: int, side: int) -> str:
-    return f"{better or 'none'} of the {count} others {'score' if better > 1 else 'scores'} {WORDS[side][1]}"
+    return f"{better or 'none'} of the {count} others {'score' if better > 1 else 'scores'} {_WORDS[side][1]}"
 
 
 def _comparisons(count: int) -> str:
@@ -265,13 +267,4 @@ def _comparisons(count: int) -> str:
 
 def level_words(level: float) -> str:
     """What follows an interval, whose level is another than that of other tables: " (a 99.7 % interval)"."""
-    return f" (a {_percent(level)} % interval)"
-
-
-def _percent(level: float) -> str:
-    """With as many digits as it takes to tell it from 100.
-
-    >>> _percent(1 - 0.05 / 15), _percent(1 - 0.05 / 90)
-    ('99.7', '99.94')
-    """
-    return f"{100 * level:.{1 if level < 0.999 else 2}f}"
+    return f" (a {percent(level)} interval)"

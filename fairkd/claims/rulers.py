@@ -34,8 +34,8 @@ class AverageScore(BiasOfArms):
     def __post_init__(self) -> None:
         if not self.score.higher_is_more:
             raise InputError(
-                f"the score {self.score.name!r} of the ruler {self.ruler.name!r} cannot judge claims: a higher value is "
-                f"not more bias"
+                f"the score {self.score.name!r} of the ruler {self.ruler.name!r} cannot judge claims: "
+                f"a higher value of it is not more bias"
             )
 
     @property

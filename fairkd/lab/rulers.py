@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fairkd.arms import Arm
+from fairkd.arms import Arm, capacity_arms
 from fairkd.bias.masked import load_masked_lm
 from fairkd.bias.ruler import Ruler, Score, common, estimate
 from fairkd.bias.rulers import RULERS
+from fairkd.claims.claims import judge_by_score
 from fairkd.engine.store import REVISIONS, Store, file_digest
 from fairkd.errors import InputError, nearest
-from fairkd.frames import RULER_COMPONENTS, RULER_DIFFERENCES, RULER_SCORES, RULER_UNREAD
+from fairkd.frames import RULER_COMPONENTS, RULER_DIFFERENCES, RULER_SCORES, RULER_UNREAD, RULER_VERDICTS
 from fairkd.lab.materials import Materials
 from fairkd.names import TEACHER
 from fairkd.stats.estimates import Estimate
@@ -81,6 +82,19 @@ class Rulers:
                 row |= {"difference": values.mean(), "item_se": over_items.std(ddof=1)}
                 rows.append(row | {"seed_sd": values.std(ddof=1) if len(values) > 1 else np.nan})
         return pd.DataFrame(rows, columns=RULER_COMPONENTS)
+
+    def claims(self, arms: Sequence[Arm]) -> pd.DataFrame:
+        """The paper's claims on bias, judged by the headline score of each ruler; a row a ruler and claim.
+
+        Columns: :data:`fairkd.frames.RULER_VERDICTS`, see :func:`fairkd.claims.claims.judge_by_score`.
+        """
+        depths = {arm.name: arm.layers for arm in capacity_arms(self.profile.depths) if arm in arms}
+        tables = [
+            judge_by_score(ruler, score, self._estimates(ruler, score, items), layers=depths)
+            for ruler, score, items in self._scored(arms)
+            if score == ruler.scores[0]
+        ]
+        return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=RULER_VERDICTS)
 
     def unread(self, arms: Sequence[Arm]) -> pd.DataFrame:
         """The items that a model has no value of, which count for no model: :data:`fairkd.frames.RULER_UNREAD`."""

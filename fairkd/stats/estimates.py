@@ -12,11 +12,12 @@ from fairkd.stats.resampling import (
     Floats,
     bias_aware_interval,
     bias_corrected,
-    degrees_of_freedom,
-    detectable_errors,
+    detectable_value,
     p_by_inversion,
+    shown_of_deviation,
     simultaneous_intervals,
-    student_reach,
+    strict_reach,
+    variance_parts,
     widened,
 )
 
@@ -50,7 +51,7 @@ class Estimate:
         return bias_aware_interval(self.value, widened(self.replicates, self.by_seed, level), level)
 
     def strict_interval(self, level: float) -> tuple[float, float]:
-        """:meth:`interval`, nowhere shorter than Student's t: for levels far beyond 95 %, at which many are read at once.
+        """:meth:`interval`, nowhere within :func:`strict_reach`: for levels so high that many hold together.
 
         Without ends where the replicates are too few for the level, see
         :func:`fairkd.stats.resampling.percentile_interval`.
@@ -58,23 +59,23 @@ class Estimate:
         low, high = self.interval(level)
         if len(self.replicates) < 2:
             return low, high
-        reach = student_reach(self.replicates, self.by_seed, level)
+        reach = strict_reach(self.replicates, self.by_seed, level)
         least, most = sorted((self.value, bias_corrected(self.value, self.replicates)))
         return min(low, least - reach), max(high, most + reach)
 
-    def detectable(self, level: float, power: float = 0.8) -> float:
+    def detectable(self, level: float, power: float) -> float:
         """The smallest true value, as a distance from zero, that an experiment like this finds with this power.
 
-        Found is what a :meth:`strict_interval` shows to lie beside zero: one of Student's t, with the degrees of freedom
-        that :func:`widened` allows for. What the interval is longer by, to allow for bias or skew, comes on top. nan
-        where the interval has no ends, and with one seed, which finds nothing.
+        Found is what a :meth:`strict_interval` shows to lie beside zero. What that is longer by than its strict reach,
+        to allow for bias or skew, comes on top. nan where the interval has no ends, and with one seed, which finds
+        nothing.
         """
-        low, high = self.strict_interval(level)
-        if len(self.by_seed) == 1 or not math.isfinite(low + high):
+        (low, high), n = self.strict_interval(level), len(self.by_seed)
+        if n == 1 or not math.isfinite(low + high):
             return math.nan
-        error, free = float(self.replicates.std(ddof=1)), degrees_of_freedom(self.replicates, self.by_seed)
-        longer = (high - low) / 2 - student_reach(self.replicates, self.by_seed, level)
-        return max(longer, 0.0) + detectable_errors(free, level, power) * error
+        items, seeds = variance_parts(self.replicates, self.by_seed)
+        longer = (high - low) / 2 - strict_reach(self.replicates, self.by_seed, level)
+        return max(longer, 0.0) + detectable_value(items, seeds / shown_of_deviation(n) ** 2, n, level, power)
 
     def p(self) -> float:
         """Two-sided p-value for "it is zero": at most 0.05 just where the 95 % :meth:`interval` leaves zero.
@@ -84,7 +85,7 @@ class Estimate:
         return math.nan if not math.isfinite(sum(self.interval())) else self._inverted(self.interval)
 
     def strict_p(self) -> float:
-        """As :meth:`p`, of :meth:`strict_interval`: at most what a level leaves just where that interval leaves zero."""
+        """As :meth:`p`, of :meth:`strict_interval`: at most what a level leaves just where that leaves zero."""
         return self._inverted(self.strict_interval)
 
     @property

@@ -16,7 +16,8 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import gammaln, nctdtrinc, ndtri, stdtrit
+from scipy.optimize import brentq
+from scipy.special import gammaincinv, gammaln, ndtr, ndtri, stdtrit
 
 from fairkd.errors import InputError
 
@@ -122,22 +123,42 @@ def degrees_of_freedom(replicates: Floats, seed_values: Floats) -> float:
     return float((seed_values.size - 1) * np.clip(replicates.var(ddof=1) / seeds, 1.0, 1e3) ** 2)  # then t is normal
 
 
-def student_reach(replicates: Floats, seed_values: Floats, level: float) -> float:
-    """Half the length of Student's t interval: t standard errors, with :func:`degrees_of_freedom`.
+def variance_parts(replicates: Floats, seed_values: Floats) -> tuple[float, float]:
+    """What items (words, examples) and what seeds have in the variance of a mean over seeds.
 
-    At levels far beyond 95 % it is what an interval from few seeds must not be shorter than: draws of three seeds have
-    no tails, so their percentiles end at the largest of the three, however high the level.
+    Args:
+        replicates, seed_values: as for :func:`widened`. One seed has no part that could be known.
+    """
+    seeds = float(seed_values.var(ddof=1)) / seed_values.size if seed_values.size > 1 else 0.0
+    return max(float(replicates.var(ddof=1)) - seeds, 0.0), seeds
+
+
+def strict_reach(replicates: Floats, seed_values: Floats, level: float) -> float:
+    """Half the length of an interval that keeps its level however few the seeds are and however high the level is.
+
+    √(z² · variance from items + t² · variance from seeds), t with n - 1 degrees of freedom (Banerjee 1960): it covers at
+    least as often as it says, whatever the two parts are. At levels far beyond 95 % nothing milder will do. With
+    degrees of freedom that are estimated, seeds that lie close together by accident pass for sure; and percentiles of
+    few seeds end at the largest of them, however high the level.
 
     Args:
         replicates, seed_values: as for :func:`widened`.
         level: of the interval.
     """
-    free = min(degrees_of_freedom(replicates, seed_values), 1e6)
-    return float(stdtrit(free, (1 + level) / 2) * replicates.std(ddof=1))
+    items, seeds = variance_parts(replicates, seed_values)
+    return float(_reach(items, np.asarray(seeds), seed_values.size - 1, level))
+
+
+def _reach(items: float, seeds: Floats, free: int, level: float) -> Floats:
+    """:func:`strict_reach` for variances from seeds, any shape."""
+    upper = (1 + level) / 2
+    t = stdtrit(free, upper) if free else 0.0
+    reach: Floats = np.sqrt(ndtri(upper) ** 2 * items + t**2 * seeds)
+    return reach
 
 
 def stretched(replicates: Floats, seed_values: Floats, level: float) -> Floats:
-    """:func:`widened`, and further where the percentile interval of this level would end within :func:`student_reach`.
+    """:func:`widened`, and further where the percentile interval of this level would end within :func:`strict_reach`.
 
     Deviations from the mean are stretched on each side by itself. For what is made of several statistics at once, such
     as how many of them lie below zero; of one statistic see :meth:`fairkd.stats.estimates.Estimate.strict_interval`.
@@ -151,25 +172,43 @@ def stretched(replicates: Floats, seed_values: Floats, level: float) -> Floats:
     """
     deviations = widened(replicates, seed_values, level) - replicates.mean()
     low, high = percentile_interval(deviations, level)
-    reach = student_reach(replicates, seed_values, level)
+    reach = strict_reach(replicates, seed_values, level)
     down, up = (max(1.0, reach / end) if 0 < end < math.inf else 1.0 for end in (-float(low), float(high)))
     result: Floats = np.where(deviations < 0, down, up) * deviations
     return result
 
 
-def detectable_errors(freedom: float, level: float = 0.95, power: float = 0.8) -> float:
-    """How many standard errors from zero a true value must lie to be found with this power by a t interval.
+def detectable_value(items: float, seeds: float, n_seeds: int, level: float, power: float) -> float:
+    """The true value that an interval of :func:`strict_reach` shows to lie above zero with this power.
 
-    The noncentrality at which noncentral t leaves the interval with that probability; divided by the share of a
-    standard deviation that a sample of so many degrees of freedom shows on average, as the standard error is estimated.
+    The estimate is normal with both variances; how long the interval comes out depends on the variance that n seeds
+    happen to show, which is that of chi-squared. The power is the mean over its quantiles.
 
-    >>> round(detectable_errors(math.inf), 2), round(detectable_errors(2), 1)
-    (2.8, 6.4)
+    Args:
+        items, seeds: of the variance of the estimate, see :func:`variance_parts`.
+        n_seeds: 2 or more.
+        level: of the interval.
+        power: above one half.
+
+    >>> detectable_value(1.0, 0.0, 3, 0.95, 0.8).__round__(2), detectable_value(0.0, 1.0, 3, 0.95, 0.8).__round__(2)
+    (2.8, 5.65)
     """
-    freedom = min(freedom, 1e3)
-    noncentrality = nctdtrinc(freedom, 1 - power, stdtrit(freedom, (1 + level) / 2))
-    share = math.sqrt(2 / freedom) * math.exp(gammaln((freedom + 1) / 2) - gammaln(freedom / 2))
-    return float(noncentrality / share)
+    free, error = n_seeds - 1, math.sqrt(items + seeds)
+    if error == 0:
+        return 0.0
+    shown = seeds * 2 * gammaincinv(free / 2, (np.arange(400) + 0.5) / 400) / free
+    reaches = _reach(items, shown, free, level)
+    most = float(reaches.max()) + 10 * error
+    return float(brentq(lambda value: ndtr((value - reaches) / error).mean() - power, 0.0, most))
+
+
+def shown_of_deviation(n_seeds: int) -> float:
+    """How much of a standard deviation n values show on average (the constant c4 of control charts).
+
+    >>> round(shown_of_deviation(2), 3), round(shown_of_deviation(10), 3)
+    (0.798, 0.973)
+    """
+    return math.sqrt(2 / (n_seeds - 1)) * math.exp(gammaln(n_seeds / 2) - gammaln((n_seeds - 1) / 2))
 
 
 def fewest_replicates(level: float) -> int:

@@ -12,7 +12,7 @@ from fairkd.show.tables.glue import (
     table3,
     table3_printed,
 )
-from fairkd.show.tables.judged import claims, verdicts
+from fairkd.show.tables.judged import claims, claims_by_ruler, verdicts
 from fairkd.show.tables.plain import facts, frame, missing, notice, paragraph, paragraphs
 from fairkd.show.tables.printed import table1, table2
 from fairkd.show.tables.rulers import ruler_components, ruler_differences, ruler_scores, ruler_unread
@@ -23,6 +23,7 @@ __all__ = [
     "averages",
     "baselines_sentence",
     "claims",
+    "claims_by_ruler",
     "debiasing",
     "differences",
     "facts",
