@@ -77,9 +77,9 @@ class Correlation(Estimate):
         return float(low), float(high)
 
     def strict_interval(self, level: float) -> tuple[float, float]:
-        """As of any estimate, ending within [-1, 1]."""
+        """As of any estimate; where it has ends, they lie within [-1, 1]."""
         low, high = super().strict_interval(level)
-        return max(low, -1.0), min(high, 1.0)
+        return (max(low, -1.0), min(high, 1.0)) if math.isfinite(low + high) else (low, high)
 
     def detectable(self, level: float, power: float) -> float:
         """As of any estimate; infinite where it would have to lie beyond 1, so that no correlation is found."""

@@ -136,8 +136,8 @@ def variance_parts(replicates: Floats, seed_values: Floats) -> tuple[float, floa
 def strict_reach(replicates: Floats, seed_values: Floats, level: float) -> float:
     """Half the length of an interval that keeps its level however few the seeds are and however high the level is.
 
-    √(z² · variance from items + t² · variance from seeds), t with n - 1 degrees of freedom (Banerjee 1960): it covers at
-    least as often as it says, whatever the two parts are. At levels far beyond 95 % nothing milder will do. With
+    √(z² · variance from items + t² · variance from seeds), t with n - 1 degrees of freedom (Banerjee 1960): it covers
+    at least as often as it says, whatever the two parts are. At levels far beyond 95 % nothing milder will do. With
     degrees of freedom that are estimated, seeds that lie close together by accident pass for sure; and percentiles of
     few seeds end at the largest of them, however high the level.
 
