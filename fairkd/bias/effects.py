@@ -6,7 +6,6 @@ replicates of words and seeds, so that a difference of two estimates is paired.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -76,16 +75,6 @@ class Correlation(Estimate):
         low, high = percentile_interval(np.clip(widened(self.replicates, self.by_seed, level), -1.0, 1.0), level)
         return float(low), float(high)
 
-    def strict_interval(self, level: float) -> tuple[float, float]:
-        """As of any estimate; where it has ends, they lie within [-1, 1]."""
-        low, high = super().strict_interval(level)
-        return (max(low, -1.0), min(high, 1.0)) if math.isfinite(low + high) else (low, high)
-
-    def detectable(self, level: float, power: float) -> float:
-        """As of any estimate; infinite where it would have to lie beyond 1, so that no correlation is found."""
-        smallest = super().detectable(level, power)
-        return math.inf if smallest > 1 else smallest
-
 
 def correlation(layers: list[int], averages: list[Estimate]) -> Correlation:
     """Pearson's r of layers and average SEAT over arms (Figure 1)."""
@@ -94,3 +83,18 @@ def correlation(layers: list[int], averages: list[Estimate]) -> Correlation:
     by_seed = pearson_r(layers, np.stack([average.by_seed[:seeds] for average in averages], axis=1))
     replicates = pearson_r(layers, np.stack([average.replicates for average in averages], axis=1))
     return Correlation(r, replicates, by_seed)
+
+
+def slope(layers: list[int], averages: list[Estimate]) -> Estimate:
+    """Least-squares slope of an average on the number of layers, over arms: its sign is that of their correlation.
+
+    Unlike r it is a weighted sum of the averages, so that its interval can keep a level far beyond 95 %.
+    """
+    away = np.array(layers) - np.mean(layers)
+    weights = away / (away**2).sum()
+    seeds = min(len(average.by_seed) for average in averages)
+    return Estimate(
+        float(weights @ [average.value for average in averages]),
+        weights @ np.stack([average.replicates for average in averages]),
+        weights @ np.stack([average.by_seed[:seeds] for average in averages]),
+    )

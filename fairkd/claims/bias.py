@@ -7,14 +7,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-import numpy as np
-
-from fairkd.bias.effects import Effects, correlation
+from fairkd.bias.effects import Effects, correlation, slope
 from fairkd.bias.stimuli import NAME_TESTS, TESTS
 from fairkd.claims.contrasts import ONE_SEED, UNDEFINED, Contrast, Finding, level_words, one_sided, too_few
 from fairkd.names import TEACHER, arm_words
 from fairkd.stats.estimates import Estimate
-from fairkd.stats.resampling import Floats, fewest_replicates, p_by_inversion, stretched
+from fairkd.stats.resampling import fewest_replicates
 from fairkd.wording import listed, number
 
 
@@ -107,23 +105,24 @@ def on_names(judge: Callable[[AverageSeat, Sequence[str]], Finding]) -> Callable
 
 
 def falls_with_layers(ruler: BiasOfArms, _: Sequence[str]) -> Finding:
-    """Judges a claim that Pearson's r of layers and bias is below zero, over the students of Figure 1."""
+    """Judges a claim that layers and bias correlate negatively, over the students of Figure 1: by the slope's sign."""
     layers = ruler.layers
     lacks = ruler.lacks(tuple(layers))
     if lacks:
         return Finding("not run", lacks)
     if len(set(layers.values())) < 3:
         return Finding("not run", "The correlation needs students of three depths or more: with two it is always ±1.")
-    depths = list(layers.values())
+    depths, averages = list(layers.values()), [ruler.estimate(arm) for arm in layers]
     contrast = Contrast(
-        correlation(depths, [ruler.estimate(arm) for arm in layers]),
+        slope(depths, averages),
         ruler.seeds(layers),
         ruler.level,
-        what=f"Pearson's r of layers and {ruler.called}",
+        what=f"change of {ruler.called} with a layer more",
         lead=f"Over students of {listed([str(depth) for depth in sorted(set(depths))])} layers, the correlation of "
-        f"the number of layers with the {ruler.called} is r =",
-        above="the correlation is positive",
-        below="the correlation is negative",
+        f"the number of layers with the {ruler.called} is r = {number(correlation(depths, averages).value, 2)}; with a "
+        f"layer more it changes by",
+        above="it rises with the layers",
+        below="it falls with the layers",
         over=ruler.over,
     )
     return one_sided(contrast, side=-1)
@@ -144,47 +143,56 @@ MOST = 4
 
 
 def _in_tests(seat: AverageSeat, arms: Sequence[str], way: str) -> Finding:
-    """The estimate is the share of the tests, its interval that of their number over resamples."""
+    """The estimate is the share of the tests."""
     ours, theirs = arms
-    seeds, count, sign = seat.seeds(arms), len(seat.tests), 1 if way == "higher" else -1
-    gaps = [seat.effects[ours].average([test]) - seat.effects[theirs].average([test]) for test in seat.tests]
+    seeds, count = seat.seeds(arms), len(seat.tests)
+    first, second = (ours, theirs) if way == "higher" else (theirs, ours)
+    gaps = [seat.effects[first].average([test]) - seat.effects[second].average([test]) for test in seat.tests]
     what = f"share of the {count} tests in which |d| of {ours} is {way} than that of {theirs}"
     if not all(gap.defined for gap in gaps):
         return Finding("inconclusive", UNDEFINED, what, seeds=seeds)
-    towards = gaps if sign > 0 else [-gap for gap in gaps]
-    low, high = _number_above_zero(towards, seat.level)
-    so = [test for test, gap in zip(seat.tests, towards, strict=True) if gap.value > 0]
-    text = f"|d| of {arm_words(ours)} is {way} than that of {arm_words(theirs)} in {len(so)} of {count} tests"
+    low, high = number_above_zero(gaps, seat.level)
+    so = [test for test, gap in zip(seat.tests, gaps, strict=True) if gap.value > 0]
     resampled = "words" if seeds == 1 else "words and seeds"
-    text += f"{f' ({listed(so)})' if so else ''}, in {low} to {high} of them when {resampled} are resampled"
-    text += level_words(seat.level)
+    text = (
+        f"|d| of {arm_words(ours)} is {way} than that of {arm_words(theirs)} in {len(so)} of {count} tests"
+        f"{f' ({listed(so)})' if so else ''}, in {low} to {high} of them when {resampled} are resampled"
+        f"{level_words(seat.level)}"
+    )
     shown = Finding("inconclusive", text, what, len(so) / count, low / count, high / count, seat.level, seeds=seeds)
     if seeds == 1:
         return replace(shown, sentence=f"{text}. {ONE_SEED}")
-
-    def decides(level: float) -> bool:
-        low, high = _number_above_zero(towards, level)
-        return low >= MOST or high < MOST
-
-    replicates = len(gaps[0].replicates)
-    shown = replace(shown, p=p_by_inversion(decides, replicates))
-    if replicates < fewest_replicates(seat.level):
-        return replace(shown, sentence=f"{text}. {too_few(replicates, seat.level)}")
-    if not decides(seat.level):
-        return replace(shown, sentence=f"{text}: which leaves open whether it is {MOST} or more.")
-    verdict, word = ("supported", "always") if low >= MOST else ("contradicted", "never")
-    return replace(shown, verdict=verdict, sentence=f"{text}: {word} {MOST} or more.")
+    replicates, takes = len(gaps[0].replicates), 1 - (1 - seat.level) / (count - MOST + 1)
+    shown = replace(shown, p=min(1.0, _p_above(gaps, MOST), _p_above([-gap for gap in gaps], count - MOST + 1)))
+    if low >= MOST or high < MOST:
+        verdict, word = ("supported", "always") if low >= MOST else ("contradicted", "never")
+        return replace(shown, verdict=verdict, sentence=f"{text}: {word} {MOST} or more.")
+    if replicates < fewest_replicates(takes):
+        return replace(shown, sentence=f"{text}. {too_few(replicates, takes)}")
+    return replace(shown, sentence=f"{text}: which leaves open whether it is {MOST} or more.")
 
 
-def _number_above_zero(gaps: Sequence[Estimate], level: float) -> tuple[int, int]:
-    """The ends of an interval of the number of estimates above zero, resampled together.
+def number_above_zero(gaps: Sequence[Estimate], level: float) -> tuple[int, int]:
+    """The ends of an interval of how many of several estimates are truly above zero.
 
-    The deviations of each are laid around its estimate before they are counted, as they are for an average: noise makes
-    a small |d| larger. They are stretched for few seeds as those of an average are, so that tests that rise and fall
-    together decide no sooner than one of them.
+    At least u are if u intervals lie above zero when what the level leaves is parted among n - u + 1 of them (partial
+    conjunction, Benjamini and Heller 2008), however the estimates depend on each other. To resample them together
+    would not do: three seeds show but a few of the ways in which tests can rise and fall.
     """
-    if len(gaps[0].replicates) < fewest_replicates(level):
-        return 0, len(gaps)
-    above: Floats = np.sum([gap.value + stretched(gap.replicates, gap.by_seed, level) > 0 for gap in gaps], axis=0)
-    low, high = (1 - level) / 2, (1 + level) / 2
-    return int(np.quantile(above, low, method="lower")), int(np.quantile(above, high, method="higher"))
+    return _surely_above(gaps, level), len(gaps) - _surely_above([-gap for gap in gaps], level)
+
+
+def _surely_above(gaps: Sequence[Estimate], level: float) -> int:
+    """The first of both ends."""
+    count = len(gaps)
+    for least in range(count, 0, -1):
+        each = 1 - (1 - level) / (count - least + 1)
+        if sum(gap.strict_interval(each)[0] > 0 for gap in gaps) >= least:
+            return least
+    return 0
+
+
+def _p_above(gaps: Sequence[Estimate], least: int) -> float:
+    """What the highest level leaves at which :func:`_surely_above` is as many."""
+    p = sorted(gap.strict_p() if gap.value > 0 else 1.0 for gap in gaps)
+    return (len(gaps) - least + 1) * p[least - 1]

@@ -157,27 +157,6 @@ def _reach(items: float, seeds: Floats, free: int, level: float) -> Floats:
     return reach
 
 
-def stretched(replicates: Floats, seed_values: Floats, level: float) -> Floats:
-    """:func:`widened`, and further where the percentile interval of this level would end within :func:`strict_reach`.
-
-    Deviations from the mean are stretched on each side by itself. For what is made of several statistics at once, such
-    as how many of them lie below zero; of one statistic see :meth:`fairkd.stats.estimates.Estimate.strict_interval`.
-
-    Args:
-        replicates, seed_values: as for :func:`widened`.
-        level: of the interval to come.
-
-    Returns:
-        Deviations from the mean of the replicates, shape ``(n_replicates,)``.
-    """
-    deviations = widened(replicates, seed_values, level) - replicates.mean()
-    low, high = percentile_interval(deviations, level)
-    reach = strict_reach(replicates, seed_values, level)
-    down, up = (max(1.0, reach / end) if 0 < end < math.inf else 1.0 for end in (-float(low), float(high)))
-    result: Floats = np.where(deviations < 0, down, up) * deviations
-    return result
-
-
 def detectable_value(items: float, seeds: float, n_seeds: int, level: float, power: float) -> float:
     """The true value that an interval of :func:`strict_reach` shows to lie above zero with this power.
 

@@ -72,9 +72,9 @@ def claims_by_ruler(judged: pd.DataFrame, seat: pd.DataFrame, *, scale: str) -> 
         for row in records(judged.drop_duplicates("claim"))
     ]
     caption = (
-        f"The claims on bias by every ruler, {_headline(seat)} of SEAT: the verdict, the difference (for claim 1 the "
-        f"correlation) with the interval that judges, and after ≥ the smallest that an experiment like this finds with "
-        f"80 % power. Each ruler is a family by itself. {family_note()} {scale}"
+        f"The claims on bias by every ruler, {_headline(seat)} of SEAT: verdict, difference (for claim 1 what a "
+        f"layer more changes) with the interval that judges, and after ≥ the smallest that an experiment like this "
+        f"finds with 80 % power. Each ruler is a family by itself. {family_note()} {scale}"
     )
     heads = [SEAT, *(_called(ruler) for ruler in rulers)]
     return render("claims.by_ruler", caption=caption.strip(), heads=heads, rows=lines)
@@ -89,7 +89,7 @@ def _called(ruler: str) -> str:
 
 
 def _brief(smallest: float) -> str:
-    return "" if math.isnan(smallest) else "≥ ∞" if math.isinf(smallest) else f"≥ {number(smallest)}"
+    return f"≥ {number(smallest)}" if math.isfinite(smallest) else ""
 
 
 def _by_claim(frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -124,7 +124,7 @@ def _beside(row: Any, others: pd.DataFrame) -> dict[str, Any]:
     p_values = (("p", p_text(row.p)), (_for_all(), p_text(row.p_adjusted))) if number(row.p) != "–" else ()
     return {
         "runs": "one seed" if row.seeds == 1 else f"{int(row.seeds)} seeds",
-        "detectable": detectable_words(row.detectable),
+        "detectable": number(row.detectable) if math.isfinite(row.detectable) else "",
         "p_values": [f"{name} {text}" if text.startswith("<") else f"{name} = {text}" for name, text in p_values],
         "others": [other for other in records(others) if not other.verdict == row.verdict == "not run"],
     }
@@ -132,15 +132,3 @@ def _beside(row: Any, others: pd.DataFrame) -> dict[str, Any]:
 
 def _for_all() -> str:
     return f"p for all {count_rows()}"
-
-
-def detectable_words(smallest: float) -> str:
-    """What an experiment would have found, such as "finds 0.120 or more with 80 % power"; "" where that is not known.
-
-    Infinite is what no value reaches, as where a correlation would have to lie beyond 1.
-    """
-    if math.isnan(smallest):
-        return ""
-    return (
-        "finds nothing with 80 % power" if math.isinf(smallest) else f"finds {number(smallest)} or more with 80 % power"
-    )
