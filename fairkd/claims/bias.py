@@ -129,16 +129,16 @@ def falls_with_layers(ruler: BiasOfArms, _: Sequence[str]) -> Finding:
 
 
 def lower_in_tests(seat: AverageSeat, arms: Sequence[str]) -> Finding:
-    """Judges a claim that |d| of the first of two arms is lower in at least :data:`MOST` tests."""
+    """Judges a claim that |d| of the first of two arms is lower in at least :data:`MOST_TESTS` tests."""
     return _in_tests(seat, arms, "lower")
 
 
 def higher_in_tests(seat: AverageSeat, arms: Sequence[str]) -> Finding:
-    """Judges a claim that |d| of the first of two arms is higher in at least :data:`MOST` tests."""
+    """Judges a claim that |d| of the first of two arms is higher in at least :data:`MOST_TESTS` tests."""
     return _in_tests(seat, arms, "higher")
 
 
-MOST = 4
+MOST_TESTS = 4
 """In how many of the six tests something must be so, to be so in most."""
 
 
@@ -162,14 +162,16 @@ def _in_tests(seat: AverageSeat, arms: Sequence[str], way: str) -> Finding:
     shown = Finding("inconclusive", text, what, len(so) / count, low / count, high / count, seat.level, seeds=seeds)
     if seeds == 1:
         return replace(shown, sentence=f"{text}. {ONE_SEED}")
-    replicates, takes = len(gaps[0].replicates), 1 - (1 - seat.level) / (count - MOST + 1)
-    shown = replace(shown, p=min(1.0, _p_above(gaps, MOST), _p_above([-gap for gap in gaps], count - MOST + 1)))
-    if low >= MOST or high < MOST:
-        verdict, word = ("supported", "always") if low >= MOST else ("contradicted", "never")
-        return replace(shown, verdict=verdict, sentence=f"{text}: {word} {MOST} or more.")
+    replicates, takes = len(gaps[0].replicates), 1 - (1 - seat.level) / (count - MOST_TESTS + 1)
+    shown = replace(
+        shown, p=min(1.0, _p_above(gaps, MOST_TESTS), _p_above([-gap for gap in gaps], count - MOST_TESTS + 1))
+    )
+    if low >= MOST_TESTS or high < MOST_TESTS:
+        verdict, word = ("supported", "always") if low >= MOST_TESTS else ("contradicted", "never")
+        return replace(shown, verdict=verdict, sentence=f"{text}: {word} {MOST_TESTS} or more.")
     if replicates < fewest_replicates(takes):
         return replace(shown, sentence=f"{text}. {too_few(replicates, takes)}")
-    return replace(shown, sentence=f"{text}: which leaves open whether it is {MOST} or more.")
+    return replace(shown, sentence=f"{text}: which leaves open whether it is {MOST_TESTS} or more.")
 
 
 def number_above_zero(gaps: Sequence[Estimate], level: float) -> tuple[int, int]:

@@ -215,13 +215,19 @@ def family_level() -> float:
 
 
 def family_note() -> str:
-    """What a level far beyond 95 % is for, and what stands beside it, for captions and summaries."""
-    count, each = count_rows(), percent(family_level())
+    """What a level far beyond 95 % is for, for captions."""
     return (
-        f"The {count} verdicts on the paper's claims hold together with 95 %: the chance that any is decided by "
-        f"accident is at most 5 %. For that, each is judged by its own {each} interval (where it is of another level, "
-        f"the row says so). p is the row's own; p for all {count} is {count} times that (Bonferroni), and a row is "
-        f"decided where it is at most .05."
+        f"The {count_rows()} verdicts on the paper's claims hold together with 95 %: the chance that any is decided by "
+        f"accident is at most 5 %. For that, each is judged by its own {percent(family_level())} interval (where it is "
+        f"of another level, the row says so)."
+    )
+
+
+def adjusted_note() -> str:
+    """What p_adjusted is, for captions."""
+    return (
+        f"p is the row's own; p for all {count_rows()} is {count_rows()} times that (Bonferroni), and a row is decided "
+        f"where it is at most .05."
     )
 
 

@@ -610,7 +610,7 @@ def test_the_notes_say_how_many_hold_together():
     note = claims.family_note()
     assert "The 15 verdicts on the paper's claims hold together with 95 %" in note
     assert "99.7 % interval" in note
-    assert "p for all 15 is 15 times that (Bonferroni)" in note
+    assert "p for all 15 is 15 times that (Bonferroni)" in claims.adjusted_note()
 
 
 def test_numbers_in_sentences_have_true_minus_signs_and_losses_their_symbol():

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from fairkd.bias.rulers import RULERS
-from fairkd.claims.claims import NOTE, count_rows, family_note
+from fairkd.claims.claims import NOTE, adjusted_note, count_rows, family_note
 from fairkd.errors import InputError
 from fairkd.show.html import Cell, Html, render
 from fairkd.show.tables.plain import records
@@ -33,8 +33,8 @@ def claims(frame: pd.DataFrame, *, scale: str) -> Html:
         same = others[(others.claim == row.claim) & (others.part == row.part)]
         first = all(made["claim"] != row.claim for made in rows)
         rows.append(_findings(row) | _beside(row, same) | {"parts": int(parts[row.claim]) if first else 0})
-    caption = f"The paper's claims and what this experiment says, {_headline(frame)}. {family_note()} {NOTE} {scale}"
-    return render("claims.claims", caption=caption, rows=rows)
+    caption = f"The paper's claims and what this experiment says, {_headline(frame)}."
+    return render("claims.claims", caption=f"{caption} {family_note()} {adjusted_note()} {NOTE} {scale}", rows=rows)
 
 
 def verdicts(frame: pd.DataFrame, *, scale: str = "") -> Html:
@@ -48,11 +48,10 @@ def verdicts(frame: pd.DataFrame, *, scale: str = "") -> Html:
         InputError: a part of a claim stands twice under one pooling.
     """
     headline, _ = _by_claim(frame)
-    caption = (
-        f"Verdicts on the paper's claims, {_headline(frame)}, with the interval that judges. {family_note()} {scale}"
-    )
+    caption = f"Verdicts on the paper's claims, {_headline(frame)}, with the interval that judges."
+    caption = f"{caption} {family_note()} {adjusted_note()} {scale}".strip()
     rows = [_findings(row) for row in records(headline)]
-    return render("claims.verdicts", caption=caption.strip(), rows=rows, family=_for_all())
+    return render("claims.verdicts", caption=caption, rows=rows, family=_for_all())
 
 
 def claims_by_ruler(judged: pd.DataFrame, seat: pd.DataFrame, *, scale: str) -> Html:
@@ -65,10 +64,10 @@ def claims_by_ruler(judged: pd.DataFrame, seat: pd.DataFrame, *, scale: str) -> 
     """
     rulers = list(judged.ruler.drop_duplicates())
     headline, _ = _by_claim(seat)
-    both = pd.concat([headline.drop_duplicates("claim").assign(ruler=SEAT), judged], ignore_index=True)
+    both = pd.concat([headline.drop_duplicates("claim").assign(ruler=_SEAT), judged], ignore_index=True)
     found = {(row.claim, row.ruler): _findings(row) | {"smallest": _brief(row.detectable)} for row in records(both)}
     lines = [
-        {"claim": row.claim, "title": row.title, "cells": [found.get((row.claim, ruler)) for ruler in (SEAT, *rulers)]}
+        {"claim": row.claim, "title": row.title, "cells": [found.get((row.claim, ruler)) for ruler in (_SEAT, *rulers)]}
         for row in records(judged.drop_duplicates("claim"))
     ]
     caption = (
@@ -76,11 +75,11 @@ def claims_by_ruler(judged: pd.DataFrame, seat: pd.DataFrame, *, scale: str) -> 
         f"layer more changes) with the interval that judges, and after ≥ the smallest that an experiment like this "
         f"finds with 80 % power. Each ruler is a family by itself. {family_note()} {scale}"
     )
-    heads = [SEAT, *(_called(ruler) for ruler in rulers)]
+    heads = [_SEAT, *(_called(ruler) for ruler in rulers)]
     return render("claims.by_ruler", caption=caption.strip(), heads=heads, rows=lines)
 
 
-SEAT = "SEAT"
+_SEAT = "SEAT"
 
 
 def _called(ruler: str) -> str:
