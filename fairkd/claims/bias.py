@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import ClassVar
 
 from fairkd.bias.effects import Effects, correlation, slope
@@ -96,7 +97,14 @@ class AverageSeat(BiasOfArms):
         return f"average SEAT{'' if self.tests == TESTS else f' over {listed(self.tests)}'}"
 
     def estimate(self, arm: str) -> Estimate:
-        return self.effects[arm].average(self.tests)
+        if arm not in self._averages:
+            self._averages[arm] = self.effects[arm].average(self.tests)
+        return self._averages[arm]
+
+    @cached_property
+    def _averages(self) -> dict[str, Estimate]:
+        """Those that have been asked for."""
+        return {}
 
 
 def on_names(judge: Callable[[AverageSeat, Sequence[str]], Finding]) -> Callable[[AverageSeat, Sequence[str]], Finding]:

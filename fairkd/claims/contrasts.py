@@ -11,9 +11,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from statistics import fmean
 from typing import ClassVar, Protocol
 
-from fairkd.stats.estimates import Estimate
+from fairkd.stats.estimates import Estimate, power_of_each
 from fairkd.stats.resampling import fewest_replicates
 from fairkd.wording import percent, with_interval
 
@@ -220,9 +221,10 @@ def _extreme(ruler: Averages, arms: Sequence[str], side: int) -> Finding:
     if contrasts[0].seeds == 1:
         return _extreme_of_one_run(contrasts, len(beaten_by), side)
     found = _beaten(beaten_by, count, side) if beaten_by else _unbeaten(contrasts, side)
-    # To be found the best, it must be found better than each: what all comparisons may miss is parted among them.
-    apart = [contrast.estimate.detectable(contrast.level, power=1 - (1 - POWER) / count) for contrast in contrasts]
-    return replace(found, detectable=max(apart))
+    # To be found the best it must be found better than each, so each must be found with more power than all together.
+    ahead = [contrast.estimate if side > 0 else -contrast.estimate for contrast in contrasts]
+    each = power_of_each(ahead, POWER)
+    return replace(found, detectable=fmean(one.detectable(contrasts[0].level, each) for one in ahead))
 
 
 def _extreme_of_one_run(contrasts: Sequence[Contrast], beaten: int, side: int) -> Finding:

@@ -133,7 +133,7 @@ def variance_parts(replicates: Floats, seed_values: Floats) -> tuple[float, floa
     return max(float(replicates.var(ddof=1)) - seeds, 0.0), seeds
 
 
-def strict_reach(replicates: Floats, seed_values: Floats, level: float) -> float:
+def strict_reach(items: float, seeds: ArrayLike, n_seeds: int, level: float) -> Floats:
     """Half the length of an interval that keeps its level however few the seeds are and however high the level is.
 
     √(z² · variance from items + t² · variance from seeds), t with n - 1 degrees of freedom (Banerjee 1960): it covers
@@ -142,18 +142,13 @@ def strict_reach(replicates: Floats, seed_values: Floats, level: float) -> float
     few seeds end at the largest of them, however high the level.
 
     Args:
-        replicates, seed_values: as for :func:`widened`.
+        items, seeds: as from :func:`variance_parts`; of the seeds any shape.
+        n_seeds: how many; the variance from one seed is 0.
         level: of the interval.
     """
-    items, seeds = variance_parts(replicates, seed_values)
-    return float(_reach(items, np.asarray(seeds), seed_values.size - 1, level))
-
-
-def _reach(items: float, seeds: Floats, free: int, level: float) -> Floats:
-    """:func:`strict_reach` for variances from seeds, any shape."""
     upper = (1 + level) / 2
-    t = stdtrit(free, upper) if free else 0.0
-    reach: Floats = np.sqrt(ndtri(upper) ** 2 * items + t**2 * seeds)
+    t = stdtrit(n_seeds - 1, upper) if n_seeds > 1 else 0.0
+    reach: Floats = np.sqrt(ndtri(upper) ** 2 * items + t**2 * np.asarray(seeds))
     return reach
 
 
@@ -176,7 +171,7 @@ def detectable_value(items: float, seeds: float, n_seeds: int, level: float, pow
     if error == 0:
         return 0.0
     shown = seeds * 2 * gammaincinv(free / 2, (np.arange(400) + 0.5) / 400) / free
-    reaches = _reach(items, shown, free, level)
+    reaches = strict_reach(items, shown, n_seeds, level)
     most = float(reaches.max()) + 10 * error
     return float(brentq(lambda value: ndtr((value - reaches) / error).mean() - power, 0.0, most))
 
