@@ -37,3 +37,11 @@ def test_how_cost_grows(tmp_path):
         costs = [row["flops_per_token"] for row in rows if row["axis"] == axis]
         assert costs[-1] > costs[0]
     assert (tmp_path / "growth.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_power_of_claims():
+    printed = run(
+        "benchmarks.claims_power", "--runs", 2, "--powered", 1, "--seeds", 3, "--items", 0.5, "--resamples", 600
+    )
+    assert "any false" in printed
+    assert "claim 9" in printed
