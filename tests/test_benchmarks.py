@@ -40,8 +40,7 @@ def test_how_cost_grows(tmp_path):
 
 
 def test_the_power_of_claims():
-    printed = run(
-        "benchmarks.claims_power", "--runs", 2, "--powered", 1, "--seeds", 3, "--items", 0.5, "--resamples", 600
-    )
+    small = ("--runs", 2, "--powered", 1, "--seeds", 3, "--items", 0.5, "--resamples", 600)
+    printed = run("benchmarks.claims_power", *small)
     assert "any false" in printed
     assert "claim 9" in printed
