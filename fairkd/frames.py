@@ -28,11 +28,14 @@ SEAT_CORRELATION = ["r", "low", "high", "seeds", "covers"]
 """One row: Pearson's r of layers and average SEAT (Figure 1), and what its interval covers, in words."""
 VERDICT_ROWS = [
     "claim", "title", "statement", "source", "printed", "part", "verdict", "sentence", "what", "estimate", "low",
-    "high", "level", "p", "seeds", "detectable", "p_holm",
+    "high", "level", "p", "seeds", "detectable", "p_adjusted",
 ]  # fmt: skip
 """A part of a claim of the paper ("" where it has one): the claim's number and words, the verdict and why, and the
-estimate (what it is) behind it, with the ends of its interval of this level; detectable is the smallest difference that
-an experiment like this finds with 80 % power (nan where the question is another, and with one seed)."""
+estimate (what it is) behind it, with the ends of its interval of this level (not 95 %: the verdicts on all claims hold
+together with 95 %); p is the row's own, p_adjusted is p times the number of all verdicts; detectable is the smallest
+difference that an experiment like this finds with 80 % power (nan where the question is another, and with one seed)."""
+RULER_VERDICTS = ["ruler", "score", *(name for name in VERDICT_ROWS if name != "part")]
+"""A claim of the paper on bias, judged by a score of another ruler than SEAT: the columns of VERDICT_ROWS."""
 SEAT_TABLE = ["test", "pooling", "effect_size", "p_words", "p_value", "ci_low", "ci_high"]
 """A test of one encoder, as ``fairkd.seat`` measures it; the numbers of sentences n_x, n_y, n_a and n_b follow."""
 LONG_SEAT_NULL = ["test", "effect_size", "null_sd", "null_low", "null_high", "p"]

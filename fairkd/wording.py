@@ -34,6 +34,15 @@ def interval(low: float, high: float, digits: int = 2) -> str:
     return f"[{number(low, digits)}, {number(high, digits)}]"
 
 
+def percent(level: float) -> str:
+    """The level of an interval, with as many digits as it takes to tell it from 100.
+
+    >>> percent(0.95), percent(1 - 0.05 / 15), percent(1 - 0.05 / 90)
+    ('95 %', '99.7 %', '99.94 %')
+    """
+    return f"{100 * level:.{0 if level < 0.99 else 1 if level < 0.999 else 2}f} %"
+
+
 def p_text(value: float | None) -> str:
     """A p-value to three decimals, "< 0.001" below that; "–" for what is missing.
 

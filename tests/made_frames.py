@@ -79,9 +79,9 @@ def verdicts(*rows, parts=()) -> pd.DataFrame:
         row |= {"source": f"Table {claim}", "printed": f"printed {claim}", "verdict": verdict}
         row |= {"sentence": f"Sentence {claim}, {pooling}.", "what": f"difference {claim}", "pooling": pooling}
         row |= {"estimate": estimate, "low": estimate - 0.04, "high": estimate + 0.04, "seeds": 10}
-        row |= {"part": part, "level": 0.95}
+        row |= {"part": part, "level": 1 - 0.05 / 15}
         row["detectable"] = 0.0567 if verdict == "supported" else math.nan
-        made.append(row | {"p": 0.0004 if verdict == "supported" else math.nan, "p_holm": 0.0123})
+        made.append(row | {"p": 0.0004 if verdict == "supported" else math.nan, "p_adjusted": 0.0123})
     return pd.DataFrame(made)
 
 

@@ -37,3 +37,10 @@ def test_how_cost_grows(tmp_path):
         costs = [row["flops_per_token"] for row in rows if row["axis"] == axis]
         assert costs[-1] > costs[0]
     assert (tmp_path / "growth.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_power_of_claims():
+    small = ("--runs", 2, "--powered", 1, "--seeds", 3, "--items", 0.5, "--resamples", 600)
+    printed = run("benchmarks.claims_power", *small)
+    assert "any false" in printed
+    assert "claim 9" in printed

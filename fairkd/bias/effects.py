@@ -98,3 +98,18 @@ def correlation(layers: list[int], averages: list[Estimate]) -> Correlation:
     by_seed = pearson_r(layers, np.stack([average.by_seed[:seeds] for average in averages], axis=1))
     replicates = pearson_r(layers, np.stack([average.replicates for average in averages], axis=1))
     return Correlation(r, replicates, by_seed)
+
+
+def slope(layers: list[int], averages: list[Estimate]) -> Estimate:
+    """Least-squares slope of an average on the number of layers, over arms: its sign is that of their correlation.
+
+    Unlike r it is a weighted sum of the averages, so that its interval can keep a level far beyond 95 %.
+    """
+    away = np.array(layers) - np.mean(layers)
+    weights = away / (away**2).sum()
+    seeds = min(len(average.by_seed) for average in averages)
+    return Estimate(
+        float(weights @ [average.value for average in averages]),
+        weights @ np.stack([average.replicates for average in averages]),
+        weights @ np.stack([average.by_seed[:seeds] for average in averages]),
+    )

@@ -206,7 +206,13 @@ CONTRASTS = (("Career", "Family"), ("Math", "Arts"), ("Science", "Arts"))
 """Of the lists of SEAT, the stereotypically male one first."""
 _SCORES = (
     Score("size", "mean |ln p(he)/p(she)|, occupations", "nats", _mean_size, size=True),
-    Score("level", "mean ln p(he)/p(she), occupations", "nats", partial(group_mean, group="occupations")),
+    Score(
+        "level",
+        "mean ln p(he)/p(she), occupations",
+        "nats",
+        partial(group_mean, group="occupations"),
+        higher_is_more=False,  # she in place of he is no less
+    ),
     Score("spread", "standard deviation over occupations", "nats", _spread, by_unit=True, size=True),
     Score("stereotype", "mean of the three contrasts of SEAT's lists", "nats", _stereotype),
     Score("career", "career − family", "nats", partial(_contrast, male="Career", female="Family")),

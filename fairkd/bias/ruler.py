@@ -40,6 +40,8 @@ class Score:
         neutral: its value where there is no bias.
         by_unit: ``of`` takes units in place of items, each with the mean of its items.
         size: it grows with the size of an association, whatever its sign.
+        higher_is_more: whether a higher value is more bias, so that scores of two models say which has more; False
+            where values on both sides of ``neutral`` are bias, or the score is of something else.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Score:
     neutral: float = 0.0
     by_unit: bool = False
     size: bool = False
+    higher_is_more: bool = True
 
 
 @dataclass(frozen=True)

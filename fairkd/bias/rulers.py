@@ -21,6 +21,24 @@ _ALL: tuple[Ruler, ...] = (
     *PAIR_PREFERENCE,
 )
 RULERS: dict[str, Ruler] = {ruler.name: ruler for ruler in _ALL}
+_PLANTED = {
+    "long-seat": "signed",
+    "log-probability": "stereotype",
+    "corrected-log-probability": "stereotype",
+    "pair-preference": "difference",
+    "pair-preference-aul": "difference",
+}
+
+
+def planted_score(ruler: str) -> str:
+    """Of a ruler the score about gender against career, mathematics and science, which the planted text is about.
+
+    Its first score where none is about these alone; of SEAT with a pooling ("seat-mean") the mean of d.
+
+    >>> planted_score("log-probability"), planted_score("seat-mean")
+    ('stereotype', 'signed')
+    """
+    return "signed" if ruler.startswith("seat-") else _PLANTED.get(ruler) or RULERS[ruler].scores[0].name
 
 
 def measure_with(

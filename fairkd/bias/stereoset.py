@@ -233,8 +233,15 @@ def stereoset_ruler(path: Path, bias_type: str = "gender") -> Ruler:
     """
     scores = (
         Score("SS", "stereotype preferred", "%", partial(share_over_targets, kind="stereotype"), neutral=50.0),
-        Score("LM", "language score", "%", partial(share_over_targets, kind="language"), neutral=100.0),
-        Score("ICAT", "idealised CAT score", "%", icat, neutral=100.0),
+        Score(
+            "LM",
+            "language score",
+            "%",
+            partial(share_over_targets, kind="language"),
+            neutral=100.0,
+            higher_is_more=False,
+        ),
+        Score("ICAT", "idealised CAT score", "%", icat, neutral=100.0, higher_is_more=False),
     )
     measure = partial(measure_clozes, tuple(read_stereoset(path, bias_type)))
     source = "StereoSet (Nadeem et al. 2021); data with known defects, see Blodgett et al. 2021"

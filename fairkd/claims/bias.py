@@ -1,72 +1,110 @@
-"""Average SEAT as a ruler of claims, and the judges of two claims that are about more than a difference of averages."""
+"""Bias of each arm as a ruler of claims: average SEAT, and what is judged of it beside a difference of averages."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import ClassVar
 
-import numpy as np
-
-from fairkd.bias.effects import Effects, correlation
+from fairkd.bias.effects import Effects, correlation, slope
 from fairkd.bias.stimuli import NAME_TESTS, TESTS
-from fairkd.claims.contrasts import LEVEL, ONE_SEED, UNDEFINED, Contrast, Finding, level_words, one_sided
+from fairkd.claims.contrasts import ONE_SEED, UNDEFINED, Contrast, Finding, level_words, one_sided, too_few
 from fairkd.names import TEACHER, arm_words
 from fairkd.stats.estimates import Estimate
-from fairkd.stats.resampling import p_by_inversion
-from fairkd.wording import listed, number, with_interval
-
-OVER = "stimulus words"
+from fairkd.stats.resampling import fewest_replicates
+from fairkd.wording import listed, number
 
 
 @dataclass(frozen=True)
-class AverageSeat:
-    """Average SEAT of each arm; lower is less bias.
+class BiasOfArms(ABC):
+    """A number of each arm that is lower where there is less bias: what all rulers of the claims on bias share.
 
     Attributes:
-        effects: of each arm by name, all under one pooling and the same resampled words.
         layers: the arms of Figure 1 and how many layers each has.
-        tests: whose |d| are averaged.
+        level: at which claims are judged, each by itself.
     """
 
-    effects: Mapping[str, Effects]
     layers: Mapping[str, int]
-    tests: tuple[str, ...] = TESTS
-    by_pooling: ClassVar[bool] = True
+    level: float
+    by_pooling: ClassVar[bool]
     unmeasured: ClassVar[str] = "The bias of the students was not measured."
+    over: ClassVar[str]
+
+    @property
+    @abstractmethod
+    def measured(self) -> Iterable[str]:
+        """The arms that there are."""
+
+    @property
+    @abstractmethod
+    def called(self) -> str:
+        """The number, in a sentence."""
+
+    @abstractmethod
+    def estimate(self, arm: str) -> Estimate:
+        """The number of an arm."""
 
     def lacks(self, arms: Sequence[str]) -> str:
         """Which of the arms were not measured, in a sentence; "" if all were."""
-        missing = [arm_words(arm) for arm in arms if arm not in self.effects]
+        missing = [arm_words(arm) for arm in arms if arm not in self.measured]
         return f"There is no result for {listed(missing)}." if missing else ""
 
     def against(self, arms: Sequence[str]) -> list[Contrast]:
-        """Average SEAT of the first arm minus that of each other."""
+        """The number of the first arm minus that of each other."""
         return [self._difference(arms[0], rival, self.seeds(arms)) for rival in arms[1:]]
 
     def seeds(self, arms: Iterable[str]) -> int:
         """Of the arm with the fewest. The teacher is not a draw: it has one copy, whatever its students' seeds."""
-        return min(self.effects[arm].seeds for arm in arms if arm != TEACHER)
-
-    def averages(self, arms: Sequence[str]) -> list[Estimate]:
-        """Average SEAT of each arm, over :attr:`tests`."""
-        return [self.effects[arm].average(self.tests) for arm in arms]
+        return min(len(self.estimate(arm).by_seed) for arm in arms if arm != TEACHER)
 
     def _difference(self, arm: str, baseline: str, seeds: int) -> Contrast:
-        ours, theirs = self.averages([arm, baseline])
-        difference, over = ours - theirs, "" if self.tests == TESTS else f" over {listed(self.tests)}"
+        ours, theirs = self.estimate(arm), self.estimate(baseline)
         return Contrast(
-            difference,
+            ours - theirs,
             seeds,
-            what=f"difference of average SEAT{over}, {arm} − {baseline}",
-            found=lambda level: (
-                f"The average SEAT{over} is {number(ours.value)} for {arm_words(arm)} and {number(theirs.value)} for "
-                f"{arm_words(baseline)}, a difference of "
-                f"{with_interval(difference.value, *difference.interval(level), seeds, over=OVER)}{level_words(level)}."
-            ),
+            self.level,
+            what=f"difference of {self.called}, {arm} − {baseline}",
+            lead=f"The {self.called} is {number(ours.value)} for {arm_words(arm)} and {number(theirs.value)} for "
+            f"{arm_words(baseline)}, a difference of",
             above=f"{arm_words(arm)} scores higher than {arm_words(baseline)}",
             below=f"{arm_words(arm)} scores lower than {arm_words(baseline)}",
+            over=self.over,
         )
+
+
+@dataclass(frozen=True)
+class AverageSeat(BiasOfArms):
+    """Average SEAT of each arm.
+
+    Attributes:
+        effects: of each arm by name, all under one pooling and the same resampled words.
+        tests: whose |d| are averaged.
+    """
+
+    effects: Mapping[str, Effects]
+    tests: tuple[str, ...] = TESTS
+    by_pooling: ClassVar[bool] = True
+    over: ClassVar[str] = "stimulus words"
+
+    @property
+    def measured(self) -> Iterable[str]:
+        return self.effects
+
+    @property
+    def called(self) -> str:
+        return f"average SEAT{'' if self.tests == TESTS else f' over {listed(self.tests)}'}"
+
+    def estimate(self, arm: str) -> Estimate:
+        if arm not in self._averages:
+            self._averages[arm] = self.effects[arm].average(self.tests)
+        return self._averages[arm]
+
+    @cached_property
+    def _averages(self) -> dict[str, Estimate]:
+        """Those that have been asked for."""
+        return {}
 
 
 def on_names(judge: Callable[[AverageSeat, Sequence[str]], Finding]) -> Callable[[AverageSeat, Sequence[str]], Finding]:
@@ -74,64 +112,97 @@ def on_names(judge: Callable[[AverageSeat, Sequence[str]], Finding]) -> Callable
     return lambda seat, arms: judge(replace(seat, tests=NAME_TESTS), arms)
 
 
-def falls_with_layers(seat: AverageSeat, _: Sequence[str]) -> Finding:
-    """Judges a claim that Pearson's r of layers and average SEAT is below zero, over the students of Figure 1."""
-    layers = seat.layers
-    lacks = seat.lacks(tuple(layers))
+def falls_with_layers(ruler: BiasOfArms, _: Sequence[str]) -> Finding:
+    """Judges a claim that layers and bias correlate negatively, over the students of Figure 1: by the slope's sign."""
+    layers = ruler.layers
+    lacks = ruler.lacks(tuple(layers))
     if lacks:
         return Finding("not run", lacks)
     if len(set(layers.values())) < 3:
         return Finding("not run", "The correlation needs students of three depths or more: with two it is always ±1.")
-    depths = list(layers.values())
-    r, seeds = correlation(depths, seat.averages(list(layers))), seat.seeds(layers)
+    depths, averages = list(layers.values()), [ruler.estimate(arm) for arm in layers]
     contrast = Contrast(
-        r,
-        seeds,
-        what="Pearson's r of layers and average SEAT",
-        found=lambda level: (
-            f"Over students of {listed([str(depth) for depth in sorted(set(depths))])} layers, the correlation of "
-            "the number of layers with the average SEAT is "
-            f"r = {with_interval(r.value, *r.interval(level), seeds, over=OVER)}{level_words(level)}."
-        ),
-        above="the correlation is positive",
-        below="the correlation is negative",
+        slope(depths, averages),
+        ruler.seeds(layers),
+        ruler.level,
+        what=f"change of {ruler.called} with a layer more",
+        lead=f"Over students of {listed([str(depth) for depth in sorted(set(depths))])} layers, the correlation of "
+        f"the number of layers with the {ruler.called} is r = {number(correlation(depths, averages).value, 2)}; with a "
+        f"layer more it changes by",
+        above="it rises with the layers",
+        below="it falls with the layers",
+        over=ruler.over,
     )
     return one_sided(contrast, side=-1)
 
 
-def lower_in_tests(seat: AverageSeat, arms: Sequence[str], least: int = 4) -> Finding:
-    """Judges a claim that |d| of the first of two arms is lower in at least ``least`` tests.
+def lower_in_tests(seat: AverageSeat, arms: Sequence[str]) -> Finding:
+    """Judges a claim that |d| of the first of two arms is lower in at least :data:`MOST_TESTS` tests."""
+    return _in_tests(seat, arms, "lower")
 
-    The estimate is the share of the tests. Each test's differences are shifted to their estimate before tests are
-    counted, as they are for the average: noise makes a small |d| larger.
-    """
+
+def higher_in_tests(seat: AverageSeat, arms: Sequence[str]) -> Finding:
+    """Judges a claim that |d| of the first of two arms is higher in at least :data:`MOST_TESTS` tests."""
+    return _in_tests(seat, arms, "higher")
+
+
+MOST_TESTS = 4
+"""In how many of the six tests something must be so, to be so in most."""
+
+
+def _in_tests(seat: AverageSeat, arms: Sequence[str], way: str) -> Finding:
+    """The estimate is the share of the tests."""
     ours, theirs = arms
     seeds, count = seat.seeds(arms), len(seat.tests)
-    gaps = [seat.effects[ours].average([test]) - seat.effects[theirs].average([test]) for test in seat.tests]
-    differences, draws = np.array([g.value for g in gaps]), np.stack([g.replicates for g in gaps], axis=1)
-    what = f"share of the {count} tests in which |d| of {ours} is lower than that of {theirs}"
-    if not (np.isfinite(differences).all() and np.isfinite(draws).all() and len(draws)):
+    first, second = (ours, theirs) if way == "higher" else (theirs, ours)
+    gaps = [seat.effects[first].average([test]) - seat.effects[second].average([test]) for test in seat.tests]
+    what = f"share of the {count} tests in which |d| of {ours} is {way} than that of {theirs}"
+    if not all(gap.defined for gap in gaps):
         return Finding("inconclusive", UNDEFINED, what, seeds=seeds)
-    counts = (draws - draws.mean(axis=0) + differences < 0).sum(axis=1)
-
-    def ends(level: float) -> tuple[int, int]:
-        low, high = (1 - level) / 2, (1 + level) / 2
-        return int(np.quantile(counts, low, method="lower")), int(np.quantile(counts, high, method="higher"))
-
-    def decides(level: float) -> bool:
-        low, high = ends(level)
-        return low >= least or high < least
-
-    low, high = ends(LEVEL)
-    fell = [test for test, difference in zip(seat.tests, differences, strict=True) if difference < 0]
-    text = f"|d| of {arm_words(ours)} is lower than that of {arm_words(theirs)} in {len(fell)} of {count} tests"
+    low, high = number_above_zero(gaps, seat.level)
+    so = [test for test, gap in zip(seat.tests, gaps, strict=True) if gap.value > 0]
     resampled = "words" if seeds == 1 else "words and seeds"
-    text += f"{f' ({listed(fell)})' if fell else ''}, in {low} to {high} of them when {resampled} are resampled"
-    shown = Finding("inconclusive", text, what, len(fell) / count, low / count, high / count, seeds=seeds)
+    text = (
+        f"|d| of {arm_words(ours)} is {way} than that of {arm_words(theirs)} in {len(so)} of {count} tests"
+        f"{f' ({listed(so)})' if so else ''}, in {low} to {high} of them when {resampled} are resampled"
+        f"{level_words(seat.level)}"
+    )
+    shown = Finding("inconclusive", text, what, len(so) / count, low / count, high / count, seat.level, seeds=seeds)
     if seeds == 1:
         return replace(shown, sentence=f"{text}. {ONE_SEED}")
-    verdict, word = "inconclusive", "which leaves open whether it is"
-    if decides(LEVEL):
-        verdict, word = ("supported", "always") if low >= least else ("contradicted", "never")
-    p = p_by_inversion(decides, len(counts))
-    return replace(shown, verdict=verdict, sentence=f"{text}: {word} {least} or more.", p=p)
+    replicates, takes = len(gaps[0].replicates), 1 - (1 - seat.level) / (count - MOST_TESTS + 1)
+    shown = replace(
+        shown, p=min(1.0, _p_above(gaps, MOST_TESTS), _p_above([-gap for gap in gaps], count - MOST_TESTS + 1))
+    )
+    if low >= MOST_TESTS or high < MOST_TESTS:
+        verdict, word = ("supported", "always") if low >= MOST_TESTS else ("contradicted", "never")
+        return replace(shown, verdict=verdict, sentence=f"{text}: {word} {MOST_TESTS} or more.")
+    if replicates < fewest_replicates(takes):
+        return replace(shown, sentence=f"{text}. {too_few(replicates, takes)}")
+    return replace(shown, sentence=f"{text}: which leaves open whether it is {MOST_TESTS} or more.")
+
+
+def number_above_zero(gaps: Sequence[Estimate], level: float) -> tuple[int, int]:
+    """The ends of an interval of how many of several estimates are truly above zero.
+
+    At least u are if u intervals lie above zero when what the level leaves is parted among n - u + 1 of them (partial
+    conjunction, Benjamini and Heller 2008), however the estimates depend on each other. To resample them together
+    would not do: three seeds show but a few of the ways in which tests can rise and fall.
+    """
+    return _surely_above(gaps, level), len(gaps) - _surely_above([-gap for gap in gaps], level)
+
+
+def _surely_above(gaps: Sequence[Estimate], level: float) -> int:
+    """The first of both ends."""
+    count = len(gaps)
+    for least in range(count, 0, -1):
+        each = 1 - (1 - level) / (count - least + 1)
+        if sum(gap.strict_interval(each)[0] > 0 for gap in gaps) >= least:
+            return least
+    return 0
+
+
+def _p_above(gaps: Sequence[Estimate], least: int) -> float:
+    """What the highest level leaves at which :func:`_surely_above` is as many."""
+    p = sorted(gap.strict_p() if gap.value > 0 else 1.0 for gap in gaps)
+    return (len(gaps) - least + 1) * p[least - 1]

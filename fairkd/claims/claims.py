@@ -1,32 +1,43 @@
 """The claims of the paper, each with its arms, its ruler and its judge, and their verdicts.
 
-A claim is judged by a 95 % interval over stimulus words (or examples) and seeds: supported where the interval lies on
-the claimed side of zero, contradicted where it lies on the other, else inconclusive. A claim of several parts has a
-verdict on each. With one seed the interval covers words only. It cannot tell what a recipe does from chance in
-training, so the verdict is then inconclusive whatever the numbers.
+A claim is judged by an interval over stimulus words (or examples) and seeds: supported where the interval lies on the
+claimed side of zero, contradicted where it lies on the other, else inconclusive. A claim of several parts has a
+verdict on each. All parts of all claims are one family, whether they were run or not: each is judged at the level at
+which all hold together with 95 % (Bonferroni), so that a row is the same in whatever table it stands. With one seed
+the interval covers words only. It cannot tell what a recipe does from chance in training, so the verdict is then
+inconclusive whatever the numbers.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from fairkd.bias.effects import Effects
+from fairkd.bias.ruler import Ruler, Score
 from fairkd.bias.stimuli import NAME_TESTS
 from fairkd.claims import paper
-from fairkd.claims.bias import AverageSeat, falls_with_layers, lower_in_tests, on_names
-from fairkd.claims.contrasts import VERDICTS, Averages, Finding, higher, lower, lowest
+from fairkd.claims.bias import AverageSeat, falls_with_layers, higher_in_tests, lower_in_tests, on_names
+from fairkd.claims.contrasts import (
+    VERDICTS,
+    Averages,
+    Finding,
+    higher,
+    highest,
+    level_of_each,
+    lower,
+    lowest,
+)
 from fairkd.claims.quality import AverageGlue, within_margin
-from fairkd.frames import VERDICT_ROWS
+from fairkd.claims.rulers import AverageScore
+from fairkd.frames import RULER_VERDICTS, VERDICT_ROWS
 from fairkd.glue.quality import TaskScores
 from fairkd.names import ORIGINAL, TEACHER, arm_name
-from fairkd.stats.resampling import holm
-from fairkd.wording import listed
+from fairkd.stats.estimates import Estimate
+from fairkd.wording import listed, percent
 
 
 @dataclass(frozen=True)
@@ -71,7 +82,7 @@ def _first(arm: str, table: Iterable[str]) -> tuple[str, ...]:
     return arm, *(other for other in table if other != arm)
 
 
-SIX_TESTS, NAMES = "average of six tests", f"average of {listed(NAME_TESTS)}"
+SIX_TESTS, BY_TEST, NAMES = "average of six tests", "test by test", f"average of {listed(NAME_TESTS)}"
 """Parts of the claims on mixup: as the paper has it, and on the tests whose gender words mixup does not exchange."""
 
 CLAIMS: tuple[Claim, ...] = (
@@ -146,18 +157,19 @@ CLAIMS: tuple[Claim, ...] = (
         + "; lower in C6b, C7, C8 and C8b",
         arms=("mixup-xy", "debiased-teacher"),
         ruler=AverageSeat,
-        judges={SIX_TESTS: lower, "test by test": lower_in_tests, NAMES: on_names(lower)},
+        judges={SIX_TESTS: lower, BY_TEST: lower_in_tests, NAMES: on_names(lower)},
     ),
     Claim(
         number=7,
         title="Mixing output embeddings raises bias",
-        statement="Mixup of the teacher's output embeddings raises the average SEAT of the original distillation.",
+        statement="Mixup of the teacher's output embeddings raises the average SEAT of the original distillation, and "
+        "|d| in most tests: at least four of the six.",
         source="Table 2, Section 5.3",
         printed=_averages("mixup-h", "full", table=paper.TABLE2_PRINTED_AVERAGE)
         + "; higher in C7b, C8 and C8b, three of six tests (the text says most)",
         arms=("mixup-h", "full"),
         ruler=AverageSeat,
-        judges={"": higher},
+        judges={SIX_TESTS: higher, BY_TEST: higher_in_tests},
     ),
     Claim(
         number=8,
@@ -170,12 +182,19 @@ CLAIMS: tuple[Claim, ...] = (
         ruler=AverageGlue,
         judges={"": within_margin},
     ),
+    Claim(
+        number=9,
+        title="Highest GLUE with all losses",
+        statement="Of the three students of Table 1, the one trained with all losses has the highest average on GLUE.",
+        source="Table 1, Section 4.3",
+        printed=_averages("full", "no-cos", "no-ce", table=paper.TABLE1_GLUE_AVERAGE, digits=1),
+        arms=_first("full", paper.TABLE1),
+        ruler=AverageGlue,
+        judges={"": highest},
+    ),
 )
 
 NOTE = (
-    "Each claim, and each part of one, is judged by its own 95 % interval (where it is of another level, that is said) "
-    "and is decided where p is at most .05. With several of them, the chance that at least one is decided by accident "
-    "is larger than 5 %; p (Holm) is adjusted for all rows that have a p-value. "
     f"{listed(NAME_TESTS)} show gender by first names, of which the paper's mixup exchanges John only; of the words "
     "that show it in the other three tests it exchanges half or more. Intervals and "
     "p-values come from a bootstrap over stimulus words and seeds (claims "
@@ -183,6 +202,33 @@ NOTE = (
     "seed gives no p-value; p is 1 where the interval leaves zero at no level. The power is that of an experiment like "
     "this, by its own interval: where a smaller difference is inconclusive, the experiment could not know."
 )
+
+
+def count_rows() -> int:
+    """How many verdicts the paper's claims have, one a part: they are judged as one family, run or not."""
+    return sum(len(claim.judges) for claim in CLAIMS)
+
+
+def family_level() -> float:
+    """The level at which each is judged."""
+    return level_of_each(count_rows())
+
+
+def family_note() -> str:
+    """What a level far beyond 95 % is for, for captions."""
+    return (
+        f"The {count_rows()} verdicts on the paper's claims hold together with 95 %: the chance that any is decided by "
+        f"accident is at most 5 %. For that, each is judged by its own {percent(family_level())} interval (where it is "
+        f"of another level, the row says so)."
+    )
+
+
+def adjusted_note() -> str:
+    """What p_adjusted is, for captions."""
+    return (
+        f"p is the row's own; p for all {count_rows()} is {count_rows()} times that (Bonferroni), and a row is decided "
+        f"where it is at most .05."
+    )
 
 
 def judge(effects: Mapping[str, Effects], *, layers: Mapping[str, int]) -> pd.DataFrame:
@@ -197,7 +243,7 @@ def judge(effects: Mapping[str, Effects], *, layers: Mapping[str, int]) -> pd.Da
     Returns:
         Columns: :data:`fairkd.frames.VERDICT_ROWS`; a verdict is one of ``VERDICTS``.
     """
-    return _verdicts(CLAIMS, AverageSeat(effects, layers))
+    return _verdicts(CLAIMS, AverageSeat(layers, family_level(), effects))
 
 
 def judge_glue(quality: Mapping[str, TaskScores], *, suite: str) -> pd.DataFrame:
@@ -209,36 +255,57 @@ def judge_glue(quality: Mapping[str, TaskScores], *, suite: str) -> pd.DataFrame
         suite: what the tasks are called, "GLUE" or "mini-GLUE (synthetic)". Of any but GLUE the sentences say that
             the paper's claim is not about it.
     """
-    table = _verdicts([claim for claim in CLAIMS if claim.ruler is AverageGlue], AverageGlue(quality, suite))
+    ruler = AverageGlue(quality, suite, family_level())
+    table = _verdicts([claim for claim in CLAIMS if claim.ruler is AverageGlue], ruler)
     if suite != "GLUE":
         table.loc[table.verdict != "not run", "sentence"] += f" The paper's claim is about GLUE, not about {suite}."
     return table
 
 
-def with_holm(verdicts: pd.DataFrame) -> pd.DataFrame:
-    """The table with p_holm (made anew): p adjusted over its rows that have one, which must be of one pooling."""
-    p, table = verdicts["p"].to_numpy(dtype=float), verdicts.assign(p_holm=math.nan)
-    judged = np.isfinite(p)
-    if judged.any():
-        table.loc[judged, "p_holm"] = holm(p[judged])
-    return table
+def judge_by_score(
+    ruler: Ruler, score: Score, estimates: Mapping[str, Estimate], *, layers: Mapping[str, int]
+) -> pd.DataFrame:
+    """The verdict on each claim on bias by another ruler than SEAT; what SEAT's tests alone can say is left out.
+
+    Each ruler judges by itself, at the level of the paper's table.
+
+    Args:
+        ruler: that measured.
+        score: of it, by which is judged.
+        estimates: of each arm by name, "teacher" among them, over the same resampled items.
+        layers: as for :func:`judge`.
+
+    Returns:
+        Columns: :data:`fairkd.frames.RULER_VERDICTS`; the first part of each claim.
+
+    Raises:
+        InputError: a higher value of this score is not more bias.
+    """
+    found = AverageScore(layers, family_level(), ruler, score, estimates)
+    judged = [replace(claim, ruler=AverageScore, judges=_main(claim)) for claim in CLAIMS if claim.ruler is AverageSeat]
+    return _verdicts(judged, found).assign(ruler=ruler.name, score=score.name)[RULER_VERDICTS]
 
 
 def count_verdicts(verdicts: pd.DataFrame) -> str:
-    """Counts them: "Of the 13 verdicts on 9 claims, 2 are supported, 1 contradicted, 8 inconclusive, 2 not run."."""
+    """Counts them: "Of the 15 verdicts on 10 claims, 2 are supported, 1 contradicted, 9 inconclusive, 3 not run."."""
     counts = [int((verdicts["verdict"] == verdict).sum()) for verdict in VERDICTS]
     words = [f"{count or 'none'} {verdict}" for count, verdict in zip(counts, VERDICTS, strict=True)]
     words[0] = f"{counts[0] or 'none'} {'are' if counts[0] > 1 else 'is'} supported"
     return f"Of the {len(verdicts)} verdicts on {verdicts['claim'].nunique()} claims, {', '.join(words)}."
 
 
+def _main(claim: Claim) -> dict[str, Callable[[Any, Sequence[str]], Finding]]:
+    """The first part of a claim, which is the whole of most."""
+    return {"": next(iter(claim.judges.values()))}
+
+
 def _verdicts(claims: Iterable[Claim], ruler: Averages) -> pd.DataFrame:
-    rows = [
+    table = pd.DataFrame(
         claim.stated() | {"part": part} | asdict(_finding(claim, part, ruler))
         for claim in claims
         for part in claim.judges
-    ]
-    return with_holm(pd.DataFrame(rows))[VERDICT_ROWS]
+    )
+    return table.assign(p_adjusted=(count_rows() * table["p"]).clip(upper=1.0))[VERDICT_ROWS]
 
 
 def _finding(claim: Claim, part: str, ruler: Averages) -> Finding:

@@ -1,30 +1,49 @@
 """A contrast of arms with its interval, the verdict on a claim about it, and the sentence that says why.
 
-:func:`higher`, :func:`lower` and :func:`lowest` judge by any ruler. A ruler may have judges of its own beside it.
+:func:`higher`, :func:`lower`, :func:`highest` and :func:`lowest` judge by any ruler. A ruler may have judges of its own
+beside them. All judge at the ruler's level: so far beyond 95 % that the verdicts of a whole table hold together with
+95 % (:func:`level_of_each`).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
+from statistics import fmean
 from typing import ClassVar, Protocol
 
-from fairkd.stats.estimates import Estimate
+from fairkd.stats.estimates import Estimate, power_of_each
+from fairkd.stats.resampling import fewest_replicates
+from fairkd.wording import percent, with_interval
 
-LEVEL = 0.95
+TOGETHER = 0.95
+"""The level of all verdicts of a table together: in at most one run of twenty is any of them false by accident."""
+POWER = 0.8
+"""The chance with which a difference that is called detectable is found."""
 VERDICTS = ("supported", "contradicted", "inconclusive", "not run")
 UNDEFINED = "An effect size, or a resample of it, is undefined: there is no interval, and nothing can be said."
 ONE_SEED = "One seed cannot tell what the training recipe does from chance in training."
+
+
+def level_of_each(rows: int) -> float:
+    """The level of each of so many verdicts with which all hold together with 95 %, however dependent (Bonferroni).
+
+    >>> round(level_of_each(15), 4)
+    0.9967
+    """
+    return 1 - (1 - TOGETHER) / rows
 
 
 @dataclass(frozen=True)
 class Finding:
     """What the data say about a claim, or about one part of it. Missing numbers are nan; seeds is 0 where nothing ran.
 
-    Verdict, interval and p agree: low and high are the ends of the interval that decided, of the given level.
-    ``detectable`` is the smallest difference that an experiment like this finds with 80 % power: where the estimate is
-    smaller and nothing is decided, the experiment could not know.
+    Verdict, interval and p agree: low and high are the ends of the interval that decided, of the given level (infinite
+    where the resamples are too few for it), and p, which is this row's own, is at most what the ruler's level leaves
+    just where the row is decided. ``detectable`` is the smallest difference that an experiment like this finds with
+    80 % power: where the estimate is smaller and nothing is decided, the experiment could not know.
     """
 
     verdict: str
@@ -33,7 +52,7 @@ class Finding:
     estimate: float = math.nan
     low: float = math.nan
     high: float = math.nan
-    level: float = LEVEL
+    level: float = math.nan
     p: float = math.nan
     seeds: int = 0
     detectable: float = math.nan
@@ -46,8 +65,9 @@ class Contrast:
     Attributes:
         estimate: with its replicates.
         seeds: of the arm that has the fewest.
+        level: of the interval that decides.
         what: the estimate is, in few words.
-        found: a sentence with the numbers, for the level of the interval in it.
+        lead: a sentence up to the estimate and its interval.
         above: what it means if the estimate lies above zero.
         below: what it means if it lies below.
         over: what the interval covers beside seeds.
@@ -56,30 +76,27 @@ class Contrast:
 
     estimate: Estimate
     seeds: int
+    level: float
     what: str
-    found: Callable[[float], str]
+    lead: str
     above: str
     below: str
-    over: str = "words"
+    over: str = "stimulus words"
     digits: int = 3
 
-    def interval(self, level: float = LEVEL) -> tuple[float, float]:
-        """Of the estimate."""
-        return self.estimate.interval(level)
+    def interval(self) -> tuple[float, float]:
+        """Of the estimate, at the level that decides."""
+        return self.estimate.strict_interval(self.level)
 
-    @property
+    @cached_property
     def p(self) -> float:
         """Of the estimate, for "it is zero"; nan with one seed."""
-        return math.nan if self.seeds == 1 else self.estimate.p()
+        return math.nan if self.seeds == 1 else self.estimate.strict_p()
 
-    @property
-    def defined(self) -> bool:
-        """Whether there are an estimate and an interval."""
-        return math.isfinite(self.estimate.value) and all(map(math.isfinite, self.interval()))
-
-    def side(self, level: float = LEVEL) -> int:
+    @cached_property
+    def side(self) -> int:
         """1 where the interval lies above zero, -1 where it lies below, 0 where it holds zero or there is none."""
-        low, high = self.interval(level)
+        low, high = self.interval()
         return (low > 0) - (high < 0)
 
     def outcome(self, side: int) -> str:
@@ -90,21 +107,40 @@ class Contrast:
         value = self.estimate.value
         if value == 0:
             return "there is no difference at all"
-        if not self.side() and not float(f"{value:.{self.digits}f}"):
+        if not self.side and not float(f"{value:.{self.digits}f}"):
             return "there is no difference in the digits that are shown"
         claimed = "as the paper claims" if value * side > 0 else "against the paper"
         return f"{self.above if value > 0 else self.below}, {claimed}"
 
-    def finding(self, verdict: str, conclusion: str, *, p: float | None = None, level: float = LEVEL) -> Finding:
-        """With this estimate and its interval of the level that decided; ``p`` replaces its own."""
-        found = self.found(level)
-        finding = Finding(verdict, f"{found} {conclusion}", self.what, self.estimate.value, seeds=self.seeds)
-        if not self.defined:
+    def finding(self, verdict: str, conclusion: str, *, p: float | None = None) -> Finding:
+        """With this estimate and its interval; ``p`` replaces its own."""
+        value, (low, high) = self.estimate.value, self.interval()
+        shown = with_interval(value, low, high, self.seeds, over=self.over, digits=self.digits)
+        sentence = f"{self.lead} {shown}{level_words(self.level)}. {conclusion}"
+        finding = Finding(verdict, sentence, self.what, value, seeds=self.seeds)
+        if not self.estimate.defined:
             return finding
-        low, high = self.interval(level)
-        p = math.nan if self.seeds == 1 else self.p if p is None else p
-        detectable = math.nan if self.seeds == 1 else self.estimate.detectable(level)
-        return replace(finding, low=low, high=high, level=level, p=p, detectable=detectable)
+        finding = replace(finding, low=low, high=high, level=self.level)
+        if self.seeds == 1:
+            return finding
+        return replace(finding, p=self.p if p is None else p, detectable=self.estimate.detectable(self.level, POWER))
+
+    def open(self) -> Finding | None:
+        """That nothing can be decided, where an effect size is undefined or the resamples are too few; else None."""
+        if not self.estimate.defined:
+            return self.finding("inconclusive", UNDEFINED)
+        replicates = len(self.estimate.replicates)
+        if replicates < fewest_replicates(self.level):
+            return self.finding("inconclusive", too_few(replicates, self.level))
+        return None
+
+
+def too_few(replicates: int, level: float) -> str:
+    """That the tails of so few resamples show nothing of this level, and how many would."""
+    return (
+        f"With {replicates:,} resamples (seat_bootstrap) there is no interval of {percent(level)}, which takes "
+        f"{fewest_replicates(level):,}: nothing can be decided."
+    )
 
 
 class Averages(Protocol):
@@ -113,10 +149,14 @@ class Averages(Protocol):
     Attributes:
         by_pooling: whether it gives another answer for each pooling.
         unmeasured: what is said of its claims where it was not used.
+        level: at which its claims are judged, each by itself.
     """
 
     by_pooling: ClassVar[bool]
     unmeasured: ClassVar[str]
+
+    @property
+    def level(self) -> float: ...
 
     def lacks(self, arms: Sequence[str]) -> str:
         """Why these arms cannot be compared; "" if they can."""
@@ -137,9 +177,10 @@ def lower(ruler: Averages, arms: Sequence[str]) -> Finding:
 
 def one_sided(contrast: Contrast, *, side: int) -> Finding:
     """Judges a claim that an estimate lies above zero (side 1) or below (side -1)."""
-    if not contrast.defined:
-        return contrast.finding("inconclusive", UNDEFINED)
-    outcome, found = contrast.outcome(side), contrast.side()
+    undecided = contrast.open()
+    if undecided:
+        return undecided
+    outcome, found = contrast.outcome(side), contrast.side
     if contrast.seeds == 1:
         verb = "excludes" if found else "holds"
         text = f"In this one run {outcome}; the interval over {contrast.over} {verb} zero. {ONE_SEED}"
@@ -154,54 +195,72 @@ def one_sided(contrast: Contrast, *, side: int) -> Finding:
 def lowest(ruler: Averages, arms: Sequence[str]) -> Finding:
     """Judges a claim that the first arm is the lowest, and shows the difference to another that decides.
 
-    Supported only if each 95 % interval lies below zero: an intersection-union test, which needs no correction. The
-    difference shown is then the one with the largest p. Contradicted if any interval lies above zero, which is the
-    likelier by accident the more there are: where another arm is lower, intervals are of the level 1 - 0.05 / number
-    (Bonferroni) and p is the smallest times the number.
+    Supported only if each interval lies below zero: an intersection-union test, which needs no correction for the
+    number of others. The difference shown is then the one with the largest p. Contradicted if any interval lies above
+    zero, which is the likelier by accident the more there are: where another arm is lower, what the level leaves is
+    parted among the others (Bonferroni), and p is the smallest times their number.
     """
+    return _extreme(ruler, arms, -1)
+
+
+def highest(ruler: Averages, arms: Sequence[str]) -> Finding:
+    """Judges a claim that the first arm is the highest: the mirror image of :func:`lowest`."""
+    return _extreme(ruler, arms, 1)
+
+
+_WORDS = {-1: ("lowest", "lower", "below", "above"), 1: ("highest", "higher", "above", "below")}
+# By the claimed side: what the first arm is said to be, what another must not be, where intervals should lie, and not.
+
+
+def _extreme(ruler: Averages, arms: Sequence[str], side: int) -> Finding:
     contrasts = ruler.against(arms)
-    undefined = [contrast for contrast in contrasts if not contrast.defined]
-    if undefined:
-        return undefined[0].finding("inconclusive", UNDEFINED)
-    count, beaten_by = len(contrasts), [contrast for contrast in contrasts if contrast.estimate.value > 0]
+    count, undecided = len(contrasts), [found for found in (contrast.open() for contrast in contrasts) if found]
+    if undecided:
+        return undecided[0]
+    beaten_by = [contrast for contrast in contrasts if contrast.estimate.value * side < 0]
     if contrasts[0].seeds == 1:
-        return _lowest_of_one_run(contrasts, beaten_by)
-    return _beaten(beaten_by, count) if beaten_by else _unbeaten(contrasts)
+        return _extreme_of_one_run(contrasts, len(beaten_by), side)
+    found = _beaten(beaten_by, count, side) if beaten_by else _unbeaten(contrasts, side)
+    # To be found the best it must be found better than each, so each must be found with more power than all together.
+    ahead = [contrast.estimate if side > 0 else -contrast.estimate for contrast in contrasts]
+    each = power_of_each(ahead, POWER)
+    return replace(found, detectable=fmean(one.detectable(contrasts[0].level, each) for one in ahead))
 
 
-def _lowest_of_one_run(contrasts: Sequence[Contrast], beaten_by: Sequence[Contrast]) -> Finding:
-    shown = max(contrasts, key=lambda contrast: contrast.estimate.value)  # to the lowest of the others
-    below = sum(contrast.side() < 0 for contrast in contrasts)
-    intervals = f"{below} of {len(contrasts)} intervals over {shown.over} lie below zero"
-    text = f"In this one run {_lower_others(len(beaten_by), len(contrasts))}; {intervals}. {ONE_SEED}"
-    return shown.finding("inconclusive", text)
+def _extreme_of_one_run(contrasts: Sequence[Contrast], beaten: int, side: int) -> Finding:
+    shown = min(contrasts, key=lambda contrast: contrast.estimate.value * side)  # to the best of the others
+    right, count = sum(contrast.side == side for contrast in contrasts), len(contrasts)
+    intervals = f"{right} of {count} intervals over {shown.over} lie {_WORDS[side][2]} zero"
+    return shown.finding("inconclusive", f"In this one run {_others(beaten, count, side)}; {intervals}. {ONE_SEED}")
 
 
-def _unbeaten(contrasts: Sequence[Contrast]) -> Finding:
-    count, below = len(contrasts), sum(contrast.side() < 0 for contrast in contrasts)
-    shown = max(contrasts, key=lambda contrast: (contrast.p, contrast.interval()[1]))
-    if below == count:
-        text = f"Of the {count} others this is the closest, and all intervals lie below zero: in this experiment"
-        return shown.finding("supported", f"{text} it scores lowest, as the paper claims.")
-    text = f"Here none of the {count} others scores lower, and {below} of {count} intervals lie below zero: this"
-    return shown.finding("inconclusive", f"{text} experiment cannot say whether it is the lowest.")
+def _unbeaten(contrasts: Sequence[Contrast], side: int) -> Finding:
+    count, right = len(contrasts), sum(contrast.side == side for contrast in contrasts)
+    superlative, comparative, where, _ = _WORDS[side]
+    shown = max(contrasts, key=lambda contrast: (contrast.p, max(-side * end for end in contrast.interval())))
+    if right == count:
+        text = f"Of the {count} others this is the closest, and all intervals lie {where} zero: in this experiment"
+        return shown.finding("supported", f"{text} it scores {superlative}, as the paper claims.")
+    text = f"Here none of the {count} others scores {comparative}, and {right} of {count} intervals lie {where} zero:"
+    return shown.finding("inconclusive", f"{text} this experiment cannot say whether it is the {superlative}.")
 
 
-def _beaten(by: Sequence[Contrast], count: int) -> Finding:
-    level = 1 - (1 - LEVEL) / count
-    shown = min(by, key=lambda contrast: (contrast.p, -contrast.interval(level)[0]))
-    p, found = min(1.0, count * shown.p), _lower_others(len(by), count)
-    if shown.side(level) > 0:
-        text = f"Here {found}; this interval lies above zero, also when widened for {_comparisons(count)}: in this"
-        return shown.finding(
-            "contradicted", f"{text} experiment it does not score lowest, against the paper.", p=p, level=level
-        )
-    text = f"Here {found}, but no interval that is widened for {_comparisons(count)} lies above zero: this experiment"
-    return shown.finding("inconclusive", f"{text} cannot say whether it is the lowest.", p=p, level=level)
+def _beaten(by: Sequence[Contrast], count: int, side: int) -> Finding:
+    wider = [replace(contrast, level=1 - (1 - contrast.level) / count) for contrast in by]
+    superlative, _, _, where = _WORDS[side]
+    shown = min(wider, key=lambda contrast: (contrast.p, max(side * end for end in contrast.interval())))
+    p, found, told = min(1.0, count * shown.p), _others(len(by), count, side), _comparisons(count)
+    if shown.side == -side:
+        text = f"Here {found}; this interval lies {where} zero, also when widened for {told}: in this experiment it"
+        return shown.finding("contradicted", f"{text} does not score {superlative}, against the paper.", p=p)
+    if undecided := shown.open():
+        return replace(undecided, sentence=f"{undecided.sentence} Here {found}.", p=p)
+    text = f"Here {found}, but no interval that is widened for {told} lies {where} zero: this experiment"
+    return shown.finding("inconclusive", f"{text} cannot say whether it is the {superlative}.", p=p)
 
 
-def _lower_others(lower: int, count: int) -> str:
-    return f"{lower or 'none'} of the {count} others {'score' if lower > 1 else 'scores'} lower"
+def _others(better: int, count: int, side: int) -> str:
+    return f"{better or 'none'} of the {count} others {'score' if better > 1 else 'scores'} {_WORDS[side][1]}"
 
 
 def _comparisons(count: int) -> str:
@@ -209,5 +268,5 @@ def _comparisons(count: int) -> str:
 
 
 def level_words(level: float) -> str:
-    """What follows an interval that is of another level than most: " (a 99.2 % interval)"."""
-    return "" if level == LEVEL else f" (a {100 * level:.3g} % interval)"
+    """What follows an interval, whose level is another than that of other tables: " (a 99.7 % interval)"."""
+    return f" (a {percent(level)} interval)"

@@ -14,13 +14,12 @@ from typing import ClassVar
 import numpy as np
 
 from fairkd.claims import paper
-from fairkd.claims.contrasts import LEVEL, ONE_SEED, Contrast, Finding, level_words
+from fairkd.claims.contrasts import ONE_SEED, Contrast, Finding
 from fairkd.glue.quality import TaskScores
 from fairkd.names import arm_words
 from fairkd.stats.equivalence import equivalence
 from fairkd.stats.estimates import Estimate
-from fairkd.stats.resampling import widened
-from fairkd.wording import interval, listed, number, with_interval
+from fairkd.wording import listed, number
 
 MARGIN = 1.0
 """The smallest difference of averages that matters, in points; as the claim that mixup keeps GLUE is stated."""
@@ -34,10 +33,12 @@ class AverageGlue:
     Attributes:
         quality: of each arm by name, on the same tasks and resampled examples.
         suite: what the tasks are called, "GLUE" or "mini-GLUE (synthetic)".
+        level: at which claims are judged, each by itself.
     """
 
     quality: Mapping[str, TaskScores]
     suite: str
+    level: float
     by_pooling: ClassVar[bool] = False
     unmeasured: ClassVar[str] = "The students were not evaluated on GLUE."
 
@@ -70,17 +71,13 @@ class AverageGlue:
 
     def _difference(self, arm: str, baseline: str, seeds: int) -> Contrast:
         ours, theirs = self.quality[arm].average(), self.quality[baseline].average()
-        difference = ours - theirs
         return Contrast(
-            difference,
+            ours - theirs,
             seeds,
+            self.level,
             what=f"difference of average on {self.suite} in points, {arm} − {baseline}",
-            found=lambda level: (
-                f"The average on {self.suite} is {number(ours.value, 2)} for {arm_words(arm)} and "
-                f"{number(theirs.value, 2)} for {arm_words(baseline)}, a difference in points of "
-                f"{with_interval(difference.value, *difference.interval(level), seeds, over='examples', digits=2)}"
-                f"{level_words(level)}."
-            ),
+            lead=f"The average on {self.suite} is {number(ours.value, 2)} for {arm_words(arm)} and "
+            f"{number(theirs.value, 2)} for {arm_words(baseline)}, a difference in points of",
             above=f"{arm_words(arm)} scores higher than {arm_words(baseline)}",
             below=f"{arm_words(arm)} scores lower than {arm_words(baseline)}",
             over="examples",
@@ -91,41 +88,45 @@ class AverageGlue:
 def within_margin(glue: AverageGlue, arms: Sequence[str]) -> Finding:
     """Judges a claim that two arms differ by less than ``MARGIN``.
 
-    Where they do in this experiment, the interval is that of two one-sided tests at 5 % (90 %): supported if it lies
-    within the margin. Where they do not, it is the 95 % interval: contradicted if it lies beyond the margin. p is that
-    of the test in question.
+    Where they do in this experiment, by two one-sided tests, each of the size that the level leaves: supported if the
+    interval of these tests lies within the margin. Where they do not, contradicted if the contrast's own interval lies
+    beyond the margin. p is that of the test in question; none is about a difference from zero, so none is detectable.
     """
     contrast = glue.against(arms)[0]
-    difference = contrast.estimate
-    within = abs(difference.value) < MARGIN
+    undecided = contrast.open()
+    if undecided:
+        return replace(undecided, detectable=math.nan)
+    within = abs(contrast.estimate.value) < MARGIN
     if contrast.seeds == 1:
         low, high = contrast.interval()
         reach = "lies" if low > -MARGIN and high < MARGIN else "does not lie"
         text = f"In this one run the two differ by {'less' if within else 'not less'} than one point; the interval over"
         text = f"{text} examples {reach} within one point of zero. {ONE_SEED}"
         return contrast.finding("inconclusive", text)
-    if within:
-        return _equivalent(contrast)
-    sign = 1 if difference.value > 0 else -1
+    return replace(_equivalent(contrast) if within else _beyond(contrast), detectable=math.nan)
+
+
+def _beyond(contrast: Contrast) -> Finding:
+    """Whether the difference lies more than the margin from zero."""
+    difference, sign = contrast.estimate, 1 if contrast.estimate.value > 0 else -1
     beyond = Estimate(
         sign * difference.value - MARGIN, sign * difference.replicates - MARGIN, sign * difference.by_seed - MARGIN
     )
-    if beyond.interval(LEVEL)[0] > 0:
+    if beyond.strict_interval(contrast.level)[0] > 0:
         text = "The interval lies more than one point from zero: in this experiment they differ, against the paper."
-        return replace(contrast.finding("contradicted", text, p=beyond.p()), detectable=math.nan)
+        return contrast.finding("contradicted", text, p=beyond.strict_p())
     text = "The interval does not lie wholly more than one point from zero: this experiment cannot say whether they"
-    finding = contrast.finding("inconclusive", f"{text} differ by that much.", p=beyond.p())
-    return replace(finding, detectable=math.nan)  # the question is not whether there is a difference
+    return contrast.finding("inconclusive", f"{text} differ by that much.", p=beyond.strict_p())
 
 
 def _equivalent(contrast: Contrast) -> Finding:
     """Two one-sided tests, with the interval that belongs to them in place of the contrast's own."""
-    difference, level = contrast.estimate, 2 * LEVEL - 1
-    shown = equivalence(difference.value, widened(difference.replicates, difference.by_seed, level), MARGIN)
-    tested = f"The {100 * level:.0f} % interval {interval(shown.low, shown.high, 2)}, of two one-sided tests at 5 %,"
+    size = 1 - contrast.level
+    shown = equivalence(contrast.estimate, MARGIN, size)
+    contrast = replace(contrast, level=1 - 2 * size)
+    tested = f"The interval is that of two one-sided tests at {100 * size:.2g} % each; it"
     if shown.equivalent:
         text = f"{tested} lies within one point of zero: in this experiment they are equivalent, as the paper claims."
     else:
         text = f"{tested} reaches beyond one point from zero: this experiment cannot say whether they are equivalent."
-    finding = contrast.finding("supported" if shown.equivalent else "inconclusive", text, p=shown.p)
-    return replace(finding, low=shown.low, high=shown.high, level=level, detectable=math.nan)
+    return contrast.finding("supported" if shown.equivalent else "inconclusive", text, p=shown.p)

@@ -19,8 +19,9 @@ import pandas as pd
 from fairkd.arms import Arm
 from fairkd.bias.effects import Effects
 from fairkd.bias.ruler import common, estimate
-from fairkd.bias.rulers import RULERS
+from fairkd.bias.rulers import RULERS, planted_score
 from fairkd.bias.stimuli import TESTS
+from fairkd.claims.contrasts import POWER
 from fairkd.errors import InputError
 from fairkd.frames import CALIBRATION, CALIBRATION_SCORES, COVERAGE
 from fairkd.lab.bias import Bias
@@ -33,17 +34,6 @@ from fairkd.stats.estimates import Estimate
 
 STUDENT = "full"
 """The arm that is compared with the teacher."""
-PLANTED_SCORE = {
-    "seat-mean": "signed",
-    "seat-cls": "signed",
-    "long-seat": "signed",
-    "log-probability": "stereotype",
-    "corrected-log-probability": "stereotype",
-    "counterfactual": "in-d",
-    "pair-preference": "difference",
-    "pair-preference-aul": "difference",
-}
-"""Of each ruler the score that is about what is planted: gender against career, mathematics and science."""
 
 
 def ruler_title(name: str) -> str:
@@ -96,7 +86,7 @@ class Response:
         """The smallest strength that this many seeds and items tell from none, with 80 % power; of this slope."""
         strongest = max(self.at, key=abs)
         tested = self.at[strongest] - self.at[0.0] if self.size else self.zero()
-        return tested.detectable() / abs(slope) if slope else math.inf
+        return tested.detectable(0.95, POWER) / abs(slope) if slope else math.inf
 
 
 def weighted_sum(estimates: list[Estimate], weights: np.ndarray) -> Estimate:
@@ -184,13 +174,13 @@ class Calibration:
         return pd.DataFrame(rows, columns=COVERAGE)
 
     def agreement(self, *, model: str = STUDENT, within: bool = False) -> pd.DataFrame:
-        """Pearson's r of each two rulers' :data:`PLANTED_SCORE` over seeds and strengths.
+        """Pearson's r of each two rulers' scores of what is planted, over seeds and strengths.
 
         ``within``: of the deviations from the mean of a strength, whether rulers see the same chance in the models.
         """
         columns = {}
         for response in self.responses:
-            if response.model == model and PLANTED_SCORE.get(response.ruler) == response.score:
+            if response.model == model and planted_score(response.ruler) == response.score:
                 values = np.stack([found.by_seed for found in response.at.values()])
                 columns[response.ruler] = (values - values.mean(axis=1, keepdims=True) if within else values).ravel()
         return pd.DataFrame(columns).corr()

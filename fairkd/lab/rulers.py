@@ -11,14 +11,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fairkd.arms import Arm
+from fairkd.arms import Arm, capacity_arms
 from fairkd.bias.masked import load_masked_lm
 from fairkd.bias.ruler import Ruler, Score, common, estimate
-from fairkd.bias.rulers import RULERS, measure_with
+from fairkd.bias.rulers import RULERS, measure_with, planted_score
+from fairkd.claims.claims import judge_by_score
 from fairkd.engine.side_by_side import one_thread
 from fairkd.engine.store import REVISIONS, Store, file_digest
 from fairkd.errors import InputError, nearest
-from fairkd.frames import RULER_COMPONENTS, RULER_DIFFERENCES, RULER_SCORES, RULER_UNREAD
+from fairkd.frames import RULER_COMPONENTS, RULER_DIFFERENCES, RULER_SCORES, RULER_UNREAD, RULER_VERDICTS
 from fairkd.lab.materials import Materials
 from fairkd.lab.measuring import Job, for_each_model, models_of
 from fairkd.names import TEACHER
@@ -86,6 +87,23 @@ class Rulers:
                 row |= {"ruler": ruler.name, "score": score.name}
                 rows.append(row | components_of(differences))
         return pd.DataFrame(rows, columns=RULER_COMPONENTS)
+
+    def claims(self, arms: Sequence[Arm]) -> pd.DataFrame:
+        """The paper's claims on bias, judged by one score of each ruler (:meth:`judging`); a row a ruler and claim.
+
+        Columns: :data:`fairkd.frames.RULER_VERDICTS`, see :func:`fairkd.claims.claims.judge_by_score`.
+        """
+        depths = {arm.name: arm.layers for arm in capacity_arms(self.profile.depths) if arm in arms}
+        tables = [
+            judge_by_score(ruler, score, self._estimates(ruler, score, items), layers=depths)
+            for ruler, score, items in self._scored(arms)
+            if score.name == self.judging(ruler)
+        ]
+        return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=RULER_VERDICTS)
+
+    def judging(self, ruler: Ruler) -> str:
+        """The score that claims are judged by: the first, or where an association is planted the one about that."""
+        return planted_score(ruler.name) if self.profile.planted_strengths else ruler.scores[0].name
 
     def unread(self, arms: Sequence[Arm]) -> pd.DataFrame:
         """The items that a model has no value of, which count for no model: :data:`fairkd.frames.RULER_UNREAD`."""

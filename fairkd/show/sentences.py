@@ -35,6 +35,11 @@ PLANTED_NOTE = (
     "text would show."
 )
 
+TOGETHER_NOTE = (
+    "The verdicts below hold together with 95 %. For that, the intervals in their sentences are longer than elsewhere: "
+    "each is of the level that stands beside it."
+)
+
 
 def not_run(what: str, notebook: str, *, profile: str = "", why: str = "") -> Html:
     """Stands where the results of a notebook are not there; ``why``: the reason, if it is known."""
@@ -60,8 +65,8 @@ def all_claims(*results: Tables | None, poolings: Sequence[str]) -> pd.DataFrame
         own = [frame[frame.pooling.isin([pooling, ""] if headline else [pooling])] for frame in judged]
         others = nothing if headline else nothing[~nothing.claim.isin(once)]
         table = pd.concat([*own, others], ignore_index=True).assign(pooling=pooling)
-        table = table.drop_duplicates(["claim", "part"]).sort_values("claim", kind="stable", ignore_index=True)
-        tables.append(claims.with_holm(table))
+        table = table.drop_duplicates(["claim", "part"])
+        tables.append(table.sort_values("claim", kind="stable", ignore_index=True))
     return pd.concat(tables, ignore_index=True)
 
 
@@ -133,6 +138,7 @@ def summary(
         mixup_sentence(mixup) if mixup else f"Table 2 is missing: 03_mixup has not finished{fits}.",
         glue_sentence(glue, suite=suite) if glue else no_glue,
     ]
+    texts.append(TOGETHER_NOTE)
     headline = judged[judged.pooling == judged.pooling.iloc[0]]
     texts += [
         f"Claim {row.claim} ({row.title}{f'; {row.part}' if row.part else ''}), {row.verdict}: {row.sentence}"

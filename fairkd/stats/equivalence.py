@@ -8,11 +8,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import ArrayLike
-
 from fairkd.errors import InputError
-from fairkd.stats.resampling import bias_corrected
+from fairkd.stats.estimates import Estimate
+from fairkd.stats.resampling import p_by_inversion
 
 
 @dataclass(frozen=True)
@@ -20,9 +18,9 @@ class Equivalence:
     """Outcome of :func:`equivalence`.
 
     Attributes:
-        low, high: the interval of level 1 - 2 · (1 - level), 90 % by default, that must lie within the margin.
+        low, high: the interval of level 1 - 2 · size, 90 % by default, that must lie within the margin.
         p: the larger of the two one-sided p-values.
-        equivalent: whether the statistic is shown to lie between -margin and margin: p <= 1 - level.
+        equivalent: whether the statistic is shown to lie between -margin and margin: p <= size.
     """
 
     low: float
@@ -31,37 +29,34 @@ class Equivalence:
     equivalent: bool
 
 
-def equivalence(estimate: float, replicates: ArrayLike, margin: float, level: float = 0.95) -> Equivalence:
+def equivalence(estimate: Estimate, margin: float, size: float = 0.05) -> Equivalence:
     """Two one-sided tests (TOST): is the statistic shown to be smaller than ``margin`` in size?
 
-    "No significant effect" shows nothing by itself; this does. Both tests are made for the estimate and for the
-    bias-corrected estimate, and the larger p counts: noise draws averages of |d| together, which is no equivalence.
-    p and interval agree: p <= 1 - level where -margin < low and high < margin.
+    "No significant effect" shows nothing by itself; this does. The tests are read off the strict interval, which holds
+    the estimate and the bias-corrected estimate: noise draws averages of |d| together, which is no equivalence. p and
+    interval agree: p <= size where -margin < low and high < margin.
 
     Args:
-        estimate: the statistic on the data, such as a difference of two averages.
-        replicates: shape ``(B,)``; nan among them, or none, gives nan and "not equivalent".
+        estimate: a statistic, such as a difference of two averages. One seed allows for no other training.
         margin: the smallest size that would matter, in units of the statistic, above 0; to be fixed before looking.
-        level: 1 - size of each one-sided test. Below 1 / (1 - level) - 1 replicates the interval is unbounded.
+        size: of each one-sided test, below one half. With fewer than 1 / size - 1 replicates the interval has no ends.
+
+    Returns:
+        nan and "not equivalent" where the estimate is not defined.
 
     Raises:
-        InputError: for a margin that is not a positive number, or a level outside (0, 1).
+        InputError: for a margin that is not a positive number, or a size outside (0, 1/2).
     """
-    if not 0 < level < 1:
-        raise InputError(f"level must lie between 0 and 1, not {level!r}")
+    if not 0 < size < 0.5:
+        raise InputError(f"size must lie between 0 and 1/2, not {size!r}")
     if not 0 < margin < math.inf:
         raise InputError(f"margin must be a positive number, not {margin!r}")
-    array = np.asarray(replicates, dtype=np.float64)
-    if not len(array) or np.isnan(array).any() or math.isnan(estimate):
+    if not estimate.defined:
         return Equivalence(math.nan, math.nan, math.nan, False)
-    deviations = np.sort(array - array.mean())
-    least, most = sorted((estimate, bias_corrected(estimate, array)))
-    above = (deviations >= least + margin).sum()  # at least as far up as the data, were the truth -margin
-    below = (deviations <= most - margin).sum()
-    p = float((1 + max(above, below)) / (1 + len(array)))
-    # p <= 1 - level allows `spare` replicates beyond the data: the interval ends at the next one.
-    size = (1 - level) * (1 + len(array)) * (1 + 1e-12)  # 0.05 · 1000 must not round to 49
-    spare = math.floor(size) - 1
-    low = least - deviations[-1 - spare] if spare >= 0 else -math.inf
-    high = most - deviations[spare] if spare >= 0 else math.inf
-    return Equivalence(float(low), float(high), p, 1 + max(above, below) <= size)
+
+    def decides(level: float) -> bool:
+        low, high = estimate.strict_interval(max(2 * level - 1, 1e-6))  # from one half on any interval is one point
+        return -margin < low and high < margin
+
+    low, high = estimate.strict_interval(1 - 2 * size)
+    return Equivalence(low, high, p_by_inversion(decides, len(estimate.replicates)), decides(1 - size))

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
-from scipy.special import stdtrit
+from scipy.special import ndtr
 
 from fairkd.stats.resampling import (
     Floats,
     bias_aware_interval,
-    degrees_of_freedom,
-    detectable_errors,
+    bias_corrected,
+    detectable_value,
+    fewest_replicates,
     p_by_inversion,
+    shown_of_deviation,
     simultaneous_intervals,
+    strict_reach,
+    variance_parts,
     widened,
 )
 
@@ -48,33 +53,84 @@ class Estimate:
         """An interval that allows for few seeds and for the bias of |d|, see :mod:`fairkd.stats.resampling`."""
         return bias_aware_interval(self.value, widened(self.replicates, self.by_seed, level), level)
 
-    def detectable(self, level: float = 0.95, power: float = 0.8) -> float:
+    def strict_interval(self, level: float) -> tuple[float, float]:
+        """An interval for levels so high that many hold together; like :meth:`interval` it allows for the bias of |d|.
+
+        Each end is as far out as the percentiles say, or as :func:`fairkd.stats.resampling.strict_reach` if that is
+        farther. Without ends where the replicates are too few for the level, see
+        :func:`fairkd.stats.resampling.percentile_interval`.
+        """
+        if not self.defined:
+            return math.nan, math.nan
+        if len(self.replicates) < fewest_replicates(level):
+            return -math.inf, math.inf
+        reach = self._reach(level)
+        tail, last = (1 - level) / 2, len(self.replicates) - 1
+        low, high = np.interp([tail * last, (1 - tail) * last], np.arange(last + 1), self._deviations)
+        least, most = sorted((self.value, bias_corrected(self.value, self.replicates)))
+        return least - max(reach, -float(low)), most + max(reach, float(high))
+
+    def detectable(self, level: float, power: float) -> float:
         """The smallest true value, as a distance from zero, that an experiment like this finds with this power.
 
-        Found is what an :meth:`interval` of Student's t, with the degrees of freedom that :func:`widened` allows for,
-        shows to lie beside zero. What the interval is longer by, to allow for bias, comes on top. nan where there is no
-        interval, and with one seed, which finds nothing.
+        Found is what a :meth:`strict_interval` shows to lie beside zero. What that is longer by than its strict reach,
+        to allow for bias or skew, comes on top. nan where the interval has no ends, and with one seed, which finds
+        nothing.
         """
-        low, high = self.interval(level)
-        if len(self.by_seed) == 1 or not math.isfinite(low + high):
+        (low, high), n = self.strict_interval(level), len(self.by_seed)
+        if n == 1 or not math.isfinite(low + high):
             return math.nan
-        error, free = float(self.replicates.std(ddof=1)), degrees_of_freedom(self.replicates, self.by_seed)
-        longer = (high - low) / 2 - float(stdtrit(min(free, 1e6), (1 + level) / 2)) * error
-        return max(longer, 0.0) + detectable_errors(free, level, power) * error
+        (items, seeds), longer = self._parts, (high - low) / 2 - self._reach(level)
+        return max(longer, 0.0) + detectable_value(items, seeds / shown_of_deviation(n) ** 2, n, level, power)
+
+    @cached_property
+    def _deviations(self) -> Floats:
+        """Of the replicates from their mean, ascending."""
+        return np.sort(self.replicates - self.replicates.mean())
+
+    @cached_property
+    def _parts(self) -> tuple[float, float]:
+        return variance_parts(self.replicates, self.by_seed)
+
+    def _reach(self, level: float) -> float:
+        return float(strict_reach(*self._parts, len(self.by_seed), level))
 
     def p(self) -> float:
         """Two-sided p-value for "it is zero": at most 0.05 just where the 95 % :meth:`interval` leaves zero.
 
         nan where there is no interval, and with one seed, which says nothing about another run of the training.
         """
-        if len(self.by_seed) == 1 or not math.isfinite(sum(self.interval())):
+        return math.nan if not math.isfinite(sum(self.interval())) else self._inverted(self.interval)
+
+    def strict_p(self) -> float:
+        """As :meth:`p`, of :meth:`strict_interval`: at most what a level leaves just where that leaves zero."""
+        return self._inverted(self.strict_interval)
+
+    @cached_property
+    def defined(self) -> bool:
+        """Whether there are replicates, and they and the value are numbers."""
+        return bool(len(self.replicates)) and math.isfinite(self.value) and bool(np.isfinite(self.replicates).all())
+
+    def _inverted(self, interval: Callable[[float], tuple[float, float]]) -> float:
+        if len(self.by_seed) == 1 or not self.defined:
             return math.nan
 
         def decides(level: float) -> bool:
-            low, high = self.interval(level)
+            low, high = interval(level)
             return not low <= 0 <= high
 
         return p_by_inversion(decides, len(self.replicates))
+
+
+def power_of_each(estimates: Sequence[Estimate], power: float) -> float:
+    """With which power each of several must be found to lie above zero, so that all are found together with ``power``.
+
+    Between ``power``, where they rise and fall together, and its n-th root, where each goes its own way: their
+    replicates show how they do.
+    """
+    deviations = [(one.replicates - one.replicates.mean()) / (one.replicates.std() or 1.0) for one in estimates]
+    lowest = np.min(deviations, axis=0)
+    return max(power, float(ndtr(-np.quantile(lowest, 1 - power))))
 
 
 def above_the_lowest(estimates: Mapping[str, Estimate]) -> tuple[str, dict[str, tuple[Estimate, float, float]]]:

@@ -16,7 +16,8 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import gammaln, nctdtrinc, ndtri, stdtrit
+from scipy.optimize import brentq
+from scipy.special import gammaincinv, gammaln, ndtr, ndtri, stdtrit
 
 from fairkd.errors import InputError
 
@@ -133,23 +134,82 @@ def degrees_of_freedom(replicates: Floats, seed_values: Floats) -> float:
     return float((seed_values.size - 1) * np.clip(replicates.var(ddof=1) / seeds, 1.0, 1e3) ** 2)  # then t is normal
 
 
-def detectable_errors(freedom: float, level: float = 0.95, power: float = 0.8) -> float:
-    """How many standard errors from zero a true value must lie to be found with this power by a t interval.
+def variance_parts(replicates: Floats, seed_values: Floats) -> tuple[float, float]:
+    """What items (words, examples) and what seeds have in the variance of a mean over seeds.
 
-    The noncentrality at which noncentral t leaves the interval with that probability; divided by the share of a
-    standard deviation that a sample of so many degrees of freedom shows on average, as the standard error is estimated.
-
-    >>> round(detectable_errors(math.inf), 2), round(detectable_errors(2), 1)
-    (2.8, 6.4)
+    Args:
+        replicates, seed_values: as for :func:`widened`. One seed has no part that could be known.
     """
-    freedom = min(freedom, 1e3)
-    noncentrality = nctdtrinc(freedom, 1 - power, stdtrit(freedom, (1 + level) / 2))
-    share = math.sqrt(2 / freedom) * math.exp(gammaln((freedom + 1) / 2) - gammaln(freedom / 2))
-    return float(noncentrality / share)
+    seeds = float(seed_values.var(ddof=1)) / seed_values.size if seed_values.size > 1 else 0.0
+    return max(float(replicates.var(ddof=1)) - seeds, 0.0), seeds
+
+
+def strict_reach(items: float, seeds: ArrayLike, n_seeds: int, level: float) -> Floats:
+    """Half the length of an interval that keeps its level however few the seeds are and however high the level is.
+
+    √(z² · variance from items + t² · variance from seeds), t with n - 1 degrees of freedom (Banerjee 1960): it covers
+    at least as often as it says, whatever the two parts are. At levels far beyond 95 % nothing milder will do. With
+    degrees of freedom that are estimated, seeds that lie close together by accident pass for sure; and percentiles of
+    few seeds end at the largest of them, however high the level.
+
+    Args:
+        items, seeds: as from :func:`variance_parts`; of the seeds any shape.
+        n_seeds: how many; the variance from one seed is 0.
+        level: of the interval.
+    """
+    upper = (1 + level) / 2
+    t = stdtrit(n_seeds - 1, upper) if n_seeds > 1 else 0.0
+    reach: Floats = np.sqrt(ndtri(upper) ** 2 * items + t**2 * np.asarray(seeds))
+    return reach
+
+
+def detectable_value(items: float, seeds: float, n_seeds: int, level: float, power: float) -> float:
+    """The true value that an interval of :func:`strict_reach` shows to lie above zero with this power.
+
+    The estimate is normal with both variances; how long the interval comes out depends on the variance that n seeds
+    happen to show, which is that of chi-squared. The power is the mean over its quantiles.
+
+    Args:
+        items, seeds: of the variance of the estimate, see :func:`variance_parts`.
+        n_seeds: 2 or more.
+        level: of the interval.
+        power: above one half.
+
+    >>> detectable_value(1.0, 0.0, 3, 0.95, 0.8).__round__(2), detectable_value(0.0, 1.0, 3, 0.95, 0.8).__round__(2)
+    (2.8, 5.65)
+    """
+    free, error = n_seeds - 1, math.sqrt(items + seeds)
+    if error == 0:
+        return 0.0
+    shown = seeds * 2 * gammaincinv(free / 2, (np.arange(400) + 0.5) / 400) / free
+    reaches = strict_reach(items, shown, n_seeds, level)
+    most = float(reaches.max()) + 10 * error
+    return float(brentq(lambda value: ndtr((value - reaches) / error).mean() - power, 0.0, most))
+
+
+def shown_of_deviation(n_seeds: int) -> float:
+    """How much of a standard deviation n values show on average (the constant c4 of control charts).
+
+    >>> round(shown_of_deviation(2), 3), round(shown_of_deviation(10), 3)
+    (0.798, 0.973)
+    """
+    return math.sqrt(2 / (n_seeds - 1)) * math.exp(gammaln(n_seeds / 2) - gammaln((n_seeds - 1) / 2))
+
+
+def fewest_replicates(level: float) -> int:
+    """How many replicates have tails in which a percentile interval of this level can end: 1 in (B + 1) at each side.
+
+    >>> fewest_replicates(0.95), fewest_replicates(1 - 0.05 / 15)
+    (39, 599)
+    """
+    return math.ceil(2 / (1 - level) - 1 - 1e-6)  # rounding must not ask for one more
 
 
 def percentile_interval(replicates: ArrayLike, level: float = 0.95) -> tuple[Floats, Floats]:
     """Percentile bootstrap interval over axis 0.
+
+    Of a level for which there are too few replicates (:func:`fewest_replicates`) it has no ends: what lies beyond the
+    largest of them is not known, and an interval that ended there would be too short.
 
     Args:
         replicates: shape ``(n_replicates, …)``; a nan among them makes that interval nan, and so does having none.
@@ -166,6 +226,9 @@ def percentile_interval(replicates: ArrayLike, level: float = 0.95) -> tuple[Flo
     if array.shape[0] == 0:
         nothing = np.full(array.shape[1:], np.nan)[()]
         return nothing, nothing
+    if len(array) < fewest_replicates(level):
+        endless = np.where(np.isnan(array).any(axis=0), np.nan, np.inf)[()]
+        return -endless, endless
     tail = (1 - level) / 2
     low, high = np.quantile(array, [tail, 1 - tail], axis=0)
     return low, high

@@ -74,6 +74,18 @@ def test_a_score_is_the_mean_over_seeds_of_what_the_ruler_finds_in_each_student(
     assert scores.seeds[scores.arm == "teacher"].item() == 1
 
 
+def test_claims_are_judged_by_the_headline_of_every_ruler_that_reads_something(experiment):
+    arms = experiment.arms("all")
+    table = experiment.rulers.claims(arms)
+    assert list(table) == frames.RULER_VERDICTS
+    assert set(table.ruler) == {"size"}
+    assert table.claim.tolist() == [0, 1, 2, 4, 5, 6, 7]
+    (row,) = table[table.claim == 0].itertuples()
+    scores = experiment.rulers.scores(arms).set_index("arm").value
+    assert row.estimate == pytest.approx(scores["full"] - scores["teacher"])
+    assert set(table.verdict[table.claim != 0]) == {"not run"}
+
+
 def test_a_difference_is_paired_and_its_chance_is_parted_into_items_and_seeds(experiment):
     arms = experiment.arms("all")
     full, other = (next(arm for arm in arms if arm.name == name) for name in ("full", "no-ce"))

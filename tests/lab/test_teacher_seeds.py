@@ -147,7 +147,7 @@ def test_the_slope_is_that_of_least_squares(size):
     assert response.zero().value == pytest.approx(at[0.0].value - 0.5)
     assert response.noise() == pytest.approx(np.sqrt(values.var(axis=1, ddof=1).mean()))
     tested = at[-0.4] - at[0.0] if size else response.zero()
-    assert response.smallest(slope.value) == pytest.approx(tested.detectable() / abs(slope.value))
+    assert response.smallest(slope.value) == pytest.approx(tested.detectable(0.95, 0.8) / abs(slope.value))
 
 
 def test_calibration_of_every_ruler(profile):

@@ -1,5 +1,7 @@
 """Tables: ours beside the printed values, the lowest in bold, nothing unescaped."""
 
+import math
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -330,9 +332,10 @@ def test_claims_have_a_row_each_in_order_with_the_first_pooling_as_the_headline(
     assert [head.split() for head in heads] == [f"{n} Title {n} Statement {n} on L ce .".split() for n in (1, 2, 3)]
     first, second, third = rows.values()
     assert first[0].get_text(" ") == "printed 1 Table 1"
-    assert first[1].get_text(" ") == "0.100 [0.060, 0.140] difference 1 10 seeds"
+    assert first[1].get_text(" ") == "0.100 [0.060, 0.140] difference 1 99.7 % interval; 10 seeds"
     shown = second[1].get_text(" ")
-    assert shown.startswith("−0.100 [−0.140, −0.060] difference 2 10 seeds;  p < 0.001 ;  Holm = 0.012")
+    assert shown.startswith("−0.100 [−0.140, −0.060] difference 2 99.7 % interval; 10 seeds;  p < 0.001 ;  p for")
+    assert "p for all 15 = 0.012" in shown
     assert shown.endswith("; finds 0.057 or more with 80 % power")
     assert [cells[2].get_text(" ") for cells in rows.values()] == [
         "✗  contradicted cls pooling:  ?  inconclusive", "✓  supported cls pooling:  ✓  supported", "–  not run",
@@ -343,7 +346,7 @@ def test_claims_have_a_row_each_in_order_with_the_first_pooling_as_the_headline(
 
 def test_claims_caption_says_the_pooling_the_scale_and_what_several_comparisons_do():
     caption = parse(tables.claims(JUDGED, scale="Demonstration.")).caption.get_text()
-    for text in ("mean pooling", claims.NOTE, "Demonstration."):
+    for text in ("mean pooling", claims.NOTE, claims.family_note(), claims.adjusted_note(), "Demonstration."):
         assert text in caption
 
 
@@ -389,12 +392,49 @@ def test_verdicts_are_a_line_a_claim():
     rows = rows_of(soup)
     assert list(rows) == ["1   Title 1", "2   Title 2", "3   Title 3"]
     assert [cell.get_text(" ") for cell in rows["2   Title 2"]] == [
-        "✓  supported", "−0.100 [−0.140, −0.060]", "0.012", "difference 2",
+        "✓  supported", "−0.100 [−0.140, −0.060] 99.7 % interval", "0.012", "difference 2",
     ]  # fmt: skip
     assert "mean pooling" in soup.caption.get_text()
     assert "Elsewhere." in soup.caption.get_text()
-    other = rows_of(parse(tables.verdicts(JUDGED.assign(level=0.9917))))
-    assert "99.2 % interval" in other["2   Title 2"][1].get_text(" ")
+    assert claims.family_note() in soup.caption.get_text()
+    assert soup.thead.find_all("th")[3].get_text() == "p for all 15"
+
+
+@pytest.mark.parametrize(
+    ("smallest", "words"),
+    [(0.0567, "; finds 0.057 or more with 80 % power"), (math.nan, "")],
+)
+def test_a_row_says_what_it_would_have_found(smallest, words):
+    row = verdicts((1, "mean", "inconclusive", 0.1)).assign(detectable=smallest)
+    shown = parse(tables.claims(row, scale="")).tbody.find_all("td")[1].get_text(" ")
+    assert words in shown
+    assert ("power" in shown) == bool(words)
+
+
+def test_claims_by_every_ruler_have_a_column_each_and_seat_first():
+    seat = verdicts((1, "mean", "contradicted", 0.1), (2, "mean", "supported", -0.1), (2, "cls", "supported", -0.3))
+    other = verdicts((1, "", "inconclusive", 0.2), (2, "", "not run", np.nan)).drop(columns=["part", "pooling"])
+    other["detectable"] = [0.07, math.nan]
+    judged = pd.concat([other.assign(ruler=name, score="size") for name in ("log-probability", "pair-preference")])
+    soup = parse(tables.claims_by_ruler(judged, seat, scale="Demonstration."))
+    assert [th.get_text() for th in soup.thead.find_all("th")] == [
+        "Claim",
+        "SEAT",
+        "log-probability, nats",
+        "pair-preference, %",
+    ]
+    rows = rows_of(soup)
+    assert list(rows) == ["1   Title 1", "2   Title 2"]
+    assert [cell.get_text(" ") for cell in rows["1   Title 1"]] == [
+        "✗  contradicted 0.100 [0.060, 0.140]", *2 * ["?  inconclusive 0.200 [0.160, 0.240] ≥ 0.070"],
+    ]  # fmt: skip
+    assert [cell.get_text(" ") for cell in rows["2   Title 2"]] == [
+        "✓  supported −0.100 [−0.140, −0.060] ≥ 0.057", *2 * ["–  not run"],
+    ]  # fmt: skip
+    caption = soup.caption.get_text()
+    assert "mean pooling of SEAT" in caption
+    assert claims.family_note() in caption
+    assert "Demonstration." in caption
 
 
 # --- gender words and debiasing ---

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import norm, t
 
 from fairkd.stats.estimates import Estimate, above_the_lowest, clear_lowest
 from fairkd.stats.resampling import resample_seeds
@@ -42,7 +43,7 @@ def test_one_seed_and_what_is_undefined_have_no_p():
     assert math.isnan(Estimate(0.1, np.array([]), np.array([0.1, 0.1])).p())
     assert math.isnan(Estimate(0.1, np.array([0.1, math.nan]), np.array([0.1, 0.1])).p())
     teacher, arm = estimate(0.0, seeds=1), estimate(5.0)
-    assert (arm - teacher).p() == pytest.approx(1 / (1 + B))  # one copy is no lone draw
+    assert (arm - teacher).p() == pytest.approx(2 / (1 + B), abs=1e-6)  # one copy is no lone draw
 
 
 def test_a_winner_is_clear_only_where_all_distances_leave_zero_together():
@@ -66,24 +67,57 @@ def test_more_rivals_make_a_winner_less_clear():
     assert named <= 15
 
 
+LEVELS = [0.95, 1 - 0.05 / 15]
+
+
+@given(st.floats(-0.5, 0.5), st.integers(2, 8), st.floats(0.01, 0.3), st.integers(0, 1000), st.floats(0.5, 0.995))
+def test_a_strict_interval_is_the_longer_of_percentiles_and_banerjees_and_p_agrees(value, seeds, words, draw, level):
+    one = estimate(value, seeds=seeds, words=words, draw=draw)
+    low, high = one.strict_interval(level)
+    from_seeds = one.by_seed.var(ddof=1) / seeds
+    from_words = max(0.0, one.replicates.var(ddof=1) - from_seeds)
+    upper = (1 + level) / 2
+    reach = math.sqrt(norm.ppf(upper) ** 2 * from_words + t.ppf(upper, seeds - 1) ** 2 * from_seeds)
+    centres = one.value, 2 * one.value - one.replicates.mean()
+    deviations = one.replicates - one.replicates.mean()
+    assert low == pytest.approx(min(centres) - max(reach, -np.quantile(deviations, 1 - upper)))
+    assert high == pytest.approx(max(centres) + max(reach, np.quantile(deviations, upper)))
+    assert (one.strict_p() <= 1 - level) == (not low <= 0 <= high)
+    assert ((-one).strict_interval(level)) == pytest.approx((-high, -low))
+
+
+def test_few_replicates_give_no_interval_of_a_level_beyond_their_tails():
+    hundred = Estimate(1.0, np.random.default_rng(0).normal(loc=1, scale=0.01, size=100), np.array([1.0, 1.01, 0.99]))
+    assert math.isfinite(sum(hundred.strict_interval(0.95)))
+    assert hundred.strict_interval(1 - 0.05 / 15) == (-math.inf, math.inf)
+    assert math.isnan(hundred.detectable(1 - 0.05 / 15, 0.8))
+    assert hundred.strict_p() == pytest.approx(2 / 101, abs=1e-6)
+    ten = Estimate(1.0, np.random.default_rng(0).normal(loc=1, scale=0.01, size=10), np.array([1.0, 1.01, 0.99]))
+    assert ten.interval() == (-math.inf, math.inf)
+    assert math.isnan(ten.p())
+
+
+@pytest.mark.parametrize("level", LEVELS)
 @pytest.mark.parametrize(
     ("seeds", "words", "training"), [(3, 0.02, 0.1), (3, 0.1, 0.02), (10, 0.05, 0.1), (10, 0.1, 0)]
 )
-def test_what_is_called_detectable_is_found_in_about_80_percent_of_experiments(seeds, words, training):
+def test_what_is_called_detectable_is_found_in_about_80_percent_of_experiments(seeds, words, training, level):
     """Experiments are drawn anew, with their own words and students; the power of the mean of what they call so."""
     generator = np.random.default_rng(0)
 
     def experiment(value):
         word_noise, by_seed = words * generator.normal(), training * generator.normal(size=seeds)
         students = value + word_noise + by_seed
-        draws = students[resample_seeds(seeds, B, generator)].mean(axis=1) + words * generator.normal(size=B)
+        draws = students[resample_seeds(seeds, 600, generator)].mean(axis=1) + words * generator.normal(size=600)
         return Estimate(float(students.mean()), draws, students)
 
-    smallest = np.mean([experiment(0.0).detectable() for _ in range(300)])
-    found = [experiment(smallest).interval() for _ in range(600)]
+    smallest = np.mean([experiment(0.0).detectable(level, 0.8) for _ in range(400)])
+    found = [experiment(smallest).strict_interval(level) for _ in range(600)]
     assert np.mean([low > 0 for low, _ in found]) == pytest.approx(0.8, abs=0.1)
-    assert np.mean([not low <= 0 <= high for low, high in (experiment(0.0).interval() for _ in range(600))]) < 0.09
+    false = [not low <= 0 <= high for low, high in (experiment(0.0).strict_interval(level) for _ in range(600))]
+    assert np.mean(false) < 1 - level + 4 * math.sqrt((1 - level) * level / 600)
 
 
 def test_one_seed_finds_nothing():
-    assert math.isnan(Estimate(1.0, np.random.default_rng(0).normal(size=B), np.array([1.0])).detectable())
+    draws = np.random.default_rng(0).normal(size=B)
+    assert math.isnan(Estimate(1.0, draws, np.array([1.0])).detectable(0.95, 0.8))

@@ -8,17 +8,22 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.special import nctdtrinc
+from scipy.stats import norm, t
 
 from fairkd.errors import InputError
 from fairkd.stats.resampling import (
     bias_aware_interval,
     bias_corrected,
+    detectable_value,
+    fewest_replicates,
     holm,
     multibootstrap,
     p_by_inversion,
     pearson_r,
     percentile_interval,
     resample_seeds,
+    shown_of_deviation,
     simultaneous_intervals,
     widened,
 )
@@ -107,6 +112,43 @@ def test_percentile_interval_works_along_the_first_axis_only():
 def test_percentile_interval_without_numbers_is_nan():
     assert np.isnan(percentile_interval([])).all()
     assert np.isnan(percentile_interval([1.0, math.nan, 2.0])).all()
+
+
+@pytest.mark.parametrize(("level", "fewest"), [(0.95, 39), (0.5, 3), (1 - 0.05 / 15, 599), (1 - 0.05 / 90, 3599)])
+def test_percentile_interval_has_no_ends_beyond_the_tails_of_its_replicates(level, fewest):
+    """A share of (1 - level) / 2 lies beyond each end, and the tails of B replicates show 1 / (B + 1)."""
+    assert fewest_replicates(level) == fewest
+    draws = np.random.default_rng(0).normal(size=(fewest, 2))
+    low, high = percentile_interval(draws, level)
+    assert (np.isfinite(low) & np.isfinite(high)).all()
+    draws[0, 1] = math.nan
+    low, high = percentile_interval(draws[:-1], level)
+    assert (low[0], high[0]) == (-math.inf, math.inf)
+    assert np.isnan([low[1], high[1]]).all()
+
+
+@pytest.mark.parametrize("items", [0.0, 0.3, 0.7, 0.95, 1.0])
+@pytest.mark.parametrize(("seeds", "level"), [(2, 0.95), (3, 0.95), (3, 1 - 0.05 / 15), (10, 1 - 0.05 / 15)])
+def test_the_strict_reach_covers_at_its_level_and_finds_what_is_detectable(items, seeds, level):
+    """Over normal means of variance 1, whatever part of it lies in the seeds."""
+    generator, runs = np.random.default_rng(0), 200_000
+    shown = (1 - items) * generator.chisquare(seeds - 1, size=runs) / (seeds - 1)
+    upper = (1 + level) / 2
+    reach = np.sqrt(norm.ppf(upper) ** 2 * items + t.ppf(upper, seeds - 1) ** 2 * shown)
+    means = generator.normal(size=runs)
+    assert (np.abs(means) > reach).mean() <= 1 - level + 4 * math.sqrt((1 - level) / runs)
+    smallest = detectable_value(items, 1 - items, seeds, level, 0.8)
+    assert (means + smallest > reach).mean() == pytest.approx(0.8, abs=0.01)
+    if items == 0:
+        assert smallest == pytest.approx(nctdtrinc(seeds - 1, 0.2, t.ppf(upper, seeds - 1)), rel=1e-4)
+    if items == 1:
+        assert smallest == pytest.approx(norm.ppf(upper) + norm.ppf(0.8))
+
+
+@pytest.mark.parametrize("n", [2, 3, 10])
+def test_how_much_of_a_deviation_few_values_show(n):
+    shown = np.random.default_rng(0).normal(size=(200_000, n)).std(axis=1, ddof=1).mean()
+    assert shown_of_deviation(n) == pytest.approx(shown, abs=0.005)
 
 
 @pytest.mark.parametrize("level", [0, 1, 95])

@@ -7,7 +7,8 @@ import pandas as pd
 from matplotlib import colormaps
 from matplotlib.figure import Figure
 
-from fairkd.lab.calibration import PLANTED_SCORE, ruler_title
+from fairkd.bias.rulers import planted_score
+from fairkd.lab.calibration import ruler_title
 from fairkd.names import TEACHER
 from fairkd.show.figures.style import shared_legend, theme
 from fairkd.show.tables.plain import records
@@ -27,7 +28,7 @@ def calibration(scores: pd.DataFrame, table: pd.DataFrame) -> Figure:
         scores: the columns :data:`fairkd.frames.CALIBRATION_SCORES`.
         table: the columns :data:`fairkd.frames.CALIBRATION`.
     """
-    rulers = [ruler for ruler in scores.ruler.drop_duplicates() if ruler in PLANTED_SCORE]
+    rulers = list(scores.ruler.drop_duplicates())
     strengths, texts = np.sort(scores.strength.unique()), []
     colours = {rho: colormaps["RdBu_r"]((rho / abs(strengths).max() + 1) / 2 * 0.8 + 0.1) for rho in strengths}
     colours |= {0.0: "0.35"}
@@ -59,7 +60,7 @@ def calibration(scores: pd.DataFrame, table: pd.DataFrame) -> Figure:
 
 def in_strengths(scores: pd.DataFrame, table: pd.DataFrame, ruler: str, model: str) -> pd.DataFrame:
     """Values and ends of a ruler's planted score divided by its slope, less its value where nothing is planted."""
-    at = {"ruler": ruler, "score": PLANTED_SCORE[ruler], "model": model}
+    at = {"ruler": ruler, "score": planted_score(ruler), "model": model}
     own, line = (frame[(frame[list(at)] == list(at.values())).all(axis=1)] for frame in (scores, table))
     if own.empty:
         return own

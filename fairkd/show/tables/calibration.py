@@ -6,7 +6,8 @@ import math
 
 import pandas as pd
 
-from fairkd.lab.calibration import PLANTED_SCORE, ruler_title
+from fairkd.bias.rulers import planted_score
+from fairkd.lab.calibration import ruler_title
 from fairkd.names import arm_titles
 from fairkd.show.html import Cell, Html, Row
 from fairkd.show.tables.plain import paragraph, records, table
@@ -23,7 +24,7 @@ def calibration(data: pd.DataFrame, *, whole: bool = False, scale: str) -> Html:
     """
     rows = []
     for row in records(data):
-        if not whole and PLANTED_SCORE.get(row.ruler) != row.score:
+        if not whole and planted_score(row.ruler) != row.score:
             continue
         cells = [Cell(text, kind="text", symbols=False) for text in (row.score, row.model)]
         cells.append(Cell(row.slope, (row.slope_low, row.slope_high), digits=(3, 3)))
@@ -77,8 +78,8 @@ def doses(data: pd.DataFrame, *, scale: str) -> Html:
         data: the columns :data:`fairkd.frames.SWEEP_DIFFERENCES`.
         scale: as for :func:`calibration`.
     """
-    shown = [*PLANTED_SCORE.items(), *((ruler, score) for ruler in PLANTED_SCORE for score in ("words of D", "names"))]
-    own = data[[place in shown for place in zip(data.ruler, data.score, strict=True)]]
+    kept = [row.score in (planted_score(row.ruler), "words of D", "names") for row in records(data)]
+    own = data[kept]
     columns = list(dict.fromkeys(zip(own.ruler, own.score, strict=True)))
     rows = []
     for (parameter, value, arm), found in own.groupby(["parameter", "value", "arm"], sort=False):

@@ -59,7 +59,7 @@ def table3(tasks: pd.DataFrame, averages: pd.DataFrame, *, suite: str, real: boo
         for arm in arms:
             row.append(_score(own[arm]) if arm in own else Cell(None))
             if arm in printed:
-                row.append(_printed(values.get(arm), best=arm in highest(values)))
+                row.append(_printed(values.get(arm), best=arm in _highest(values)))
         rows.append(Row(row))
     rows.append(_average_row(means, arms, printed, names))
     caption = (
@@ -81,10 +81,10 @@ def table3_printed(suite: str = "") -> Html:
     rows, arms = [], list(paper.TABLE3)
     for task in METRIC_WORDS:
         values = {arm: paper.TABLE3[arm][task] for arm in arms}
-        cells = [_printed(values[arm], best=arm in highest(values)) for arm in arms]
+        cells = [_printed(values[arm], best=arm in _highest(values)) for arm in arms]
         rows.append(Row([Cell(task, head="row"), *cells]))
     means = paper.TABLE3_PRINTED_AVERAGE
-    cells = [_printed(means[arm], best=arm in highest(means)) for arm in arms]
+    cells = [_printed(means[arm], best=arm in _highest(means)) for arm in arms]
     rows.append(Row([Cell("Avg.", head="row"), *cells], kind="total"))
     other = f" with scores on {suite}: those are other tests" if suite else " with scores on other tests"
     printed = paper.TABLE1_GLUE_AVERAGE
@@ -109,7 +109,7 @@ def glue_row(averages: pd.DataFrame, columns: Sequence[str], printed: Iterable[s
     eight = "tasks" not in averages or bool((averages.tasks == len(METRIC_WORDS)).all())
     real = suite == "GLUE" and eight
     unit = "percent" if eight else f"percent, {int(averages.tasks.min())} of {len(METRIC_WORDS)} tasks"
-    best_printed = highest(paper.TABLE1_GLUE_AVERAGE) if real else set()
+    best_printed = _highest(paper.TABLE1_GLUE_AVERAGE) if real else set()
     row = [Cell(f"{suite} Avg.", below=(unit,), head="row")]
     for arm in columns:
         row.append(_average_cell(means, arm))
@@ -172,7 +172,7 @@ def covers(tasks: pd.DataFrame) -> str:
     return f"development examples and {' to '.join(str(n) for n in dict.fromkeys((seeds[0], seeds[-1])))} seeds"
 
 
-def highest(values: Mapping[str, float]) -> set[str]:
+def _highest(values: Mapping[str, float]) -> set[str]:
     """Keys of the largest printed value, to one decimal; all of them where several are equal."""
     shown = {key: round(value, 1) for key, value in values.items() if math.isfinite(value)}
     return {key for key, value in shown.items() if value == max(shown.values())}
@@ -221,7 +221,7 @@ def _printed(value: float | None, *, best: bool, below: tuple[str, ...] = ()) ->
 
 
 def _average_row(means: pd.DataFrame, arms: Sequence[str], printed: Sequence[str], tasks: Sequence[str]) -> Row:
-    best_printed = highest({arm: _printed_mean(arm, tasks) for arm in printed})
+    best_printed = _highest({arm: _printed_mean(arm, tasks) for arm in printed})
     some = set(tasks) != set(METRIC_WORDS)
     row = [Cell("Avg.", below=(f"of {len(tasks)} tasks",) if some else (), head="row")]
     for arm in arms:

@@ -7,12 +7,12 @@ from typing import Any
 
 import pandas as pd
 
-from fairkd.claims.claims import NOTE
-from fairkd.claims.contrasts import LEVEL
+from fairkd.bias.rulers import RULERS
+from fairkd.claims.claims import NOTE, adjusted_note, count_rows, family_note
 from fairkd.errors import InputError
 from fairkd.show.html import Cell, Html, render
 from fairkd.show.tables.plain import records
-from fairkd.wording import number, p_text
+from fairkd.wording import number, p_text, percent
 
 
 def claims(frame: pd.DataFrame, *, scale: str) -> Html:
@@ -33,8 +33,8 @@ def claims(frame: pd.DataFrame, *, scale: str) -> Html:
         same = others[(others.claim == row.claim) & (others.part == row.part)]
         first = all(made["claim"] != row.claim for made in rows)
         rows.append(_findings(row) | _beside(row, same) | {"parts": int(parts[row.claim]) if first else 0})
-    caption = f"The paper's claims and what this experiment says, {_headline(frame)}. {NOTE} {scale}"
-    return render("claims.claims", caption=caption, rows=rows)
+    caption = f"The paper's claims and what this experiment says, {_headline(frame)}."
+    return render("claims.claims", caption=f"{caption} {family_note()} {adjusted_note()} {NOTE} {scale}", rows=rows)
 
 
 def verdicts(frame: pd.DataFrame, *, scale: str = "") -> Html:
@@ -48,11 +48,47 @@ def verdicts(frame: pd.DataFrame, *, scale: str = "") -> Html:
         InputError: a part of a claim stands twice under one pooling.
     """
     headline, _ = _by_claim(frame)
+    caption = f"Verdicts on the paper's claims, {_headline(frame)}, with the interval that judges."
+    caption = f"{caption} {family_note()} {adjusted_note()} {scale}".strip()
+    rows = [_findings(row) for row in records(headline)]
+    return render("claims.verdicts", caption=caption, rows=rows, family=_for_all())
+
+
+def claims_by_ruler(judged: pd.DataFrame, seat: pd.DataFrame, *, scale: str) -> Html:
+    """The claims on bias by every ruler: a row a claim, a column a ruler, SEAT first.
+
+    Args:
+        judged: the columns :data:`fairkd.frames.RULER_VERDICTS`.
+        seat: as for :func:`claims`; of its headline, the first part of each claim is shown.
+        scale: as for :func:`claims`.
+    """
+    rulers = list(judged.ruler.drop_duplicates())
+    headline, _ = _by_claim(seat)
+    both = pd.concat([headline.drop_duplicates("claim").assign(ruler=_SEAT), judged], ignore_index=True)
+    found = {(row.claim, row.ruler): _findings(row) | {"smallest": _brief(row.detectable)} for row in records(both)}
+    lines = [
+        {"claim": row.claim, "title": row.title, "cells": [found.get((row.claim, ruler)) for ruler in (_SEAT, *rulers)]}
+        for row in records(judged.drop_duplicates("claim"))
+    ]
     caption = (
-        f"Verdicts on the paper's claims, {_headline(frame)}, with the interval that judges: 95 % where no other "
-        f"level is named. p (Holm) allows for all rows. {scale}"
-    ).strip()
-    return render("claims.verdicts", caption=caption, rows=[_findings(row) for row in records(headline)])
+        f"The claims on bias by every ruler, {_headline(seat)} of SEAT: verdict, difference (for claim 1 what a "
+        f"layer more changes) with the interval that judges, and after ≥ the smallest that an experiment like this "
+        f"finds with 80 % power. Each ruler is a family by itself. {family_note()} {scale}"
+    )
+    heads = [_SEAT, *(_called(ruler) for ruler in rulers)]
+    return render("claims.by_ruler", caption=caption.strip(), heads=heads, rows=lines)
+
+
+_SEAT = "SEAT"
+
+
+def _called(ruler: str) -> str:
+    unit = RULERS[ruler].scores[0].unit
+    return f"{ruler}, {unit}" if unit else ruler
+
+
+def _brief(smallest: float) -> str:
+    return f"≥ {number(smallest)}" if math.isfinite(smallest) else ""
 
 
 def _by_claim(frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -76,18 +112,22 @@ def _headline(frame: pd.DataFrame) -> str:
 
 
 def _findings(row: Any) -> dict[str, Any]:
-    """A row's own fields, the estimate as a cell, and the level where it is another than most, in words."""
+    """A row's own fields, the estimate as a cell, and the level of its interval in words."""
     cell = Cell(row.estimate, (row.low, row.high), digits=(3, 3))
-    level = "" if row.level == LEVEL else f"{100 * row.level:.3g} % interval"
-    return row._asdict() | {"cell": cell, "level": level, "holm": p_text(row.p_holm)}
+    level = f"{percent(row.level)} interval" if math.isfinite(row.level) else ""
+    return row._asdict() | {"cell": cell, "level": level, "adjusted": p_text(row.p_adjusted)}
 
 
 def _beside(row: Any, others: pd.DataFrame) -> dict[str, Any]:
     """Seeds, p-values, what would be found, and the verdicts under other poolings, if a claim was run under any."""
-    p_values = (("p", p_text(row.p)), ("Holm", p_text(row.p_holm))) if number(row.p) != "–" else ()
+    p_values = (("p", p_text(row.p)), (_for_all(), p_text(row.p_adjusted))) if number(row.p) != "–" else ()
     return {
         "runs": "one seed" if row.seeds == 1 else f"{int(row.seeds)} seeds",
-        "detectable": number(row.detectable, 3) if math.isfinite(row.detectable) else "",
+        "detectable": number(row.detectable) if math.isfinite(row.detectable) else "",
         "p_values": [f"{name} {text}" if text.startswith("<") else f"{name} = {text}" for name, text in p_values],
         "others": [other for other in records(others) if not other.verdict == row.verdict == "not run"],
     }
+
+
+def _for_all() -> str:
+    return f"p for all {count_rows()}"
