@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fairkd import InputError, Profile
+from fairkd import InputError, Profile, frames
 from fairkd.bias.effects import Effects
 from fairkd.bias.ruler import Ruler, Score, estimate, weighted_mean
 from fairkd.bias.stimuli import TESTS
@@ -18,6 +18,7 @@ from fairkd.lab.materials import Materials
 from fairkd.lab.plan import plan
 from fairkd.lab.rulers import components_of
 from fairkd.lab.training import train_profile
+from fairkd.show import figures, tables
 from fairkd.stats.estimates import Estimate
 
 SEEDS = (0, 1, 1000, 1001)
@@ -169,3 +170,43 @@ def test_calibration_needs_strengths_zero_among_them(profile):
     for strengths in (None, [0.4], [-0.4, 0.4]):
         with pytest.raises(InputError, match=r"planted_strengths: .* must be 0 and others"):
             _ = Experiment("06_planted", profile.changed(planted_strengths=strengths)).calibration.worlds
+
+
+def test_doses_are_differences_from_the_profiles_own_student(profile):
+    experiment = Experiment("06_planted", profile)
+    doses = experiment.dose("alpha", [profile.mixup.alpha, 4.0])
+    assert doses.columns.tolist() == frames.SWEEP_DIFFERENCES
+    own = doses[doses.value == profile.mixup.alpha].set_index(["ruler", "score"]).difference
+    arms = experiment.arms("all")
+    seat = experiment.bias.differences(arms, baseline="full").query("pooling == 'mean' and arm == 'mixup-xy'")
+    assert own["seat-mean", "average"] == pytest.approx(seat.difference.item())
+    others = experiment.rulers.differences(arms, baseline="full").query("arm == 'mixup-xy'")
+    for row in others[others.score == "career"].itertuples():
+        assert own[row.ruler, row.score] == pytest.approx(row.difference, abs=0.02)  # on the items that these can read
+    of_d = experiment.bias.tests(arms).query("pooling == 'mean'").set_index(["arm", "test"])
+    assert of_d.index.get_level_values("test").nunique() == 6
+    assert own["seat-mean", "average"] == pytest.approx(
+        (own["seat-mean", "words of D"] + own["seat-mean", "names"]) / 2
+    )
+    text = str(tables.doses(doses, scale="A demonstration."))
+    assert "alpha 4.0" in text
+    assert "SEAT, mean pooling" in text
+    with pytest.raises(InputError, match=r"arm 'fulll' is not in the profile.*'full'"):
+        experiment.dose("alpha", [0.4], baseline="fulll")
+
+
+def test_calibration_is_shown_with_its_tests_and_its_coverage(profile):
+    calibration = Experiment("06_planted", profile).calibration
+    scores, table = calibration.scores(), calibration.table()
+    panels = figures.calibration(scores, table)
+    assert len(panels.axes) == 2
+    assert "SEAT, mean pooling" in panels.get_label()
+    text = str(tables.calibration(table, scale="A demonstration."))
+    assert text.count("<tr") == 1 + 2 * table.ruler.nunique()
+    assert "2 seeds" in text
+    about = {"ruler": "seat-mean", "score": "signed", "model": "full", "high": 1.0}
+    found = [(-1, -0.1), (0, -0.1), (1, 0.1)]
+    coverage = pd.DataFrame([about | {"seed": seed, "low": low, "covers": low < 0} for seed, low in found])
+    said = str(tables.coverage(coverage))
+    assert "over items alone, a seed at a time hold zero in 50.0 % of 2 cases" in said
+    assert "over items and seeds together hold zero in 100.0 % of 1 cases" in said
