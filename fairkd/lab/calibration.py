@@ -37,8 +37,10 @@ STUDENT = "full"
 
 
 def ruler_title(name: str) -> str:
-    """Of a ruler, or of SEAT with a pooling."""
-    return f"SEAT, {name.removeprefix('seat-')} pooling" if name.startswith("seat-") else RULERS[name].title
+    """Of a ruler, short, or of SEAT with a pooling."""
+    if name.startswith("seat-"):
+        return f"SEAT, {name.removeprefix('seat-')} pooling"
+    return name.replace("-aul", ", unmasked").replace("-", " ") if name.startswith("pair") else RULERS[name].title
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+
 import numpy as np
 import pandas as pd
 from matplotlib import colormaps
@@ -49,7 +51,7 @@ def calibration(scores: pd.DataFrame, table: pd.DataFrame) -> Figure:
                 said = ", ".join(f"{number(r.strength, 1)}: {number(r.value, 2)}" for r in records(rows))
                 texts.append(f"{model}, {ruler_title(ruler)} {said}")
             axis.set(title="teacher" if model == TEACHER else "student, all losses", xlabel="measured, as a strength ρ")
-            axis.set_yticks(range(len(rulers)), [ruler_title(ruler) for ruler in rulers])
+            axis.set_yticks(range(len(rulers)), [textwrap.fill(ruler_title(ruler), 30) for ruler in rulers])
             axis.set_ylim(len(rulers) - 0.5, -0.5)
             axis.set_xlim(*(3 * abs(strengths).max() * np.array([-1, 1])))
             axis.grid(visible=False, axis="y")

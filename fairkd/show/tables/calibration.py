@@ -8,10 +8,12 @@ import pandas as pd
 
 from fairkd.bias.rulers import planted_score
 from fairkd.lab.calibration import ruler_title
-from fairkd.names import arm_titles
+from fairkd.names import arm_name
 from fairkd.show.html import Cell, Html, Row
 from fairkd.show.tables.plain import paragraph, records, table
 from fairkd.wording import number
+
+MODELS = {"full": "student"}
 
 
 def calibration(data: pd.DataFrame, *, whole: bool = False, scale: str) -> Html:
@@ -26,7 +28,7 @@ def calibration(data: pd.DataFrame, *, whole: bool = False, scale: str) -> Html:
     for row in records(data):
         if not whole and planted_score(row.ruler) != row.score:
             continue
-        cells = [Cell(text, kind="text", symbols=False) for text in (row.score, row.model)]
+        cells = [Cell(text, kind="text", symbols=False) for text in (row.score, MODELS.get(row.model, row.model))]
         cells.append(Cell(row.slope, (row.slope_low, row.slope_high), digits=(3, 3)))
         cells.append(Cell(_rises(row), kind="text"))
         cells += [
@@ -35,14 +37,14 @@ def calibration(data: pd.DataFrame, *, whole: bool = False, scale: str) -> Html:
         ]
         cells.append(Cell(row.zero, (row.zero_low, row.zero_high), digits=(3, 3)))
         rows.append(Row([Cell(ruler_title(row.ruler), kind="text", head="row", symbols=False), *cells]))
-    names = ["ruler", "score", "model", "slope: a strength of 1 adds", "rises with the strength"]
-    names += ["noise of one seed, ρ", "smallest ρ found with 80 % power", "where nothing is planted"]
+    names = ["ruler", "score", "model", "slope", "rises", "noise, ρ", "found, ρ", "at ρ = 0"]
     seeds = int(data.seeds.min())
     caption = (
         f"Rulers against planted strengths, with 95 % intervals over items and {seeds} seeds, each a teacher with its "
-        "own draw of the text and its students. The slope is the least-squares line over strengths (of a score "
-        "without a sign: over their sizes). Noise and the smallest strength are divided by the slope, so that rulers "
-        f"can be compared. {scale}"
+        "own draw of the text and students. The slope is what a strength of 1 adds, by least squares over strengths "
+        "(of a score without a sign: over their sizes); it rises where its interval lies above zero. Noise is the "
+        "standard deviation over seeds, and found the smallest strength that is told from none with 80 % power; both "
+        f"are divided by the slope, so that rulers can be compared. {scale}"
     )
     return table(caption, [Row([Cell(name, head="col", symbols=False) for name in names])], rows, kind="wide")
 
@@ -72,7 +74,7 @@ def coverage(data: pd.DataFrame) -> Html:
 
 
 def doses(data: pd.DataFrame, *, scale: str) -> Html:
-    """What parameters do to bias: a row an arm at a value, a column a ruler, each minus the baseline.
+    """What parameters do to bias: a row a score, a column a student at a value, each minus the baseline.
 
     Args:
         data: the columns :data:`fairkd.frames.SWEEP_DIFFERENCES`.
@@ -80,16 +82,20 @@ def doses(data: pd.DataFrame, *, scale: str) -> Html:
     """
     kept = [row.score in (planted_score(row.ruler), "words of D", "names") for row in records(data)]
     own = data[kept]
-    columns = list(dict.fromkeys(zip(own.ruler, own.score, strict=True)))
+    columns = {
+        (row.arm, row.parameter, row.value): f"{arm_name(row.arm).brief}\n{row.parameter} {row.value:g}"
+        for row in records(own[["arm", "parameter", "value"]].drop_duplicates())
+    }
     rows = []
-    for (parameter, value, arm), found in own.groupby(["parameter", "value", "arm"], sort=False):
-        cells = {(row.ruler, row.score): row for row in records(found)}
-        head = Cell(f"{arm_titles([str(arm)])[str(arm)]}, {parameter} {value}", kind="text", head="row")
+    for (ruler, score), found in own.groupby(["ruler", "score"], sort=False):
+        cells = {(row.arm, row.parameter, row.value): row for row in records(found)}
         differences = [cells[column] for column in columns]
-        rows.append(Row([head, *(Cell(one.difference, (one.low, one.high), digits=(3, 3)) for one in differences)]))
-    heads = [Cell(f"{ruler_title(ruler)}\n{score}", head="col", symbols=False) for ruler, score in columns]
-    baseline = arm_titles(own.baseline)[own.baseline.iloc[0]]
+        heads = [Cell(ruler_title(str(ruler)), kind="text", head="row", symbols=False), Cell(str(score), kind="text")]
+        rows.append(Row([*heads, *(Cell(one.difference, (one.low, one.high), digits=(3, 3)) for one in differences)]))
+    titles = [Cell(title, head="col", symbols=False) for title in ("ruler", "score", *columns.values())]
+    baseline = arm_name(str(own.baseline.iloc[0])).brief
     caption = (
-        f"What a parameter does to bias: each row minus {baseline} with the profile's values, paired, 95 %. {scale}"
+        f"What a parameter does to bias: each student minus the {baseline} one at the profile's values, with paired "
+        f"95 % intervals. {scale}"
     )
-    return table(caption, [Row([Cell("student", head="col"), *heads])], rows, kind="wide")
+    return table(caption, [Row(titles)], rows, kind="wide")
