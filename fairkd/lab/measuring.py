@@ -63,7 +63,6 @@ _loaded: dict[tuple[str, int], Materials] = {}
 def _elsewhere(function: Any, profile: Profile, teacher_seed: int, folder: Path | None) -> None:
     place = repr(profile), teacher_seed
     if place not in _loaded:
-        _loaded.clear()  # models of one teacher follow one another
         _loaded[place] = Materials(profile, progress=False, teacher_seed=teacher_seed)
     own = _loaded[place]
     function(own, own.teacher if folder is None else folder)
