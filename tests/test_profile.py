@@ -16,7 +16,7 @@ from fairkd.run.cli import with_parameters
 from fairkd.run.parameters_cells import parameters_cell
 from fairkd.teachers.checkpoints import load_checkpoint
 
-NAMES = ("tiny", "quick", "planted", "small", "paper")
+NAMES = ("tiny", "quick", "planted", "overnight", "small", "paper")
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -11,7 +11,7 @@ from fairkd.lab import variants
 from fairkd.lab.variants import declare, difference, keep, output_dir, reference
 from fairkd.profile import PARAMETERS, Profile, project_root
 
-SHIPPED = ("tiny", "quick", "planted", "small", "paper")
+SHIPPED = ("tiny", "quick", "planted", "overnight", "small", "paper")
 
 
 @pytest.fixture

@@ -145,6 +145,6 @@ def test_a_name_over_the_values_of_another_profile_is_refused_and_both_ways_out_
     exec("profile = 'quick'", cells)
     exec(BEGIN, cells)
     quick = capsys.readouterr().out
-    assert "01_capacity · profile 'quick' · seeds [0]" in quick
+    assert "01_capacity · profile 'quick' · seeds [0, 1, 2, 3]" in quick
     assert "teacher 'embedded'" in quick
     assert not (tmp_path / "runs").exists()
