@@ -27,6 +27,7 @@ from fairkd.glue.tasks import find_tasks
 from fairkd.lab.bias import Bias
 from fairkd.lab.calibration import Calibration
 from fairkd.lab.materials import Materials
+from fairkd.lab.other_claims import other_claims
 from fairkd.lab.plan import plan
 from fairkd.lab.quality import Quality
 from fairkd.lab.results import REPORT, Results, controlled
@@ -216,6 +217,15 @@ class Experiment:
         self._arm(arm)
         others = [Experiment(self.notebook, self.profile.changed(**{parameter: value})) for value in values]
         return [(other.materials, other._arm(arm)) for other in others]
+
+    def other_claims(self) -> pd.DataFrame:
+        """The claims of others than the paper, judged by every ruler; trains "full" at twice the temperature.
+
+        Columns: :data:`fairkd.frames.RULER_VERDICTS`, see :func:`fairkd.lab.other_claims.other_claims`.
+        """
+        warmer = Materials(self.profile.changed(temperature=2 * self.profile.recipe.temperature))
+        self._train([(warmer, [self._arm("full")])])
+        return other_claims(self.materials, warmer)
 
     def planted(self) -> pd.DataFrame:
         """Average SEAT of the teacher and of the arm "full" against the planted strength (profile ``planted``).

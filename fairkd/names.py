@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 TEACHER = "teacher"
 """What the column "arm" says in the teacher's rows."""
+DEBIASED_TEACHER, WARMER = "the debiased teacher", "full, warmer"
+"""Models that only claims of others than the paper are about: the debiased teacher itself, and the student with all
+losses at twice the temperature."""
 
 TEST_TITLES = {
     "C6": "names, career / family",
@@ -75,6 +78,7 @@ ARM_NAMES = {
         "mixup of output + input embeddings",
     ),
     TEACHER: ArmName("teacher", "the teacher", "", "the teacher itself"),
+    WARMER: ArmName("all losses, twice the temperature", "the student of twice the temperature"),
 }
 ORIGINAL = ArmName("original student", "the original student", "original", "original teacher")
 """The arm "full" among the arms of Table 2, where it is not told by its losses."""

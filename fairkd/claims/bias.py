@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import ClassVar
 
 from fairkd.bias.effects import Effects, correlation, slope
 from fairkd.bias.stimuli import NAME_TESTS, TESTS
-from fairkd.claims.contrasts import ONE_SEED, UNDEFINED, Contrast, Finding, level_words, one_sided, too_few
+from fairkd.claims.contrasts import ONE_SEED, THE_PAPERS, UNDEFINED, Contrast, Finding, level_words, one_sided, too_few
 from fairkd.names import TEACHER, arm_words
 from fairkd.stats.estimates import Estimate
 from fairkd.stats.resampling import fewest_replicates
@@ -24,10 +24,12 @@ class BiasOfArms(ABC):
     Attributes:
         layers: the arms of Figure 1 and how many layers each has.
         level: at which claims are judged, each by itself.
+        claimed: as :class:`fairkd.claims.contrasts.Contrast` has it.
     """
 
     layers: Mapping[str, int]
     level: float
+    claimed: tuple[str, str] = field(default=THE_PAPERS, kw_only=True)
     by_pooling: ClassVar[bool]
     unmeasured: ClassVar[str] = "The bias of the students was not measured."
     over: ClassVar[str]
@@ -71,6 +73,7 @@ class BiasOfArms(ABC):
             above=f"{arm_words(arm)} scores higher than {arm_words(baseline)}",
             below=f"{arm_words(arm)} scores lower than {arm_words(baseline)}",
             over=self.over,
+            claimed=self.claimed,
         )
 
 

@@ -243,7 +243,7 @@ def judge(effects: Mapping[str, Effects], *, layers: Mapping[str, int]) -> pd.Da
     Returns:
         Columns: :data:`fairkd.frames.VERDICT_ROWS`; a verdict is one of ``VERDICTS``.
     """
-    return _verdicts(CLAIMS, AverageSeat(layers, family_level(), effects))
+    return verdicts_by(CLAIMS, AverageSeat(layers, family_level(), effects))
 
 
 def judge_glue(quality: Mapping[str, TaskScores], *, suite: str) -> pd.DataFrame:
@@ -256,7 +256,7 @@ def judge_glue(quality: Mapping[str, TaskScores], *, suite: str) -> pd.DataFrame
             the paper's claim is not about it.
     """
     ruler = AverageGlue(quality, suite, family_level())
-    table = _verdicts([claim for claim in CLAIMS if claim.ruler is AverageGlue], ruler)
+    table = verdicts_by([claim for claim in CLAIMS if claim.ruler is AverageGlue], ruler)
     if suite != "GLUE":
         table.loc[table.verdict != "not run", "sentence"] += f" The paper's claim is about GLUE, not about {suite}."
     return table
@@ -283,7 +283,7 @@ def judge_by_score(
     """
     found = AverageScore(layers, family_level(), ruler, score, estimates)
     judged = [replace(claim, ruler=AverageScore, judges=_main(claim)) for claim in CLAIMS if claim.ruler is AverageSeat]
-    return _verdicts(judged, found).assign(ruler=ruler.name, score=score.name)[RULER_VERDICTS]
+    return verdicts_by(judged, found).assign(ruler=ruler.name, score=score.name)[RULER_VERDICTS]
 
 
 def count_verdicts(verdicts: pd.DataFrame) -> str:
@@ -299,13 +299,14 @@ def _main(claim: Claim) -> dict[str, Callable[[Any, Sequence[str]], Finding]]:
     return {"": next(iter(claim.judges.values()))}
 
 
-def _verdicts(claims: Iterable[Claim], ruler: Averages) -> pd.DataFrame:
+def verdicts_by(claims: Iterable[Claim], ruler: Averages, *, family: int | None = None) -> pd.DataFrame:
+    """The verdicts on claims by one ruler, which judges at the level of so many rows (those of the paper's table)."""
     table = pd.DataFrame(
         claim.stated() | {"part": part} | asdict(_finding(claim, part, ruler))
         for claim in claims
         for part in claim.judges
     )
-    return table.assign(p_adjusted=(count_rows() * table["p"]).clip(upper=1.0))[VERDICT_ROWS]
+    return table.assign(p_adjusted=((family or count_rows()) * table["p"]).clip(upper=1.0))[VERDICT_ROWS]
 
 
 def _finding(claim: Claim, part: str, ruler: Averages) -> Finding:

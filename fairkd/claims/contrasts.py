@@ -21,6 +21,7 @@ from fairkd.wording import percent, with_interval
 TOGETHER = 0.95
 """The level of all verdicts of a table together: in at most one run of twenty is any of them false by accident."""
 POWER = 0.8
+THE_PAPERS = ("as the paper claims", "against the paper")
 """The chance with which a difference that is called detectable is found."""
 VERDICTS = ("supported", "contradicted", "inconclusive", "not run")
 UNDEFINED = "An effect size, or a resample of it, is undefined: there is no interval, and nothing can be said."
@@ -72,6 +73,7 @@ class Contrast:
         below: what it means if it lies below.
         over: what the interval covers beside seeds.
         digits: with which the estimate is shown.
+        claimed: what is said of an outcome on the claimed side, and on the other.
     """
 
     estimate: Estimate
@@ -83,6 +85,7 @@ class Contrast:
     below: str
     over: str = "stimulus words"
     digits: int = 3
+    claimed: tuple[str, str] = THE_PAPERS
 
     def interval(self) -> tuple[float, float]:
         """Of the estimate, at the level that decides."""
@@ -109,8 +112,7 @@ class Contrast:
             return "there is no difference at all"
         if not self.side and not float(f"{value:.{self.digits}f}"):
             return "there is no difference in the digits that are shown"
-        claimed = "as the paper claims" if value * side > 0 else "against the paper"
-        return f"{self.above if value > 0 else self.below}, {claimed}"
+        return f"{self.above if value > 0 else self.below}, {self.claimed[0 if value * side > 0 else 1]}"
 
     def finding(self, verdict: str, conclusion: str, *, p: float | None = None) -> Finding:
         """With this estimate and its interval; ``p`` replaces its own."""

@@ -92,7 +92,7 @@ class Bias:
         layers = dict.fromkeys(found, int(self.materials.teacher.record["layers"]))
         poolings = self.profile.seat.poolings
         frames = [
-            comparisons.seat_averages({name: self._effects(own, pooling) for name, own in found.items()}, layers)
+            comparisons.seat_averages({name: self.of(own, pooling) for name, own in found.items()}, layers)
             for pooling in poolings
         ]
         return pd.concat([f.assign(pooling=p) for f, p in zip(frames, poolings, strict=True)], ignore_index=True)
@@ -115,7 +115,7 @@ class Bias:
         models = {TEACHER: self.materials.groups(None)} if teacher else {}
         models |= {arm.name: self.materials.groups(arm) for arm in arms}
         measure_seat([(self.materials, [*([None] if teacher else []), *arms])])
-        return {name: self._effects(own, pooling) for name, own in models.items()}
+        return {name: self.of(own, pooling) for name, own in models.items()}
 
     def _by_pooling(
         self,
@@ -131,7 +131,8 @@ class Bias:
         ]
         return pd.concat(frames, ignore_index=True)
 
-    def _effects(self, groups: ModelGroups, pooling: str) -> Effects:
+    def of(self, groups: ModelGroups, pooling: str) -> Effects:
+        """Effect sizes and replicates of these models."""
         measured = [own.measure(model) for own, model in chain(*groups)]
         d = np.stack([table.loc[table["pooling"] == pooling, "effect_size"].to_numpy() for table, _ in measured])
         replicates = np.stack([replicates[pooling] for _, replicates in measured])

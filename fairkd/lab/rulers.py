@@ -20,7 +20,7 @@ from fairkd.engine.side_by_side import one_thread
 from fairkd.engine.store import REVISIONS, Store, file_digest
 from fairkd.errors import InputError, nearest
 from fairkd.frames import RULER_COMPONENTS, RULER_DIFFERENCES, RULER_SCORES, RULER_UNREAD, RULER_VERDICTS
-from fairkd.lab.materials import Materials
+from fairkd.lab.materials import Materials, ModelGroups
 from fairkd.lab.measuring import Job, for_each_model, models_of
 from fairkd.names import TEACHER
 from fairkd.stats.estimates import Estimate
@@ -41,7 +41,7 @@ class Rulers:
     def __init__(self, materials: Materials) -> None:
         self.materials, self.profile = materials, materials.profile
         self._items: dict[str, pd.DataFrame] = {}
-        self._others: dict[int, Rulers] = {}  # by the seed of the teacher
+        self._others: dict[tuple[str, int], Rulers] = {}  # by profile and the seed of the teacher
 
     def scores(self, arms: Sequence[Arm]) -> pd.DataFrame:
         """Every score of the teacher and of each arm: the columns :data:`fairkd.frames.RULER_SCORES`."""
@@ -157,16 +157,17 @@ class Rulers:
         """The same of another teacher."""
         if materials is self.materials:
             return self
-        return self._others.setdefault(materials.teacher_seed, Rulers(materials))
+        return self._others.setdefault((repr(materials.profile), materials.teacher_seed), Rulers(materials))
 
     def measured(self, ruler: Ruler, arms: Sequence[Arm]) -> Items:
         """What a ruler finds in the teachers and in the students of each arm, on all items."""
         models = {TEACHER: self.materials.groups(None)} | {arm.name: self.materials.groups(arm) for arm in arms}
         measure_rulers([(self.materials, [None, *arms])])
-        return {
-            arm: [[self.of(own).items(model, ruler) for own, model in group] for group in groups]
-            for arm, groups in models.items()
-        }
+        return {arm: self.found(ruler, groups) for arm, groups in models.items()}
+
+    def found(self, ruler: Ruler, groups: ModelGroups) -> list[list[pd.DataFrame]]:
+        """What a ruler finds in these models, :data:`fairkd.bias.ruler.ITEMS` of each."""
+        return [[self.of(own).items(model, ruler) for own, model in group] for group in groups]
 
     def _scored(self, arms: Sequence[Arm]) -> Iterator[tuple[Ruler, Score, Items]]:
         """Each score with what its ruler found, on the items of which every model has a value.

@@ -210,3 +210,24 @@ def test_calibration_is_shown_with_its_tests_and_its_coverage(profile):
     said = tables.coverage(coverage).text
     assert "over items alone, a seed at a time hold zero in 50.0 % of 2 cases" in said
     assert "over items and seeds together hold zero in 100.0 % of 1 cases" in said
+
+
+def test_claims_of_others_are_judged_by_every_ruler(profile):
+    experiment = Experiment("07_rulers", profile)
+    found = experiment.other_claims()
+    assert found.columns.tolist() == frames.RULER_VERDICTS
+    assert found.groupby("ruler").claim.apply(list).to_dict() == {ruler: [1, 2, 3] for ruler in found.ruler}
+    seat = found[found.ruler == "seat-mean"].set_index("claim")
+    arms = experiment.arms("all")
+    averages = experiment.bias.averages(arms).query("pooling == 'mean'").set_index("arm").average
+    assert seat.estimate[1] == pytest.approx(averages["full"] - averages["teacher"])
+    teachers = experiment.bias.teachers().query("pooling == 'mean'").set_index("arm").average
+    assert seat.estimate[3] == pytest.approx(averages["debiased-teacher"] - teachers["debiased"])
+    warmer = experiment.dose("temperature", [4.0], arm="full").set_index(["ruler", "score"]).difference
+    assert seat.estimate[2] == pytest.approx(warmer["seat-mean", "average"])
+    assert seat.level.dropna().unique() == pytest.approx([1 - 0.05 / 3])
+    assert (found.p_adjusted.dropna() >= found.p.dropna()).all()
+    assert not found.sentence.str.contains("the paper").any()
+    text = tables.claims_of_others(found, scale="A demonstration.").text
+    assert "Distillation undoes debiasing (Cheng et al. 2025)" in text
+    assert "98.3 %" in text

@@ -13,7 +13,7 @@ from fairkd.show.tables.glue import (
     table3,
     table3_printed,
 )
-from fairkd.show.tables.judged import claims, claims_by_ruler, verdicts
+from fairkd.show.tables.judged import claims, claims_by_ruler, claims_of_others, verdicts
 from fairkd.show.tables.plain import facts, frame, missing, notice, paragraph, paragraphs
 from fairkd.show.tables.printed import table1, table2
 from fairkd.show.tables.rulers import ruler_components, ruler_differences, ruler_scores, ruler_unread
@@ -26,6 +26,7 @@ __all__ = [
     "calibration",
     "claims",
     "claims_by_ruler",
+    "claims_of_others",
     "coverage",
     "debiasing",
     "differences",

@@ -9,7 +9,9 @@ import pandas as pd
 
 from fairkd.bias.rulers import RULERS
 from fairkd.claims.claims import NOTE, adjusted_note, count_rows, family_note
+from fairkd.claims.others import others_level
 from fairkd.errors import InputError
+from fairkd.lab.calibration import ruler_title
 from fairkd.show.html import Cell, Html, render
 from fairkd.show.tables.plain import records
 from fairkd.wording import number, p_text, percent
@@ -77,6 +79,32 @@ def claims_by_ruler(judged: pd.DataFrame, seat: pd.DataFrame, *, scale: str) -> 
     )
     heads = [_SEAT, *(_called(ruler) for ruler in rulers)]
     return render("claims.by_ruler", caption=caption.strip(), heads=heads, rows=lines)
+
+
+def claims_of_others(judged: pd.DataFrame, *, scale: str) -> Html:
+    """The claims of others by every ruler, SEAT first: a row a claim, a column a ruler.
+
+    Args:
+        judged: the columns :data:`fairkd.frames.RULER_VERDICTS`, as from ``exp.other_claims()``.
+        scale: as for :func:`claims`.
+    """
+    rulers = list(judged.ruler.drop_duplicates())
+    found = {(row.claim, row.ruler): _findings(row) | {"smallest": _brief(row.detectable)} for row in records(judged)}
+    lines = [
+        {
+            "claim": row.claim,
+            "title": f"{row.title} ({row.source})",
+            "cells": [found.get((row.claim, ruler)) for ruler in rulers],
+        }
+        for row in records(judged.drop_duplicates("claim"))
+    ]
+    level = percent(others_level())
+    caption = (
+        f"What others say, by every ruler: verdict, difference with the {level} interval that judges, and after ≥ the "
+        f"smallest that an experiment like this finds with 80 % power. The {len(lines)} rows of a ruler hold together "
+        f"with 95 %. {scale}"
+    )
+    return render("claims.by_ruler", caption=caption.strip(), heads=[ruler_title(name) for name in rulers], rows=lines)
 
 
 _SEAT = "SEAT"
