@@ -258,8 +258,8 @@ class Experiment:
     def facts(self) -> dict[str, Any]:
         """What the numbers rest on: corpus, teacher, what was read and environment, as plain values; makes nothing.
 
-        "corpus", "teacher" and "students" are missing where the store does not have corpus and teacher. "students" is
-        what each student of a seed reads.
+        "corpus", "teacher" (the first of several, whose digests are in "teachers") and "students" are missing where the
+        store does not have corpus and teacher. "students" is what each student of a seed reads.
         """
         materials, profile = self.materials, self.profile
         about: dict[str, Any] = {"profile": self.profile.name, "seeds": list(profile.student_seeds)}
@@ -270,6 +270,11 @@ class Experiment:
             about["corpus"] = {"sources": list(self.profile.corpus.sources), **{name: manifest[name] for name in names}}
             about["corpus"] |= {f"training_{name}": train[name] for name in ("documents", "sequences", "tokens")}
             about["teacher"] = {**materials.teacher.record, "digest": materials.teacher.digest}
+            if len(materials.family) > 1 and not any(own.missing() for own in materials.family):
+                about["teachers"] = {
+                    f"seed {own.teacher_seed}": {"corpus": own.corpus.digest, "digest": own.teacher.digest}
+                    for own in materials.family
+                }
             about["updates"] = self.profile.recipe.schedule(len(materials.corpus.train)).updates
             about["students"] = {f"seed {seed}": materials.text_read(seed).record() for seed in profile.student_seeds}
             if any(arm.teacher == "debiased" for arm in self.profile.all_arms()):
@@ -346,7 +351,10 @@ class Experiment:
         return {"documents": size["documents"], "sequences": size["sequences"]}
 
     def debiasing(self) -> dict[str, dict[str, Any]]:
-        """What debiasing did: the record of each teacher of :meth:`fairkd.lab.bias.Bias.debiased`, by its name."""
+        """What debiasing did: the record of each teacher of :meth:`fairkd.lab.bias.Bias.debiased`, by its name.
+
+        Where the profile has several teachers, of the first.
+        """
         return {name: teacher.record["debias"] for name, teacher in self.bias.debiased().items()}
 
     def tested_words(self) -> pd.DataFrame:
