@@ -21,6 +21,14 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def physical_memory() -> int:
+    """Bytes of the machine; very many where the system does not say."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):  # Windows has no such call
+        return 2**60
+
+
 def keep_freed_memory() -> None:
     """Lets glibc keep large freed blocks for the next tensor, for the rest of the process.
 

@@ -12,11 +12,17 @@ from typing import Any
 
 from fairkd.arms import Arm
 from fairkd.distill import added_formulas
+from fairkd.engine.fused_losses import CHUNK
+from fairkd.engine.processes import physical_memory
 from fairkd.engine.side_by_side import side_by_side, workers
 from fairkd.errors import DivergedError
+from fairkd.lab.cost import Shape, memory_bytes
 from fairkd.lab.materials import Materials
+from fairkd.lab.plan import batch_of
 from fairkd.profile import Profile
 
+MEMORY_SHARE = 0.4
+"""Of the machine's, for the students of all processes together."""
 FLOPS_WORTH_A_PROCESS = 3e11
 """Floating-point operations, about the time in which a process starts: less than this in all is done here."""
 
@@ -92,7 +98,7 @@ def _train_seed(profile: Profile, seed: int, arms: Sequence[Arm], materials: Mat
 def _pieces(jobs: Sequence[TrainingJob]) -> list[tuple[Materials, int, list[Arm]]]:
     """A seed and arms each, so many that no process waits at the end: of three seeds on two cores, half of the arms.
 
-    Arms of equal content are one student, and stand in one piece.
+    More where all processes together would need too much memory. Arms of equal content are one student, in one piece.
     """
     lacking = [
         (materials, seed, arms)
@@ -101,7 +107,19 @@ def _pieces(jobs: Sequence[TrainingJob]) -> list[tuple[Materials, int, list[Arm]
         if materials.lacks(arms, seed)
     ]
     parts = 1 if len(lacking) >= 4 * workers() else workers() // math.gcd(len(lacking), workers())
-    return [(own, seed, group) for own, seed, arms in lacking for group in _split(arms, parts) if group]
+    return [(own, seed, group) for own, seed, arms in lacking for group in _split(arms, _fitting(own, arms, parts))]
+
+
+def _fitting(materials: Materials, arms: Sequence[Arm], parts: int) -> int:
+    """Into how many parts, at least these, arms are split so that a process a core has room for one."""
+    recipe, lengths = materials.profile.recipe, materials.corpus.train.lengths
+    teacher, batch = Shape.of(materials.checkpoint.model.config), batch_of(recipe, recipe.batch_size, lengths.mean())
+    chunk, room = CHUNK[materials.device.type], MEMORY_SHARE * physical_memory() / workers()
+    while parts < len(arms):
+        if max(memory_bytes(teacher, part, batch, chunk=chunk) for part in _split(arms, parts)) <= room:
+            break
+        parts += 1
+    return parts
 
 
 def _split(arms: Sequence[Arm], parts: int) -> list[list[Arm]]:
@@ -109,7 +127,7 @@ def _split(arms: Sequence[Arm], parts: int) -> list[list[Arm]]:
     groups: list[list[Arm]] = [[] for _ in range(parts)]
     for arm in sorted({str(arm.content()): arm for arm in arms}.values(), key=lambda arm: -arm.layers):
         min(groups, key=lambda group: sum(1 + one.layers for one in group)).append(arm)
-    return groups
+    return [group for group in groups if group]
 
 
 def _formulas(materials: Materials, arms: Sequence[Arm]) -> dict[str, str]:

@@ -231,3 +231,26 @@ def test_claims_of_others_are_judged_by_every_ruler(profile):
     text = tables.claims_of_others(found, scale="A demonstration.").text
     assert "Distillation undoes debiasing (Cheng et al. 2025)" in text
     assert "98.3 %" in text
+
+
+def test_students_are_split_so_that_processes_fit_into_memory_and_none_waits(profile, monkeypatch):
+    materials = Materials(profile, progress=False)
+    arms = profile.all_arms()
+    monkeypatch.setattr(Materials, "lacks", lambda *_: True)
+    monkeypatch.setattr(training, "workers", lambda: 2)
+    distinct = {str(arm.content()) for arm in arms}
+
+    def pieces(memory, seeds=(0, 1)):
+        monkeypatch.setattr(training, "physical_memory", lambda: memory)
+        own = Materials(profile.changed(seeds=list(seeds), teacher_seeds=[0]), progress=False)
+        found = training._pieces([(own, arms)])
+        for seed in own.profile.student_seeds:
+            together = [str(arm.content()) for _, of, part in found if of == seed for arm in part]
+            assert sorted(together) == sorted(distinct)
+        return len(found)
+
+    assert len(distinct) == 3
+    assert pieces(2**60) == 2
+    assert pieces(2**60, seeds=(0, 1, 2)) == 6
+    assert pieces(1) == 2 * 3
+    assert materials.lacks(arms, 0)
