@@ -40,6 +40,8 @@ from fairkd.show import tables
 from fairkd.text import corpus as corpora
 from fairkd.text.sequences import SHORTEST
 
+NOT_SWEPT = ("seeds", "teacher_seeds", "seat_bootstrap", "seat_poolings", "profile", "prepare_only")
+"""Parameters whose values give nothing that is paired."""
 DEBIASED = ("updates", "sequences_read", "tokens_read")
 """What the facts say of debiasing."""
 
@@ -203,7 +205,9 @@ class Experiment:
         own = self._arm(baseline)
         others = self._at_values(parameter, values, arm)
         self._train([(self.materials, [own]), *((other, [found]) for other, found in others)])
-        shown = [str(value) if isinstance(value, list) else value for value in values]
+        shown = [
+            value if isinstance(value, int | float) and not isinstance(value, bool) else str(value) for value in values
+        ]
         return sweep_differences(parameter, (self.materials, own), dict(zip(shown, others, strict=True)))
 
     def _arm(self, name: str) -> Arm:
@@ -215,6 +219,10 @@ class Experiment:
     def _at_values(self, parameter: str, values: Sequence[Any], arm: str) -> list[tuple[Materials, Arm]]:
         """The arm under each value of a parameter, all checked before any work."""
         self._arm(arm)
+        if parameter in NOT_SWEPT:
+            raise InputError(f"{parameter}: its values are not compared, as they change what is drawn or resampled")
+        if len({str(value) for value in values}) < len(values):
+            raise InputError(f"{parameter}: {list(values)} names a value twice")
         others = [Experiment(self.notebook, self.profile.changed(**{parameter: value})) for value in values]
         return [(other.materials, other._arm(arm)) for other in others]
 
@@ -263,14 +271,14 @@ class Experiment:
         """
         materials, profile = self.materials, self.profile
         about: dict[str, Any] = {"profile": self.profile.name, "seeds": list(profile.student_seeds)}
-        if not materials.missing():
+        if not any(own.missing() for own in materials.family):
             manifest = materials.corpus.manifest
             names = ("documents", "sequences", "tokens", "longest", "mean_length", "digest")
             train = manifest["splits"]["train"]
             about["corpus"] = {"sources": list(self.profile.corpus.sources), **{name: manifest[name] for name in names}}
             about["corpus"] |= {f"training_{name}": train[name] for name in ("documents", "sequences", "tokens")}
             about["teacher"] = {**materials.teacher.record, "digest": materials.teacher.digest}
-            if len(materials.family) > 1 and not any(own.missing() for own in materials.family):
+            if len(materials.family) > 1:
                 about["teachers"] = {
                     f"seed {own.teacher_seed}": {"corpus": own.corpus.digest, "digest": own.teacher.digest}
                     for own in materials.family

@@ -240,8 +240,10 @@ class Profile(RunSettings):
                 yield f"{key}: {shown(list(values))} names a value twice"
         if not all(0 <= beta < 1 for beta in recipe.adam_betas):
             yield f"adam_betas: {list(recipe.adam_betas)} must lie in [0, 1)"
-        if self.teacher_seeds != (0,) and max(self.seeds) >= STUDENTS_A_TEACHER:
-            yield f"seeds: {list(self.seeds)} must be below {STUDENTS_A_TEACHER} where there are teacher_seeds"
+        if min(self.teacher_seeds) < 0:
+            yield f"teacher_seeds: {list(self.teacher_seeds)} must be 0 or more"
+        if self.teacher_seeds != (0,) and not 0 <= min(self.seeds) <= max(self.seeds) < STUDENTS_A_TEACHER:
+            yield f"seeds: {list(self.seeds)} must lie in 0 to {STUDENTS_A_TEACHER - 1} where there are teacher_seeds"
         if any(depth < 1 for depth in self.depths):
             yield f"depths: {list(self.depths)} must be 1 or more"
         if teacher.source == "scratch" and (teacher.layers is None or teacher.hidden is None):
@@ -252,9 +254,12 @@ class Profile(RunSettings):
         if teacher.source in ("embedded", "scratch") or teacher.adapt == "always":
             check_steps("adapt_steps", teacher.adapt_steps, recipe)
         yield from self._path_problems()
-        if self.planted_strengths and not self.corpus.sources[0].startswith(PREFIX):
-            sources = list(self.corpus.sources)
-            yield f"planted_strengths: needs the corpus 'planted:STRENGTH', not {sources}; or write null"
+        sources = list(self.corpus.sources)
+        if self.planted_strengths and not (len(sources) == 1 and sources[0].startswith(PREFIX)):
+            yield f"planted_strengths: needs the corpus 'planted:STRENGTH' alone, not {sources}; or write null"
+        drawn = [source for source in sources if source.startswith(PREFIX) and draw_number(source)]
+        if drawn and (self.teacher_seeds != (0,) or self.planted_strengths):
+            yield f"corpus: {drawn} names a draw, but teacher_seeds and planted_strengths choose the draws themselves"
         yield from self._arm_problems()
 
     def _name_problems(self) -> Iterator[str]:
@@ -477,7 +482,7 @@ class Profile(RunSettings):
 
     def worlds(self) -> dict[float, Self]:
         """This profile with each of its planted strengths in the text, by strength; none if it has no strengths."""
-        return {rho: self.changed(corpus=[f"{PREFIX}{rho:g}"]) for rho in self.planted_strengths or ()}
+        return {rho: self.changed(corpus=[f"{PREFIX}{rho}"]) for rho in self.planted_strengths or ()}
 
     def teacher_of(self, seed: int) -> int:
         """The seed of the teacher of a student with this seed, one of :attr:`student_seeds`."""

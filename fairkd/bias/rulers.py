@@ -13,14 +13,14 @@ from fairkd.bias.long_seat import LONG_SEAT
 from fairkd.bias.pair_preference import PAIR_PREFERENCE
 from fairkd.bias.ruler import Ruler
 
-_ALL: tuple[Ruler, ...] = (
+SHIPPED: tuple[Ruler, ...] = (
     LOG_PROBABILITY,
     CORRECTED_LOG_PROBABILITY,
     COUNTERFACTUAL,
     LONG_SEAT,
     *PAIR_PREFERENCE,
 )
-RULERS: dict[str, Ruler] = {ruler.name: ruler for ruler in _ALL}
+RULERS: dict[str, Ruler] = {ruler.name: ruler for ruler in SHIPPED}
 _PLANTED = {
     "long-seat": "signed",
     "log-probability": "stereotype",

@@ -80,12 +80,14 @@ def side_by_side(
             for _ in as_completed(futures):
                 if not updates:
                     bar.update()
-        except BaseException:
-            processes.shutdown(wait=False, cancel_futures=True)
+        except BaseException:  # an interrupt: a shutdown alone would let the processes go on with what is waiting
+            for process in list((processes._processes or {}).values()):
+                process.terminate()
             raise
         finally:
-            queue.put(None)
-            reader.join()
+            # By a thread, and with an end: a process that was killed may hold the queue's lock.
+            threading.Thread(target=queue.put, args=(None,), daemon=True).start()
+            reader.join(timeout=5)
             bar.close()
     return [_result(future) for future in futures]
 

@@ -97,7 +97,7 @@ class Materials:
 
     def _source(self, source: str) -> str:
         if source.startswith(PREFIX) and self.teacher_seed:
-            return f"{PREFIX}{strength(source):g}:{self.teacher_seed}"
+            return f"{PREFIX}{strength(source)}:{self.teacher_seed}"
         return str(self.profile.path(source)) if is_path(source) else source
 
     @cached_property

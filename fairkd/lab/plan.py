@@ -86,8 +86,10 @@ def cost(profile: Profile) -> list[tuple[str, str]]:
     batch = batch_of(recipe, recipe.batch_size, length)
     step = step_flops(teacher, arms, batch)
     update = recipe.gradient_accumulation_steps * step
-    adapting = profile.teacher.adapt_steps * adaptation_flops(
-        teacher, profile.teacher.adapt_batch_size, length, recipe.mlm_mask_prop
+    adapting = (
+        len(profile.teacher_seeds)
+        * profile.teacher.adapt_steps
+        * adaptation_flops(teacher, profile.teacher.adapt_batch_size, length, recipe.mlm_mask_prop)
     )
     peak = matmul_rate(materials.device)
     memory = memory_bytes(teacher, arms, batch, chunk=CHUNK[materials.device.type])

@@ -14,7 +14,7 @@ import pandas as pd
 from fairkd.arms import Arm, capacity_arms
 from fairkd.bias.masked import load_masked_lm
 from fairkd.bias.ruler import Ruler, Score, common, estimate
-from fairkd.bias.rulers import RULERS, measure_with, planted_score
+from fairkd.bias.rulers import RULERS, SHIPPED, measure_with, planted_score
 from fairkd.claims.claims import judge_by_score
 from fairkd.engine.side_by_side import one_thread
 from fairkd.engine.store import REVISIONS, Store, file_digest
@@ -25,6 +25,7 @@ from fairkd.lab.measuring import Job, for_each_model, models_of
 from fairkd.names import TEACHER
 from fairkd.stats.estimates import Estimate
 from fairkd.teachers.checkpoints import Teacher
+from fairkd.text.planted import PREFIX, strength
 
 Items = dict[str, list[list[pd.DataFrame]]]
 """By arm: what a ruler found in its students by seed, see :meth:`fairkd.lab.materials.Materials.groups`."""
@@ -85,7 +86,7 @@ class Rulers:
                 ]
                 row = {"arm": arm, "baseline": baseline, "seeds": len(items[arm])}
                 row |= {"ruler": ruler.name, "score": score.name}
-                rows.append(row | components_of(differences))
+                rows.append(row | components_of(differences, teachers=len(self.profile.teacher_seeds)))
         return pd.DataFrame(rows, columns=RULER_COMPONENTS)
 
     def claims(self, arms: Sequence[Arm]) -> pd.DataFrame:
@@ -102,8 +103,10 @@ class Rulers:
         return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=RULER_VERDICTS)
 
     def judging(self, ruler: Ruler) -> str:
-        """The score that claims are judged by: the first, or where an association is planted the one about that."""
-        return planted_score(ruler.name) if self.profile.planted_strengths else ruler.scores[0].name
+        """The score that claims are judged by: the first, or where a stereotype is planted the one about that."""
+        source = self.profile.corpus.sources[0]
+        stereotype = source.startswith(PREFIX) and strength(source) > 0  # else a higher value would not be more bias
+        return planted_score(ruler.name) if stereotype else ruler.scores[0].name
 
     def unread(self, arms: Sequence[Arm]) -> pd.DataFrame:
         """The items that a model has no value of, which count for no model: :data:`fairkd.frames.RULER_UNREAD`."""
@@ -218,7 +221,7 @@ def measure_rulers(jobs: Iterable[Job]) -> None:
     """Measures the models of these jobs with every ruler, where the store lacks it, several models at once."""
     models = models_of(jobs)
     lacking = [(own, model) for own, model in models if not all(Rulers(own).has(model, r) for r in RULERS.values())]
-    foreign = any(not _module(ruler).startswith("fairkd.") for ruler in RULERS.values())
+    foreign = any(ruler not in SHIPPED for ruler in RULERS.values())
     for_each_model(_measure_all, lacking, here=foreign)
 
 
@@ -227,30 +230,29 @@ def _measure_all(materials: Materials, model: Path | Teacher) -> None:
         Rulers(materials).items(model, ruler)
 
 
-def components_of(differences: Sequence[Sequence[Estimate]]) -> dict[str, float]:
+def components_of(differences: Sequence[Sequence[Estimate]], *, teachers: int) -> dict[str, float]:
     """Variance components of a difference: its mean, item_se, student_sd and teacher_sd.
 
     Args:
         differences: of each seed (a teacher, or a student where there is one teacher), those of its students.
+        teachers: how many there are.
 
     Returns:
         item_se is the standard deviation of the replicates of the mean over all models, the models given. Of several
         teachers student_sd is that within teachers, and teacher_sd what is left of the variance between their means (0
-        where nothing is); of one teacher student_sd is that of its students. nan where there is nothing to compare.
+        where nothing is), or with one student each the deviation of both together; of one teacher student_sd is that of
+        its students. nan where there is nothing to compare.
     """
     values = np.array([[difference.value for difference in own] for own in differences])
     over_items = np.mean([difference.replicates for own in differences for difference in own], axis=0)
     seeds, students = values.shape
     between = values.mean(axis=1).var(ddof=1) if seeds > 1 else np.nan
     found = {"difference": values.mean(), "item_se": over_items.std(ddof=1)}
-    if students == 1:  # each seed is a student, or a teacher with one
-        return found | {"student_sd": np.sqrt(between), "teacher_sd": np.nan}
+    if students == 1:
+        spread, none = ("teacher_sd", "student_sd") if teachers > 1 else ("student_sd", "teacher_sd")
+        return found | {spread: np.sqrt(between), none: np.nan}
     within = values.var(axis=1, ddof=1).mean()
     return found | {"student_sd": np.sqrt(within), "teacher_sd": np.sqrt(max(0.0, between - within / students))}
-
-
-def _module(ruler: Ruler) -> str:
-    return str(getattr(ruler.measure, "func", ruler.measure).__module__)
 
 
 def _code(ruler: Ruler) -> str:

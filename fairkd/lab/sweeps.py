@@ -23,6 +23,8 @@ from fairkd.stats.estimates import Estimate
 Place = tuple[Materials, Arm]
 """An arm under the parameters of a profile."""
 Estimates = Mapping[Any, Estimate]
+REFERENCE = object()
+"""Beside the values, none of which it equals."""
 
 
 def sweep_differences(parameter: str, reference: Place, others: Mapping[Any, Place]) -> pd.DataFrame:
@@ -37,9 +39,10 @@ def sweep_differences(parameter: str, reference: Place, others: Mapping[Any, Pla
     measure_seat(jobs)
     measure_rulers(jobs)
     rows = []
-    for ruler, score, found in (*_of_seat({None: reference, **others}), *_of_rulers({None: reference, **others})):
+    places = {REFERENCE: reference, **others}
+    for ruler, score, found in (*_of_seat(places), *_of_rulers(places)):
         for value, (_, arm) in others.items():
-            difference = found[value] - found[None]
+            difference = found[value] - found[REFERENCE]
             low, high = difference.interval()
             row = {"parameter": parameter, "value": value, "arm": arm.name, "baseline": reference[1].name}
             row |= {"seeds": len(difference.by_seed), "ruler": ruler, "score": score}

@@ -50,18 +50,37 @@ def train(jobs: Sequence[TrainingJob]) -> None:
         materials.check(arms)
     _prepare([(own, _debiased(arms)) for materials, arms in jobs for own in materials.family])
     single = [job for job in jobs if len(job[0].profile.student_seeds) == 1]
-    for materials, arms in single:  # with all threads
+    outcomes = [_outcome(*job) for job in single]
+    outcomes += _train_several([job for job in jobs if job not in single])
+    _raise_first(outcomes)
+
+
+def _outcome(materials: Materials, arms: Sequence[Arm]) -> BaseException | None:
+    """Trains the arms of a profile's only seed, with all threads; the error if it diverges, so that others go on."""
+    try:
         materials.train_seed(arms, materials.profile.student_seeds[0])
-    several = [job for job in jobs if job not in single]
-    pieces = _pieces(several)
-    if not pieces:
-        return
-    here = any(_formulas(*job) for job in several) or _little(pieces[0][0], sum(_flops(*piece) for piece in pieces))
+    except DivergedError as error:
+        return error
+    return None
+
+
+def _train_several(jobs: Sequence[TrainingJob]) -> list[Any]:
+    """Trains the arms of several seeds, with one thread each; what became of each piece."""
+    lacking = [
+        (materials, seed, arms)
+        for materials, arms in jobs
+        for seed in materials.profile.student_seeds
+        if materials.lacks(arms, seed)
+    ]
+    if not lacking:
+        return []
+    first = lacking[0][0]
+    here = any(_formulas(*job) for job in jobs) or _little(first, sum(_flops(*one) for one in lacking))
+    pieces = lacking if here else _pieces(lacking)
     updates = sum(own.setting(seed).schedule().updates for own, seed, _ in pieces)
-    seeds = len({(own.profile.name, seed) for own, seed, _ in pieces})
-    label = f"students of {seeds} seeds" if pieces[0][0].progress else ""
+    label = f"students of {len(lacking)} seeds" if first.progress else ""
     calls = [(own.profile, seed, arms, own if here else None) for own, seed, arms in pieces]
-    _raise_first(side_by_side(_train_seed, calls, here=here, label=label, updates=updates))
+    return side_by_side(_train_seed, calls, here=here, label=label, updates=updates)
 
 
 def _debiased(arms: Sequence[Arm]) -> bool:
@@ -95,17 +114,16 @@ def _train_seed(profile: Profile, seed: int, arms: Sequence[Arm], materials: Mat
     own.train_seed(arms, seed)
 
 
-def _pieces(jobs: Sequence[TrainingJob]) -> list[tuple[Materials, int, list[Arm]]]:
-    """A seed and arms each, so many that no process waits at the end: of three seeds on two cores, half of the arms.
+Piece = tuple[Materials, int, Sequence[Arm]]
+"""Arms of one seed of a profile."""
 
-    More where all processes together would need too much memory. Arms of equal content are one student, in one piece.
+
+def _pieces(lacking: Sequence[Piece]) -> list[Piece]:
+    """Cut so that no process waits at the end: of three seeds on two cores, half of the arms.
+
+    Smaller where all processes together would need too much memory. Arms of equal content are one student, in one
+    piece.
     """
-    lacking = [
-        (materials, seed, arms)
-        for materials, arms in jobs
-        for seed in materials.profile.student_seeds
-        if materials.lacks(arms, seed)
-    ]
     parts = 1 if len(lacking) >= 4 * workers() else workers() // math.gcd(len(lacking), workers())
     return [(own, seed, group) for own, seed, arms in lacking for group in _split(arms, _fitting(own, arms, parts))]
 

@@ -62,8 +62,8 @@ __all__ = ["REPORT", "Outcome", "notebook_path", "notebooks", "reproduce", "run"
 
 TOKEN, NO_TRAINING = "FAIRKD_RUN_TOKEN", "FAIRKD_NO_TRAINING"
 _KERNEL_START_SECONDS = 180
-AT_ONCE = 4
-"""Notebooks at once: each has a kernel with PyTorch."""
+AT_ONCE = 2
+"""Notebooks at once: each has a kernel with PyTorch, and processes of its own for what it measures."""
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ def reproduce(profile: Profile, *, echo: Callable[[str], None] = print) -> list[
             trained = code == 0
         outcomes = []
         for some in ([name for name in names if name != REPORT], [name for name in names if name == REPORT]):
-            for outcome in _run_some(some, profile, may_train=trained):
+            for outcome in _run_some(some, profile, pending, may_train=trained):
                 outcomes.append(outcome)
                 echo(f"{outcome.notebook}: {_sentence(outcome, folder)}")
         if (folder / "report.html").exists() and not profile.prepare_only:
@@ -139,14 +139,12 @@ def reproduce(profile: Profile, *, echo: Callable[[str], None] = print) -> list[
     return outcomes
 
 
-def _run_some(names: list[str], profile: Profile, *, may_train: bool) -> Iterator[Outcome]:
+def _run_some(names: list[str], profile: Profile, pending: list[str], *, may_train: bool) -> Iterator[Outcome]:
     """Runs notebooks that do not read one another's results, as many at once as there are cores; in the order given.
 
     Their training is done, and what they measure they measure with one thread. On a GPU they follow one another.
     """
-    from fairkd.lab.materials import resolve_device
-
-    at_once = min(AT_ONCE, cores()) if resolve_device(profile.device).type == "cpu" else 1
+    at_once = min(AT_ONCE, cores()) if pending and _on_cpu(profile) else 1
     with ThreadPoolExecutor(at_once) as threads:
         waiting = [threads.submit(run, name, profile, may_train=may_train) for name in names]
         try:
@@ -155,6 +153,12 @@ def _run_some(names: list[str], profile: Profile, *, may_train: bool) -> Iterato
         except BaseException:
             threads.shutdown(wait=False, cancel_futures=True)
             raise
+
+
+def _on_cpu(profile: Profile) -> bool:
+    from fairkd.lab.materials import resolve_device
+
+    return resolve_device(profile.device).type == "cpu"
 
 
 def _sentence(outcome: Outcome, folder: Path) -> str:

@@ -95,10 +95,19 @@ def test_a_teacher_that_is_not_trained_here_cannot_have_several_seeds(profile, t
 def test_seeds_of_students_have_room_beside_several_teachers():
     quick = Profile.load("quick")
     assert quick.changed(seeds=[7, 5000], teacher_seeds=[0]).seed_groups == ((7,), (5000,))
-    with pytest.raises(InputError, match=r"seeds: \[7, 5000\] must be below 1000"):
+    with pytest.raises(InputError, match=r"seeds: \[7, 5000\] must lie in 0 to 999"):
         quick.changed(seeds=[7, 5000], teacher_seeds=[0, 1])
     with pytest.raises(InputError, match=r"teacher_seeds.*twice"):
         quick.changed(teacher_seeds=[1, 1])
+    with pytest.raises(InputError, match=r"teacher_seeds: \[-1, 0\] must be 0 or more"):
+        quick.changed(teacher_seeds=[-1, 0])
+    with pytest.raises(InputError, match=r"seeds: \[-1, 999\] must lie in 0 to 999"):
+        quick.changed(seeds=[-1, 999], teacher_seeds=[0, 1])
+    planted = Profile.load("planted")
+    with pytest.raises(InputError, match=r"names a draw"):
+        planted.changed(corpus=["planted:0.4:3"])
+    with pytest.raises(InputError, match=r"needs the corpus 'planted:STRENGTH' alone"):
+        planted.changed(corpus=["planted:0.4", "generated"])
 
 
 def test_students_of_a_teacher_count_as_their_mean():
@@ -124,14 +133,16 @@ def test_variance_components_of_a_nested_design():
     values = 0.3 + generator.normal(0, 0.5, size=(4000, 1)) + generator.normal(0, 0.2, size=(4000, 3))
     items = generator.normal(0, 0.1, size=100)
     nested = [[Estimate(v, v + items, np.array([v])) for v in row] for row in values]
-    found = components_of(nested)
+    found = components_of(nested, teachers=4000)
     assert found["difference"] == pytest.approx(0.3, abs=0.03)
     assert found["teacher_sd"] == pytest.approx(0.5, abs=0.02)
     assert found["student_sd"] == pytest.approx(0.2, abs=0.01)
     assert found["item_se"] == pytest.approx(items.std(ddof=1))
-    flat = components_of([[row[0]] for row in nested])
-    assert flat["student_sd"] == pytest.approx(values[:, 0].std(ddof=1))
-    assert np.isnan(flat["teacher_sd"])
+    alone = [[row[0]] for row in nested]
+    for teachers, spread, none in ((1, "student_sd", "teacher_sd"), (4000, "teacher_sd", "student_sd")):
+        flat = components_of(alone, teachers=teachers)
+        assert flat[spread] == pytest.approx(values[:, 0].std(ddof=1))
+        assert np.isnan(flat[none])
 
 
 @pytest.mark.parametrize("size", [False, True])
@@ -234,16 +245,14 @@ def test_claims_of_others_are_judged_by_every_ruler(profile):
 
 
 def test_students_are_split_so_that_processes_fit_into_memory_and_none_waits(profile, monkeypatch):
-    materials = Materials(profile, progress=False)
     arms = profile.all_arms()
-    monkeypatch.setattr(Materials, "lacks", lambda *_: True)
     monkeypatch.setattr(training, "workers", lambda: 2)
     distinct = {str(arm.content()) for arm in arms}
 
     def pieces(memory, seeds=(0, 1)):
         monkeypatch.setattr(training, "physical_memory", lambda: memory)
         own = Materials(profile.changed(seeds=list(seeds), teacher_seeds=[0]), progress=False)
-        found = training._pieces([(own, arms)])
+        found = training._pieces([(own, seed, arms) for seed in own.profile.student_seeds])
         for seed in own.profile.student_seeds:
             together = [str(arm.content()) for _, of, part in found if of == seed for arm in part]
             assert sorted(together) == sorted(distinct)
@@ -253,4 +262,3 @@ def test_students_are_split_so_that_processes_fit_into_memory_and_none_waits(pro
     assert pieces(2**60) == 2
     assert pieces(2**60, seeds=(0, 1, 2)) == 6
     assert pieces(1) == 2 * 3
-    assert materials.lacks(arms, 0)

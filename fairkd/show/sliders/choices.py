@@ -57,9 +57,13 @@ class Models:
         self._pairs: dict[str, PairTable] = {}
 
     def students(self) -> dict[str, Path]:
-        """Folders of the students that the store has, by name ("mixup-xy, seed 0"), in the profile's order."""
-        found = {}
-        for arm, seed in itertools.product(self.materials.profile.all_arms(), self.materials.profile.student_seeds):
+        """Folders of the students that the store has, by name ("mixup-xy, seed 0"), in the profile's order.
+
+        Those of the first teacher, which stands beside them.
+        """
+        found, profile = {}, self.materials.profile
+        own = [seed for seed in profile.student_seeds if profile.teacher_of(seed) == self.materials.teacher_seed]
+        for arm, seed in itertools.product(profile.all_arms(), own):
             folder = self._folder(arm, seed)
             if folder is not None:
                 found[f"{arm.name}, seed {seed}"] = folder

@@ -16,6 +16,10 @@ from fairkd.wording import number
 MODELS = {"full": "student"}
 
 
+def _value(value: object) -> str:
+    return f"{value:g}" if isinstance(value, int | float) else str(value)
+
+
 def calibration(data: pd.DataFrame, *, whole: bool = False, scale: str) -> Html:
     """What a strength of 1 adds, how noisy that is, and what is measured where nothing is planted: a row a score.
 
@@ -83,7 +87,7 @@ def doses(data: pd.DataFrame, *, scale: str) -> Html:
     kept = [row.score in (planted_score(row.ruler), "words of D", "names") for row in records(data)]
     own = data[kept]
     columns = {
-        (row.arm, row.parameter, row.value): f"{arm_name(row.arm).brief}\n{row.parameter} {row.value:g}"
+        (row.arm, row.parameter, row.value): f"{arm_name(row.arm).brief}\n{row.parameter} {_value(row.value)}"
         for row in records(own[["arm", "parameter", "value"]].drop_duplicates())
     }
     rows = []

@@ -77,7 +77,8 @@ def claims_by_ruler(judged: pd.DataFrame, seat: pd.DataFrame, *, scale: str) -> 
         f"layer more changes) with the interval that judges, and after ≥ the smallest that an experiment like this "
         f"finds with 80 % power. Each ruler is a family by itself. {family_note()} {scale}"
     )
-    heads = [_SEAT, *(_called(ruler) for ruler in rulers)]
+    scores = dict(zip(judged.ruler, judged.score, strict=True))
+    heads = [_SEAT, *(_called(ruler, scores[ruler]) for ruler in rulers)]
     return render("claims.by_ruler", caption=caption.strip(), heads=heads, rows=lines)
 
 
@@ -110,8 +111,8 @@ def claims_of_others(judged: pd.DataFrame, *, scale: str) -> Html:
 _SEAT = "SEAT"
 
 
-def _called(ruler: str) -> str:
-    unit = RULERS[ruler].scores[0].unit
+def _called(ruler: str, score: str) -> str:
+    unit = next(one.unit for one in RULERS[ruler].scores if one.name == score)
     return f"{ruler}, {unit}" if unit else ruler
 
 
