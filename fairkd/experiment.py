@@ -205,9 +205,7 @@ class Experiment:
         own = self._arm(baseline)
         others = self._at_values(parameter, values, arm)
         self._train([(self.materials, [own]), *((other, [found]) for other, found in others)])
-        shown = [
-            value if isinstance(value, int | float) and not isinstance(value, bool) else str(value) for value in values
-        ]
+        shown = [value if type(value) in (int, float) else str(value) for value in values]
         return sweep_differences(parameter, (self.materials, own), dict(zip(shown, others, strict=True)))
 
     def _arm(self, name: str) -> Arm:

@@ -163,7 +163,8 @@ def what_was_run(facts: Mapping[str, Any], fine_tuned: pd.DataFrame | None = Non
         text += f" on {', '.join(corpus['sources'])}"
     if facts.get("updates"):
         text += f", {facts['updates']:,} updates each"
-    text += f", with {len(seeds)} seed{'s' if len(seeds) != 1 else ''}."
+    count, teachers = len(seeds), len(facts.get("teachers") or {})
+    text += f", with {count} seed{'s' if count != 1 else ''}{f' of {teachers} teachers' if teachers else ''}."
     whole = corpus.get("training_tokens", 0)
     if "students" in facts:
         read = _read(list(facts["students"].values()), whole)

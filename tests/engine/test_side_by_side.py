@@ -1,6 +1,10 @@
 """Work side by side: the results, their order, their errors and their bits are those of work done here."""
 
 import os
+import signal
+import subprocess
+import sys
+import time
 
 import pytest
 import torch
@@ -49,6 +53,29 @@ def test_an_error_stands_in_its_place_and_the_others_are_done(here):
 def test_a_process_that_dies_is_an_error_and_no_result():
     (error,) = side_by_side(dies, [(0,)], here=False)
     assert isinstance(error, RuntimeError)  # BrokenProcessPool
+
+
+def test_an_interrupt_ends_what_is_at_work_and_what_waits(tmp_path):
+    """Eight pieces of a minute on two processes, interrupted when two have begun: no other begins, and all is over."""
+    script = tmp_path / "pieces.py"
+    script.write_text(
+        "import pathlib, sys, time\n"
+        "from fairkd.engine import side_by_side as module\n"
+        "module.workers = lambda: 2\n"
+        "def piece(number):\n"
+        "    (pathlib.Path(sys.argv[1]) / f'begun {number}').touch()\n"
+        "    time.sleep(60)\n"
+        "if __name__ == '__main__':\n"
+        "    module.side_by_side(piece, [(n,) for n in range(8)], here=False)\n"
+    )
+    process = subprocess.Popen([sys.executable, script, tmp_path], stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while len(list(tmp_path.glob("begun *"))) < 2 and time.monotonic() < deadline:
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=30)  # no minute has passed
+    assert "KeyboardInterrupt" in said
+    assert len(list(tmp_path.glob("begun *"))) == 2
 
 
 def test_threads_are_as_before_afterwards():

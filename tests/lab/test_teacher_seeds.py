@@ -11,6 +11,7 @@ from fairkd.bias.effects import Effects
 from fairkd.bias.ruler import Ruler, Score, estimate, weighted_mean
 from fairkd.bias.stimuli import TESTS
 from fairkd.engine.store import Store
+from fairkd.errors import DivergedError
 from fairkd.experiment import Experiment
 from fairkd.lab import measuring, training
 from fairkd.lab.calibration import Response
@@ -202,6 +203,12 @@ def test_doses_are_differences_from_the_profiles_own_student(profile):
     text = tables.doses(doses, scale="A demonstration.").text
     assert "alpha 4" in text
     assert "SEAT, mean pooling" in text
+    for values, parameter, message in (
+        ([0.4, 0.4], "alpha", "names a value twice"),
+        ([200, 300], "seat_bootstrap", "its values are not compared"),
+    ):
+        with pytest.raises(InputError, match=message):
+            experiment.dose(parameter, values)
     with pytest.raises(InputError, match=r"arm 'fulll' is not in the profile.*'full'"):
         experiment.dose("alpha", [0.4], baseline="fulll")
 
@@ -262,3 +269,41 @@ def test_students_are_split_so_that_processes_fit_into_memory_and_none_waits(pro
     assert pieces(2**60) == 2
     assert pieces(2**60, seeds=(0, 1, 2)) == 6
     assert pieces(1) == 2 * 3
+
+
+def test_calibration_of_one_teacher_with_several_students_and_of_one_with_one(profile):
+    for changes, names in (({"seeds": [0, 1]}, {-1, 0, 1}), ({"seeds": [1]}, {-1, 1})):
+        own = profile.changed(teacher_seeds=[0], **changes)
+        train_profile(own)
+        coverage = Experiment("06_planted", own).calibration.coverage()
+        assert set(coverage[coverage.model == "full"].seed) == names
+
+
+def test_work_in_this_process_is_not_cut_into_pieces(profile, monkeypatch, tmp_path):
+    """As on a GPU: all arms of a seed share its batches and teacher, however many cores there are."""
+    calls = []
+
+    def seen(function, wanted, **options):
+        calls.extend(wanted)
+        return [function(*call) for call in wanted]
+
+    monkeypatch.setattr(training, "workers", lambda: 8)
+    monkeypatch.setattr(training, "side_by_side", seen)
+    train_profile(profile.changed(store_dir=str(tmp_path), seeds=[0, 1, 2], teacher_seeds=[0], planted_strengths=None))
+    assert [seed for _, seed, _, _ in calls] == [0, 1, 2]
+
+
+def test_a_divergence_of_one_profile_does_not_stop_the_others(profile, tmp_path, monkeypatch):
+    trained, train_seed = [], Materials.train_seed
+
+    def diverges(self, arms, seed):
+        if self.profile.mixup.alpha == 1.0:
+            raise DivergedError("alpha 1.0 diverged")
+        trained.append(self.profile.mixup.alpha)
+        train_seed(self, arms, seed)
+
+    monkeypatch.setattr(Materials, "train_seed", diverges)
+    own = profile.changed(store_dir=str(tmp_path), seeds=[0], teacher_seeds=[0], planted_strengths=None)
+    with pytest.raises(DivergedError, match=r"alpha 1\.0 diverged"):
+        Experiment("03_mixup", own).sweep("alpha", [1.0, 2.0])
+    assert trained == [2.0]

@@ -56,7 +56,7 @@ def test_wrong_input_is_a_sentence_and_status_2(fairkd, measured):
         (
             "reproduce",
             "quik",
-        ): "no profile 'quik': ['overnight', 'paper', 'planted', 'quick', 'small', 'tiny'] exist. Did you mean 'quick'?",
+        ): "no profile 'quik': ['overnight', 'paper', 'planted', 'quick', 'small', 'tiny'] exist. Did you mean",
         ("status", "tinny"): "Did you mean 'tiny'?",
         ("run", "01_capacity", "--profile", "tiny", "-p", "sedes", "[0]"): "Did you mean 'seeds'?",
         ("run", "03_nothing", "--profile", "tiny"): "no notebook '03_nothing'",
