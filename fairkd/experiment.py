@@ -21,7 +21,7 @@ from fairkd.bias.stimuli import LISTS, ROLES, TESTS, shared_words
 from fairkd.bias.unknown import unknown_line, unknown_sentences, unknown_words
 from fairkd.engine.provenance import environment
 from fairkd.errors import InputError, nearest
-from fairkd.frames import TESTED_WORDS
+from fairkd.frames import SWEEP_DIFFERENCES, TESTED_WORDS
 from fairkd.glue.data import check_source
 from fairkd.glue.tasks import find_tasks
 from fairkd.lab.bias import Bias
@@ -33,7 +33,7 @@ from fairkd.lab.quality import Quality
 from fairkd.lab.results import REPORT, Results, controlled
 from fairkd.lab.rulers import Rulers
 from fairkd.lab.shell import check_names, skip_the_rest, stop_skipping
-from fairkd.lab.sweeps import sweep_differences
+from fairkd.lab.sweeps import DOSES, sweep_differences
 from fairkd.lab.training import TrainingJob, train
 from fairkd.profile import Profile
 from fairkd.show import tables
@@ -207,6 +207,12 @@ class Experiment:
         self._train([(self.materials, [own]), *((other, [found]) for other, found in others)])
         shown = [value if type(value) in (int, float) else str(value) for value in values]
         return sweep_differences(parameter, (self.materials, own), dict(zip(shown, others, strict=True)))
+
+    def doses(self) -> pd.DataFrame:
+        """:meth:`dose` of each of :data:`fairkd.lab.sweeps.DOSES` whose arm the profile has."""
+        names = [arm.name for arm in self.arms("all")]
+        own = [self.dose(name, values, arm=arm) for arm, name, values in DOSES if {arm, "full"} <= set(names)]
+        return pd.concat(own, ignore_index=True) if own else pd.DataFrame(columns=SWEEP_DIFFERENCES)
 
     def _arm(self, name: str) -> Arm:
         arms = {one.name: one for one in self.arms("all")}

@@ -169,8 +169,8 @@ class Calibration:
         """
         rows = []
         for response in (response for response in self.responses if not response.size):
-            several = len(response.alone) == len(self.profile.teacher_seeds)
-            names = self.profile.teacher_seeds if several else self.profile.student_seeds
+            of_teachers = response.model == TEACHER or len(self.profile.teacher_seeds) > 1
+            names = self.profile.teacher_seeds if of_teachers else self.profile.student_seeds
             for seed, found in zip((-1, *names), (response.at[0.0], *response.alone), strict=True):
                 low, high = (end - response.neutral for end in found.interval())
                 rows.append(response.name | {"seed": seed, "low": low, "high": high, "covers": low <= 0 <= high})

@@ -20,14 +20,20 @@ from fairkd.lab.measuring import Job, measure_seat
 from fairkd.lab.rulers import Rulers, measure_rulers
 from fairkd.stats.estimates import Estimate
 
-Place = tuple[Materials, Arm]
+ArmUnder = tuple[Materials, Arm]
 """An arm under the parameters of a profile."""
 Estimates = Mapping[Any, Estimate]
+DOSES = (
+    ("mixup-xy", "alpha", (0.1, 0.4, 4.0)),
+    ("full", "temperature", (1.0, 4.0)),
+    ("full", "ce_token_fraction", (0.25,)),
+)
+"""Arms, parameters and their values that the controlled experiment compares."""
 REFERENCE = object()
 """Beside the values, none of which it equals."""
 
 
-def sweep_differences(parameter: str, reference: Place, others: Mapping[Any, Place]) -> pd.DataFrame:
+def sweep_differences(parameter: str, reference: ArmUnder, others: Mapping[Any, ArmUnder]) -> pd.DataFrame:
     """Every score of the arm at each value minus that of the reference: the columns ``SWEEP_DIFFERENCES``.
 
     Args:
@@ -50,7 +56,7 @@ def sweep_differences(parameter: str, reference: Place, others: Mapping[Any, Pla
     return pd.DataFrame(rows, columns=SWEEP_DIFFERENCES)
 
 
-def _of_seat(places: Mapping[Any, Place]) -> Iterator[tuple[str, str, Estimates]]:
+def _of_seat(places: Mapping[Any, ArmUnder]) -> Iterator[tuple[str, str, Estimates]]:
     """SEAT as published, by the headline pooling: mean |d| and mean d, and mean |d| with and without words of D."""
     effects = {}
     for value, (materials, arm) in places.items():
@@ -64,7 +70,7 @@ def _of_seat(places: Mapping[Any, Place]) -> Iterator[tuple[str, str, Estimates]
     yield ruler, "names", {value: own.average(NAME_TESTS) for value, own in effects.items()}
 
 
-def _of_rulers(places: Mapping[Any, Place]) -> Iterator[tuple[str, str, Estimates]]:
+def _of_rulers(places: Mapping[Any, ArmUnder]) -> Iterator[tuple[str, str, Estimates]]:
     """The other rulers, on the items of which every student has a value."""
     for ruler in RULERS.values():
         groups = {value: Rulers(own).measured(ruler, [arm])[arm.name] for value, (own, arm) in places.items()}

@@ -114,11 +114,11 @@ def _train_seed(profile: Profile, seed: int, arms: Sequence[Arm], materials: Mat
     own.train_seed(arms, seed)
 
 
-Piece = tuple[Materials, int, Sequence[Arm]]
+SeedOfArms = tuple[Materials, int, Sequence[Arm]]
 """Arms of one seed of a profile."""
 
 
-def _pieces(lacking: Sequence[Piece]) -> list[Piece]:
+def _pieces(lacking: Sequence[SeedOfArms]) -> list[SeedOfArms]:
     """Cut so that no process waits at the end: of three seeds on two cores, half of the arms.
 
     Smaller where all processes together would need too much memory. Arms of equal content are one student, in one

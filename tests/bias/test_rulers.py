@@ -143,9 +143,8 @@ def test_scores_of_log_probability_bias_by_hand(words):
     mean = 2 / n
     deviation = math.sqrt(((3 - mean) ** 2 + (-1 - mean) ** 2 + (n - 2) * mean**2) / (n - 1))
     arts = -0.8 / 9
-    assert found == pytest.approx(
-        {"size": 4 / n, "level": mean, "spread": deviation, "career": 0.5, "math": -arts, "science": -arts}, abs=1e-6
-    )
+    topics = {"stereotype": (0.5 - 2 * arts) / 3, "career": 0.5, "math": -arts, "science": -arts}
+    assert found == pytest.approx({"size": 4 / n, "level": mean, "spread": deviation} | topics, abs=1e-6)
 
 
 def test_words_that_log_probability_bias_cannot_read_are_counted_and_named(words):

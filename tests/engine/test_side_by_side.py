@@ -59,13 +59,14 @@ def test_an_interrupt_ends_what_is_at_work_and_what_waits(tmp_path):
     """Eight pieces of a minute on two processes, interrupted when two have begun: no other begins, and all is over."""
     script = tmp_path / "pieces.py"
     script.write_text(
-        "import pathlib, sys, time\n"
+        "import pathlib, signal, sys, time\n"
         "from fairkd.engine import side_by_side as module\n"
         "module.workers = lambda: 2\n"
         "def piece(number):\n"
         "    (pathlib.Path(sys.argv[1]) / f'begun {number}').touch()\n"
         "    time.sleep(60)\n"
         "if __name__ == '__main__':\n"
+        "    signal.signal(signal.SIGINT, signal.default_int_handler)  # a parent in the background has it ignored\n"
         "    module.side_by_side(piece, [(n,) for n in range(8)], here=False)\n"
     )
     process = subprocess.Popen([sys.executable, script, tmp_path], stderr=subprocess.PIPE, text=True)

@@ -9,11 +9,12 @@ import pytest
 from fairkd import InputError, Profile, frames
 from fairkd.bias.effects import Effects
 from fairkd.bias.ruler import Ruler, Score, estimate, weighted_mean
+from fairkd.bias.rulers import RULERS
 from fairkd.bias.stimuli import TESTS
 from fairkd.engine.store import Store
 from fairkd.errors import DivergedError
 from fairkd.experiment import Experiment
-from fairkd.lab import measuring, training
+from fairkd.lab import calibration, measuring, other_claims, rulers, sweeps, training
 from fairkd.lab.calibration import Response
 from fairkd.lab.materials import Materials
 from fairkd.lab.plan import plan
@@ -74,14 +75,30 @@ def test_the_first_teacher_is_the_one_that_a_profile_without_others_has(profile,
 
 def test_other_processes_give_the_same_bits(profile, tmp_path, monkeypatch):
     monkeypatch.setattr(training, "FLOPS_WORTH_A_PROCESS", 0)
-    monkeypatch.setattr(measuring, "WEIGHTS_WORTH_A_PROCESS", 0)
-    for module in (training, measuring):
-        monkeypatch.setattr(module, "workers", lambda: 2)
+    monkeypatch.setattr(training, "workers", lambda: 2)
     other = profile.changed(store_dir=str(tmp_path), planted_strengths=None)
     train_profile(other)
     assert digests(other) == digests(profile)
-    scores = [Experiment("01_capacity", one).bias.scores(one.all_arms()) for one in (profile, other)]
-    pd.testing.assert_frame_equal(*scores, check_exact=True)
+
+
+def test_another_process_measures_the_same_bits(profile, monkeypatch):
+    monkeypatch.setattr(measuring, "WEIGHTS_WORTH_A_PROCESS", 0)
+    monkeypatch.setattr(measuring, "workers", lambda: 2)
+    few = [profile.changed(seat_permutations=count) for count in (101, 102)]  # measured anew
+    arms = [[arm for arm in one.all_arms() if arm.name == "full"] for one in few]
+    there = Experiment("01_capacity", few[0]).bias.scores(arms[0])
+    monkeypatch.setattr(measuring, "workers", lambda: 1)
+    here = Experiment("01_capacity", few[1]).bias.scores(arms[1])
+    columns = ["arm", "seed", "pooling", "test", "effect_size", "ci_low", "ci_high"]
+    pd.testing.assert_frame_equal(there[columns], here[columns], check_exact=True)
+
+
+@pytest.fixture(autouse=True)
+def two_rulers(monkeypatch):
+    """Of all rulers these are enough here."""
+    few = {name: RULERS[name] for name in ("log-probability", "long-seat")}
+    for module in (rulers, calibration, sweeps, other_claims):
+        monkeypatch.setattr(module, "RULERS", few)
 
 
 def test_a_teacher_that_is_not_trained_here_cannot_have_several_seeds(profile, tmp_path):
@@ -214,17 +231,17 @@ def test_doses_are_differences_from_the_profiles_own_student(profile):
 
 
 def test_calibration_is_shown_with_its_tests_and_its_coverage(profile):
-    calibration = Experiment("06_planted", profile).calibration
-    scores, table = calibration.scores(), calibration.table()
-    panels = figures.calibration(scores, table)
+    found = Experiment("06_planted", profile).calibration
+    scores, table = found.scores(), found.table()
+    panels = figures.rulers_by_strength(scores, table)
     assert len(panels.axes) == 2
     assert "SEAT, mean pooling" in panels.get_label()
     text = tables.calibration(table, scale="A demonstration.").text
     assert text.count("<tr") == 1 + 2 * table.ruler.nunique()
     assert "2 seeds" in text
     about = {"ruler": "seat-mean", "score": "signed", "model": "full", "high": 1.0}
-    found = [(-1, -0.1), (0, -0.1), (1, 0.1)]
-    coverage = pd.DataFrame([about | {"seed": seed, "low": low, "covers": low < 0} for seed, low in found])
+    lows = [(-1, -0.1), (0, -0.1), (1, 0.1)]
+    coverage = pd.DataFrame([about | {"seed": seed, "low": low, "covers": low < 0} for seed, low in lows])
     said = tables.coverage(coverage).text
     assert "over items alone, a seed at a time hold zero in 50.0 % of 2 cases" in said
     assert "over items and seeds together hold zero in 100.0 % of 1 cases" in said
@@ -248,7 +265,7 @@ def test_claims_of_others_are_judged_by_every_ruler(profile):
     assert not found.sentence.str.contains("the paper").any()
     text = tables.claims_of_others(found, scale="A demonstration.").text
     assert "Distillation undoes debiasing (Cheng et al. 2025)" in text
-    assert "98.3 %" in text
+    assert "98 % interval" in text
 
 
 def test_students_are_split_so_that_processes_fit_into_memory_and_none_waits(profile, monkeypatch):

@@ -5,7 +5,7 @@ every estimate. Marks differ in shape and lightness as well as colour, so that t
 colour-blind readers. Functions take tidy frames and return the Figure, whose label is its alternative text.
 """
 
-from fairkd.show.figures.calibration import calibration
+from fairkd.show.figures.calibration import rulers_by_strength
 from fairkd.show.figures.explore import compare_effects, projection_strips
 from fairkd.show.figures.glue import bias_quality, glue_tasks, learning
 from fairkd.show.figures.mitigation import difference_intervals, mixup, planted_strengths
@@ -22,7 +22,6 @@ __all__ = [
     "TEACHER_COLOUR",
     "ablation",
     "bias_quality",
-    "calibration",
     "capacity",
     "compare_effects",
     "difference_intervals",
@@ -35,6 +34,7 @@ __all__ = [
     "projection_strips",
     "ruler_agreement",
     "ruler_forest",
+    "rulers_by_strength",
     "show",
     "subscripts",
     "theme",

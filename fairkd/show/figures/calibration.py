@@ -20,7 +20,7 @@ ASIDE = 0.13
 """Of a row, between the marks of two strengths."""
 
 
-def calibration(scores: pd.DataFrame, table: pd.DataFrame) -> Figure:
+def rulers_by_strength(scores: pd.DataFrame, table: pd.DataFrame) -> Figure:
     """What every ruler measures at every planted strength, in units of planted strength: a panel a kind of model.
 
     A ruler that follows what was planted has its marks on the lines of their colours. The unit of each ruler is its own
