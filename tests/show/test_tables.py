@@ -415,8 +415,8 @@ def test_claims_by_every_ruler_have_a_column_each_and_seat_first():
     seat = verdicts((1, "mean", "contradicted", 0.1), (2, "mean", "supported", -0.1), (2, "cls", "supported", -0.3))
     other = verdicts((1, "", "inconclusive", 0.2), (2, "", "not run", np.nan)).drop(columns=["part", "pooling"])
     other["detectable"] = [0.07, math.nan]
-    judged = pd.concat([other.assign(ruler=name, score=score)
-                        for name, score in (("log-probability", "size"), ("pair-preference", "preferred"))])  # fmt: skip
+    scores = {"log-probability": "size", "pair-preference": "preferred"}
+    judged = pd.concat([other.assign(ruler=name, score=score) for name, score in scores.items()])
     soup = parse(tables.claims_by_ruler(judged, seat, scale="Demonstration."))
     assert [th.get_text() for th in soup.thead.find_all("th")] == [
         "Claim",
