@@ -6,6 +6,8 @@ level at which all hold together with 95 %, by every ruler.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pandas as pd
 
 from fairkd.claims.bias import AverageSeat, BiasOfArms
@@ -55,4 +57,4 @@ def others_level() -> float:
 
 def judge_others(ruler: BiasOfArms) -> pd.DataFrame:
     """The verdict on each by one ruler, of :func:`others_level`: the columns :data:`fairkd.frames.VERDICT_ROWS`."""
-    return verdicts_by(OTHERS, ruler, family=len(OTHERS))
+    return verdicts_by([replace(claim, ruler=type(ruler)) for claim in OTHERS], ruler, family=len(OTHERS))

@@ -252,6 +252,8 @@ def test_claims_of_others_are_judged_by_every_ruler(profile):
     found = experiment.other_claims()
     assert found.columns.tolist() == frames.RULER_VERDICTS
     assert found.groupby("ruler").claim.apply(list).to_dict() == {ruler: [1, 2, 3] for ruler in found.ruler}
+    assert set(found.ruler) == {"seat-mean", "log-probability", "long-seat"}
+    assert not (found.verdict == "not run").any()
     seat = found[found.ruler == "seat-mean"].set_index("claim")
     arms = experiment.arms("all")
     averages = experiment.bias.averages(arms).query("pooling == 'mean'").set_index("arm").average
@@ -263,6 +265,9 @@ def test_claims_of_others_are_judged_by_every_ruler(profile):
     assert seat.level.dropna().unique() == pytest.approx([1 - 0.05 / 3])
     assert (found.p_adjusted.dropna() >= found.p.dropna()).all()
     assert not found.sentence.str.contains("the paper").any()
+    scores = experiment.rulers.scores(arms).query("ruler == 'long-seat' and score == 'signed'").set_index("arm").value
+    own = found[found.ruler == "long-seat"].set_index("claim").estimate
+    assert own[1] == pytest.approx(scores["full"] - scores["teacher"])
     text = tables.claims_of_others(found, scale="A demonstration.").text
     assert "Distillation undoes debiasing (Cheng et al. 2025)" in text
     assert "98 % interval" in text
