@@ -8,9 +8,10 @@ resampled units, so that differences between models are paired.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -111,6 +112,25 @@ def common(measured: Sequence[pd.DataFrame]) -> list[pd.DataFrame]:
     if not kept.any():
         raise InputError("there is no item of which every model has a value")
     return [frame[kept].reset_index(drop=True) for frame in measured]
+
+
+def on_common_items(found: Mapping[Any, Sequence[Sequence[pd.DataFrame]]]) -> dict[Any, list[list[pd.DataFrame]]]:
+    """What a ruler found in groups of models, by name, on the items of which every model has a value.
+
+    Empty where there is no such item.
+    """
+    frames = [frame for groups in found.values() for frame in chain(*groups)]
+    if not np.isfinite([frame["value"] for frame in frames]).all(axis=0).any():
+        return {}
+    kept = iter(common(frames))
+    return {name: [[next(kept) for _ in group] for group in groups] for name, groups in found.items()}
+
+
+def estimate_groups(
+    ruler: Ruler, score: Score, groups: Sequence[Sequence[pd.DataFrame]], *, n_bootstrap: int
+) -> Estimate:
+    """:func:`estimate` of models that are grouped by seed."""
+    return estimate(ruler, score, list(chain(*groups)), students=len(groups[0]), n_bootstrap=n_bootstrap)
 
 
 def estimate(

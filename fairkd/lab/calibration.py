@@ -11,14 +11,14 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
-from itertools import chain, product
+from itertools import product
 
 import numpy as np
 import pandas as pd
 
 from fairkd.arms import Arm
 from fairkd.bias.effects import Effects
-from fairkd.bias.ruler import common, estimate
+from fairkd.bias.ruler import estimate_groups, on_common_items
 from fairkd.bias.rulers import RULERS, planted_score
 from fairkd.bias.stimuli import TESTS
 from fairkd.claims.contrasts import POWER
@@ -204,17 +204,10 @@ class Calibration:
         """The other rulers, on the items of which every model at every strength has a value."""
         for ruler in RULERS.values():
             measured = {rho: Rulers(world).measured(ruler, [self.arm]) for rho, world in self.worlds.items()}
-            frames = [frame for own in measured.values() for groups in own.values() for frame in chain(*groups)]
-            if not np.isfinite([frame["value"] for frame in frames]).all(axis=0).any():
-                continue
-            kept = iter(common(frames))
-            items = {
-                rho: {arm: [[next(kept) for _ in group] for group in groups] for arm, groups in own.items()}
-                for rho, own in measured.items()
-            }
-            for score, model in product(ruler.scores, (TEACHER, STUDENT)):
-                found = partial(estimate, ruler, score, n_bootstrap=self.profile.seat.bootstrap)
-                at = {rho: found(list(chain(*own[model])), students=len(own[model][0])) for rho, own in items.items()}
-                alone = tuple(found(group, students=len(group)) for group in items[0.0][model])
+            items = on_common_items({(rho, arm): own[arm] for rho, own in measured.items() for arm in own})
+            for score, model in product(ruler.scores if items else (), (TEACHER, STUDENT)):
+                found = partial(estimate_groups, ruler, score, n_bootstrap=self.profile.seat.bootstrap)
+                at = {rho: found(items[rho, model]) for rho in self.worlds}
+                alone = tuple(found([group]) for group in items[0.0, model])
                 if all(np.isfinite(one.value) for one in at.values()):
                     yield Response(ruler.name, score.name, model, score.neutral, score.size, at, alone)

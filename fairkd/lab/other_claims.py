@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from itertools import chain
-
-import numpy as np
 import pandas as pd
 
 from fairkd.arms import Arm
-from fairkd.bias.ruler import common, estimate
+from fairkd.bias.ruler import estimate_groups, on_common_items
 from fairkd.bias.rulers import RULERS
 from fairkd.claims.bias import AverageSeat
 from fairkd.claims.others import CLAIMED, judge_others, others_level
@@ -33,21 +30,14 @@ def other_claims(materials: Materials, warmer: Materials) -> pd.DataFrame:
     tables = [judge_others(seat).assign(ruler=f"seat-{pooling}", score="average")]
     rulers = Rulers(materials)
     for ruler in RULERS.values():
-        found = {name: rulers.found(ruler, groups) for name, groups in models.items()}
-        frames = [frame for groups in found.values() for frame in chain(*groups)]
-        if not np.isfinite([frame["value"] for frame in frames]).all(axis=0).any():
+        items = on_common_items({name: rulers.found(ruler, groups) for name, groups in models.items()})
+        if not items:
             continue
-        kept, score = iter(common(frames)), next(s for s in ruler.scores if s.name == rulers.judging(ruler))
-        estimates = {
-            name: estimate(
-                ruler,
-                score,
-                [next(kept) for _ in chain(*groups)],
-                students=len(groups[0]),
-                n_bootstrap=materials.profile.seat.bootstrap,
-            )
-            for name, groups in found.items()
-        }
+        score, draws = (
+            next(s for s in ruler.scores if s.name == rulers.judging(ruler)),
+            materials.profile.seat.bootstrap,
+        )
+        estimates = {name: estimate_groups(ruler, score, own, n_bootstrap=draws) for name, own in items.items()}
         judge = AverageScore({}, others_level(), ruler, score, estimates, claimed=CLAIMED)
         tables.append(judge_others(judge).assign(ruler=ruler.name, score=score.name))
     return pd.concat(tables, ignore_index=True)[RULER_VERDICTS]

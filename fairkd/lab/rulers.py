@@ -13,7 +13,7 @@ import pandas as pd
 
 from fairkd.arms import Arm, capacity_arms
 from fairkd.bias.masked import load_masked_lm
-from fairkd.bias.ruler import Ruler, Score, common, estimate
+from fairkd.bias.ruler import Ruler, Score, estimate, estimate_groups, on_common_items
 from fairkd.bias.rulers import RULERS, SHIPPED, measure_with, planted_score
 from fairkd.claims.claims import judge_by_score
 from fairkd.engine.side_by_side import one_thread
@@ -178,13 +178,8 @@ class Rulers:
         A ruler without such an item is left out; :meth:`unread` says why.
         """
         for ruler in RULERS.values():
-            measured = self.measured(ruler, arms)
-            frames = [frame for groups in measured.values() for frame in chain(*groups)]
-            if not np.isfinite([frame["value"] for frame in frames]).all(axis=0).any():
-                continue
-            kept = iter(common(frames))
-            items = {arm: [[next(kept) for _ in own] for own in groups] for arm, groups in measured.items()}
-            yield from ((ruler, score, items) for score in ruler.scores)
+            if items := on_common_items(self.measured(ruler, arms)):
+                yield from ((ruler, score, items) for score in ruler.scores)
 
     def _compared(self, arms: Sequence[Arm], baseline: str) -> Iterator[tuple[Ruler, Score, str, Estimate, int]]:
         for ruler, score, items in self._scored(arms):
@@ -195,10 +190,7 @@ class Rulers:
 
     def _estimates(self, ruler: Ruler, score: Score, items: Items) -> dict[str, Estimate]:
         draws = self.profile.seat.bootstrap
-        return {
-            arm: estimate(ruler, score, list(chain(*groups)), students=len(groups[0]), n_bootstrap=draws)
-            for arm, groups in items.items()
-        }
+        return {arm: estimate_groups(ruler, score, groups, n_bootstrap=draws) for arm, groups in items.items()}
 
     def _one(self, ruler: Ruler, score: Score, frame: pd.DataFrame) -> Estimate:
         return estimate(ruler, score, [frame], n_bootstrap=self.profile.seat.bootstrap)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from itertools import chain
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from fairkd.arms import Arm
-from fairkd.bias.ruler import common, estimate
+from fairkd.bias.ruler import estimate_groups, on_common_items
 from fairkd.bias.rulers import RULERS
 from fairkd.bias.stimuli import NAME_TESTS, TESTS
 from fairkd.frames import SWEEP_DIFFERENCES
@@ -73,22 +72,12 @@ def _of_seat(places: Mapping[Any, ArmUnder]) -> Iterator[tuple[str, str, Estimat
 def _of_rulers(places: Mapping[Any, ArmUnder]) -> Iterator[tuple[str, str, Estimates]]:
     """The other rulers, on the items of which every student has a value."""
     for ruler in RULERS.values():
-        groups = {value: Rulers(own).measured(ruler, [arm])[arm.name] for value, (own, arm) in places.items()}
-        frames = [frame for own in groups.values() for frame in chain(*own)]
-        if not np.isfinite([frame["value"] for frame in frames]).all(axis=0).any():
-            continue
-        kept = iter(common(frames))
-        items = {value: [next(kept) for _ in chain(*own)] for value, own in groups.items()}
-        for score in ruler.scores:
-            found = {
-                value: estimate(
-                    ruler,
-                    score,
-                    own,
-                    students=len(groups[value][0]),
-                    n_bootstrap=places[value][0].profile.seat.bootstrap,
-                )
-                for value, own in items.items()
+        found = {value: Rulers(own).measured(ruler, [arm])[arm.name] for value, (own, arm) in places.items()}
+        items = on_common_items(found)
+        draws = next(iter(places.values()))[0].profile.seat.bootstrap
+        for score in ruler.scores if items else ():
+            estimates = {
+                value: estimate_groups(ruler, score, groups, n_bootstrap=draws) for value, groups in items.items()
             }
-            if all(np.isfinite(one.value) for one in found.values()):
-                yield ruler.name, score.name, found
+            if all(np.isfinite(one.value) for one in estimates.values()):
+                yield ruler.name, score.name, estimates
