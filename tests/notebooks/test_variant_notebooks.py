@@ -134,7 +134,7 @@ def test_a_name_over_the_values_of_another_profile_is_refused_and_both_ways_out_
     with pytest.raises(InputError) as refused:
         exec(BEGIN, cells)
     message = re.sub(r"\s+", " ", str(refused.value))
-    assert "profile: 'tiny', but 29 values are not those of 'tiny', and all are those of 'quick'" in message
+    assert "profile: 'tiny', but 28 values are not those of 'tiny', and all are those of 'quick'" in message
     (line,) = re.findall(r"in a cell below the parameters: (.*?\)\))", message)
     exec(line, values := cells.copy())
     exec(BEGIN, values)
