@@ -13,8 +13,10 @@ import re
 import secrets
 import shutil
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import IO, Any
 
@@ -44,6 +46,37 @@ def file_digest(path: Path) -> str:
     """SHA-256 of one file, as hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+FRESH_NS = 2_000_000_000
+"""So long after its last change a file may change again without another time: file systems count time in steps."""
+
+
+def digest_once(path: Path) -> str:
+    """SHA-256 of one file as hex, which is read once in the life of a process unless something about it changes.
+
+    Size and time alone do not tell files apart: both can be set. The time of an inode's last change cannot.
+
+    Raises:
+        InputError: it changed while it was read.
+    """
+    state = file_state(path)
+    fresh = time.time_ns() - state[-1] < FRESH_NS
+    return _digest_of.__wrapped__(path, state) if fresh else _digest_of(path.absolute(), state)
+
+
+def file_state(path: Path) -> tuple[int, ...]:
+    """What anything that is written to a file changes: its device, inode, size and times, that of the inode last."""
+    stat = path.stat()
+    return stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
+
+
+@lru_cache(maxsize=4096)
+def _digest_of(path: Path, state: tuple[int, ...]) -> str:
+    digest = file_digest(path)
+    if file_state(path) != state:
+        raise InputError(f"{path} changed while it was read; begin again when it is whole")
+    return digest
 
 
 DEEPEST = 100

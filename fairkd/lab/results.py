@@ -19,7 +19,7 @@ from pydantic import AfterValidator, ConfigDict, ValidationError
 from pydantic.dataclasses import dataclass
 
 import fairkd
-from fairkd.engine.store import file_digest, read_json, write_json
+from fairkd.engine.store import digest_once, file_digest, read_json, write_json
 from fairkd.errors import InputError
 from fairkd.lab.variants import base_dir, changed_values, difference, keep, output_dir, reference, shown_path, variants
 from fairkd.profile import Profile
@@ -114,7 +114,7 @@ def _loaded_code() -> str:
 
 
 def inputs(profile: Profile) -> dict[str, str]:
-    """Digests of what lies behind the values of a profile, by parameter: names, sizes and times of files.
+    """Digests of what lies behind the values of a profile, by parameter: names and content of files.
 
     As the store tells corpora apart. A hub id stands for itself.
 
@@ -135,8 +135,7 @@ def inputs(profile: Profile) -> dict[str, str]:
 def _files(path: Path) -> list[Any]:
     inside = sorted(path.rglob("*")) if path.is_dir() else []
     files = [file for file in [path, *inside] if file.is_file() and not file.name.startswith(".")]
-    stats = [(file.relative_to(path.parent).as_posix(), file.stat()) for file in files]
-    return [[name, stat.st_size, stat.st_mtime_ns] for name, stat in stats]
+    return [[file.relative_to(path.parent).as_posix(), digest_once(file)] for file in files]
 
 
 def content_digest(value: Any) -> str:

@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import Any
 
 from fairkd.engine.messages import expanded, similar_path
-from fairkd.engine.store import REVISIONS, file_digest
+from fairkd.engine.store import REVISIONS, digest_once, file_state
 from fairkd.errors import InputError, nearest, shown
 from fairkd.text import planted
 from fairkd.text.readers import cell, endings, no_column, read_file, readable
@@ -121,9 +121,12 @@ def check_name(source: str, path: Path) -> None:
 
 
 def fingerprint(source: str) -> dict[str, Any]:
-    """What identifies a source's content without reading it all: names, sizes and times of its files.
+    """What identifies a source's content: the digests of its files, with their names, wherever they lie.
 
     A hub id stands for itself: what it holds is fixed when it is first read.
+
+    Raises:
+        InputError: there is no such source, or a file of it changed while it was read.
     """
     if source == "generated":
         return {"source": source, "version": REVISIONS["generated text"]}
@@ -131,17 +134,32 @@ def fingerprint(source: str) -> dict[str, Any]:
         made = {"source": "planted", "version": REVISIONS["planted text"], "strength": planted.strength(source)}
         return made | ({"draw": draw} if (draw := planted.draw_number(source)) else {})
     if source == "embedded":
-        return {"source": source, "sha256": file_digest(embedded_file())}
-    if source.startswith("hub:"):
-        folder = _hub_folder(hub_parts(source)[0])
-        if folder is None:
-            return {"source": source}
+        return {"source": source, "sha256": digest_once(embedded_file())}
+    hub = hub_parts(source) if source.startswith("hub:") else None
+    if hub and _hub_folder(hub[0]) is None:
+        return {"source": source}
+    kind = {"hub": list(hub[1:])} if hub else {}  # configuration and split say which files are read
+    return kind | {"files": [[name, digest_once(path)] for name, path in _named_files(source)]}
+
+
+def states(source: str) -> list[list[Any]]:
+    """Names of a source's files with their :func:`fairkd.engine.store.file_state`; what is made by rule has none.
+
+    Equal before and after reading: nothing was written in between.
+    """
+    if not is_path(source) and not (source.startswith("hub:") and _hub_folder(hub_parts(source)[0])):
+        return []
+    return [[name, *file_state(path)] for name, path in _named_files(source)]
+
+
+def _named_files(source: str) -> list[tuple[str, Path]]:
+    """The files of a path, or of a local folder in the hub's layout, with their names in there."""
+    if folder := _hub_folder(hub_parts(source)[0]) if source.startswith("hub:") else None:
         base, found = folder, _visible_files(folder)
     else:
         path, found = expanded(source), files(source)
         base = path if path.is_dir() else path.parent
-    stats = [(path.relative_to(base).as_posix(), path.stat()) for path in found]
-    return {"source": source, "files": [[name, stat.st_size, stat.st_mtime_ns] for name, stat in stats]}
+    return [(path.relative_to(base).as_posix(), path) for path in found]
 
 
 def is_path(source: str) -> bool:
