@@ -107,14 +107,13 @@ def first_line(error: BaseException) -> str:
 def resolve(name_or_path: str | Path) -> str:
     """A folder that exists, or what looks like a hub id; everything else is an error before any network use.
 
-    A slip of "embedded" is such an error, too, and a folder of the store that was changed since it was made.
+    A slip of "embedded" is such an error, too.
     """
     name = str(name_or_path)
     if name.rstrip("/") == "embedded" and not expanded(name).is_dir():
         return str(embedded_folder())
     path = expanded(name)
     if path.is_dir():
-        check_entry(path)
         return str(path)
     looks_like_path = (
         isinstance(name_or_path, Path)
@@ -135,7 +134,8 @@ def load_config(source: str, what: str = "an encoder") -> Any:
     """The configuration of an encoder's folder or hub id; ``what`` it is wanted for, for messages.
 
     Raises:
-        InputError: there is none, it is an encoder-decoder's or half of one, or speaks of no layer or too many.
+        InputError: there is none, it is an encoder-decoder's or half of one, or speaks of no layer or too many; or the
+            folder is of a store and something in it was changed.
     """
     from transformers import AutoConfig
 
@@ -164,8 +164,9 @@ def load_config(source: str, what: str = "an encoder") -> Any:
 
 
 def _check_layout(source: str) -> None:
-    """Raises InputError for a folder that is something else than a model, and says what it is and what to do."""
+    """Raises InputError for a folder that is something else than a model, or was changed in the store; says what to do."""
     folder = Path(source)
+    check_entry(folder)
     if (folder / "adapter_config.json").is_file():
         raise InputError(
             f"{source!r} holds an adapter (PEFT), not a whole model: merge it into its base (merge_and_unload), save "
