@@ -164,7 +164,7 @@ def load_config(source: str, what: str = "an encoder") -> Any:
 
 
 def _check_layout(source: str) -> None:
-    """Raises InputError for a folder that is something else than a model, or was changed in the store; says what to do."""
+    """Raises InputError for a folder that is no model, or was changed in the store; says what it is and what to do."""
     folder = Path(source)
     check_entry(folder)
     if (folder / "adapter_config.json").is_file():

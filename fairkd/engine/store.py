@@ -233,27 +233,10 @@ class Store:
     def _intact(folder: Path) -> bool:
         """Any failure to read but those that a changed file explains is no sign of damage, and is raised."""
         try:
-            Store.check(folder)
+            check_seal(folder)
         except (FileNotFoundError, InputError):
             return False
         return True
-
-    @staticmethod
-    def check(folder: Path) -> dict[str, Any]:
-        """The manifest of an entry, after it and every file that it names were compared with their digests.
-
-        Raises:
-            InputError: one is missing or was changed since the entry was made; names it.
-            OSError: the manifest or a file cannot be read.
-        """
-        path = folder / MANIFEST
-        manifest = _checked(parse_json(path.read_bytes(), where=str(path)), path)
-        for name, digest in manifest["files"].items():
-            if not (folder / name).is_file():
-                raise InputError(f"{folder / name} is missing. {_AGAIN.format(folder)}")
-            if file_digest(folder / name) != digest:
-                raise InputError(f"{folder / name} was changed after it was made. {_AGAIN.format(folder)}")
-        return manifest
 
     @staticmethod
     def manifest(folder: Path) -> dict[str, Any]:
@@ -287,10 +270,7 @@ class Store:
         folder.mkdir()
         try:
             yield folder
-            names = sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file())
-            whole = manifest | {"files": {n: file_digest(folder / n) for n in names}}
-            plain = json.loads(json.dumps(whole, default=str))
-            write_json(folder / MANIFEST, plain | {OWN_DIGEST: _own_digest(plain)})
+            seal(folder, manifest)
             if (self.root / key).exists():
                 aside = self.root / f"damaged-{key}"
                 shutil.rmtree(aside, ignore_errors=True)
@@ -324,8 +304,33 @@ class Store:
         shutil.rmtree(self.unfinished(key), ignore_errors=True)
 
 
+def seal(folder: Path, manifest: dict[str, Any]) -> None:
+    """Writes the manifest of a folder that is filled: what is given, digests of all files, and one of itself."""
+    names = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+    whole = manifest | {"files": {name: file_digest(folder / name) for name in names}}
+    plain = json.loads(json.dumps(whole, default=str))
+    write_json(folder / MANIFEST, plain | {OWN_DIGEST: _own_digest(plain)})
+
+
+def check_seal(folder: Path) -> dict[str, Any]:
+    """The manifest that :func:`seal` wrote, after it and every file that it names were compared with their digests.
+
+    Raises:
+        InputError: one is missing or was changed since; names it.
+        OSError: the manifest or a file cannot be read.
+    """
+    path = folder / MANIFEST
+    manifest = _checked(parse_json(path.read_bytes(), where=str(path)), path)
+    for name, digest in manifest["files"].items():
+        if not (folder / name).is_file():
+            raise InputError(f"{folder / name} is missing. {_AGAIN.format(folder)}")
+        if file_digest(folder / name) != digest:
+            raise InputError(f"{folder / name} was changed after it was made. {_AGAIN.format(folder)}")
+    return manifest
+
+
 def check_entry(folder: Path) -> None:
-    """:meth:`Store.check` of a folder that is an entry of a store, wherever it lies now; any other may hold anything.
+    """:func:`check_seal` of a folder that is an entry of a store, wherever it lies now; any other may hold anything.
 
     Raises:
         InputError: it was changed since it was made.
@@ -333,4 +338,4 @@ def check_entry(folder: Path) -> None:
     if (folder / MANIFEST).is_file():
         value = read_json(folder / MANIFEST)
         if isinstance(value, dict) and {"kind", "files"} & value.keys():
-            Store.check(folder)
+            check_seal(folder)
