@@ -38,7 +38,7 @@ class TextSize:
 
 
 @dataclass(frozen=True)
-class Estimate:
+class ExpectedCost:
     """What the students of a profile cost.
 
     Attributes:
@@ -66,7 +66,7 @@ class Estimate:
     disk: float
 
 
-def estimate(profile: Profile, teacher: Shape, text: TextSize | None, *, device: str) -> Estimate:
+def expected_cost(profile: Profile, teacher: Shape, text: TextSize | None, *, device: str) -> ExpectedCost:
     """The cost of a profile's students under the cost model (:mod:`fairkd.lab.cost`).
 
     Args:
@@ -82,9 +82,7 @@ def estimate(profile: Profile, teacher: Shape, text: TextSize | None, *, device:
     arms: list[Arm] = list({str(arm.content()): arm for arm in profile.all_arms()}.values())  # equal content is one
     for arm in arms:
         if arm.layers > teacher.layers:
-            raise InputError(
-                f"arm {arm.name!r}: {arm.layers} layers; allowed is 1 to {teacher.layers}, as the teacher has"
-            )
+            raise InputError(f"arm {arm.name!r} has {arm.layers} layers; its teacher has {teacher.layers}")
     length = text.tokens / text.sequences if text else float(profile.corpus.max_length)
     schedule = recipe.schedule(text.sequences) if text else None
     updates = schedule.updates if schedule else recipe.max_steps
@@ -93,7 +91,7 @@ def estimate(profile: Profile, teacher: Shape, text: TextSize | None, *, device:
     update = recipe.gradient_accumulation_steps * step
     adapting = adaptation_flops(teacher, settings.adapt_batch_size, length, recipe.mlm_mask_prop)
     read = schedule.batches_read * step if schedule else None if updates is None else updates * update
-    return Estimate(
+    return ExpectedCost(
         arms=len(arms),
         trainings=trainings,
         length=length,
@@ -107,7 +105,7 @@ def estimate(profile: Profile, teacher: Shape, text: TextSize | None, *, device:
     )
 
 
-def reads(profile: Profile, found: Estimate, text: TextSize | None) -> str:
+def reads(profile: Profile, found: ExpectedCost, text: TextSize | None) -> str:
     """How much a student reads in its updates, estimated from the mean length, and what share of the text that is."""
     recipe, updates = profile.recipe, found.updates or 0
     sequences = updates * recipe.gradient_accumulation_steps * recipe.batch_size

@@ -15,7 +15,7 @@ from fairkd.engine.store import Store
 from fairkd.engine.training import precision
 from fairkd.frames import STUDENTS
 from fairkd.lab.cost import Shape
-from fairkd.lab.estimate import UTILISATION, TextSize, duration, estimate, reads
+from fairkd.lab.estimate import UTILISATION, TextSize, duration, expected_cost, reads
 from fairkd.lab.materials import Materials
 from fairkd.profile import Profile
 from fairkd.teachers import checkpoints as teachers
@@ -73,7 +73,7 @@ def cost(profile: Profile) -> list[tuple[str, str]]:
     missing = materials.missing()
     corpus = None if missing else materials.corpus
     text = TextSize(len(corpus.train), int(corpus.train.lengths.sum())) if corpus else None
-    found = estimate(profile, Shape.of(_config(materials)), text, device=materials.device.type)
+    found = expected_cost(profile, Shape.of(_config(materials)), text, device=materials.device.type)
     peak = matmul_rate(materials.device)
     unknown = "not known before the corpus is tokenised (fairkd train begins with it)"
     trainings = "one training, of the one seed" if found.trainings == 1 else f"{found.trainings} trainings, one a seed"

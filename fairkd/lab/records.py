@@ -28,7 +28,7 @@ FIRST_RECORDED = 4
 
 
 @dataclass(frozen=True)
-class Records:
+class Recorded:
     """What the manifests of a store say of a profile.
 
     Attributes:
@@ -46,7 +46,7 @@ class Records:
     unfinished: int = 0
 
 
-def records(profile: Profile) -> Records:
+def recorded(profile: Profile) -> Recorded:
     """Reads every manifest of the profile's store; changes nothing.
 
     Raises:
@@ -65,7 +65,7 @@ def records(profile: Profile) -> Records:
         if key in wanted and _is_student(manifest, wanted[key], key[1], profile):
             found[key] = manifest.get("wall_seconds_of_the_pass")
     passes = {(seed, seconds) for (_, seed), seconds in found.items() if isinstance(seconds, float)}
-    return Records(
+    return Recorded(
         wanted=len(wanted),
         missing=[(arm.name, key[1]) for key, arm in wanted.items() if key not in found],
         seconds=sum(seconds for _, seconds in passes),

@@ -56,7 +56,7 @@ EXAMPLES = {
 """Command lines by command; "" is fairkd itself. Tests parse each."""
 
 
-def examples(command: str) -> str:
+def help_examples(command: str) -> str:
     """What stands at the end of a command's help, its lines kept as they are."""
     return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in EXAMPLES[command])
 

