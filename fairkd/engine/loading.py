@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fairkd.engine.casing import declared_case, lower_cases, tells_capitals_apart
+from fairkd.engine.hub import check_at_hand, offline_if_unreachable
 from fairkd.engine.messages import expanded
 from fairkd.engine.store import file_digest
 from fairkd.errors import InputError, check_slip, nearest
@@ -66,7 +67,8 @@ def load_tokenizer(source: str) -> Any:
         InputError: there is none, or its vocabulary tells capitals apart and nothing says whether text is lower-cased.
     """
     hint = "; save the tokenizer beside the weights, or name its folder with --tokenizer"
-    with refused(f"no tokenizer in {source!r}", hint):
+    check_at_hand(source)
+    with offline_if_unreachable(source), refused(f"no tokenizer in {source!r}", hint):
         tokenizer = _open_tokenizer(source)
         # Without its files transformers makes one that knows the special tokens only and reads all else as unknown.
         if set(tokenizer.get_vocab()) <= set(tokenizer.all_special_tokens):
@@ -138,7 +140,8 @@ def load_config(source: str, what: str = "an encoder") -> Any:
     from transformers import AutoConfig
 
     _check_layout(source)
-    with quiet(), refused(f"cannot load {what} from {source!r}", f". {ENCODER_HINT}"):
+    check_at_hand(source)
+    with quiet(), offline_if_unreachable(source), refused(f"cannot load {what} from {source!r}", f". {ENCODER_HINT}"):
         config = AutoConfig.from_pretrained(source, trust_remote_code=False)
         if getattr(config, "is_encoder_decoder", False) or getattr(type(config), "is_encoder_decoder", False):
             half = "an" if config.is_encoder_decoder else "the encoder half of an"
@@ -194,7 +197,7 @@ def load_pretrained(kind: Any, source: str, config: Any, *, new: Collection[str]
     import torch  # here, as it takes seconds: who only asks where a name leads does without
 
     hint = ". Weights must be in safetensors and have the shapes that config.json says"
-    with quiet(), refused(f"cannot load the weights of {source!r}", hint):
+    with quiet(), offline_if_unreachable(source), refused(f"cannot load the weights of {source!r}", hint):
         model, info = kind.from_pretrained(
             source,
             config=config,

@@ -129,6 +129,7 @@ def seat(
 ) -> None:
     """Measure the six SEAT tests on any encoder. Positive effect sizes are stereotypical."""
     target = target_file(output)
+    models_at_hand(model)
     from fairkd.bias.unknown import unknown_line
     from fairkd.run.printing import print_seat
     from fairkd.seat import measure_encoder
@@ -158,6 +159,7 @@ def bias(
 ) -> None:
     """Measure bias in masked language models with several rulers, and compare the models in pairs."""
     target = target_file(output)
+    models_at_hand(*models)
     from fairkd.bias.measuring import measure_models, unread_lines
     from fairkd.engine.messages import expanded
     from fairkd.run.printing import print_bias
@@ -189,6 +191,7 @@ def glue(
 ) -> None:
     """Fine-tune any encoder on the tasks of GLUE and print its development scores."""
     target = target_file(output)
+    models_at_hand(model)
     from fairkd.engine.messages import checked_settings
     from fairkd.engine.store import Store
     from fairkd.glue.evaluate import evaluate_glue
@@ -299,6 +302,15 @@ def open_report(
     print(page)
     if not only_print and _has_display() and not webbrowser.open(page.as_uri()):
         print("fairkd: no browser could be started; open that file yourself", file=sys.stderr)
+
+
+def models_at_hand(*models: str) -> None:
+    """Raises InputError for a model that cannot be had without a network, before torch is imported."""
+    from fairkd.engine.hub import check_at_hand
+    from fairkd.engine.loading import resolve
+
+    for model in models:
+        check_at_hand(resolve(model))
 
 
 def _has_display() -> bool:

@@ -31,6 +31,7 @@ def measured(monkeypatch):
         return pd.DataFrame([{"test": t, "pooling": p, "effect_size": d[t], **row} for p in poolings for t in TESTS])
 
     monkeypatch.setattr(fairkd.seat, "measure_encoder", run)
+    monkeypatch.setattr(cli, "models_at_hand", lambda *models: None)
     return calls
 
 
@@ -136,6 +137,7 @@ def test_seat_says_on_standard_error_which_words_the_tokenizer_does_not_know(fai
         return pd.DataFrame(counted)
 
     monkeypatch.setattr("fairkd.seat.measure_encoder", run)
+    monkeypatch.setattr(cli, "models_at_hand", lambda *models: None)
     status, out, err = fairkd("seat", "model", *shown)
     assert status == 0
     assert err.startswith("fairkd: the tokenizer does not know all words of these tests")

@@ -205,6 +205,7 @@ def test_what_is_printed_meanwhile_does_not_reach_the_document(fairkd, monkeypat
         return pd.DataFrame([{"test": test, **row} for test in TESTS])
 
     monkeypatch.setattr("fairkd.seat.measure_encoder", measure)
+    monkeypatch.setattr(cli, "models_at_hand", lambda *models: None)
     status, out, err = fairkd("seat", "some/model", "--json")
     assert (status, err) == (0, "progress\n")
     assert json.loads(out)[0]["effect_size"] is None
