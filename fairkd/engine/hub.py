@@ -9,7 +9,6 @@ from __future__ import annotations
 import socket
 import sys
 import time
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -36,8 +35,10 @@ def why_unreachable() -> str:
 
 @lru_cache(maxsize=4)
 def _why(endpoint: str, moment: int) -> str:
+    from urllib.request import getproxies, proxy_bypass
+
     hub = urlsplit(endpoint)
-    proxies = {} if urllib.request.proxy_bypass(hub.hostname or "") else urllib.request.getproxies()
+    proxies = {} if proxy_bypass(hub.hostname or "") else getproxies()
     proxy = proxies.get(hub.scheme) or proxies.get("all")
     asked = urlsplit(proxy if "://" in proxy else f"http://{proxy}") if proxy else hub
     port = asked.port or (443 if asked.scheme == "https" else 80)
