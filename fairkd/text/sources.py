@@ -28,6 +28,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from fairkd.engine.hub import offline_if_unreachable, why_unreachable
 from fairkd.engine.messages import expanded, similar_path
 from fairkd.engine.store import REVISIONS, digest_once, file_state
 from fairkd.errors import InputError, nearest, shown
@@ -305,8 +306,10 @@ def _hub(source: str, column: str) -> Iterator[str]:
     folder = _hub_folder(repo)
     if folder and any((folder / name).is_file() for name in ("dataset_dict.json", _SAVED[0])):
         raise InputError(f"corpus {source!r}: save_to_disk wrote this folder; name it without 'hub:', as {repo!r}")
+    place = str(folder or repo)
     try:
-        rows = datasets.load_dataset(str(folder or repo), config, split=split, streaming=True)
+        with offline_if_unreachable(place):
+            rows = datasets.load_dataset(place, config, split=split, streaming=True)
         if rows.column_names:  # not known for every format before the first row
             if column not in rows.column_names:
                 raise no_column(source, column, rows.column_names)
@@ -316,7 +319,8 @@ def _hub(source: str, column: str) -> Iterator[str]:
     except InputError:
         raise
     except Exception as error:  # the hub client raises errors of many libraries
-        offline = " (the hub is switched off by HF_HUB_OFFLINE)" if datasets.config.HF_HUB_OFFLINE else ""
+        why = "" if folder else why_unreachable()
+        offline = f" (the hub cannot be reached: {why})" if why else ""
         raise InputError(
             f"corpus {source!r} cannot be read{offline}: {type(error).__name__}: {error}; check the "
             f"name, configuration {config!r}, split {split!r} and the network, or download the data and name its "

@@ -5,8 +5,9 @@ import pytest
 from fairkd import InputError, Profile
 from fairkd.arms import Arm
 from fairkd.lab.cost import Shape, step_flops
+from fairkd.lab.estimate import batch_of
 from fairkd.lab.materials import Materials
-from fairkd.lab.plan import batch_of, cost, plan
+from fairkd.lab.plan import cost, plan
 from fairkd.lab.training import train
 
 

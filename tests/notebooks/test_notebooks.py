@@ -158,7 +158,7 @@ def tiny(tmp_path_factory) -> SimpleNamespace:
 def test_reproduce_leaves_every_product_and_no_other(tiny):
     pages = {f"{name}.{kind}" for name in TINY for kind in ("ipynb", "html")}
     assert {p.name for p in tiny.folder.iterdir()} == pages | {"report.html", "profile.yaml", "results", "status"}
-    assert list(runner.status(tiny.profile).state) == ["done"] * len(TINY)
+    assert [one.state for one in runner.status(tiny.profile)] == ["done"] * len(TINY)
 
 
 def test_second_reproduce_has_nothing_to_do(tiny):
