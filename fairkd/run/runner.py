@@ -225,7 +225,7 @@ def _papermill(source: Path, files: Files, profile: Profile, token: str, may_tra
         _write_kernelspec(Path(folder))
         parameters = Path(folder) / "parameters.yaml"
         # YAML, not JSON: YAML 1.1 reads JSON's 5e-06 as text, and safe_dump writes 5.0e-06.
-        parameters.write_text(yaml.safe_dump(profile.values(), allow_unicode=True), encoding="utf-8")
+        parameters.write_text(yaml.safe_dump(profile.grouped(), sort_keys=False, allow_unicode=True), encoding="utf-8")
         paths = os.pathsep.join(filter(None, [folder, os.environ.get("JUPYTER_PATH")]))
         settings = {"JUPYTER_PATH": paths, TOKEN: token, "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
         if not may_train:
@@ -263,7 +263,7 @@ def _write_kernelspec(folder: Path) -> None:
 def _train(profile: Profile) -> int:
     copy = output_dir(profile) / OWN_FILE
     copy.parent.mkdir(parents=True, exist_ok=True)
-    copy.write_text(yaml.safe_dump(profile.values(), sort_keys=False, allow_unicode=True), encoding="utf-8")
+    copy.write_text(yaml.safe_dump(profile.grouped(), sort_keys=False, allow_unicode=True), encoding="utf-8")
     return _call(["fairkd", "train", str(copy)])
 
 

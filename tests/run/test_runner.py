@@ -28,7 +28,7 @@ FINISH = """
 import pandas as pd
 from fairkd.lab.results import Results
 from fairkd.profile import Profile
-results = Results(name, Profile.check({key: globals()[key] for key in Profile.parameters()}))
+results = Results(name, Profile.based({key: globals()[key] for key in ('profile', *GROUPED)}))
 results.save(name, pd.DataFrame({"text": [text]}))
 results.finish({}, failures=failures)
 """
@@ -36,7 +36,7 @@ WITH_NAME = "name, text, failures = '01_capacity', 'x', ()"
 
 
 def write_notebook(root: Path, name: str, *cells: str) -> None:
-    parameters = new_code_cell(parameters_cell(), metadata={"tags": [TAG]})
+    parameters = new_code_cell(parameters_cell(name), metadata={"tags": [TAG]})
     notebook = new_notebook(cells=[parameters, *(new_code_cell(cell) for cell in cells)])
     (root / "notebooks").mkdir(exist_ok=True)
     notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
