@@ -271,6 +271,9 @@ class Profile(RunSettings):
         if not isinstance(values, dict):
             found = "nothing" if values is None else type(values).__name__
             raise InputError(f"{path} must hold 'key: value' lines, not {found}")
+        groups = {name: value for name, value in values.items() if name in GROUPED}
+        if twice := values.keys() & flat_values(groups, where=str(path)):
+            raise InputError(f"{path}: {', '.join(sorted(twice))}: given twice, alone and in a group")
         return cls.check(values, where=str(path))
 
     @classmethod

@@ -96,8 +96,8 @@ class SeatSettings:
     """How bias is measured."""
 
     poolings: Poolings = parameter("sentence vectors; the first is the headline", name="seat_poolings")
-    permutations: Whole = parameter("random splits behind a p-value", name="seat_permutations", ge=2)
-    bootstrap: Whole = parameter("resamples behind an interval, of GLUE too", name="seat_bootstrap", ge=100)
+    permutations: int = parameter("random splits behind a p-value", name="seat_permutations", ge=2, lt=2**63)
+    bootstrap: int = parameter("resamples behind an interval, of GLUE too", name="seat_bootstrap", ge=100, lt=2**63)
 
 
 @dataclass(frozen=True, kw_only=True, config=SETTINGS)

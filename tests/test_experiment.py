@@ -222,10 +222,10 @@ def test_begin_refuses_names_that_are_no_parameters(trained):
     with pytest.raises(InputError, match=r"learning_rat: no such parameter.*Did you mean 'learning_rate'"):
         Experiment.begin("01_capacity", parameters(trained, learning_rat=1.0))
     with pytest.raises(
-        InputError, match="recipe_settings: no such parameter as 'temprature'.*Did you mean 'temperature'"
+        InputError, match=r"recipe_settings: no such parameter as 'temprature'.*Did you mean 'temperature'"
     ):
         Experiment.begin("01_capacity", parameters(trained, recipe_settings={"temprature": 1.0}))
-    with pytest.raises(InputError, match="recipe_setings: no such parameter.*Did you mean 'recipe_settings'"):
+    with pytest.raises(InputError, match=r"recipe_setings: no such parameter.*Did you mean 'recipe_settings'"):
         Experiment.begin("01_capacity", parameters(trained, recipe_setings={"temperature": 1.0}))
     with pytest.raises(InputError, match="temperature: 'hot'"):
         Experiment.begin("01_capacity", parameters(trained.changed(), temperature="hot"))

@@ -189,9 +189,9 @@ def test_all_values_of_a_profile_need_no_file_of_its_name_and_some_do():
     values = Profile.load("tiny").changed(profile="mine").grouped()
     assert Profile.based(values).values() == Profile.load("tiny").values() | {"profile": "mine"}
     del values["seat_settings"]["seat_bootstrap"]
-    with pytest.raises(InputError, match="no profile 'mine': .* these have no value: seat_bootstrap"):
+    with pytest.raises(InputError, match=r"no profile 'mine': .* these have no value: seat_bootstrap"):
         Profile.based(values)
-    with pytest.raises(InputError, match="no profile 'quik': .* Did you mean 'quick'"):
+    with pytest.raises(InputError, match=r"no profile 'quik': .* Did you mean 'quick'"):
         Profile.based({"profile": "quik"})
     with pytest.raises(InputError, match="profile: None must be the name"):
         Profile.based({"seeds": [0]})
@@ -363,9 +363,12 @@ def test_a_list_that_was_meant_is_shown_as_one_of_its_kind(name, value, hint):
 def test_a_key_that_stands_twice_is_an_error_with_both_lines(tmp_path):
     text = (project_root() / PARAMETERS / "tiny.yaml").read_text()
     path = tmp_path / "p.yaml"
+    path.write_text(text.replace("  seeds: [0, 1]\n", "  seeds: [0, 1]\n  seeds: [5]\n"))
+    first = text.splitlines().index("  seeds: [0, 1]") + 1
+    with pytest.raises(InputError, match=rf"'seeds' stands twice, in lines {first} and {first + 1}"):
+        Profile.load(path)
     path.write_text(text + "seeds: [5]\n")
-    first = text.splitlines().index("seeds: [0, 1]") + 1
-    with pytest.raises(InputError, match=rf"'seeds' stands twice, in lines {first} and {len(text.splitlines()) + 1}"):
+    with pytest.raises(InputError, match="seeds: given twice, alone and in a group"):
         Profile.load(path)
     for name, value in {
         "loss_weights": "{ce: 1.0, mlm: 1.0, ce: 2.0}",

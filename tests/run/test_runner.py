@@ -28,6 +28,7 @@ FINISH = """
 import pandas as pd
 from fairkd.lab.results import Results
 from fairkd.profile import Profile
+from fairkd.settings import GROUPED
 results = Results(name, Profile.based({key: globals()[key] for key in ('profile', *GROUPED)}))
 results.save(name, pd.DataFrame({"text": [text]}))
 results.finish({}, failures=failures)
@@ -83,7 +84,7 @@ def without_kernels(monkeypatch):
 
 
 def test_finished_run_leaves_notebook_page_and_status_and_is_not_repeated(project):
-    cell = "import sys; text = '\\n'.join([sys.executable, os.getcwd(), repr(learning_rate), repr(seeds)])"
+    cell = "import sys; text = '\\n'.join([sys.executable, os.getcwd(), repr(recipe_settings['learning_rate']), repr(run_settings['seeds'])])"
     write_notebook(project, "01_capacity", "import os\nname, failures = '01_capacity', ()", cell, FINISH)
     profile = Profile.load("tiny").changed(learning_rate=5e-6, seeds=[3])
     outcome = runner.run("01_capacity", profile)
