@@ -180,7 +180,8 @@ def flat_values(values: Mapping[str, Any], *, where: str = "parameters") -> dict
     >>> flat_values({"profile": "quick", "seeds": ..., "mixup_settings": {"alpha": 0.4, "lambda_scope": "batch"}})
     {'alpha': 0.4, 'lambda_scope': 'batch', 'profile': 'quick'}
     """
-    problems, opened = [], {}
+    problems: list[str] = []
+    opened: dict[str, Any] = {}
     for group in GROUPED.keys() & values.keys():
         try:
             own = read_mapping(values[group])

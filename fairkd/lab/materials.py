@@ -57,7 +57,7 @@ class Materials:
 
     Args:
         profile: its parameters.
-        progress: show progress bars.
+        progress: show lines of progress.
         teacher_seed: which of the profile's teachers; the first without it. :meth:`of` gives the others.
     """
 

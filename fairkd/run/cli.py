@@ -13,6 +13,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+import typer.core
 
 from fairkd.bias.poolings import POOLINGS
 from fairkd.engine.yaml_text import load_yaml
@@ -25,7 +26,26 @@ if TYPE_CHECKING:
 
     from fairkd.bias.measuring import Measured
 
+INTERRUPTED = 130
+"""Exit status after an interrupt, as shells have it."""
+
+
+class Interrupted(Exception):
+    """An interrupt of a command, in one line; typer would make "Aborted!" and status 1 of it."""
+
+
+class Commands(typer.core.TyperGroup):
+    """The commands; an interrupt leaves each of them as :class:`Interrupted`."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as error:
+            raise Interrupted(str(error) or "stopped") from None
+
+
 app = typer.Typer(
+    cls=Commands,
     help="Why does knowledge distillation amplify gender bias, and how do we stop it?",
     no_args_is_help=True,
     add_completion=False,
@@ -419,6 +439,9 @@ def main() -> None:
     """Entry point of the console script."""
     try:
         app(join_pairs(sys.argv[1:]))
+    except Interrupted as error:
+        print(f"fairkd: {error}", file=sys.stderr)
+        sys.exit(INTERRUPTED)
     except InputError as error:
         print(f"fairkd: {error}", file=sys.stderr)
         sys.exit(2)

@@ -84,7 +84,8 @@ def without_kernels(monkeypatch):
 
 
 def test_finished_run_leaves_notebook_page_and_status_and_is_not_repeated(project):
-    cell = "import sys; text = '\\n'.join([sys.executable, os.getcwd(), repr(recipe_settings['learning_rate']), repr(run_settings['seeds'])])"
+    rate, seeds = "recipe_settings['learning_rate']", "run_settings['seeds']"
+    cell = f"import sys; text = '\\n'.join([sys.executable, os.getcwd(), repr({rate}), repr({seeds})])"
     write_notebook(project, "01_capacity", "import os\nname, failures = '01_capacity', ()", cell, FINISH)
     profile = Profile.load("tiny").changed(learning_rate=5e-6, seeds=[3])
     outcome = runner.run("01_capacity", profile)
