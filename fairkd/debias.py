@@ -20,15 +20,16 @@ import pandas as pd
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from tqdm import tqdm
 
 from fairkd.batches import MaskedBatch, MaskedBatches, Setting, TextRead
 from fairkd.engine.digests import weights_digest
 from fairkd.engine.heads import last_hidden, vocabulary_logits
 from fairkd.engine.loading import load_weights, quiet
 from fairkd.engine.processes import keep_freed_memory
+from fairkd.engine.progress import Progress
 from fairkd.engine.provenance import environment
 from fairkd.engine.setup import setup
+from fairkd.engine.stopping import Stopped, one_line, ordered_to_stop
 from fairkd.engine.store import REVISIONS, Store
 from fairkd.engine.training import Learner, precision
 from fairkd.errors import DivergedError, InputError
@@ -76,7 +77,7 @@ def debias(
             held-out MLM loss.
         words: female, male and stereotype words.
         recipe: how it is debiased.
-        progress: show a progress bar.
+        progress: show a line of progress.
 
     Raises:
         InputError: too few sequences of a kind, word lists that do not fit the tokenizer, or a learning rate at which
@@ -153,9 +154,9 @@ def train_debiased(
     directions = objective.directions(model)
     history = [objective.heldout(model, directions)]
     best: dict[str, Tensor] = {}
-    with tqdm(total=total, desc="debiasing", disable=not progress, leave=False) as bar:
+    with one_line("debiasing"), Progress("debiasing" if progress else "", total) as shown:
         for number in range(recipe.epochs):
-            _epoch(objective, learner, directions, number, total=total, bar=bar)
+            _epoch(objective, learner, directions, number, total=total, shown=shown)
             directions = objective.directions(model)
             history.append(objective.heldout(model, directions))
             if not history[-1]["objective"] < history[-2]["objective"]:
@@ -170,14 +171,18 @@ def train_debiased(
     return history, learner.metrics_frame()
 
 
-def _epoch(objective: Objective, learner: Learner, directions: Tensor, number: int, *, total: int, bar: Any) -> None:
+def _epoch(
+    objective: Objective, learner: Learner, directions: Tensor, number: int, *, total: int, shown: Progress
+) -> None:
     started, tokens = time.perf_counter(), 0
     for neutral, attribute in epoch_rows(objective.chosen, objective.lengths, objective.recipe.batch_size, number):
         step = Step(objective.read_neutral(neutral), objective.read_attribute(attribute), directions)
         learner.backward(step, 0, objective.device)
         learner.step(total)
         tokens += int(objective.lengths[np.concatenate([neutral, attribute])].sum())
-        bar.update()
+        shown.add()
+        if ordered_to_stop():
+            raise Stopped("debiasing: stopped")
     learner.read(tokens / (time.perf_counter() - started))
     if learner.divergence:
         raise DivergedError(f"{learner.divergence}: nothing is stored; lower debias_learning_rate")

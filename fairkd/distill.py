@@ -97,7 +97,7 @@ def distill(
         debiased: the teacher of the arms that name "debiased" (:mod:`fairkd.debias`), of the same depth.
         mixup: gender words and λ of the arms that mix; the pairs of Appendix C and α = 0.4 if not given.
         parameters: written into the manifests (the profile's values).
-        progress: show a progress bar.
+        progress: show a line of progress.
 
     Raises:
         InputError: an arm is deeper than the teacher, or lacks what it needs (a debiased teacher, a second pass); or no

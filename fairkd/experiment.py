@@ -35,7 +35,9 @@ from fairkd.lab.rulers import Rulers
 from fairkd.lab.shell import check_names, skip_the_rest, stop_skipping
 from fairkd.lab.sweeps import DOSES, sweep_differences
 from fairkd.lab.training import TrainingJob, train
+from fairkd.lab.variants import declare
 from fairkd.profile import Profile
+from fairkd.settings import GROUPED
 from fairkd.show import tables
 from fairkd.text import corpus as corpora
 from fairkd.text.sequences import SHORTEST
@@ -75,17 +77,20 @@ class Experiment:
 
         Args:
             notebook: its name, such as "01_capacity".
-            parameters: the notebook's ``globals()``.
+            parameters: the notebook's ``globals()``: a profile and what is changed of it, see :meth:`Profile.based`.
 
         Raises:
-            InputError: a parameter is unknown, missing or wrong, something that it names cannot be used, or the values
-                are those of another profile than the one that they name.
+            InputError: a parameter is unknown or wrong, there is no such profile, something that it names cannot be
+                used, or the values are those of another profile than the one that they name.
         """
         stop_skipping()
         begun = parameters.get("_fairkd_begun", ())  # later runs see the notebook's own variables too
         check_names(parameters, slips_only=bool(begun), known=begun)
         parameters["_fairkd_begun"] = (True, *parameters)
-        profile = Profile.check({name: parameters[name] for name in Profile.parameters() if name in parameters})
+        given = {name: parameters[name] for name in (*Profile.parameters(), *GROUPED) if name in parameters}
+        profile = Profile.based(given)
+        if profile.name != given["profile"]:  # a file, whose values are what the profile of its name is
+            declare(Profile.load(given["profile"]))
         corpora.check_sources(Materials(profile).sources, column=profile.corpus.column)
         if profile.glue.source is not None:
             tasks = find_tasks(profile.glue.tasks)

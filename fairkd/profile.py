@@ -1,41 +1,28 @@
-"""Profiles: every parameter of an experiment in one flat, validated file (``papermill_params/*.yaml``).
+"""Profiles: every parameter of an experiment, validated, from a file (``papermill_params/*.yaml``) or a notebook.
 
-A file is complete: it names each parameter once, and the parameters cell of every notebook has exactly the same names,
-so that a whole file can be handed to papermill with ``-f`` and single values changed with ``-p``. These flat names end
-here: code reads ``profile.recipe.batch_size``, ``profile.seat.poolings``, ``profile.glue.source``. The values of the
-paper's Appendix D stand under the names that they have there.
+A file is complete: it names each parameter once, in the groups of :mod:`fairkd.settings` or each by its flat name. A
+parameters cell is not: it names a profile and what it changes of it (:meth:`Profile.based`). What it leaves out, and
+what it gives as ``...``, is as in the profile; None is a value of its own, as in ``max_steps``. A value by its own name
+goes before the same one in a group, so that papermill's ``-p`` goes before its ``-f``. Code reads the values in their
+groups: ``profile.recipe.batch_size``, ``profile.seat.poolings``, ``profile.glue.source``. The values of the paper's
+Appendix D stand under the names that they have there.
 """
 
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Any, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import TypeAdapter, ValidationError, model_validator
 from pydantic.dataclasses import dataclass
 from pydantic.fields import FieldInfo
 
 from fairkd.arms import GROUPS, NAMED, Arm, capacity_arms, named_arm
-from fairkd.bias.poolings import POOLINGS
 from fairkd.engine.messages import expanded, explanations, similar_path
-from fairkd.engine.recipe import (
-    SETTINGS,
-    Adapt,
-    Count,
-    Positive,
-    Rate,
-    Recipe,
-    Whole,
-    check_steps,
-    parameter,
-    read_list,
-    read_names,
-    read_word,
-)
+from fairkd.engine.recipe import SETTINGS, Recipe, check_steps, read_word
 from fairkd.engine.store import Store
 from fairkd.engine.yaml_text import load_yaml, utf8_text
 from fairkd.errors import InputError, check_slip, nearest, one_of, shown
@@ -44,6 +31,20 @@ from fairkd.glue.tasks import find_tasks
 from fairkd.losses import LOSSES
 from fairkd.mixup import COUNTERPARTS, SCOPES
 from fairkd.pairs import APPENDIX_C
+from fairkd.settings import (
+    GROUPED,
+    SECTIONS,
+    CorpusSettings,
+    GlueSettings,
+    MixupSettings,
+    RunSettings,
+    SeatSettings,
+    TeacherSettings,
+    all_fields,
+    fields_of,
+    flat_values,
+    grouped_values,
+)
 from fairkd.teachers.debias_recipe import DebiasRecipe
 from fairkd.text.planted import PREFIX, draw_number, strength
 from fairkd.text.sources import check_name, hub_parts, is_path
@@ -64,129 +65,6 @@ def project_root() -> Path:
         if (folder / PARAMETERS).is_dir():
             return folder
     return here
-
-
-Ints = Annotated[tuple[Whole, ...], BeforeValidator(read_list), Field(min_length=1)]
-Text = Annotated[str, Field(min_length=1)]
-Texts = Annotated[tuple[Text, ...], BeforeValidator(read_names), Field(min_length=1)]
-Strengths = Annotated[tuple[Annotated[float, Field(ge=-1, le=1)], ...], BeforeValidator(read_list), Field(min_length=1)]
-Counts = Annotated[tuple[Count, ...], BeforeValidator(read_list), Field(min_length=1)]
-Arms = Annotated[tuple[str | Arm, ...], BeforeValidator(read_names), Field(min_length=1)]
-PoolingName = Annotated[str, AfterValidator(lambda name: one_of(name, POOLINGS, "pooling"))]
-Poolings = Annotated[tuple[PoolingName, ...], BeforeValidator(read_names), Field(min_length=1)]
-DEVICES = ("auto", "cpu", "cuda")
-
-
-def _check_device(name: str) -> str:
-    if name not in DEVICES and not re.fullmatch(r"cuda:\d{1,4}", name):
-        hint = " Did you mean 'cuda'?" if name.lower() == "gpu" else nearest(name, DEVICES)
-        raise ValueError(f"{shown(name)} is no device; allowed are {', '.join(DEVICES)} and cuda:N.{hint}")
-    return name
-
-
-Device = Annotated[str, AfterValidator(_check_device)]
-
-
-@dataclass(frozen=True, kw_only=True, config=SETTINGS)
-class TeacherSettings:
-    """Who teaches, and how it is trained on before that."""
-
-    source: str = parameter("embedded, scratch, a hub id or a folder", name="teacher", min_length=1)
-    layers: Count | None = parameter("layers of a scratch teacher, else None", name="teacher_layers")
-    hidden: Count | None = parameter("hidden size of a scratch teacher, else None", name="teacher_hidden")
-    adapt: Adapt = parameter("continue its MLM training; auto: if it has no MLM head")
-    adapt_steps: Count = parameter("updates of that training")
-    adapt_batch_size: Count = parameter("its sequences a batch")
-    adapt_learning_rate: Rate = parameter("its peak learning rate")
-
-
-@dataclass(frozen=True, kw_only=True, config=SETTINGS)
-class CorpusSettings:
-    """What is read."""
-
-    sources: Texts = parameter("embedded, generated, paths, hub:repo[:config[:split]]", name="corpus")
-    column: str = parameter("text column of jsonl, parquet and hub sources", name="corpus_column", min_length=1)
-    fraction: float = parameter("share of documents used", name="corpus_fraction", gt=0, le=1)
-    seed: Whole = parameter("seed of that sample", name="corpus_seed")
-    heldout_fraction: float = parameter("share of documents kept for held-out loss", gt=0, lt=1)
-    max_length: int = parameter("longest sequence, in tokens", ge=12, le=512)
-
-
-@dataclass(frozen=True, kw_only=True, config=SETTINGS)
-class MixupSettings:
-    """How gender words are mixed in the arms that mix (Section 5.1); see :class:`fairkd.mixup.Mixup`."""
-
-    alpha: Positive = parameter("mixup: λ ~ Beta(alpha, alpha)")
-    scope: str = parameter("mixup: what shares one λ: sequence, batch or occurrence", name="lambda_scope")
-    counterpart: str = parameter("mixup: logits of the other word, from a second pass or from the vocabulary")
-    pairs: str = parameter("appendix-c, or a YAML or CSV file of female, male pairs", name="gender_pairs", min_length=1)
-
-
-@dataclass(frozen=True, kw_only=True, config=SETTINGS)
-class SeatSettings:
-    """How bias is measured."""
-
-    poolings: Poolings = parameter("sentence vectors; the first is the headline", name="seat_poolings")
-    permutations: Whole = parameter("random splits behind a p-value", name="seat_permutations", ge=2)
-    bootstrap: Whole = parameter("resamples behind an interval, of GLUE too", name="seat_bootstrap", ge=100)
-
-
-@dataclass(frozen=True, kw_only=True, config=SETTINGS)
-class GlueSettings:
-    """Which students are fine-tuned on what; how is in :class:`fairkd.glue.recipe.GlueRecipe`."""
-
-    source: Text | None = parameter(
-        "mini (synthetic), hub:REPO, a folder with GLUE, or None: no GLUE", name="glue_source"
-    )
-    tasks: Texts = parameter("all, or names of tasks, as in Table 3", name="glue_tasks")
-    arms: Texts = parameter("arms that are fine-tuned, by name; all is every arm", name="glue_arms")
-    students: Count | None = parameter(
-        "seeds whose students are fine-tuned, the first ones; None: all", name="glue_students"
-    )
-    seeds: Ints = parameter("fine-tuning runs of each student", name="glue_seeds")
-    learning_curve: Counts | None = parameter(
-        "numbers of training examples to compare, or None", name="glue_learning_curve"
-    )
-    keep_weights: bool = parameter("keep the fine-tuned models too", name="glue_keep_weights")
-
-
-@dataclass(frozen=True, kw_only=True, config=SETTINGS)
-class RunSettings:
-    """Which students, from which seeds, on what device, and where everything lies."""
-
-    name: str = parameter(
-        "name; products go to runs_dir/<name>", name="profile", pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
-    )
-    arms: Arms = parameter("table-1, table-2, ours, names, or {name, layers, losses, mix, teacher}")
-    depths: Ints = parameter("layers of the students of Figure 1")
-    student_layers: Count = parameter("layers of the arm 'full' and its variants")
-    seeds: Ints = parameter("one student of each arm a seed")
-    teacher_seeds: Ints = parameter("one teacher a seed, and draw of planted text; each has students of all seeds")
-    planted_strengths: Strengths | None = parameter("planted associations that 06_planted compares, or None")
-    debias_words: str = parameter("built-in, or a YAML file of the lists female, male, stereotype", min_length=1)
-    debias_without_seat_words: bool = parameter("for comparison, debias a second teacher without SEAT's words")
-    device: Device = parameter("auto, cpu, cuda or cuda:N")
-    runs_dir: str = parameter("folder of the products", min_length=1)
-    store_dir: str = parameter("folder of finished students, shared by profiles", min_length=1)
-    prepare_only: bool = parameter("check everything and print the plan, train nothing")
-
-
-SECTIONS: dict[str, type] = {
-    "teacher": TeacherSettings,
-    "corpus": CorpusSettings,
-    "recipe": Recipe,
-    "mixup": MixupSettings,
-    "debias": DebiasRecipe,
-    "seat": SeatSettings,
-    "glue": GlueSettings,
-    "glue_recipe": GlueRecipe,
-}
-"""A profile's groups of parameters, beside those of :class:`RunSettings`, in the order of the parameters cell."""
-
-
-def _fields(section: Any) -> dict[str, FieldInfo]:
-    """The fields of a group by their flat names."""
-    return {str(field.validation_alias or name): field for name, field in section.__pydantic_fields__.items()}
 
 
 def _exists(path: Path) -> bool:
@@ -359,17 +237,15 @@ class Profile(RunSettings):
     @classmethod
     def parameters(cls) -> dict[str, FieldInfo]:
         """Every parameter by its flat name, in the order of the parameters cell: its type, limits and description."""
-        found = _fields(RunSettings)
-        for section in SECTIONS.values():
-            found |= _fields(section)
-        return found
+        return all_fields()
 
     @classmethod
     def load(cls, name_or_path: str | Path) -> Self:
         """Reads and checks a profile.
 
         Args:
-            name_or_path: a file's name in ``papermill_params/`` without its suffix, or a path to a YAML file.
+            name_or_path: a file's name in ``papermill_params/`` without its suffix, or a path to a YAML file, from the
+                working directory or the project's root.
 
         Raises:
             InputError: the file does not exist, is not YAML, or holds a wrong key or value (all are named).
@@ -382,6 +258,8 @@ class Profile(RunSettings):
         path = Path(name_or_path)
         if path.suffix not in (".yaml", ".yml"):
             path = folder / f"{name_or_path}.yaml"
+        elif not path.is_file():
+            path = project_root() / path
         if not path.is_file():
             names = sorted(p.stem for p in folder.glob("*.yaml"))
             raise InputError(f"no profile {str(name_or_path)!r}: {names} exist.{nearest(str(name_or_path), names)}")
@@ -392,15 +270,50 @@ class Profile(RunSettings):
         if not isinstance(values, dict):
             found = "nothing" if values is None else type(values).__name__
             raise InputError(f"{path} must hold 'key: value' lines, not {found}")
+        groups = {name: value for name, value in values.items() if name in GROUPED}
+        if twice := values.keys() & flat_values(groups, where=str(path)):
+            raise InputError(f"{path}: {', '.join(sorted(twice))}: given twice, alone and in a group")
         return cls.check(values, where=str(path))
 
     @classmethod
-    def check(cls, values: dict[str, Any], *, where: str = "parameters") -> Self:
-        """A profile from plain values by flat name; every problem is listed in one :class:`InputError`."""
-        known = cls.parameters()
+    def based(cls, values: Mapping[str, Any]) -> Self:
+        """The profile that ``profile`` names, with what these values change: what a parameters cell says.
+
+        Args:
+            values: plain values by flat name or in groups. ``profile`` is a name or file as for :meth:`load`; where
+                there is none of that name, the values must be complete.
+
+        Raises:
+            InputError: there is no such profile, or a name or value is wrong.
+
+        >>> Profile.based({"profile": "quick", "seeds": [5], "mixup_settings": {"alpha": 1.0}, "depths": ...}).seeds
+        (5,)
+        """
+        given = flat_values(values)
+        missing = [name for name in cls.parameters() if name not in given]
+        if not missing:
+            return cls.check(given)
+        if not isinstance(given.get("profile"), str):
+            raise InputError(f"profile: {shown(given.get('profile'))} must be the name of a profile, or its file")
+        try:
+            base = cls.load(given["profile"]).values()
+        except InputError as error:
+            if len(missing) > len(given):
+                raise
+            raise InputError(f"{error} Without it these have no value: {', '.join(missing)}") from None
+        return cls.check(base | given | {"profile": base["profile"]})
+
+    @classmethod
+    def check(cls, values: Mapping[str, Any], *, where: str = "parameters") -> Self:
+        """A profile from all its plain values, by flat name or in groups.
+
+        Raises:
+            InputError: lists every problem.
+        """
+        known, values = cls.parameters(), flat_values(values, where=where)
         problems = [
             f"{shown(key) if not isinstance(key, str) else key}: no such parameter (value {shown(value)})."
-            f"{nearest(key, known) if isinstance(key, str) else ''}"
+            f"{nearest(key, [*known, *GROUPED]) if isinstance(key, str) else ''}"
             for key, value in values.items()
             if key not in known
         ]
@@ -408,7 +321,7 @@ class Profile(RunSettings):
         problems += [f"{key}: missing; a profile names every parameter" for key in known if key not in values]
         sections = {}
         for name, section in [("", RunSettings), *SECTIONS.items()]:
-            given = {key: values[key] for key in _fields(section) if key in values}
+            given = {key: values[key] for key in fields_of(section) if key in values}
             try:
                 sections[name] = section(**given)
             except ValidationError as error:
@@ -421,12 +334,16 @@ class Profile(RunSettings):
         raise InputError(f"{where}: " + "; ".join(problems))
 
     def values(self) -> dict[str, Any]:
-        """Plain values by flat name, as in the YAML file."""
+        """Plain values by flat name."""
         plain: dict[str, Any] = TypeAdapter(Profile).dump_python(self, mode="json", by_alias=True)
         flat = {name: value for name, value in plain.items() if name not in SECTIONS}
         for section in SECTIONS:
             flat |= plain[section]
         return {name: flat[name] for name in self.parameters()}
+
+    def grouped(self) -> dict[str, Any]:
+        """Plain values in their groups, as in the YAML file."""
+        return grouped_values(self.values())
 
     @staticmethod
     def effective(values: dict[str, Any]) -> dict[str, Any]:
@@ -451,8 +368,8 @@ class Profile(RunSettings):
         )
 
     def changed(self, **values: Any) -> Self:
-        """A copy with some values replaced, by flat name, checked like a file."""
-        return type(self).check(self.values() | values)
+        """A copy with some values replaced, by flat name or in groups, checked like a file."""
+        return type(self).check(self.values() | flat_values(values))
 
     @property
     def seed_groups(self) -> tuple[tuple[int, ...], ...]:

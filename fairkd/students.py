@@ -6,15 +6,17 @@ and the token-type vector that DistilBERT has no place for is added to the posit
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
-from transformers import BertForMaskedLM, DistilBertConfig, DistilBertForMaskedLM
 
 from fairkd.engine.dropout import use_cheap_dropout
 from fairkd.engine.setup import setup
 from fairkd.errors import InputError
+
+if TYPE_CHECKING:
+    from transformers import BertForMaskedLM, DistilBertConfig, DistilBertForMaskedLM
 
 
 def layer_map(n_student: int, n_teacher: int) -> list[int]:
@@ -37,6 +39,8 @@ def layer_map(n_student: int, n_teacher: int) -> list[int]:
 
 def student_config(teacher: BertForMaskedLM, n_layers: int, *, dropout: float = 0.1) -> DistilBertConfig:
     """The teacher's shape in DistilBERT's terms, with ``n_layers`` layers."""
+    from transformers import DistilBertConfig  # here and below, as it takes seconds
+
     config = teacher.config
     return DistilBertConfig(
         vocab_size=config.vocab_size,
@@ -85,6 +89,8 @@ def student_from_teacher(
     >>> torch.allclose(same(ids).logits, teacher(ids).logits, atol=1e-5)
     True
     """
+    from transformers import DistilBertForMaskedLM
+
     setup()
     indices = layer_map(n_layers, teacher.config.num_hidden_layers)
     student = DistilBertForMaskedLM(student_config(teacher, n_layers, dropout=dropout))

@@ -221,10 +221,12 @@ def parameters(profile: Profile, **more) -> dict:
 def test_begin_refuses_names_that_are_no_parameters(trained):
     with pytest.raises(InputError, match=r"learning_rat: no such parameter.*Did you mean 'learning_rate'"):
         Experiment.begin("01_capacity", parameters(trained, learning_rat=1.0))
-    with pytest.raises(InputError, match="temperature: missing"):
-        values = parameters(trained)
-        del values["temperature"]
-        Experiment.begin("01_capacity", values)
+    with pytest.raises(
+        InputError, match=r"recipe_settings: no such parameter as 'temprature'.*Did you mean 'temperature'"
+    ):
+        Experiment.begin("01_capacity", parameters(trained, recipe_settings={"temprature": 1.0}))
+    with pytest.raises(InputError, match=r"recipe_setings: no such parameter.*Did you mean 'recipe_settings'"):
+        Experiment.begin("01_capacity", parameters(trained, recipe_setings={"temperature": 1.0}))
     with pytest.raises(InputError, match="temperature: 'hot'"):
         Experiment.begin("01_capacity", parameters(trained.changed(), temperature="hot"))
 
@@ -291,7 +293,7 @@ def test_a_sentence_without_gender_words_is_replaced_by_one_of_the_training_text
 def test_prepare_only_lets_only_the_first_cells_run():
     for other in ("exp.train(students)\n", "print(prepare_only)  # Experiment.begin(\n", "%time exp.begin()\n"):
         assert skipped([other]) == ["print('Not run: prepare_only.')\n"]
-    for kept in ("prepare_only = False  # …\n", "exp = Experiment.begin('x', globals())\n"):
+    for kept in ("prepare_only = False  # …\n", "run_settings = {}\n", "exp = Experiment.begin('x', globals())\n"):
         assert skipped([kept]) == [kept]
 
 

@@ -11,9 +11,9 @@ from fairkd import InputError, Profile
 from fairkd.arms import NAMED
 from fairkd.claims import paper
 from fairkd.engine.loading import resolve
-from fairkd.profile import PARAMETERS, SECTIONS, project_root
+from fairkd.profile import PARAMETERS, project_root
 from fairkd.run.cli import with_parameters
-from fairkd.run.parameters_cells import parameters_cell
+from fairkd.settings import GROUPED, SECTIONS
 from fairkd.teachers.checkpoints import load_checkpoint
 
 NAMES = ("tiny", "quick", "planted", "overnight", "small", "paper")
@@ -170,13 +170,57 @@ def test_arms_are_data():
     assert full.content() == profile.all_arms()[1].content()  # capacity-2 is the student that Table 1 calls full
 
 
-def test_the_parameters_cell_names_every_parameter_once_with_the_quick_values():
-    cell = parameters_cell()
-    found: dict[str, object] = {}
-    exec(cell, {}, found)
-    del found["__annotations__"]
-    assert found == Profile.load("quick").values()
-    assert all("  # " in line for line in cell.splitlines())
+@pytest.mark.parametrize("name", NAMES)
+def test_a_cell_that_changes_nothing_is_the_profile_that_it_names(name):
+    cell = {"profile": name, "seeds": ..., "max_steps": ..., "recipe_settings": {}, "glue_settings": "{}"}
+    assert Profile.based(cell) == Profile.load(name)
+    assert Profile.based({"profile": f"{PARAMETERS}/{name}.yaml"}) == Profile.load(name)
+
+
+def test_what_a_cell_changes_goes_before_the_profile_and_a_value_by_name_before_its_group():
+    groups = {"run_settings": {"seeds": [4], "depths": [2]}, "recipe_settings": {"max_steps": None}}
+    profile = Profile.based({"profile": "tiny", "seeds": [5], "alpha": ..., **groups})
+    expected = {"seeds": [5], "depths": [2], "max_steps": None}
+    assert profile.values() == Profile.load("tiny").values() | expected
+    assert Profile.load("tiny").changed(**groups).seeds == (4,)
+
+
+def test_all_values_of_a_profile_need_no_file_of_its_name_and_some_do():
+    values = Profile.load("tiny").changed(profile="mine").grouped()
+    assert Profile.based(values).values() == Profile.load("tiny").values() | {"profile": "mine"}
+    del values["seat_settings"]["seat_bootstrap"]
+    with pytest.raises(InputError, match=r"no profile 'mine': .* these have no value: seat_bootstrap"):
+        Profile.based(values)
+    with pytest.raises(InputError, match=r"no profile 'quik': .* Did you mean 'quick'"):
+        Profile.based({"profile": "quik"})
+    with pytest.raises(InputError, match="profile: None must be the name"):
+        Profile.based({"seeds": [0]})
+
+
+@pytest.mark.parametrize(
+    ("groups", "message"),
+    [
+        ({"recipe_settings": {"learning_rat": 1.0}}, "recipe_settings: no such parameter as 'learning_rat'; it has loss_weights, .*Did you mean 'learning_rate'"),  # noqa: E501
+        ({"recipe_settings": {"alpha": 1.0}}, "recipe_settings: alpha is one of mixup_settings"),
+        ({"glue_settings": {"source": "mini"}}, "glue_settings: no such .* Did you mean 'glue_source'"),
+        ({"run_settings": {"profile": "x"}}, "run_settings: profile stands alone"),
+        ({"seat_settings": 3}, "seat_settings: 3 must be a mapping"),
+        ({"seat_settings": "{a"}, "seat_settings: '{a' is not a complete list or mapping"),
+        ({"seat_setings": {}}, "seat_setings: no such parameter .* Did you mean 'seat_settings'"),
+        ({"seat_settings": {"seat_bootstrap": 1}}, "seat_bootstrap: 1 must be greater than or equal to 100"),
+        ({"seeds": None}, "seeds: None must be a list"),
+    ],
+)  # fmt: skip
+def test_a_wrong_group_or_name_in_it_is_told(groups, message):
+    with pytest.raises(InputError, match=message):
+        Profile.based({"profile": "tiny", **groups})
+
+
+def test_a_file_may_name_its_values_in_groups_or_one_by_one(tmp_path):
+    for values in (Profile.load("quick").values(), Profile.load("quick").grouped()):
+        (tmp_path / "p.yaml").write_text(yaml.safe_dump(values))
+        assert Profile.load(tmp_path / "p.yaml") == Profile.load("quick")
+    assert set(Profile.load("quick").grouped()) == {"profile", *GROUPED}
 
 
 def test_everything_but_the_papers_own_setting_is_a_demonstration():
@@ -222,7 +266,7 @@ def file_with(tmp_path: Path, **lines: str) -> Path:
     """The profile ``tiny`` as a file with other values, given as YAML text."""
     text = (project_root() / PARAMETERS / "tiny.yaml").read_text()
     for name, value in lines.items():
-        text = re.sub(rf"(?m)^{name}:.*$", f"{name}: {value}", text)
+        text = re.sub(rf"(?m)^( *){name}:.*$", rf"\g<1>{name}: {value}", text)
     (tmp_path / "p.yaml").write_text(text)
     return tmp_path / "p.yaml"
 
@@ -319,9 +363,12 @@ def test_a_list_that_was_meant_is_shown_as_one_of_its_kind(name, value, hint):
 def test_a_key_that_stands_twice_is_an_error_with_both_lines(tmp_path):
     text = (project_root() / PARAMETERS / "tiny.yaml").read_text()
     path = tmp_path / "p.yaml"
+    path.write_text(text.replace("  seeds: [0, 1]\n", "  seeds: [0, 1]\n  seeds: [5]\n"))
+    first = text.splitlines().index("  seeds: [0, 1]") + 1
+    with pytest.raises(InputError, match=rf"'seeds' stands twice, in lines {first} and {first + 1}"):
+        Profile.load(path)
     path.write_text(text + "seeds: [5]\n")
-    first = text.splitlines().index("seeds: [0, 1]") + 1
-    with pytest.raises(InputError, match=rf"'seeds' stands twice, in lines {first} and {len(text.splitlines()) + 1}"):
+    with pytest.raises(InputError, match="seeds: given twice, alone and in a group"):
         Profile.load(path)
     for name, value in {
         "loss_weights": "{ce: 1.0, mlm: 1.0, ce: 2.0}",

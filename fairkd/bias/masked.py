@@ -13,7 +13,6 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from transformers import BertForMaskedLM, DistilBertForMaskedLM
 
 from fairkd.engine.heads import hidden_at, last_hidden, vocabulary_features
 from fairkd.engine.loading import load_config, load_pretrained, load_tokenizer, refused, resolve
@@ -30,8 +29,6 @@ _NEEDED = "name a model that predicts masked words, such as a student of fairkd'
 
 _MOST_UNMASKED = 16
 """Sequences a batch where several places are asked for: other kinds of models have a distribution at each token."""
-_KINDS = BertForMaskedLM, DistilBertForMaskedLM
-"""Of these only the places that are asked for are computed, and the vocabulary apart from the encoder."""
 _ROWS, _COLUMNS = 512, 1024
 """Of the logits that are made at a time: they stay in a core's cache while they are summed."""
 
@@ -119,7 +116,7 @@ def token_log_probabilities(
     found = torch.empty(len(token), dtype=torch.float64)
     with _reading(model, asked):
         outputs = _outputs(model, asked, batch_size)
-        if isinstance(model, _KINDS) and len(token):
+        if _is_known(model) and len(token):
             hidden = torch.cat(list(outputs))
             features, weight, bias = vocabulary_features(model, hidden)
             row, token = asked.row.to(hidden.device), token.to(hidden.device)
@@ -159,7 +156,7 @@ def divergences(model: Any, asked: Asked, *, batch_size: int = 64) -> Floats:
     with _reading(model, asked):
         if len(asked.row):
             output = torch.cat(list(_outputs(model, asked, batch_size)))
-            weights = vocabulary_features(model, output) if isinstance(model, _KINDS) else None
+            weights = vocabulary_features(model, output) if _is_known(model) else None
             row = asked.row.to(output.device)
             for pairs in row.view(-1, 2).split(_ROWS // 8):
                 logits = output[pairs.T] if weights is None else F.linear(weights[0][pairs.T], *weights[1:])
@@ -191,7 +188,7 @@ def _reading(model: Any, asked: Asked) -> Iterator[None]:
 
 
 def _outputs(model: Any, asked: Asked, batch_size: int) -> Iterator[Tensor]:
-    """Batch by batch, last hidden states (places, hidden); of kinds not in ``_KINDS`` logits (places, vocabulary)."""
+    """Batch by batch, last hidden states (places, hidden); of kinds that are not known, logits (places, vocabulary)."""
     device = next(model.parameters()).device
     for ids, at in asked.groups:
         parts = math.ceil(len(ids) / (batch_size if at.shape[1] == 1 else min(batch_size, _MOST_UNMASKED)))
@@ -202,10 +199,10 @@ def _outputs(model: Any, asked: Asked, batch_size: int) -> Iterator[Tensor]:
 
 def _output(model: Any, ids: Tensor, at: Tensor) -> Tensor:
     """At places (n, places) of sequences (n, tokens)."""
-    if isinstance(model, _KINDS) and at.shape[1] == 1 and not getattr(model.config, "is_decoder", False):
+    if _is_known(model) and at.shape[1] == 1 and not getattr(model.config, "is_decoder", False):
         return hidden_at(model, ids, at[:, 0])[:, None]
     mask = torch.ones_like(ids)
-    every = last_hidden(model, ids, mask) if isinstance(model, _KINDS) else model(ids, attention_mask=mask).logits
+    every = last_hidden(model, ids, mask) if _is_known(model) else model(ids, attention_mask=mask).logits
     found: Tensor = every[torch.arange(len(ids), device=ids.device)[:, None], at]
     return found
 
@@ -214,3 +211,10 @@ def _finite(found: Tensor) -> Tensor:
     if not torch.isfinite(found).all():
         raise InputError("the model gives NaN or infinite logits: its weights are damaged or its training diverged")
     return found
+
+
+def _is_known(model: Any) -> bool:
+    """Of these only the places that are asked for are computed, and the vocabulary apart from the encoder."""
+    from transformers import BertForMaskedLM, DistilBertForMaskedLM  # here, as it takes seconds
+
+    return isinstance(model, BertForMaskedLM | DistilBertForMaskedLM)

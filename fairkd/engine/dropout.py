@@ -7,13 +7,13 @@ On other devices nothing changes.
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
-from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedModel
-from transformers.integrations.sdpa_attention import sdpa_attention_forward
-from transformers.masking_utils import sdpa_mask
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 ATTENTION = "fairkd"
 """Name of :func:`attention` in transformers."""
@@ -22,6 +22,7 @@ BITS = 16
 
 def use_cheap_dropout(model: PreTrainedModel) -> None:
     """Replaces every dropout of a model, in its layers and in its attention."""
+    register()
     for module in list(model.modules()):
         for name, child in module.named_children():
             if type(child) is nn.Dropout:
@@ -58,6 +59,8 @@ def attention(
     Returns:
         (batch, tokens, heads, head size), and None for the weights.
     """
+    from transformers.integrations.sdpa_attention import sdpa_attention_forward
+
     p = options.get("dropout", 0.0)
     if not p or query.device.type != "cpu":
         return sdpa_attention_forward(module, query, key, value, attention_mask, **options)
@@ -69,5 +72,8 @@ def attention(
 
 def register() -> None:
     """Makes :func:`attention` known to transformers under the name :data:`ATTENTION`."""
+    from transformers import AttentionInterface, AttentionMaskInterface  # here, as it takes seconds
+    from transformers.masking_utils import sdpa_mask
+
     AttentionInterface.register(ATTENTION, attention)
     AttentionMaskInterface.register(ATTENTION, sdpa_mask)

@@ -7,7 +7,6 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from transformers import BertForMaskedLM, DistilBertForMaskedLM
 
 from fairkd.errors import InputError
 
@@ -28,6 +27,8 @@ def hidden_at(model: Any, input_ids: Tensor, places: Tensor) -> Tensor:
     They are those of :func:`last_hidden`. The last layer is computed at these places alone, where it needs the keys and
     values of all others: a sixth of its work. No sequence may be padded.
     """
+    from transformers import BertForMaskedLM  # here and below, as it takes seconds: finished work needs no model
+
     encoder, is_bert = model.base_model, isinstance(model, BertForMaskedLM)
     *layers, last = encoder.encoder.layer if is_bert else encoder.transformer.layer
     hidden = encoder.embeddings(input_ids)
@@ -65,6 +66,8 @@ def vocabulary_features(model: Any, hidden: Tensor) -> tuple[Tensor, Tensor, Ten
     Raises:
         InputError: a model of another kind, whose head has other parts.
     """
+    from transformers import BertForMaskedLM, DistilBertForMaskedLM
+
     if isinstance(model, DistilBertForMaskedLM):
         features = model.vocab_layer_norm(model.activation(model.vocab_transform(hidden)))
         return features, model.vocab_projector.weight, model.vocab_projector.bias

@@ -9,20 +9,23 @@ from __future__ import annotations
 
 import multiprocessing
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed, wait
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Self
 
 import torch
-from tqdm import tqdm
 
 from fairkd.engine.processes import cores, die_with_parent
+from fairkd.engine.progress import Progress
+from fairkd.engine.stopping import STOPPING, Stopped, ordered_to_stop, take_orders
 
 MOST = 8
 """Processes at most: each holds models and PyTorch."""
+STOPPING_SECONDS = 120
+"""How long an interrupted training may take to its next update, which it saves."""
 _to_parent: Any = None
-"""In a worker: the queue of finished updates."""
+"""In a worker: the queue of finished updates: how many, and whether an earlier run did them."""
 
 
 @contextmanager
@@ -36,11 +39,16 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def pool(queue: Any = None) -> ProcessPoolExecutor:
-    """Processes with one thread each, which end with this one; ``queue`` takes what they tell of their updates."""
+def pool(queue: Any = None, order: Any = None) -> ProcessPoolExecutor:
+    """Processes with one thread each, which end with this one.
+
+    Args:
+        queue: takes what they tell of their updates.
+        order: an event of processes, which tells them to stop.
+    """
     # Not a fork: PyTorch's threads do not survive one.
     context = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(workers(), mp_context=context, initializer=_begin, initargs=(queue,))
+    return ProcessPoolExecutor(workers(), mp_context=context, initializer=_begin, initargs=(queue, order))
 
 
 def workers() -> int:
@@ -48,9 +56,10 @@ def workers() -> int:
     return min(MOST, cores())
 
 
-def _begin(queue: Any) -> None:
+def _begin(queue: Any, order: Any) -> None:
     global _to_parent
     _to_parent = queue
+    take_orders(order)
     die_with_parent()
     torch.set_num_threads(1)
 
@@ -64,51 +73,104 @@ def side_by_side(
         function: of a module, as its name is all that a process is told.
         calls: arguments, which must be plain values or small objects.
         here: one after the other in this process, which shares what it has loaded; for little work, and on a GPU.
-        label: of the progress bar; none if empty.
-        updates: of all calls together, as :func:`counted` counts them; without it the bar counts calls.
+        label: of the line of progress; none if empty.
+        updates: of all calls together, as :func:`counting` counts them: the calls are trainings, which an interrupt
+            ends with what they have saved. Without it the line counts calls.
+
+    Raises:
+        Stopped: it was interrupted, and every training that was at work is saved.
     """
     if here:
         with one_thread():
             return [_outcome(function, call) for call in calls]
-    queue = multiprocessing.get_context("spawn").SimpleQueue()
-    bar = tqdm(total=updates or len(calls), desc=label, disable=not label, leave=False)
-    reader = threading.Thread(target=_show, args=(queue, bar if updates else None), daemon=True)
-    with pool(queue) as processes:
+    context = multiprocessing.get_context("spawn")
+    queue, order = context.SimpleQueue(), context.Event()
+    unit, saved = "updates" if updates else "pieces", False
+    with Progress(label, updates or len(calls), unit=unit) as shown, pool(queue, order) as processes:
+        reader = threading.Thread(target=_show, args=(queue, shown if updates else None), daemon=True)
         reader.start()
+        futures = [processes.submit(_unless_stopped, function, call) for call in calls]
         try:
-            futures = [processes.submit(function, *call) for call in calls]
             for _ in as_completed(futures):
                 if not updates:
-                    bar.update()
-        except BaseException:  # an interrupt: a shutdown alone would let the processes go on with what is waiting
-            for process in list((processes._processes or {}).values()):
-                process.terminate()
-            raise
+                    shown.add()
+        except BaseException as error:
+            saved = isinstance(error, KeyboardInterrupt) and updates > 0 and _all_saved(futures, order, shown)
+            end_at_once(processes)
+            if not saved:
+                raise
         finally:
             # By a thread, and with an end: a process that was killed may hold the queue's lock.
             threading.Thread(target=queue.put, args=(None,), daemon=True).start()
             reader.join(timeout=5)
-            bar.close()
+    if saved:
+        raise Stopped.at(label or "training", shown.done, updates)
     return [_result(future) for future in futures]
 
 
-def counted(numbers: range, *, total: int, label: str) -> Iterable[int]:
-    """The updates of a training, with a progress bar if there is a label; in a worker, its parent is told of each."""
-    if _to_parent is None:
-        return tqdm(numbers, initial=numbers.start, total=total, desc=label, disable=not label, leave=False)
-    return _told(numbers)
+def _all_saved(futures: Sequence[Future[Any]], order: Any, shown: Progress) -> bool:
+    """Tells the trainings to stop; whether each has ended, at its end or where it was saved."""
+    shown.note = STOPPING
+    order.set()
+    for future in futures:
+        future.cancel()
+    try:
+        _, at_work = wait(futures, timeout=STOPPING_SECONDS)
+    except KeyboardInterrupt:
+        return False
+    ended = [future.exception() for future in futures if future.done() and not future.cancelled()]
+    return not at_work and all(error is None or isinstance(error, Stopped) for error in ended)
 
 
-def _told(numbers: range) -> Iterator[int]:
-    for number in numbers:
-        yield number
-        _to_parent.put(1)
+def end_at_once(processes: ProcessPoolExecutor) -> None:
+    """Ends what is at work, and what waits. A shutdown alone would let the processes go on with what is waiting."""
+    for process in list((processes._processes or {}).values()):
+        process.terminate()
 
 
-def _show(queue: Any, bar: Any) -> None:
-    while (done := queue.get()) is not None:
-        if bar is not None:
-            bar.update(done)
+def _unless_stopped(function: Callable[..., Any], call: tuple[Any, ...]) -> Any:
+    if ordered_to_stop():
+        raise Stopped("stopped before it began")
+    return function(*call)
+
+
+def counting(label: str, total: int, *, done: int = 0) -> Any:
+    """A context that counts the updates of a training (``add``) and shows them; in a worker, its parent is told."""
+    return _Counted(label, total, done=done) if _to_parent is None else _Told(done)
+
+
+class _Counted(Progress):
+    def stopping(self) -> None:
+        """The line says that the training is about to stop."""
+        self.note = STOPPING
+
+
+class _Told:
+    """In a worker, what :class:`_Counted` is here."""
+
+    def __init__(self, done: int) -> None:
+        self._done = done
+
+    def __enter__(self) -> Self:
+        if self._done:
+            _to_parent.put((self._done, True))
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
+    def add(self) -> None:
+        _to_parent.put((1, False))
+
+    def stopping(self) -> None:
+        pass
+
+
+def _show(queue: Any, shown: Progress | None) -> None:
+    while (told := queue.get()) is not None:
+        count, before = told
+        if shown is not None:
+            (shown.skip if before else shown.add)(count)
 
 
 def _outcome(function: Callable[..., Any], call: tuple[Any, ...]) -> Any:

@@ -14,7 +14,8 @@ import secrets
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -22,6 +23,7 @@ from typing import IO, Any
 
 from filelock import FileLock, Timeout
 
+from fairkd.engine.processes import cores
 from fairkd.errors import InputError
 
 MANIFEST = "manifest.json"
@@ -228,6 +230,12 @@ class Store:
             return None
         self._checked.add(key)
         return folder
+
+    def find_all(self, keys: Iterable[str]) -> dict[str, Path | None]:
+        """:meth:`find` of many entries, as many at once as there are cores: reading them takes most of a second."""
+        wanted = list(dict.fromkeys(keys))
+        with ThreadPoolExecutor(cores()) as threads:
+            return dict(zip(wanted, threads.map(self.find, wanted), strict=True))
 
     @staticmethod
     def _intact(folder: Path) -> bool:

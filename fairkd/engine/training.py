@@ -29,7 +29,8 @@ from torch import Tensor, nn
 from fairkd.engine.processes import keep_freed_memory
 from fairkd.engine.recipe import Recipe, Schedule, learning_rate
 from fairkd.engine.setup import setup
-from fairkd.engine.side_by_side import counted
+from fairkd.engine.side_by_side import counting
+from fairkd.engine.stopping import Stopped, interrupts_noted
 from fairkd.engine.store import check_seal, flush, seal
 from fairkd.errors import InputError
 from fairkd.rng import derive
@@ -209,6 +210,8 @@ def fit(
 
     A learner whose loss or gradient stops being finite is dropped (its ``divergence`` says where); the others go on.
 
+    An interrupt ends it after the update that it met, which is saved; a second one ends it at once.
+
     Args:
         learners: resumed before training.
         shared: (batch number, active learners) -> what they learn from, and its number of tokens.
@@ -216,7 +219,10 @@ def fit(
         recipe: how often checkpoints are written.
         seed: of the run; dropout draws from (seed, batch number), the same for every learner.
         device: of the models.
-        progress: label of the progress bar, none if empty.
+        progress: label of the line of progress, none if empty.
+
+    Raises:
+        Stopped: it was interrupted, and is saved.
     """
     setup()
     if device.type == "cpu":
@@ -226,21 +232,25 @@ def fit(
     total, look_every = schedule.updates, LOSS_READ_EVERY[device.type]
     first = min((learner.update for learner in learners), default=total)
     started, tokens = time.perf_counter(), 0
-    for update in counted(range(first, total), total=total, label=progress):
-        active = [one for one in learners if one.update == update and one.divergence is None]
-        numbers = schedule.batches(update)
-        for number in numbers if active else ():
-            step, step_tokens = shared(number, active)
-            tokens += step_tokens
-            for learner in active:
-                learner.backward(step, derive(seed, "dropout", number), device)
-                if number == numbers[-1]:
-                    learner.step(schedule.planned)  # at once, so that the gradients of one model are alive at a time
-        checkpoint = (update + 1) % recipe.checkpoint_every == 0 or update + 1 == total
-        if checkpoint or (update + 1) % look_every == 0:
-            for learner in active:
-                learner.read(tokens / (time.perf_counter() - started))
-            started, tokens = time.perf_counter(), 0
-        for learner in active if checkpoint else ():
-            if learner.divergence is None:
-                learner.save()
+    with counting(progress, total, done=first) as shown, interrupts_noted(shown.stopping) as stopped:
+        for update in range(first, total):
+            active = [one for one in learners if one.update == update and one.divergence is None]
+            numbers = schedule.batches(update)
+            for number in numbers if active else ():
+                step, step_tokens = shared(number, active)
+                tokens += step_tokens
+                for learner in active:
+                    learner.backward(step, derive(seed, "dropout", number), device)
+                    if number == numbers[-1]:
+                        learner.step(schedule.planned)  # at once, so that one model's gradients are alive at a time
+            shown.add()
+            checkpoint = (update + 1) % recipe.checkpoint_every == 0 or update + 1 == total or stopped()
+            if checkpoint or (update + 1) % look_every == 0:
+                for learner in active:
+                    learner.read(tokens / (time.perf_counter() - started))
+                started, tokens = time.perf_counter(), 0
+            for learner in active if checkpoint else ():
+                if learner.divergence is None:
+                    learner.save()
+            if stopped():
+                raise Stopped.at(progress or learners[0].name, update + 1, total)

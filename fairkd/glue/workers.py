@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from fairkd.engine.side_by_side import pool
+from fairkd.engine.side_by_side import end_at_once, pool
 from fairkd.engine.store import Store
 from fairkd.glue.data import TaskData
 from fairkd.glue.finetune import Run, finetune
@@ -42,8 +42,10 @@ class Workers:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *error: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
         if self._pool is not None:
+            if kind is not None and issubclass(kind, KeyboardInterrupt):
+                end_at_once(self._pool)
             self._pool.shutdown(cancel_futures=True)
         self._on_disk.clear()
         if self._scratch is not None:

@@ -14,10 +14,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from tqdm import tqdm
 
 from fairkd.arms import Arm
 from fairkd.engine.loading import first_line, load_tokenizer
+from fairkd.engine.progress import Progress
+from fairkd.engine.stopping import one_line
 from fairkd.engine.store import REVISIONS, Store
 from fairkd.errors import InputError
 from fairkd.glue.baselines import bag_of_words, majority
@@ -102,19 +103,26 @@ class GlueRuns:
         self._run(models)
 
     def _run(self, models: dict[str, list[Encoder]]) -> None:
-        places = [(arm, task) for task in self.data for arm in models]
-        shown = self.materials.progress and bool(places)
-        with Workers(self.materials.store) as workers:
-            waiting = {
-                (arm, task): [workers.start(run) for own in self._runs(models[arm], task) for run in own]
-                for arm, task in places
-            }
-            for place, own in tqdm(waiting.items(), desc=f"fine-tuning on {self.suite}", disable=not shown):
-                try:
-                    for result in own:
+        waiting: dict[tuple[str, str], list[Callable[[], Path]]] = {}
+        label = f"fine-tuning on {self.suite}" if self.materials.progress else ""
+        runs = {(arm, task): self._runs(models[arm], task) for task in self.data for arm in models}
+        count = sum(len(own) for of in runs.values() for own in of)
+        with (
+            one_line(label or "fine-tuning"),
+            Progress(label, count, unit="runs") as shown,
+            Workers(self.materials.store) as workers,
+        ):
+            for place, of in runs.items():
+                waiting[place] = [workers.start(run) for own in of for run in own]
+            for place, results in waiting.items():
+                for number, result in enumerate(results):
+                    try:
                         result()
-                except Exception as error:  # this task is lost for this arm, and nothing else is
-                    self.failures[place] = first_line(error)
+                    except Exception as error:  # this task is lost for this arm, and nothing else is
+                        self.failures[place] = first_line(error)
+                        shown.add(len(results) - number)
+                        break
+                    shown.add()
         self._models |= models
 
     def _runs(self, encoders: Sequence[Encoder], task: str) -> list[list[Run]]:

@@ -57,7 +57,7 @@ class Materials:
 
     Args:
         profile: its parameters.
-        progress: show progress bars.
+        progress: show lines of progress.
         teacher_seed: which of the profile's teachers; the first without it. :meth:`of` gives the others.
     """
 
@@ -336,7 +336,7 @@ class Materials:
 
     def lacks(self, arms: Sequence[Arm], seed: int) -> bool:
         """Whether the store lacks a student of this seed."""
-        return any(self.store.find(self.student_key(arm, seed)) is None for arm in arms)
+        return None in self.store.find_all(self.student_key(arm, seed) for arm in arms).values()
 
     def has_teachers(self, *, debiased: bool) -> bool:
         """Whether neither the teacher nor, if wanted, a debiased one is to be made; makes nothing."""

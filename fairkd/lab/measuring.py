@@ -13,6 +13,7 @@ from typing import Any
 from fairkd.arms import Arm
 from fairkd.bias.encoding import added_poolings
 from fairkd.engine.side_by_side import side_by_side, workers
+from fairkd.engine.stopping import one_line
 from fairkd.lab.materials import Materials
 from fairkd.profile import Profile
 from fairkd.teachers.checkpoints import Teacher
@@ -44,14 +45,17 @@ def for_each_model(function: Any, models: Sequence[Model], *, here: bool) -> Non
     first = models[0][0]
     size = len(models) * sum(p.numel() for p in first.checkpoint.model.parameters())
     if here or first.device.type != "cpu" or workers() == 1 or len(models) == 1 or size < WEIGHTS_WORTH_A_PROCESS:
-        for own, model in models:
-            function(own, model)
+        with one_line("measuring models"):
+            for own, model in models:
+                function(own, model)
         return
     calls = [
         (function, own.profile, own.teacher_seed, model if isinstance(model, Path) else None) for own, model in models
     ]
     label = "measuring models" if first.progress else ""
-    for outcome in side_by_side(_elsewhere, calls, here=False, label=label):
+    with one_line("measuring models"):
+        outcomes = side_by_side(_elsewhere, calls, here=False, label=label)
+    for outcome in outcomes:
         if isinstance(outcome, BaseException):
             raise outcome
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Collection
+from types import EllipsisType
 from typing import Any
 
 from fairkd.errors import InputError, nearest
 from fairkd.profile import Profile
+from fairkd.settings import GROUPED
 
 SHORT_NAME, SLIP = 5, 0.85
 """Names of so many letters are too short to tell a slip from another word; difflib's ratio from which on it is one."""
-_PLAIN = (str, int, float, bool, list, dict, type(None))
+_PLAIN = (str, int, float, bool, list, dict, type(None), EllipsisType)
 
 
 def check_names(parameters: dict[str, Any], *, slips_only: bool = False, known: Collection[Any] = ()) -> None:
@@ -23,7 +25,7 @@ def check_names(parameters: dict[str, Any], *, slips_only: bool = False, known: 
             is all but that of a parameter, as in "seat_bootstap".
         known: names that were there before, and are none.
     """
-    shell = ("In", "Out", *known)
+    shell, allowed = ("In", "Out", *known), [*Profile.parameters(), *GROUPED]
     names = [
         name
         for name, value in parameters.items()
@@ -33,15 +35,13 @@ def check_names(parameters: dict[str, Any], *, slips_only: bool = False, known: 
         and not _is_table(name, value)
     ]
     for name in names:
-        if name not in Profile.parameters() and (not slips_only or _is_slip(name)):
-            raise InputError(
-                f"{name}: no such parameter (value {parameters[name]!r}).{nearest(name, Profile.parameters())}"
-            )
+        if name not in allowed and (not slips_only or _is_slip(name)):
+            raise InputError(f"{name}: no such parameter (value {parameters[name]!r}).{nearest(name, allowed)}")
 
 
 def _is_slip(name: str) -> bool:
     """Whether one letter or two are wrong; a name for one of several, such as "seed" of "seeds", is none."""
-    near = {parameter for parameter in Profile.parameters() if f"{name}s" != parameter}
+    near = {parameter for parameter in (*Profile.parameters(), *GROUPED) if f"{name}s" != parameter}
     return len(name) > SHORT_NAME and bool(nearest(name, near, cutoff=SLIP))
 
 
@@ -63,7 +63,7 @@ def _begins(source: str) -> bool:
         return False
     set_here = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
     called = {node.func.attr for node in nodes if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)}
-    return "prepare_only" in set_here or "begin" in called
+    return bool(set_here & {"prepare_only", "run_settings"}) or "begin" in called
 
 
 def skip_the_rest() -> None:

@@ -15,6 +15,7 @@ from fairkd.distill import added_formulas
 from fairkd.engine.chunks import CHUNK
 from fairkd.engine.processes import physical_memory
 from fairkd.engine.side_by_side import side_by_side, workers
+from fairkd.engine.stopping import one_line
 from fairkd.errors import DivergedError
 from fairkd.lab.cost import Shape, memory_bytes
 from fairkd.lab.estimate import batch_of
@@ -45,13 +46,15 @@ def train(jobs: Sequence[TrainingJob]) -> None:
     Raises:
         InputError: an arm cannot be trained.
         DivergedError: a loss became NaN or infinite; all other students are trained.
+        Stopped: it was interrupted; what has been done is saved.
     """
     for materials, arms in jobs:
         materials.check(arms)
-    _prepare([(own, _debiased(arms)) for materials, arms in jobs for own in materials.family])
-    single = [job for job in jobs if len(job[0].profile.student_seeds) == 1]
-    outcomes = [_outcome(*job) for job in single]
-    outcomes += _train_several([job for job in jobs if job not in single])
+    with one_line("training"):
+        _prepare([(own, _debiased(arms)) for materials, arms in jobs for own in materials.family])
+        single = [job for job in jobs if len(job[0].profile.student_seeds) == 1]
+        outcomes = [_outcome(*job) for job in single]
+        outcomes += _train_several([job for job in jobs if job not in single])
     _raise_first(outcomes)
 
 

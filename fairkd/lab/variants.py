@@ -78,7 +78,7 @@ def keep(profile: Profile) -> None:
     for folder, one in ((base_dir(profile), known), (output_dir(profile), profile)):
         if folder == base_dir(profile) and (one is profile or _shipped(profile).is_file()):
             continue
-        text = yaml.safe_dump(one.values(), sort_keys=False, allow_unicode=True)
+        text = yaml.safe_dump(one.grouped(), sort_keys=False, allow_unicode=True)
         path = folder / OWN_FILE
         if not path.is_file() or path.read_bytes() != text.encode():
             folder.mkdir(parents=True, exist_ok=True)
@@ -165,10 +165,9 @@ def _check_name(profile: Profile, known: Profile, differences: int) -> None:
         rest = f"all but {rests[near]}" if rests[near] else "all"
         raise InputError(
             f"profile: {known.name!r}, but {differences} values are not those of {known.name!r}, and {rest} are those "
-            f"of {near!r}: a name changes no values. To run {known.name!r}, take its values: fairkd run NOTEBOOK "
-            f"--profile {known.name}, or papermill with -f {PARAMETERS}/{known.name}.yaml, or in JupyterLab, in a cell "
-            "below the parameters: from fairkd import Profile; "
-            f"globals().update(Profile.load({known.name!r}).values()). "
+            f"of {near!r}: a name does not change values that are given. To run {known.name!r}, take its values: "
+            f"fairkd run NOTEBOOK --profile {known.name}, or papermill with -f {PARAMETERS}/{known.name}.yaml, or in "
+            f"JupyterLab profile = {known.name!r} where the other parameters are ... or {{}}. "
             f"To run these values, write profile = {near!r}, or a name of your own"
         )
 

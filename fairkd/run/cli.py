@@ -14,6 +14,7 @@ import sys
 from typing import Annotated, Any
 
 import typer
+import typer.core
 
 import fairkd
 from fairkd.bias.poolings import POOLINGS
@@ -24,7 +25,26 @@ from fairkd.run.documents import as_rows, deliver, nothing_printed, target_file
 
 __all__ = ["app", "join_pairs", "main", "with_parameters"]
 
+INTERRUPTED = 130
+"""Exit status after an interrupt, as shells have it."""
+
+
+class Interrupted(Exception):
+    """An interrupt of a command, in one line; typer would make "Aborted!" and status 1 of it."""
+
+
+class Commands(typer.core.TyperGroup):
+    """The commands; an interrupt leaves each of them as :class:`Interrupted`."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as error:
+            raise Interrupted(str(error) or "stopped") from None
+
+
 app = typer.Typer(
+    cls=Commands,
     help="Why does knowledge distillation amplify gender bias, and how do we stop it?",
     epilog=help_examples(""),
     no_args_is_help=True,
@@ -343,6 +363,9 @@ def main() -> None:
     """Entry point of the console script."""
     try:
         app(join_pairs(sys.argv[1:]))
+    except Interrupted as error:
+        print(f"fairkd: {error}", file=sys.stderr)
+        sys.exit(INTERRUPTED)
     except InputError as error:
         print(f"fairkd: {error}", file=sys.stderr)
         sys.exit(2)

@@ -28,6 +28,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -225,7 +226,7 @@ def _papermill(source: Path, files: Files, profile: Profile, token: str, may_tra
         _write_kernelspec(Path(folder))
         parameters = Path(folder) / "parameters.yaml"
         # YAML, not JSON: YAML 1.1 reads JSON's 5e-06 as text, and safe_dump writes 5.0e-06.
-        parameters.write_text(yaml.safe_dump(profile.values(), allow_unicode=True), encoding="utf-8")
+        parameters.write_text(yaml.safe_dump(profile.grouped(), sort_keys=False, allow_unicode=True), encoding="utf-8")
         paths = os.pathsep.join(filter(None, [folder, os.environ.get("JUPYTER_PATH")]))
         settings = {"JUPYTER_PATH": paths, TOKEN: token, "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
         if not may_train:
@@ -233,9 +234,10 @@ def _papermill(source: Path, files: Files, profile: Profile, token: str, may_tra
         options = ["-k", "python3", "-l", "python", "--no-progress-bar", "--log-output"]
         options += ["--start-timeout", str(_KERNEL_START_SECONDS), "--cwd", str(project_root())]
         files.folder.mkdir(parents=True, exist_ok=True)
+        threading.Thread(target=_import_export, daemon=True).start()  # meanwhile this process would only wait
         with files.of("running.log").open("w", encoding="utf-8") as log:
             code = _call(
-                ["papermill", str(source), str(files.of("running.ipynb")), "-f", str(parameters), *options],
+                ["fairkd.run.execute", str(source), str(files.of("running.ipynb")), "-f", str(parameters), *options],
                 environment=settings,
                 log=log,
             )
@@ -244,6 +246,14 @@ def _papermill(source: Path, files: Files, profile: Profile, token: str, may_tra
     if code == 138:
         return "its kernel died"
     return _cell_error(files.of("running.ipynb")) or f"papermill ended with status {code}: {_last_line(files)}"
+
+
+def _import_export() -> None:
+    from fairkd.show.pages.notebook import without_iri_grammar
+
+    without_iri_grammar()
+    import fairkd.show.pages.export
+    import fairkd.show.pages.formulas  # noqa: F401 - and with it nbconvert
 
 
 def _last_line(files: Files) -> str:
@@ -263,7 +273,7 @@ def _write_kernelspec(folder: Path) -> None:
 def _train(profile: Profile) -> int:
     copy = output_dir(profile) / OWN_FILE
     copy.parent.mkdir(parents=True, exist_ok=True)
-    copy.write_text(yaml.safe_dump(profile.values(), sort_keys=False, allow_unicode=True), encoding="utf-8")
+    copy.write_text(yaml.safe_dump(profile.grouped(), sort_keys=False, allow_unicode=True), encoding="utf-8")
     return _call(["fairkd", "train", str(copy)])
 
 

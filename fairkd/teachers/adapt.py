@@ -82,7 +82,7 @@ def prepare(checkpoint: Checkpoint, setting: Setting, *, adapt: Adapt, progress:
         checkpoint: left as it is.
         setting: its recipe is the adaptation's (:func:`adaptation_recipe`), its seed the teacher's.
         adapt: whether to train, see :func:`needs_adaptation`.
-        progress: show a progress bar.
+        progress: show a line of progress.
 
     Raises:
         InputError: see :func:`needs_adaptation`.

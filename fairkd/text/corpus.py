@@ -19,9 +19,9 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from fairkd.engine.digests import tokenizer_digest
+from fairkd.engine.progress import Progress
 from fairkd.engine.store import REVISIONS, Store
 from fairkd.errors import InputError
 from fairkd.rng import numpy_generator
@@ -85,7 +85,7 @@ def build(
         heldout_fraction: share of the used documents for the split ``heldout``, in [0, 1); the same document is
             held out whatever ``fraction`` is.
         max_length: longest sequence in tokens, [CLS] and [SEP] included; longer lines are cut, nothing is lost.
-        progress: show a progress bar.
+        progress: show a line of progress.
 
     Raises:
         InputError: a source that cannot be read or changed meanwhile, a tokenizer that does not fit, a setting out of
@@ -278,13 +278,10 @@ def _check_unchanged(sources: Sequence[str], before: list[list[list[Any]]], read
 
 def _all_documents(sources: Iterable[str], column: str, progress: bool) -> Iterator[str]:
     for source in sources:
-        yield from tqdm(
-            documents(source, column=column),
-            desc=f"Tokenising {source}",
-            unit=" documents",
-            mininterval=1.0,
-            disable=not progress,
-        )
+        with Progress(f"tokenising {source}" if progress else "", unit="documents") as shown:
+            for text in documents(source, column=column):
+                yield text
+                shown.add()
 
 
 def _check_result(

@@ -10,7 +10,6 @@ from torch.nn.functional import scaled_dot_product_attention
 from transformers import DistilBertConfig, DistilBertForMaskedLM
 
 from fairkd.engine import dropout as cheap
-from fairkd.engine.setup import setup
 
 
 @pytest.fixture
@@ -18,7 +17,6 @@ def student():
     torch.manual_seed(0)
     config = DistilBertConfig(vocab_size=50, dim=16, n_heads=2, n_layers=2, hidden_dim=32)
     model = DistilBertForMaskedLM(config).train()
-    setup()
     cheap.use_cheap_dropout(model)
     return model
 

@@ -1,6 +1,7 @@
 """Work side by side: the results, their order, their errors and their bits are those of work done here."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -10,15 +11,17 @@ import pytest
 import torch
 
 from fairkd.engine import side_by_side as module
-from fairkd.engine.side_by_side import counted, one_thread, side_by_side
+from fairkd.engine.side_by_side import counting, one_thread, side_by_side
 
 
 def product(seed: int) -> tuple[int, int, str]:
     """Its process, threads, and the bits of a matrix product and a sum."""
     generator = torch.Generator().manual_seed(seed)
     a = torch.randn(300, 300, generator=generator)
-    for _ in counted(range(3), total=3, label=""):
-        a = a @ a / 100
+    with counting("", 3) as shown:
+        for _ in range(3):
+            a = a @ a / 100
+            shown.add()
     return os.getpid(), torch.get_num_threads(), a.sum().item().hex()
 
 
@@ -86,8 +89,52 @@ def test_threads_are_as_before_afterwards():
     assert torch.get_num_threads() == before
 
 
-def test_a_parent_is_told_of_every_update(monkeypatch):
+def test_a_parent_is_told_of_every_update_and_of_those_before(monkeypatch):
     told = []
     monkeypatch.setattr(module, "_to_parent", type("Queue", (), {"put": staticmethod(told.append)}))
-    assert list(counted(range(2, 6), total=6, label="updates")) == [2, 3, 4, 5]
-    assert told == [1, 1, 1, 1]
+    with counting("updates", 6, done=4) as shown:
+        shown.add()
+        shown.add()
+    assert told == [(4, True), (1, False), (1, False)]
+
+
+STOPPED = (
+    "import pathlib, signal, sys, time\n"
+    "from fairkd.engine import side_by_side as module\n"
+    "from fairkd.engine.stopping import Stopped, interrupts_noted\n"
+    "module.workers = lambda: 2\n"
+    "def training(number):\n"
+    "    with module.counting('', 600) as shown, interrupts_noted() as stopped:\n"
+    "        for _ in range(600):\n"
+    "            time.sleep(0.1)\n"
+    "            shown.add()\n"
+    "            (pathlib.Path(sys.argv[1]) / f'begun {number}').touch()\n"
+    "            if stopped():\n"
+    "                (pathlib.Path(sys.argv[1]) / f'saved {number}').touch()\n"
+    "                raise Stopped('stopped')\n"
+    "if __name__ == '__main__':\n"
+    "    signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    "    try:\n"
+    "        calls = [(n,) for n in range(6)]\n"
+    "        module.side_by_side(training, calls, here=False, label='trainings', updates=3600)\n"
+    "    except Stopped as error:\n"
+    "        print(error)\n"
+)
+
+
+@pytest.mark.parametrize("whole_group", [True, False])
+def test_trainings_that_are_interrupted_end_where_they_are_saved_in_one_line(tmp_path, whole_group):
+    """A terminal and a notebook interrupt all processes, ``kill -INT`` the parent alone."""
+    script = tmp_path / "trainings.py"
+    script.write_text(STOPPED)
+    command = [sys.executable, script, tmp_path]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    deadline = time.monotonic() + 60
+    while len(list(tmp_path.glob("begun *"))) < 2 and time.monotonic() < deadline:
+        time.sleep(0.1)
+    (os.killpg if whole_group else os.kill)(process.pid, signal.SIGINT)
+    said, _ = process.communicate(timeout=30)
+    (at,) = re.findall(r"^trainings: stopped at update (\d+) of 3,600, saved; run again to go on$", said.strip())
+    assert 2 <= int(at) < 1200
+    assert {path.name[-1] for path in tmp_path.glob("saved *")} == {path.name[-1] for path in tmp_path.glob("begun *")}
+    assert len(list(tmp_path.glob("begun *"))) == 2

@@ -69,7 +69,7 @@ def test_a_name_alone_changes_no_values_and_is_refused_with_both_ways_out(projec
         profile = Profile.load(values).changed(profile=label, **changes)
         with pytest.raises(InputError, match=f"profile: '{label}', but .* are those of '{values}'") as error:
             output_dir(profile)
-        for way in (f"--profile {label}", f"-f papermill_params/{label}.yaml", f"Profile.load('{label}')"):
+        for way in (f"--profile {label}", f"-f papermill_params/{label}.yaml", f"profile = '{label}' where"):
             assert way in str(error.value)
         assert f"write profile = '{values}', or a name of your own" in str(error.value)
         assert output_dir(profile.changed(profile="mine")) == project / "runs" / "mine"
@@ -109,7 +109,7 @@ def test_the_first_values_under_a_name_without_a_file_are_that_profile(project):
     other = mine.changed(seeds=[5])
     assert output_dir(other) == project / "runs" / "mine"  # nothing has been written yet
     keep(mine)
-    assert yaml.safe_load((project / "runs/mine/profile.yaml").read_text()) == mine.values()
+    assert yaml.safe_load((project / "runs/mine/profile.yaml").read_text()) == mine.grouped()
     assert reference(other) == mine
     assert output_dir(mine) == project / "runs" / "mine"
     assert output_dir(other).parent == project / "runs" / "mine" / "variants"

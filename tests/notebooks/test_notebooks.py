@@ -20,9 +20,10 @@ from fairkd.arms import GROUPS
 from fairkd.bias.stimuli import TESTS
 from fairkd.claims import paper
 from fairkd.glue.tasks import TASKS
-from fairkd.profile import Profile, project_root
+from fairkd.profile import PARAMETERS, Profile, project_root
 from fairkd.run import parameters_cells as notebooks
 from fairkd.run import runner
+from fairkd.settings import GROUPED
 from fairkd.show.pages.export import to_html
 
 SOURCES = notebooks.sources()
@@ -61,25 +62,31 @@ def test_source_is_valid_and_holds_no_outputs(path):
 
 
 @each_notebook
-def test_parameters_cell_is_in_step_with_the_profile(path):
+def test_parameters_cell_is_in_step_short_and_changes_nothing(path):
     (cell,) = notebooks.parameters_cells(notebooks.read_notebook(path))
-    profile = notebooks.FIRST.get(path.stem, "quick")
-    assert source(cell) == notebooks.parameters_cell(profile), "run: make notebooks"
+    assert source(cell) == notebooks.parameters_cell(path.stem), "run: make notebooks"
+    lines = source(cell).splitlines()
+    assert len(lines) <= notebooks.MOST_LINES
+    assert all("  # " in line for line in lines)
     values: dict = {}
     exec(source(cell), values)
-    assert {name: values[name] for name in Profile.parameters()} == Profile.load(profile).values()
+    given = {name: values[name] for name in values.keys() & {*Profile.parameters(), *GROUPED}}
+    assert Profile.based(given) == Profile.load(notebooks.FIRST.get(path.stem, "quick"))
+    assert Profile.based(given | {"profile": "paper"}) == Profile.load("paper")
     assert notebooks.read_notebook(path)["cells"][1]["metadata"]["tags"] == ["parameters"]
 
 
 @each_notebook
-def test_papermill_knows_every_parameter(path):
+def test_papermill_knows_every_name_of_every_profiles_file(path):
     """papermill only warns about a parameter that it cannot find, and it reads the cell line by line on its own."""
     from papermill import inspect_notebook
 
     found = inspect_notebook(str(path))
-    assert set(found) == set(Profile.parameters())
-    for name, field in Profile.parameters().items():
-        assert found[name]["help"].strip() == field.description
+    assert set(found) == {"profile", "prepare_only", *notebooks.OWN[path.stem], *GROUPED}
+    for file in (project_root() / PARAMETERS).glob("*.yaml"):
+        assert set(yaml.safe_load(file.read_text())) <= set(found)
+    for name in ("prepare_only", *notebooks.OWN[path.stem]):
+        assert found[name]["help"].strip() == Profile.parameters()[name].description
 
 
 @each_notebook
@@ -119,12 +126,14 @@ def test_text_needs_no_network_and_no_mathematics_script(path):
 
 
 def test_update_repairs_the_parameters_and_leaves_the_rest(tmp_path):
-    path = tmp_path / "n.ipynb"
+    path = tmp_path / SOURCES[0].name
     notebook = notebooks.read_notebook(SOURCES[0])
     notebooks.parameters_cells(notebook)[0]["source"] = ["seeds = [7]"]
     path.write_text(json.dumps(notebook))
     assert notebooks.update(path)
-    assert source(notebooks.parameters_cells(notebooks.read_notebook(path))[0]) == notebooks.parameters_cell()
+    assert source(notebooks.parameters_cells(notebooks.read_notebook(path))[0]) == notebooks.parameters_cell(
+        SOURCES[0].stem
+    )
     assert notebooks.read_notebook(path)["cells"][2:] == notebook["cells"][2:]
     assert not notebooks.update(path)
     notebook["cells"] = notebook["cells"][:1]
@@ -468,8 +477,9 @@ def test_plain_papermill_plans_and_trains_nothing(tmp_path):
         "-f",
         root / f"papermill_params/{profile}.yaml",
     ]
-    arguments += ["-p", "prepare_only", "True", "-p", "seeds", "[0,1]", "-p", "learning_rate", "2e-4"]
-    arguments += ["-p", "store_dir", tmp_path / "store", "-p", "runs_dir", tmp_path / "runs"]
+    arguments += ["-p", "prepare_only", "True", "-p", "seeds", "[0,1]"]
+    arguments += ["-p", "recipe_settings", "{learning_rate: 2.0e-4}"]  # the others are as in the profile
+    arguments += ["-y", f"run_settings: {{store_dir: {tmp_path / 'store'}, runs_dir: {tmp_path / 'runs'}}}"]
     command = [sys.executable, "-m", "papermill", *map(str, arguments)]
     there = root / "notebooks"  # where JupyterLab starts a notebook
     done = subprocess.run(command, cwd=there, capture_output=True, text=True, check=False)

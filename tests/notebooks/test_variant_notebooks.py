@@ -20,6 +20,7 @@ from nbformat.v4 import new_code_cell
 from fairkd.engine.store import file_digest
 from fairkd.errors import InputError
 from fairkd.experiment import Experiment
+from fairkd.lab import variants
 from fairkd.lab.results import Results
 from fairkd.lab.variants import output_dir
 from fairkd.profile import Profile, project_root
@@ -128,23 +129,35 @@ def test_a_report_without_the_other_notebooks_says_what_is_missing_and_what_fini
     assert ledger.state("01_capacity", other)[1].startswith(reason)
 
 
-def test_a_name_over_the_values_of_another_profile_is_refused_and_both_ways_out_work(tmp_path, capsys):
+def test_a_name_brings_its_values_and_over_those_of_another_profile_it_is_refused(tmp_path, capsys):
     places = {"runs_dir": str(tmp_path / "runs"), "store_dir": str(tmp_path / "store")}
-    cells: dict = {"__name__": "__main__", **Profile.load("quick").values(), **places, "profile": "tiny"}
+    cell: dict = {"__name__": "__main__", "profile": "quick", "seeds": ..., "run_settings": places}
+    for name, seeds, teacher in (("quick", [0, 1, 2, 3], "embedded"), ("tiny", [0, 1], "scratch")):
+        exec(BEGIN, cell | {"profile": name})
+        said = capsys.readouterr().out
+        assert f"01_capacity · profile {name!r} · seeds {seeds}" in said
+        assert f"teacher {teacher!r}" in said
+        assert "variant" not in said
+    exec(BEGIN, cell | {"profile": "tiny", "seeds": [1]})
+    assert "A variant of the profile 'tiny': seeds [1] instead of [0, 1]." in capsys.readouterr().out
+    values = cell | Profile.load("quick").grouped() | {"profile": "tiny"}  # as with papermill -f quick.yaml -p profile
     with pytest.raises(InputError) as refused:
-        exec(BEGIN, cells)
+        exec(BEGIN, values)
     message = re.sub(r"\s+", " ", str(refused.value))
     assert "profile: 'tiny', but 28 values are not those of 'tiny', and all are those of 'quick'" in message
-    (line,) = re.findall(r"in a cell below the parameters: (.*?\)\))", message)
-    exec(line, values := cells.copy())
-    exec(BEGIN, values)
-    tiny = capsys.readouterr().out
-    assert "01_capacity · profile 'tiny' · seeds [0, 1]" in tiny
-    assert "teacher 'scratch'" in tiny
+    assert "in JupyterLab profile = 'tiny' where the other parameters are ... or {}" in message
     assert "write profile = 'quick'" in message
-    exec("profile = 'quick'", cells)
-    exec(BEGIN, cells)
-    quick = capsys.readouterr().out
-    assert "01_capacity · profile 'quick' · seeds [0, 1, 2, 3]" in quick
-    assert "teacher 'embedded'" in quick
+
+
+def test_a_file_of_ones_own_is_the_profile_of_its_name_in_a_notebook_too(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(variants, "_declared", {})
+    mine = Profile.load("tiny").changed(profile="mine", runs_dir=str(tmp_path / "runs"))
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(mine.grouped()))
+    cell: dict = {"__name__": "__main__", "profile": str(tmp_path / "mine.yaml"), "seeds": ...}
+    exec(BEGIN, cell.copy())
+    said = capsys.readouterr().out
+    assert "profile 'mine' · seeds [0, 1]" in said
+    assert "variant" not in said
+    exec(BEGIN, cell | {"seeds": [1]})
+    assert "A variant of the profile 'mine': seeds [1] instead of [0, 1]." in capsys.readouterr().out
     assert not (tmp_path / "runs").exists()

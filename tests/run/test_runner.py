@@ -28,7 +28,8 @@ FINISH = """
 import pandas as pd
 from fairkd.lab.results import Results
 from fairkd.profile import Profile
-results = Results(name, Profile.check({key: globals()[key] for key in Profile.parameters()}))
+from fairkd.settings import GROUPED
+results = Results(name, Profile.based({key: globals()[key] for key in ('profile', *GROUPED)}))
 results.save(name, pd.DataFrame({"text": [text]}))
 results.finish({}, failures=failures)
 """
@@ -36,7 +37,7 @@ WITH_NAME = "name, text, failures = '01_capacity', 'x', ()"
 
 
 def write_notebook(root: Path, name: str, *cells: str) -> None:
-    parameters = new_code_cell(parameters_cell(), metadata={"tags": [TAG]})
+    parameters = new_code_cell(parameters_cell(name), metadata={"tags": [TAG]})
     notebook = new_notebook(cells=[parameters, *(new_code_cell(cell) for cell in cells)])
     (root / "notebooks").mkdir(exist_ok=True)
     notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
@@ -83,7 +84,8 @@ def without_kernels(monkeypatch):
 
 
 def test_finished_run_leaves_notebook_page_and_status_and_is_not_repeated(project):
-    cell = "import sys; text = '\\n'.join([sys.executable, os.getcwd(), repr(learning_rate), repr(seeds)])"
+    rate, seeds = "recipe_settings['learning_rate']", "run_settings['seeds']"
+    cell = f"import sys; text = '\\n'.join([sys.executable, os.getcwd(), repr({rate}), repr({seeds})])"
     write_notebook(project, "01_capacity", "import os\nname, failures = '01_capacity', ()", cell, FINISH)
     profile = Profile.load("tiny").changed(learning_rate=5e-6, seeds=[3])
     outcome = runner.run("01_capacity", profile)

@@ -7,14 +7,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import isotonic_regression
 
 from fairkd.names import TEACHER, arm_titles
-from fairkd.show.figures.style import OURS, TEACHER_COLOUR, forest, shared_legend, subscripts, theme
+from fairkd.show.figures.style import OURS, TEACHER_COLOUR, forest, shades, shared_legend, subscripts, theme
 from fairkd.show.tables.baselines import BASELINE_TITLES
 from fairkd.show.tables.plain import records
 from fairkd.wording import interval, number
@@ -181,7 +180,7 @@ def learning(frame: pd.DataFrame, *, suite: str) -> Figure:
         suite: what the tasks are called.
     """
     titles, names = arm_titles(frame.arm.drop_duplicates()), list(frame.task.drop_duplicates())
-    colours = sns.color_palette("viridis", len(titles) + 1).as_hex()
+    colours = shades(len(titles) + 1)
     sizes = sorted(set(frame.train_examples))
     with theme():
         figure, panels = _panels(names, height=2.4, sharey=False)

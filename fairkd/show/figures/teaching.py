@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from fairkd.losses import LOSSES
-from fairkd.show.figures.style import COLOURS, OURS, subscripts, theme
+from fairkd.show.figures.style import COLOURS, OURS, shades, subscripts, theme
 from fairkd.show.tables.plain import records
 from fairkd.wording import number
 
@@ -28,7 +28,7 @@ def training(metrics: pd.DataFrame) -> Figure:
     terms = [term for term in LOSSES if term in metrics and metrics[term].notna().any()]
     arms = list(metrics.arm.drop_duplicates())
     # A step from dark to light is an order that greyscale keeps; dashes tell neighbours apart.
-    palette = dict(zip(arms, sns.color_palette("viridis", len(arms) + 1).as_hex(), strict=False))
+    looks = list(zip(shades(len(arms) + 1)[: len(arms)], _dashes(len(arms)), strict=True))
     many = len(arms) > 6
     columns = 2 if many else max(len(terms), 1)
     lines = (len(terms) + columns) // columns if many else 1  # with many arms the legend fills a panel of its own
@@ -38,16 +38,12 @@ def training(metrics: pd.DataFrame) -> Figure:
         panels = figure.subplots(lines, columns, squeeze=False).flat
         for axis, term in zip(panels, terms, strict=False):
             rows = metrics[metrics[term].notna()]
-            sns.lineplot(
-                rows, x="step", y=term, hue="arm", style="arm", hue_order=arms, style_order=arms, palette=palette,
-                errorbar=("pi", 100), ax=axis, linewidth=1.4, dashes=_dashes(len(arms)), legend=term == terms[0],
-                err_kws={"alpha": 0.1 if many else 0.2},
-            )  # fmt: skip
+            for arm, (colour, dashes) in zip(arms, looks, strict=True):
+                own = rows[rows.arm == arm]
+                _curve(axis, own, term, label=arm, band=0.1 if many else 0.2, color=colour, dashes=dashes)
             axis.set_title(subscripts(f"L_{term}"))
             axis.set(xlabel="update", ylabel="loss a token" if many or term == terms[0] else "")
         handles: tuple[Any, Any] = panels[0].get_legend_handles_labels()
-        if panels[0].get_legend() is not None:
-            panels[0].get_legend().remove()
         if many:
             for axis in panels[len(terms) :]:
                 axis.axis("off")
@@ -62,8 +58,19 @@ def training(metrics: pd.DataFrame) -> Figure:
     return figure
 
 
-def _dashes(n: int) -> list[Any]:
-    patterns: list[Any] = ["", (4, 1.5), (1, 1), (3, 1.25, 1.5, 1.25), (5, 1, 1, 1), (2, 2)]
+def _curve(
+    axis: Axes, rows: pd.DataFrame, term: str, *, label: str, band: float, color: str, dashes: tuple[float, ...]
+) -> None:
+    """The mean over seeds, and their range where there are several; no line for an arm without the term."""
+    steps = rows.groupby("step")[term].agg(["mean", "min", "max"])
+    (line,) = axis.plot(steps.index, steps["mean"], color=color, linewidth=1.4, label=label)
+    line.set_dashes(dashes)
+    if (steps["max"] > steps["min"]).any():
+        axis.fill_between(steps.index, steps["min"], steps["max"], color=color, alpha=band, linewidth=0)
+
+
+def _dashes(n: int) -> list[tuple[float, ...]]:
+    patterns: list[tuple[float, ...]] = [(), (4, 1.5), (1, 1), (3, 1.25, 1.5, 1.25), (5, 1, 1, 1), (2, 2)]
     return [patterns[i % len(patterns)] for i in range(n)]
 
 

@@ -21,7 +21,7 @@ from typing import Any
 
 from fairkd.lab.results import REPORT
 from fairkd.show.pages.markup import finish, whole
-from fairkd.show.pages.notebook import read_notebook
+from fairkd.show.pages.notebook import read_notebook, without_iri_grammar
 
 TEMPLATES = Path(__file__).parent / "templates"
 # No scripts and no widgets: the page shows what is readable without a kernel.
@@ -42,6 +42,7 @@ def to_html(notebook: Path | str, *, title: str | None = None, beside: Iterable[
     Raises:
         InputError: the file is missing or is not a notebook.
     """
+    without_iri_grammar()
     from nbconvert import HTMLExporter
     from traitlets.config import Config
 

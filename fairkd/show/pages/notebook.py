@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -38,8 +39,25 @@ def read_notebook(path: Path) -> Any:
     return parse_notebook(data, where=repr(str(path)))
 
 
+def without_iri_grammar() -> None:
+    """Imports jsonschema, which nbformat, nbconvert and papermill need, without what takes it two thirds of a second.
+
+    It builds a grammar of internationalised addresses when it is imported, where the package for that is there, which
+    JupyterLab brings. No notebook holds any; without the package jsonschema leaves their check out.
+    """
+    package = "rfc3987_syntax"
+    if package in sys.modules or "jsonschema" in sys.modules:
+        return
+    sys.modules[package] = None  # type: ignore[assignment]  # its import then fails as if it were not installed
+    try:
+        import jsonschema  # noqa: F401
+    finally:
+        del sys.modules[package]
+
+
 def parse_notebook(data: bytes, *, where: str) -> Any:
     """As :func:`read_notebook`, from the content of a file that messages call ``where``."""
+    without_iri_grammar()
     import nbformat
 
     try:
