@@ -173,15 +173,3 @@ def cpu_matmul_rate(size: int = 1024) -> float:
         a @ a
         best = min(best, time.perf_counter() - started)
     return 2 * size**3 / best
-
-
-def duration(seconds: float) -> str:
-    """A time in the largest unit of which it has two.
-
-    >>> duration(90), duration(7200)
-    ('90.0 seconds', '2.0 hours')
-    """
-    for size, unit in ((86400, "days"), (3600, "hours"), (60, "minutes")):
-        if seconds >= 2 * size:
-            return f"{seconds / size:,.1f} {unit}"
-    return f"{seconds:.1f} seconds"

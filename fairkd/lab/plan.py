@@ -15,10 +15,11 @@ from fairkd.engine.store import Store
 from fairkd.engine.training import precision
 from fairkd.frames import STUDENTS
 from fairkd.lab.cost import Shape
-from fairkd.lab.estimate import UTILISATION, TextSize, duration, expected_cost, reads
+from fairkd.lab.estimate import UTILISATION, TextSize, expected_cost, reads
 from fairkd.lab.materials import Materials
 from fairkd.profile import Profile
 from fairkd.teachers import checkpoints as teachers
+from fairkd.wording import duration
 
 
 def plan(profile: Profile) -> pd.DataFrame:

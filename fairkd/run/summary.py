@@ -16,7 +16,6 @@ from fairkd.lab.estimate import (
     UTILISATION,
     cpu_matmul_rate,
     device_kind,
-    duration,
     expected_cost,
     reads,
     recorded_shape,
@@ -27,6 +26,7 @@ from fairkd.lab.variants import difference, output_dir, shown_path, variants
 from fairkd.profile import Profile
 from fairkd.run.ledger import NotebookState, status
 from fairkd.text.sources import check_sources, is_path
+from fairkd.wording import duration
 
 MOST_NAMED = 6
 """Missing arms that a line names; it counts the others."""
