@@ -252,10 +252,11 @@ class Results:
         Raises:
             InputError: as for :meth:`intact`; or a table cannot be read.
         """
-        import pandas as pd  # here, as it takes half a second: the command line reads names of this file
+        saved = self.intact().saved
+        import pandas as pd  # here, as it takes half a second: the command line asks why there are no tables
 
         tables = {}
-        for name in self.intact().saved:
+        for name in saved:
             path = self.folder / name
             try:
                 tables[path.stem] = pd.read_parquet(path)
