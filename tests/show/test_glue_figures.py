@@ -11,7 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from fairkd import arms
 from fairkd.names import arm_titles
 from fairkd.show import figures
-from fairkd.show.figures.glue import spread
+from fairkd.show.figures.style import spread
 
 MINI = "mini-GLUE (synthetic)"
 FOUR = ("full", "no-cos", "no-ce", "mixup-xy")
