@@ -31,7 +31,7 @@ _PLACES = re.compile(
     "id|d|x|y|[xy][12]|c[xy]|r|r[xy]|d[xy]|width|height|points|transform|viewBox|offset|preserveAspectRatio"
     "|(gradient|pattern|clipPath)(Units|Transform|ContentUnits)"
 )
-_MATPLOTLIB = re.compile(r'<style type="text/css">\*\{stroke-linejoin: round; stroke-linecap: butt\}</style>')
+_MATPLOTLIB = "*{stroke-linejoin: round; stroke-linecap: butt}"
 """The style sheet in every drawing of matplotlib, which would hold for the whole page."""
 _REFERENCE = re.compile(r"url\(\s*['\"]?#([^)'\"]+)['\"]?\s*\)")
 _LONG = re.compile(r"-?\d+\.\d{3,}")
@@ -50,22 +50,24 @@ def clean(source: str, *, prefix: str = "") -> Element:
         InputError: it cannot stand in a page as it is: not XML, with entities or a style sheet of its own, too large,
             or without a size.
     """
-    source, ours = _MATPLOTLIB.subn("", source)
-    if len(source) > LARGEST or "<!ENTITY" in source or "<style" in source:
-        raise InputError(f"an SVG image of a page has at most {LARGEST:,} characters, no entities and no style sheet")
+    if len(source) > LARGEST or "<!ENTITY" in source:
+        raise InputError(f"an SVG image of a page has at most {LARGEST:,} characters and no entities")
     try:
         root = ElementTree.fromstring(source.encode("utf-8", "replace"))
     except ElementTree.ParseError as error:
         raise InputError(f"an SVG image that is not XML: {error}") from None
     if _name(root.tag) != "svg":
         raise InputError(f"an SVG image begins with {_name(root.tag)!r}")
+    styles = {str(element.text).strip() for element in root.iter() if _name(str(element.tag)) == "style"}
+    if styles - {_MATPLOTLIB}:
+        raise InputError("an SVG image with a style sheet, which would hold for the whole page")
     width, height = _size(root)
     drawn = _kept(root, prefix)
     drawn.attrib = {
         "viewBox": root.get("viewBox") or f"0 0 {width:g} {height:g}", "width": f"{width:g}", "height": f"{height:g}",
         "font-family": FONT, "fill": "#000000",
     }  # fmt: skip
-    if ours or root.get("stroke-linejoin") == "round":
+    if styles or root.get("stroke-linejoin") == "round":
         drawn.set("stroke-linejoin", "round")
     _forget_ids(drawn)
     return drawn
@@ -78,9 +80,9 @@ def written(drawing: Element) -> str:
     return ElementTree.tostring(whole, encoding="unicode")
 
 
-def colours(markup: str) -> list[str]:
-    """The colours that drawings in a page's markup name, sorted."""
-    return sorted(set(re.findall(r'(?:fill|stroke|stop-color)="(#[0-9a-f]{6})"', markup)))
+def markup(drawing: Element) -> str:
+    """A cleaned drawing as it stands in a page."""
+    return ElementTree.tostring(drawing, encoding="unicode", method="html")
 
 
 def night(colour: str) -> str:

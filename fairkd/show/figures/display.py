@@ -151,7 +151,7 @@ def _height(axis: Axes, height: float) -> float:
     lines = [label.get_text().count("\n") + 1 for label in axis.get_yticklabels()] if _has_names(axis) else []
     names = [text.get_text().count("\n") + 1 for text in axis.texts]
     size = max((label.get_fontsize() for label in axis.get_yticklabels()), default=10.0) / 72
-    need = 1.25 * size * len(lines) * max(lines, default=0)
+    need = 1.35 * size * len(lines) * max(lines, default=0)
     return max(min(height, 3.2), need + 0.9, 1.2 * LINE * sum(names) + ROOM if _outside(axis) else 0)
 
 

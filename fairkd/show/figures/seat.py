@@ -25,6 +25,9 @@ from fairkd.show.figures.style import (
 from fairkd.show.tables.plain import records
 from fairkd.wording import interval, number
 
+BESIDE = 0.25
+"""Of a layer, to the right of ours, so that neither hides the other."""
+
 
 def capacity(averages: pd.DataFrame, correlation: pd.DataFrame, *, printed_r: float) -> Figure:
     """Figure 1: average SEAT (mean |d|) against layers, a panel a pooling, the teacher as reference.
@@ -70,7 +73,7 @@ def per_test(
     Args:
         scores: the columns :data:`fairkd.frames.SEAT_TESTS` and pooling.
         pooling: which sentence vectors.
-        printed: test -> the paper's value, drawn hollow at ``printed_layers``.
+        printed: test -> the paper's value, drawn hollow beside ``printed_layers``.
         printed_layers: depth of the student that stands for the paper's (half the teacher's).
     """
     data = scores[scores.pooling == pooling]
@@ -84,7 +87,7 @@ def per_test(
             teacher_line(axis, rows[rows.arm == TEACHER], "effect_size", "low", "high")
             points(axis, students.layers, students.effect_size, students.low, students.high, label="students")
             if printed and printed_layers is not None:
-                hollow(axis, [printed_layers], [printed[test]])
+                hollow(axis, [printed_layers + BESIDE], [printed[test]])
             axis.set_title(test_title(test))
             axis.set_xticks(sorted(set(students.layers)))
         for axis in panels[1]:
