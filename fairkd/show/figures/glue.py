@@ -195,7 +195,7 @@ def learning(frame: pd.DataFrame, *, suite: str) -> Figure:
             axis.set_ylabel(f"{suite}, %", fontsize=8.5)
         handles, labels = panels[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside upper right", ncols=min(4, len(titles)))
-        values = [(f"{titles[r.arm]} on {r.task}, {r.train_examples:,}", r.score) for r in records(frame)]
+        values = [(f"{titles[r.arm]} on {r.task}, {r.train_examples:,} examples", r.score) for r in records(frame)]
         figure.set_label(
             f"Scores on {suite} in percent against the number of training examples, a panel a task. "
             f"{lowest_and_highest(values, 1)}"

@@ -79,15 +79,15 @@ def lowest_and_highest(named: Iterable[tuple[str, float]], digits: int = 2) -> s
     """The second sentence of a description: where the values begin and where they end.
 
     >>> lowest_and_highest([("C6", 0.5), ("C7", -1.25), ("C8", float("nan"))])
-    'Lowest: C7 −1.25; highest: C6 0.50.'
+    'Lowest: −1.25, C7; highest: 0.50, C6.'
     """
     finite = sorted(((value, name) for name, value in named if np.isfinite(value)), key=lambda pair: pair[0])
     if not finite:
         return "No value is there."
     (low, first), (high, last) = finite[0], finite[-1]
     if len(finite) == 1:
-        return f"Its one value: {first} {number(low, digits)}."
-    return f"Lowest: {first} {number(low, digits)}; highest: {last} {number(high, digits)}."
+        return f"Its one value: {number(low, digits)}, {first}."
+    return f"Lowest: {number(low, digits)}, {first}; highest: {number(high, digits)}, {last}."
 
 
 def forest(axis: Axes, at: Any, y: Any, low: Any, high: Any) -> None:

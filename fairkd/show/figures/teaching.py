@@ -95,6 +95,7 @@ def pair_counts(counts: pd.DataFrame) -> Figure:
         axis.invert_yaxis()
         if log:
             axis.set_xscale("log")
+            axis.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
             axis.set_xlim(FIRST_COUNT, found.max() * 3)
         else:
             axis.set_xlim(0, 1.12 * max(int(numbers.max(initial=0)), 1))

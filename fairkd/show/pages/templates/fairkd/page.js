@@ -99,7 +99,7 @@
     const heads = links.map((link) => target(link.hash));
     function mark() {
       const end = innerHeight + scrollY >= document.documentElement.scrollHeight - 2;
-      const read = heads.findLastIndex((head) => head.getBoundingClientRect().top < innerHeight * 0.3);
+      const read = heads.findLastIndex((head) => head.getBoundingClientRect().top < innerHeight * 0.15);
       const at = end && scrollY > 0 ? heads.length - 1 : read;
       links.forEach((link, n) => (n === at ? link.setAttribute("aria-current", "true") : link.removeAttribute("aria-current")));
     }
@@ -108,7 +108,7 @@
     wide.addEventListener("change", settle);
     nav.addEventListener("click", (event) => event.target.closest("a") && settle());
     nav.addEventListener("keydown", (event) => event.key === "Escape" && settle());
-    const observer = new IntersectionObserver(mark, { rootMargin: "9999999px 0px -70% 0px" });
+    const observer = new IntersectionObserver(mark, { rootMargin: "9999999px 0px -85% 0px" });
     for (const head of heads) observer.observe(head);
     addEventListener("scrollend", mark);
   }
