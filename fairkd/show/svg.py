@@ -82,7 +82,7 @@ def written(drawing: Element) -> str:
 
 def markup(drawing: Element) -> str:
     """A cleaned drawing as it stands in a page."""
-    return ElementTree.tostring(drawing, encoding="unicode", method="html")
+    return ElementTree.tostring(drawing, encoding="unicode").replace(" />", "/>")
 
 
 def night(colour: str) -> str:

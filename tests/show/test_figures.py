@@ -323,6 +323,16 @@ def test_a_phone_gets_the_same_figure_in_a_column_with_letters_that_can_be_read(
     assert "demonstration" in said
 
 
+def test_a_figure_that_is_no_grid_of_panels_is_shown_as_it_is(monkeypatch):
+    twins, by_hand = plain(6.0), Figure(figsize=(6, 3))
+    twins.axes[0].twinx().plot([2, 1])
+    by_hand.add_axes((0.1, 0.1, 0.8, 0.8)).plot([1, 2])
+    for figure in (twins, by_hand, Figure(figsize=(6, 3))):
+        data, about = sent_by(monkeypatch, figure)
+        assert "narrow" not in about
+        assert float(ElementTree.fromstring(data["image/svg+xml"]).get("width")) == 576
+
+
 def test_panels_of_a_column_do_not_overlap_and_stay_in_the_figure():
     figure = figures.mixup(scores(MIXUP), pooling="mean", printed=paper.TABLE2)
     with figures.theme():

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.text import Annotation
+from matplotlib.text import Annotation, Text
 
 from fairkd.errors import InputError
 from fairkd.show import svg
@@ -65,7 +65,7 @@ def show(
         about["csv"] = csv_text(data if isinstance(data, pd.DataFrame) else pd.concat(data, ignore_index=True))
     with theme():
         wide = _drawn(figure, note)
-        if figure.get_figwidth() > PHONE:
+        if figure.get_figwidth() > PHONE and _is_a_grid(figure):
             in_a_column(figure)
             about["narrow"] = _drawn(figure, note)
     display({"image/svg+xml": wide, "text/plain": text}, raw=True, metadata={"fairkd": about})
@@ -83,15 +83,16 @@ def first_sentence(text: str) -> str:
 
 def _drawn(figure: Figure, note: str) -> str:
     """The figure as SVG with ``note`` below; the figure itself stays as it was."""
-    size, texts = figure.get_size_inches().copy(), list(figure.texts)
+    width, height = figure.get_size_inches()
+    engine, texts = figure.get_layout_engine(), list(figure.texts)
     if note:
         _footnote(figure, note)
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
     for added in [text for text in figure.texts if text not in texts]:
         added.remove()
-    figure.set_size_inches(size)
-    figure.set_layout_engine("constrained", rect=(0, 0, 1, 1))
+    figure.set_size_inches(width, height)
+    figure.set_layout_engine(engine or "none")
     return svg.written(svg.clean(buffer.getvalue()))
 
 
@@ -105,27 +106,35 @@ def _footnote(figure: Figure, text: str) -> None:
     figure.text(0.01, 0.05 / (height + extra), wrapped, fontsize=8.5, color=TEACHER_COLOUR, va="bottom")
 
 
+def _is_a_grid(figure: Figure) -> bool:
+    """Whether every panel has a place of its own in one grid: no second axis on another, no panel set by hand."""
+    places = [axis.get_subplotspec() for axis in figure.axes]
+    grids = {id(place.get_gridspec()) for place in places if place is not None}
+    corners = {(place.num1, place.num2) for place in places if place is not None}
+    return None not in places and len(grids) == 1 and len(corners) == len(places)
+
+
 def in_a_column(figure: Figure) -> None:
     """Lays the figure out for a phone: panels below each other, each with its own labels, long words in two lines."""
     panels = [axis for axis in figure.axes if axis.axison or axis.get_legend() is not None]
     for axis in [axis for axis in figure.axes if axis not in panels]:
         axis.remove()
-    rows = panels[0].get_gridspec().nrows if panels else 1
+    grid = panels[0].get_gridspec() if panels else None
     labels = [(axis.get_xlabel(), axis.get_ylabel()) for axis in panels]
     shared = [next((pair[at] for pair in labels if pair[at]), "") for at in (0, 1)]
-    height = figure.get_figheight() / rows
+    height = figure.get_figheight() / (grid.nrows if grid else 1)
     heights = []
     for axis, (x, y) in zip(panels, labels, strict=True):
         if axis.axison:
             axis.tick_params(labelleft=True, labelbottom=True)
             _wrapped(axis, x or shared[0], y or shared[1])
         heights.append(_height(axis, height))
-    grid = figure.add_gridspec(len(panels), 1, height_ratios=heights) if panels else None
+    column = figure.add_gridspec(max(len(panels), 1), 1, height_ratios=heights or [1])
     for n, axis in enumerate(panels):
-        assert grid is not None
-        axis.set_subplotspec(grid[n, 0])
+        axis.set_subplotspec(column[n, 0])
         _apart(axis, heights[n] - ROOM)
     _legends(figure)
+    figure.set_layout_engine("constrained")
     figure.set_size_inches(PHONE, sum(heights) + LINE * 1.5 * sum(len(legend.texts) for legend in figure.legends) / 2)
 
 
@@ -134,25 +143,29 @@ def _wrapped(axis: Axes, x: str, y: str) -> None:
     axis.set_title(_fill(axis.get_title(loc="left"), 40))
     axis.set_xlabel(_fill(x, 40))
     axis.set_ylabel(_fill(y, 32))
-    for text in axis.texts:
+    for text in _outside(axis):
         text.set_text(_fill(text.get_text(), 17))
+    if _has_names(axis.get_xticklabels()):
+        axis.tick_params(axis="x", rotation=90)
     names = [label.get_text() for label in axis.get_yticklabels()]
-    if _has_names(axis):
+    if _has_names(axis.get_yticklabels()):
         axis.set_yticks(axis.get_yticks(), [_fill(name, 17) for name in names])
 
 
-def _has_names(axis: Axes) -> bool:
-    """Whether rows have names, not numbers."""
-    return any(re.search(r"[A-Za-z]{2}", label.get_text()) for label in axis.get_yticklabels())
+def _has_names(labels: Sequence[Text]) -> bool:
+    """Whether rows or columns have names, not numbers."""
+    return any(re.search(r"[A-Za-z]{2}", label.get_text()) for label in labels)
 
 
 def _height(axis: Axes, height: float) -> float:
     """Inches of a panel: what it had, and what its rows need now."""
-    lines = [label.get_text().count("\n") + 1 for label in axis.get_yticklabels()] if _has_names(axis) else []
-    names = [text.get_text().count("\n") + 1 for text in axis.texts]
-    size = max((label.get_fontsize() for label in axis.get_yticklabels()), default=10.0) / 72
+    rows, columns = axis.get_yticklabels(), axis.get_xticklabels()
+    lines = [label.get_text().count("\n") + 1 for label in rows] if _has_names(rows) else []
+    turned = max((len(label.get_text()) for label in columns), default=0) if _has_names(columns) else 0
+    names = [text.get_text().count("\n") + 1 for text in _outside(axis)]
+    size = max((float(label.get_fontsize()) for label in rows), default=10.0) / 72
     need = 1.35 * size * len(lines) * max(lines, default=0)
-    return max(min(height, 3.2), need + 0.9, 1.2 * LINE * sum(names) + ROOM if _outside(axis) else 0)
+    return max(min(height, 3.2), need + 0.9 + LETTER * turned, 1.2 * LINE * sum(names) + ROOM if _outside(axis) else 0)
 
 
 def _outside(axis: Axes) -> list[Any]:
@@ -176,7 +189,7 @@ def _legends(figure: Figure) -> None:
         names = [text.get_text() for text in legend.get_texts()]
         longest = max((len(re.sub(r"[\\${}_]|mathrm", "", name)) for name in names), default=0)
         columns = max(1, min(len(names), int((PHONE - 0.1) / (0.6 + LETTER * longest))))
-        handles = legend.legend_handles
+        handles = [handle for handle in legend.legend_handles if handle is not None]
         if legend in figure.legends:
             legend.remove()
             figure.legend(handles, names, loc="outside upper left", ncols=columns)

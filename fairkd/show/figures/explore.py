@@ -71,8 +71,8 @@ def projection_strips(frame: pd.DataFrame, *, test: str) -> Figure:
             axis.set_xlabel("cosine with the gender direction (right: male)")
         axes[0].invert_yaxis()
         figure.suptitle(f"Sentences of {test}", x=0.01, ha="left", fontsize=10.5)
-        means = frame.groupby(["model", "group"], sort=False).projection.mean()
-        values = [(f"mean of {group} in {model}", value) for (model, group), value in means.items()]
+        means = frame.groupby(["model", "group"], sort=False).projection.mean().reset_index()
+        values = [(f"mean of {row.group} in {row.model}", row.projection) for row in records(means)]
         figure.set_label(
             f"Each sentence of test {test} on the gender direction, a panel a model. {lowest_and_highest(values)}"
         )

@@ -12,6 +12,7 @@ from fairkd.bias.rulers import RULERS
 from fairkd.lab.rulers import headlines
 from fairkd.names import arm_titles
 from fairkd.show.figures.style import forest, lowest_and_highest, subscripts, theme, zero
+from fairkd.wording import number
 
 
 def ruler_forest(data: pd.DataFrame) -> Figure:
@@ -61,7 +62,9 @@ def ruler_agreement(agreement: pd.DataFrame) -> Figure:
         figure = Figure(figsize=(2.6 + 0.9 * len(names), 1.6 + 0.6 * len(names)), layout="constrained")
         axis = figure.subplots()
         scale = {"vmin": -1, "vmax": 1, "cmap": "RdBu_r", "center": 0}
-        sns.heatmap(agreement, ax=axis, annot=True, fmt=".2f", square=False, cbar=False, linewidths=1, **scale)
+        said = agreement.map(lambda value: number(value, 2).replace("0.", "."))  # as correlations are written
+        look = {"annot": said, "fmt": "", "annot_kws": {"fontsize": 8.5}, "cbar": False, "linewidths": 1}
+        sns.heatmap(agreement, ax=axis, **look, **scale)
         axis.set_xlabel("")
         axis.set_ylabel("")
         axis.tick_params(axis="x", rotation=30)

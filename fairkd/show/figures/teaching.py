@@ -102,8 +102,8 @@ def pair_counts(counts: pd.DataFrame) -> Figure:
         axis.grid(visible=False, axis="y")
         axis.set_xlabel(f"occurrences in the training text{', log scale' if log else ''}")
         figure.legend(*axis.get_legend_handles_labels(), loc="outside upper right", ncols=2)
-        words = [pair for r in records(counts) for pair in ((r.female, r.n_female), (r.male, r.n_male))]
+        named = [pair for r in records(counts) for pair in ((r.female, r.n_female), (r.male, r.n_male))]
         figure.set_label(
-            f"How often each word of the gender pairs occurs in the training text. {lowest_and_highest(words, 0)}"
+            f"How often each word of the gender pairs occurs in the training text. {lowest_and_highest(named, 0)}"
         )
     return figure

@@ -68,7 +68,7 @@ def to_html(notebook: Path | str, *, title: str | None = None, beside: Iterable[
         ),
     )
     exporter.register_filter("markdown2html", markdown2html)
-    _prepare(node, path.stem)
+    drawings = _prepare(node, path.stem)
     script = (TEMPLATES / "fairkd" / "page.js").read_text(encoding="utf-8")
     page = {
         "page_title": title or _first_heading(node) or path.stem,
@@ -79,7 +79,7 @@ def to_html(notebook: Path | str, *, title: str | None = None, beside: Iterable[
     }
     html, _ = exporter.from_notebook_node(node, resources=page)
     titles = {f"{other.stem}.html": _first_heading(read_notebook(other)) or other.stem for other in beside}
-    return finish(html, notebook=path.stem, pages=titles).replace(
+    return finish(html, notebook=path.stem, pages=titles, drawings=drawings).replace(
         "\0", "\N{REPLACEMENT CHARACTER}"
     )  # browsers draw nothing for NUL
 
@@ -102,8 +102,12 @@ def write_html(notebook: Path | str, page: Path | str, *, title: str | None = No
     return target
 
 
-def _prepare(node: Any, stem: str) -> None:
-    """Leaves what the template shows: known metadata, links to the data of figures, sentences elsewhere."""
+def _prepare(node: Any, stem: str) -> dict[str, str]:
+    """Leaves what the template shows: known metadata, links to the data of figures, sentences elsewhere.
+
+    Returns the drawings of its figures by their names, for which their places stand in the outputs.
+    """
+    drawings: dict[str, str] = {}
     language = node.metadata.get("language_info", {})
     lexers = [language.get(name) for name in ("pygments_lexer", "name")]
     node.metadata = {"language_info": {"name": next(filter(None, lexers), "ipython3")}}
@@ -113,13 +117,14 @@ def _prepare(node: Any, stem: str) -> None:
         for output in cell.get("outputs", []):
             if output.output_type in ("display_data", "execute_result"):
                 number += any(kind in output.data for kind in _IMAGES)
-                _prepare_data(output, f"{stem}-figure-{number}")
+                _prepare_data(output, f"{stem}-figure-{number}", drawings)
         if "outputs" in cell:
             cell.outputs = [output for output in cell.outputs if output.get("data", True)]
+    return drawings
 
 
-def _prepare_data(output: Any, name: str) -> None:
-    """``name``: of the figure, for the file of its data and for the ids in its drawings."""
+def _prepare_data(output: Any, name: str, drawings: dict[str, str]) -> None:
+    """``name``: of the figure, for the file of its data and its drawings, which are added to ``drawings``."""
     from fairkd.show.downloads import csv_link
     from fairkd.show.html import render
 
@@ -131,7 +136,7 @@ def _prepare_data(output: Any, name: str) -> None:
         output.metadata["fairkd_link"] = csv_link(said["csv"], f"{name}.csv").text
     best = next((kind for kind in _PRIORITY if kind in output.data), "")
     if best in _IMAGES:
-        output.data = {"text/html": _figure(output.data[best], best, about.get(best, {}), said, name)}
+        output.data = {"text/html": _figure(output.data[best], best, about.get(best, {}), said, name, drawings)}
     cannot = "" if output.data.keys() & set(_PRIORITY) else _NO_PAGE.format(", ".join(output.data))
     if "text/html" in output.data and best not in _IMAGES:
         output.data["text/html"] = whole(output.data["text/html"])
@@ -142,7 +147,9 @@ def _prepare_data(output: Any, name: str) -> None:
         output.data = {"text/html": render("notes.missing", why=cannot).text}
 
 
-def _figure(source: str, kind: str, about: dict[str, Any], said: dict[str, str], name: str) -> str:
+def _figure(
+    source: str, kind: str, about: dict[str, Any], said: dict[str, str], name: str, drawings: dict[str, str]
+) -> str:
     """A figure with its caption: drawings where they can stand in the page, else an image.
 
     Args:
@@ -151,27 +158,29 @@ def _figure(source: str, kind: str, about: dict[str, Any], said: dict[str, str],
         about: what the output's metadata say of the image.
         said: what :func:`fairkd.show.figures.show` sent along.
         name: before the ids of its drawings.
+        drawings: to which its own are added; they stand in the page when all else is done, which is quicker.
     """
-    from fairkd.show.html import Html, render
+    from fairkd.show.html import render
 
     given = said.get("alt") or about.get("alt")
     alt = given if isinstance(given, str) and given else "A figure without a description"
-    drawings, image = [], {}
+    own, image = {}, {}
     if kind == "image/svg+xml":
         try:
             for form, text in (("wide", source), ("narrow", said.get("narrow", ""))):
                 if text:
                     drawn = svg.clean(text, prefix=f"{name}-{form}-")
                     drawn.set("class", form if "narrow" in said else "only")
-                    drawings.append(Html(svg.markup(drawn)))
+                    own[f"{name}-{form}"] = svg.markup(drawn)
+            drawings |= own
         except InputError:
-            drawings, source = [], base64.b64encode(source.encode("utf-8", "replace")).decode("ascii")
-    if not drawings:
+            own, source = {}, base64.b64encode(source.encode("utf-8", "replace")).decode("ascii")
+    if not own:
         sizes = {side: about.get(side) for side in ("width", "height")}
         image = {side: value for side, value in sizes.items() if isinstance(value, str | int | float)}
         image["src"] = f"data:{kind};base64,{''.join(source.split())}"
     values = {"caption": said.get("caption", ""), "name": said.get("name", ""), "alt": alt}
-    return render("pictures.figure", drawings=drawings, image=image, **values).text
+    return render("pictures.figure", drawings=list(own), image=image, **values).text
 
 
 def _first_heading(node: Any) -> str | None:

@@ -21,13 +21,20 @@ def whole(html: str) -> str:
     return str(BeautifulSoup(html, "html.parser"))
 
 
-def finish(html: str, *, notebook: str = "", pages: Mapping[str, str] | None = None) -> str:
+def finish(
+    html: str,
+    *,
+    notebook: str = "",
+    pages: Mapping[str, str] | None = None,
+    drawings: Mapping[str, str] | None = None,
+) -> str:
     """Adds contents, ids, numbers, folds, scroll boxes, buttons and a glossary; drops what could load or run something.
 
     Args:
         html: the page.
         notebook: its name, from which figures and tables are numbered.
         pages: file in the page's own folder -> its title, for the contents.
+        drawings: name -> markup, for the places that ``data-drawing`` names.
     """
     from bs4 import BeautifulSoup
 
@@ -58,8 +65,9 @@ def finish(html: str, *, notebook: str = "", pages: Mapping[str, str] | None = N
     for cell in main.select("section.fold"):
         _fold(soup, cell)
     _fill_contents(soup, sections, pages or {})
-    _add_night(soup, main)
-    return str(soup)
+    _add_night(soup, main, "".join((drawings or {}).values()))
+    left = dict(drawings or {})
+    return re.sub(r'<span data-drawing="([^"]*)"></span>', lambda place: left.pop(place.group(1), ""), str(soup))
 
 
 def _fill_contents(soup: Any, sections: Mapping[str, str], pages: Mapping[str, str]) -> None:
@@ -100,14 +108,16 @@ def _fold(soup: Any, cell: Any) -> None:
     fold.extend([summary, cell, *rest])
 
 
-def _add_night(soup: Any, main: Any) -> None:
+def _add_night(soup: Any, main: Any, drawings: str) -> None:
     """What the colours of drawings become on a dark page."""
     named = {element.get(name, "") for element in main.find_all(True) for name in ("fill", "stroke", "stop-color")}
     named |= {colour for data in main.find_all("script") for colour in re.findall(r"#[0-9a-f]{6}\b", str(data.string))}
+    named |= set(re.findall(r'(?:fill|stroke|stop-color)="(#[0-9a-f]{6})"', drawings))
     rules = []
     for colour in sorted(name for name in named if re.fullmatch("#[0-9a-f]{6}", name)):
         other = "var(--paper)" if colour == "#ffffff" else night(colour)
-        rules += [f':is(svg,svg *)[{name}="{colour}"]{{{name}:{other}}}' for name in ("fill", "stroke", "stop-color")]
+        # Without "svg" before it: that would not reach what a <use> draws.
+        rules += [f'[{name}="{colour}"]{{{name}:{other}}}' for name in ("fill", "stroke", "stop-color")]
     style = soup.head.find("style") if soup.head else None
     if rules and style is not None:
         style.append("@media screen and (prefers-color-scheme: dark) {\n" + "\n".join(rules) + "\n}\n")

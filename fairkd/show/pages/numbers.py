@@ -57,10 +57,12 @@ def _name(kind: str, caption: str) -> str:
 def _label(soup: Any, caption: Any, label: str, name: str) -> None:
     """Puts the number before a caption and a link after it."""
     said = soup.new_tag("span", attrs={"class": "said", "id": f"{name}-caption"})
-    if label:
-        number = soup.new_tag("span", attrs={"class": "label"})
-        number.string = f"{label} "
-        said.append(number)
+    papers = _PAPERS.match(str(caption.contents[0])) if caption.contents else None
+    number = soup.new_tag("span", attrs={"class": "label"})
+    number.string = papers.group() if papers else f"{label} "
+    said.append(number)
+    if papers:
+        caption.contents[0].replace_with(str(caption.contents[0])[papers.end() :])
     said.extend(list(caption.contents))
     link = soup.new_tag("a", attrs={"class": "here", "href": f"#{name}"})
     link["aria-label"] = f"Link to {label or said.get_text().split('.')[0].strip()}"
