@@ -38,6 +38,8 @@ _NO_PAGE = "An output stands here that a page cannot show ({})."
 def to_html(notebook: Path | str, *, title: str | None = None, beside: Iterable[Path] = ()) -> str:
     """The page of one notebook file.
 
+    A Markdown cell with the tag "fold" is folded below its heading, with all cells up to the next heading as high.
+
     Args:
         notebook: an ``.ipynb`` file, executed or not.
         title: of the page; the first heading of the notebook where it is not given.
