@@ -1,5 +1,6 @@
 """The exported page in a real browser, opened from disk with the network off."""
 
+import io
 import re
 from pathlib import Path
 
@@ -11,7 +12,9 @@ from browsing import violations, without_data
 from made_frames import ABLATION, CAPACITY, averages, counts, scores
 from matplotlib.figure import Figure
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from PIL import Image
 
+from fairkd.claims import paper
 from fairkd.show import figures
 from fairkd.show.pages.export import TEMPLATES, write_html
 from fairkd.show.sliders.explorer import explorer
@@ -81,7 +84,10 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 caption="How often",
                 name="often",
             ),
-            shown(figures.per_test(scores(CAPACITY), pooling="mean"), patch),
+            shown(
+                figures.per_test(scores(CAPACITY), pooling="mean", printed=paper.TABLE1["full"], printed_layers=2),
+                patch,
+            ),
         ]
     html = [notice("A demonstration.").text, curve(), bars(), plain_table(), wide_table(), f"<p>{HOSTILE}</p>"]
     results = [new_output("display_data", {"text/html": text}) for text in html]
@@ -357,6 +363,15 @@ def test_colours_of_figures_follow_the_page(visit, page, scheme):
     assert paper == slider == body
     assert (max(words) < 60) == (scheme == "light")
     assert (min(words) > 180) == (scheme == "dark")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_hollow_marks_are_seen_by_day_and_by_night(visit, page, scheme):
+    tab = visit(page, scheme=scheme, width=1440)
+    mark = tab.locator("figure.plot svg.wide use[fill-opacity='0']").first
+    mark.scroll_into_view_if_needed()
+    shades = np.asarray(Image.open(io.BytesIO(mark.screenshot())).convert("L"), dtype=int)
+    assert np.ptp(shades) > 120
 
 
 # --- contents, links, folds ------------------------------------------------------------------------------------------

@@ -20,11 +20,11 @@ from fairkd.show.figures.style import TEACHER_COLOUR, spread, subscripts, theme
 
 PHONE = 3.64
 """Inches between the margins of a page on a phone."""
-LETTER, LINE = 0.082, 0.17
+_LETTER, _LINE = 0.082, 0.17
 """Inches of a letter, generously, and of a line."""
-ROOM = 1.1
+_ROOM = 1.1
 """Inches of a panel's height that its labels take."""
-NAME = re.compile(r"[a-z][a-z0-9-]*")
+_NAME = re.compile(r"[a-z][a-z0-9-]*")
 
 
 def show(
@@ -55,7 +55,7 @@ def show(
     """
     from IPython.display import display
 
-    if name is not None and not NAME.fullmatch(name):
+    if name is not None and not _NAME.fullmatch(name):
         raise InputError(f"a figure's name has small letters, digits and hyphens, as in 'figure-1', not {name!r}")
     text = alt or str(figure.get_label() or "Figure without a description")
     about: dict[str, Any] = {"alt": text, "caption": caption or first_sentence(text)}
@@ -132,10 +132,10 @@ def in_a_column(figure: Figure) -> None:
     column = figure.add_gridspec(max(len(panels), 1), 1, height_ratios=heights or [1])
     for n, axis in enumerate(panels):
         axis.set_subplotspec(column[n, 0])
-        _apart(axis, heights[n] - ROOM)
+        _apart(axis, heights[n] - _ROOM)
     _legends(figure)
     figure.set_layout_engine("constrained")
-    figure.set_size_inches(PHONE, sum(heights) + LINE * 1.5 * sum(len(legend.texts) for legend in figure.legends) / 2)
+    figure.set_size_inches(PHONE, sum(heights) + _LINE * 1.5 * sum(len(legend.texts) for legend in figure.legends) / 2)
 
 
 def _wrapped(axis: Axes, x: str, y: str) -> None:
@@ -165,7 +165,9 @@ def _height(axis: Axes, height: float) -> float:
     names = [text.get_text().count("\n") + 1 for text in _outside(axis)]
     size = max((float(label.get_fontsize()) for label in rows), default=10.0) / 72
     need = 1.35 * size * len(lines) * max(lines, default=0)
-    return max(min(height, 3.2), need + 0.9 + LETTER * turned, 1.2 * LINE * sum(names) + ROOM if _outside(axis) else 0)
+    return max(
+        min(height, 3.2), need + 0.9 + _LETTER * turned, 1.2 * _LINE * sum(names) + _ROOM if _outside(axis) else 0
+    )
 
 
 def _outside(axis: Axes) -> list[Any]:
@@ -177,7 +179,7 @@ def _apart(axis: Axes, height: float) -> None:
     """Moves such names, which have more lines now, so that they do not touch; ``height``: inches of the axes."""
     names = _outside(axis)
     lines = max((name.get_text().count("\n") + 1 for name in names), default=1)
-    places = spread([name.xyann[1] for name in names], gap=0.85 * LINE * lines / height)
+    places = spread([name.xyann[1] for name in names], gap=0.85 * _LINE * lines / height)
     for name, place in zip(names, places, strict=True):
         name.xyann = (name.xyann[0], place)
 
@@ -188,7 +190,7 @@ def _legends(figure: Figure) -> None:
     for legend in legends:
         names = [text.get_text() for text in legend.get_texts()]
         longest = max((len(re.sub(r"[\\${}_]|mathrm", "", name)) for name in names), default=0)
-        columns = max(1, min(len(names), int((PHONE - 0.1) / (0.6 + LETTER * longest))))
+        columns = max(1, min(len(names), int((PHONE - 0.1) / (0.6 + _LETTER * longest))))
         handles = [handle for handle in legend.legend_handles if handle is not None]
         if legend in figure.legends:
             legend.remove()

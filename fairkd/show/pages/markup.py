@@ -11,6 +11,8 @@ import struct
 from collections.abc import Mapping
 from typing import Any
 
+from fairkd.show.pages.glossary import explain_terms
+from fairkd.show.pages.numbers import number_all, slug
 from fairkd.show.svg import night
 
 
@@ -37,9 +39,7 @@ def finish(
         drawings: name -> markup, for the places that ``data-drawing`` names.
     """
     from bs4 import BeautifulSoup
-
-    from fairkd.show.pages.glossary import explain_terms
-    from fairkd.show.pages.numbers import number_all
+    from bs4.element import PreformattedString
 
     soup = BeautifulSoup(html, "html.parser")
     main = soup.find("main")
@@ -67,7 +67,9 @@ def finish(
     _fill_contents(soup, sections, pages or {})
     _add_night(soup, main, "".join((drawings or {}).values()))
     left = dict(drawings or {})
-    return re.sub(r'<span data-drawing="([^"]*)"></span>', lambda place: left.pop(place.group(1), ""), str(soup))
+    for place in main.select("[data-drawing]"):
+        place.replace_with(PreformattedString(left.pop(str(place["data-drawing"]), "")))
+    return str(soup)
 
 
 def _fill_contents(soup: Any, sections: Mapping[str, str], pages: Mapping[str, str]) -> None:
@@ -204,14 +206,3 @@ def _box(soup: Any, table: Any) -> None:
 def _scroll_box(soup: Any) -> Any:
     """A box that keys can scroll; its name is the caption, see :mod:`fairkd.show.pages.numbers`."""
     return soup.new_tag("div", attrs={"class": "scroll", "tabindex": "0", "role": "region"})
-
-
-def slug(text: str, taken: set[str]) -> str:
-    """An id: the words of a text, made unique on the page by ``taken``, to which it is added."""
-    base = re.sub(r"[^\w]+", "-", text.strip().lower()).strip("-") or "section"
-    name, n = base, 1
-    while name in taken:
-        n += 1
-        name = f"{base}-{n}"
-    taken.add(name)
-    return name

@@ -9,8 +9,6 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from fairkd.show.pages.markup import slug
-
 _PAPERS = re.compile(r"\s*(Figure|Table) \d+\b")
 _NAMES = {"figure": "Fig.", "table": "Table"}
 
@@ -29,10 +27,7 @@ def number_all(soup: Any, main: Any, *, notebook: str, taken: set[str]) -> None:
     counts = {"figure": 0, "table": 0}
     for element in main.select("figure.plot, figure.explorer, table"):
         kind = element.name
-        caption = element.find("figcaption") if kind == "figure" else element.parent.find_previous_sibling()
-        if caption is None or (kind == "table" and "caption" not in caption.get("class", [])):
-            caption = soup.new_tag("p", attrs={"class": "caption"})
-            element.parent.insert_before(caption)
+        caption = _caption(soup, element)
         said = caption.get_text().strip()
         label = ""
         if not _PAPERS.match(said):
@@ -45,6 +40,19 @@ def number_all(soup: Any, main: Any, *, notebook: str, taken: set[str]) -> None:
             element["aria-labelledby"] = element.parent["aria-labelledby"] = name
         elif element.find(class_="scroll") is not None:
             element.find(class_="scroll")["aria-labelledby"] = caption.find("span", class_="said")["id"]
+
+
+def _caption(soup: Any, element: Any) -> Any:
+    """The caption of a figure, or the paragraph before a table's box; an empty one where there is none."""
+    if element.name == "figure":
+        if element.find("figcaption") is None:
+            element.insert(0, soup.new_tag("figcaption"))
+        return element.find("figcaption")
+    before = element.parent.find_previous_sibling()
+    if before is None or "caption" not in before.get("class", []):
+        before = soup.new_tag("p", attrs={"class": "caption"})
+        element.parent.insert_before(before)
+    return before
 
 
 def _name(kind: str, caption: str) -> str:
@@ -69,3 +77,14 @@ def _label(soup: Any, caption: Any, label: str, name: str) -> None:
     link.string = "#"
     caption["id"] = name
     caption.extend([said, " ", link])
+
+
+def slug(text: str, taken: set[str]) -> str:
+    """An id: the words of a text, made unique on the page by ``taken``, to which it is added."""
+    base = re.sub(r"[^\w]+", "-", text.strip().lower()).strip("-") or "section"
+    name, n = base, 1
+    while name in taken:
+        n += 1
+        name = f"{base}-{n}"
+    taken.add(name)
+    return name
