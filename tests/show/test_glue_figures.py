@@ -63,7 +63,7 @@ def test_arm_with_a_failed_task_is_named_and_not_drawn():
     (axis,) = figure.axes
     assert len(marks(axis)) == len(axis.texts) == 3
     assert "not shown, a task failed" in axis.get_xlabel()
-    assert "not shown, a task failed: L_mlm + L_cos" in figure.get_label()
+    assert "not shown, a task failed: no L_ce" in figure.get_label()
     assert "failed" not in figures.bias_quality(seat(FOUR), glue_averages(FOUR), suite=MINI).get_label()
 
 
@@ -157,7 +157,7 @@ def test_failed_task_says_so_in_its_row():
     figure = figures.glue_tasks(glue_scores(FOUR, failed={("no-ce", "RTE"): "why"}), glue_baselines(), suite=MINI)
     assert [[text.get_text() for text in axis.texts] for axis in figure.axes] == [[]] * 7 + [["failed"]]
     assert figure.axes[-1].texts[0].xy[1] == 2  # the third row
-    assert "L_mlm + L_cos failed" in figure.get_label()
+    assert "no L_ce failed" in figure.get_label()
 
 
 def test_panels_are_as_many_as_there_are_tasks():
@@ -193,14 +193,14 @@ def test_learning_draws_scores_against_training_examples():
     [
         (
             lambda: figures.bias_quality(seat(FOUR), glue_averages(FOUR), suite=MINI),
-            "mixup: logits + input (proposed) SEAT 1.30 [1.10, 1.60], score 73.0 [72.0, 74.5]",
+            "mixup of input + logits SEAT 1.30 [1.10, 1.60], score 73.0 [72.0, 74.5]",
         ),
         (
             lambda: figures.glue_tasks(glue_scores(FOUR), glue_baselines(), suite=MINI),
-            "MNLI: original student 66.0 [63.0, 70.0]",
+            "MNLI: original 66.0 [63.0, 70.0]",
         ),
         (lambda: figures.glue_tasks(glue_scores(FOUR), glue_baselines(), suite=MINI), "bag of words 54.0 [52.0, 56.0]"),
-        (lambda: figures.learning(curves(), suite=MINI), "MNLI, original student: 100: 46.0, 1,000: 66.0"),
+        (lambda: figures.learning(curves(), suite=MINI), "MNLI, original: 100: 46.0, 1,000: 66.0"),
     ],
 )
 def test_description_says_the_values_and_never_calls_synthetic_tasks_glue(figure, says):

@@ -6,12 +6,13 @@ colour-blind readers. Functions take tidy frames and return the Figure, whose la
 """
 
 from fairkd.show.figures.calibration import rulers_by_strength
+from fairkd.show.figures.claims import claims
 from fairkd.show.figures.explore import compare_effects, projection_strips
 from fairkd.show.figures.glue import bias_quality, glue_tasks, learning
 from fairkd.show.figures.mitigation import difference_intervals, mixup, planted_strengths
 from fairkd.show.figures.rulers import ruler_agreement, ruler_forest
 from fairkd.show.figures.seat import ablation, capacity, per_test
-from fairkd.show.figures.style import COLOURS, DPI, OURS, PAPER, TEACHER_COLOUR, show, subscripts, theme
+from fairkd.show.figures.style import COLOURS, DPI, OURS, PAPER, TEACHER_COLOUR, bundle, show, subscripts, theme
 from fairkd.show.figures.teaching import pair_counts, training
 
 __all__ = [
@@ -22,7 +23,9 @@ __all__ = [
     "TEACHER_COLOUR",
     "ablation",
     "bias_quality",
+    "bundle",
     "capacity",
+    "claims",
     "compare_effects",
     "difference_intervals",
     "glue_tasks",

@@ -54,20 +54,32 @@ def show(
     note: str = "",
     alt: str | None = None,
 ) -> None:
-    """Displays a figure as PNG with alternative text, and closes it.
+    """Displays a figure as :func:`bundle` makes it, and closes it."""
+    from IPython.display import display
+
+    made = bundle(figure, data=data, caption=note, alt=alt)
+    display(made["data"], raw=True, metadata=made["metadata"])
+
+
+def bundle(
+    figure: Figure,
+    *,
+    data: pd.DataFrame | Sequence[pd.DataFrame] | None = None,
+    caption: str = "",
+    alt: str | None = None,
+) -> dict[str, Any]:
+    """What Jupyter displays of a figure, by MIME type, and its metadata: PNG with alternative text. Closes the figure.
 
     Args:
         figure: as returned by the functions here, or any other.
         data: the numbers that it shows; the exported page offers them as a CSV file below the figure. Several frames
             follow one another in it.
-        note: small type below the figure that stays with it when it is copied (``Profile.scale``).
+        caption: small type below the figure that stays with it when it is copied.
         alt: what a reader who cannot see it should know; the figure's own label where it is not given.
     """
-    from IPython.display import display
-
     with theme():
-        if note:
-            _footnote(figure, note)
+        if caption:
+            _footnote(figure, caption)
         buffer = io.BytesIO()
         figure.savefig(buffer, format="png", dpi=DPI)
     # bbox is not tightened, so the size on the page is the figure's own, known before the image is decoded.
@@ -77,12 +89,9 @@ def show(
     if data is not None:
         whole = data if isinstance(data, pd.DataFrame) else pd.concat(data, ignore_index=True)
         metadata["fairkd"] = {"csv": csv_text(whole)}
-    display(
-        {"image/png": base64.b64encode(buffer.getvalue()).decode("ascii"), "text/plain": text},
-        raw=True,
-        metadata=metadata,
-    )
     figure.clear()
+    image = base64.b64encode(buffer.getvalue()).decode("ascii")
+    return {"data": {"image/png": image, "text/plain": text}, "metadata": metadata}
 
 
 def _footnote(figure: Figure, text: str) -> None:
