@@ -80,6 +80,8 @@ ARM_NAMES = {
     WARMER: ArmName("original, twice the temperature", "the student of twice the temperature"),
 }
 
+_NAMES = re.compile(rf"(?<![\w-])({'|'.join(sorted(map(re.escape, ARM_NAMES), key=len, reverse=True))})(?![\w-])")
+
 TABLE2_GROUPS = {
     "Original supervision": ("full", "debiased-teacher"),
     "Mixup supervision": ("mixup-h", "mixup-x", "mixup-yh", "mixup-xyh", "mixup-xy"),
@@ -92,7 +94,7 @@ def arm_name(arm: str) -> ArmName:
     """What an arm is called; one of Figure 1 by its layers, an arm of the profile's own by its name."""
     layers = re.fullmatch(r"capacity-(\d+)", arm)
     title = f"{layers[1]} layer{'' if layers[1] == '1' else 's'}" if layers else arm
-    return ARM_NAMES.get(arm, ArmName(title, title, "all losses, at this depth (Figure 1)" if layers else ""))
+    return ARM_NAMES.get(arm, ArmName(title, arm, "all losses, at this depth (Figure 1)" if layers else ""))
 
 
 def arm_title(arm: str) -> str:
@@ -102,6 +104,15 @@ def arm_title(arm: str) -> str:
     ('no L_ce', '1 layer', 'my-arm')
     """
     return arm_name(arm).title
+
+
+def with_titles(text: str) -> str:
+    """A text about arms, in which the titles stand for their names.
+
+    >>> with_titles("difference of average SEAT, mixup-xy − full")
+    'difference of average SEAT, mixup of input + logits − original'
+    """
+    return _NAMES.sub(lambda found: arm_title(found[0]), text)
 
 
 def arm_words(arm: str) -> str:

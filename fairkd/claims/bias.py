@@ -11,7 +11,7 @@ from typing import ClassVar
 from fairkd.bias.effects import Effects, correlation, slope
 from fairkd.bias.stimuli import NAME_TESTS, TESTS
 from fairkd.claims.contrasts import ONE_SEED, THE_PAPERS, UNDEFINED, Contrast, Finding, level_words, one_sided, too_few
-from fairkd.names import TEACHER, arm_title, arm_words
+from fairkd.names import TEACHER, arm_words
 from fairkd.stats.estimates import Estimate
 from fairkd.stats.resampling import fewest_replicates
 from fairkd.wording import listed, number
@@ -67,7 +67,7 @@ class BiasOfArms(ABC):
             ours - theirs,
             seeds,
             self.level,
-            what=f"difference of {self.called}, {arm_title(arm)} − {arm_title(baseline)}",
+            what=f"difference of {self.called}, {arm} − {baseline}",
             lead=f"The {self.called} is {number(ours.value)} for {arm_words(arm)} and {number(theirs.value)} for "
             f"{arm_words(baseline)}, a difference of",
             above=f"{arm_words(arm)} scores higher than {arm_words(baseline)}",
@@ -159,7 +159,7 @@ def _in_tests(seat: AverageSeat, arms: Sequence[str], way: str) -> Finding:
     seeds, count = seat.seeds(arms), len(seat.tests)
     first, second = (ours, theirs) if way == "higher" else (theirs, ours)
     gaps = [seat.effects[first].average([test]) - seat.effects[second].average([test]) for test in seat.tests]
-    what = f"share of the {count} tests in which |d| of {arm_title(ours)} is {way} than that of {arm_title(theirs)}"
+    what = f"share of the {count} tests in which |d| of {ours} is {way} than that of {theirs}"
     if not all(gap.defined for gap in gaps):
         return Finding("inconclusive", UNDEFINED, what, seeds=seeds)
     low, high = number_above_zero(gaps, seat.level)

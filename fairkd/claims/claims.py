@@ -23,7 +23,6 @@ from fairkd.bias.stimuli import NAME_TESTS
 from fairkd.claims import paper
 from fairkd.claims.bias import AverageSeat, falls_with_layers, higher_in_tests, lower_in_tests, on_names
 from fairkd.claims.contrasts import (
-    VERDICTS,
     Averages,
     Finding,
     higher,
@@ -242,9 +241,8 @@ def family_level() -> float:
 def family_note() -> str:
     """What a level far beyond 95 % is for, for captions."""
     return (
-        f"The {count_rows()} verdicts on the paper's claims hold together with 95 %: the chance that any is decided by "
-        f"accident is at most 5 %. For that, each is judged by a {percent(family_level())} interval, or by one of the "
-        "level that its sentence names."
+        f"The {count_rows()} verdicts on the paper's claims hold together with 95 %: for that, each is judged by a "
+        f"{percent(family_level())} interval, or by one of the level that its sentence names."
     )
 
 
@@ -301,14 +299,6 @@ def judge_by_score(
     found = AverageScore(layers, family_level(), ruler, score, estimates)
     judged = [replace(claim, ruler=AverageScore, judges=_main(claim)) for claim in CLAIMS if claim.ruler is AverageSeat]
     return verdicts_by(judged, found).assign(ruler=ruler.name, score=score.name)[RULER_VERDICTS]
-
-
-def count_verdicts(verdicts: pd.DataFrame) -> str:
-    """Counts them: "Of the 15 verdicts on 10 claims, 2 are supported, 1 contradicted, 9 inconclusive, 3 not run."."""
-    counts = [int((verdicts["verdict"] == verdict).sum()) for verdict in VERDICTS]
-    words = [f"{count or 'none'} {verdict}" for count, verdict in zip(counts, VERDICTS, strict=True)]
-    words[0] = f"{counts[0] or 'none'} {'are' if counts[0] > 1 else 'is'} supported"
-    return f"Of the {len(verdicts)} verdicts on {verdicts['claim'].nunique()} claims, {', '.join(words)}."
 
 
 def _main(claim: Claim) -> dict[str, Callable[[Any, Sequence[str]], Finding]]:

@@ -16,7 +16,7 @@ import numpy as np
 from fairkd.claims import paper
 from fairkd.claims.contrasts import ONE_SEED, Contrast, Finding
 from fairkd.glue.quality import TaskScores
-from fairkd.names import arm_title, arm_words
+from fairkd.names import arm_words
 from fairkd.stats.equivalence import equivalence
 from fairkd.stats.estimates import Estimate
 from fairkd.wording import listed, number
@@ -75,7 +75,7 @@ class AverageGlue:
             ours - theirs,
             seeds,
             self.level,
-            what=f"difference of average on {self.suite} in points, {arm_title(arm)} − {arm_title(baseline)}",
+            what=f"difference of average on {self.suite} in points, {arm} − {baseline}",
             lead=f"The average on {self.suite} is {number(ours.value, 2)} for {arm_words(arm)} and "
             f"{number(theirs.value, 2)} for {arm_words(baseline)}, a difference in points of",
             above=f"{arm_words(arm)} scores higher than {arm_words(baseline)}",

@@ -6,7 +6,6 @@ verdicts are told as they are.
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -21,13 +20,14 @@ from fairkd.claims.planted import planted_checks
 from fairkd.lab.calibration import ruler_title
 from fairkd.lab.results import CONTROLLED, controlled
 from fairkd.lab.variants import output_dir
-from fairkd.names import TEACHER, arm_title, arm_titles
+from fairkd.names import TEACHER, arm_title, arm_titles, with_titles
 from fairkd.profile import Profile
 from fairkd.show.html import Html, render
 from fairkd.show.tables import frame as table
 from fairkd.show.tables import paragraph
 from fairkd.show.tables.baselines import beaten_sentence
 from fairkd.show.tables.glue import failures
+from fairkd.show.tables.judged import smallest
 from fairkd.show.tables.plain import records
 from fairkd.wording import interval, listed, number, percent
 
@@ -35,8 +35,8 @@ Tables = Mapping[str, pd.DataFrame]
 VALUED = ["average", "low", "high"]
 
 ASKED = (
-    "Does distillation make a language model more gender-biased than its teacher, and does mixup of gendered words "
-    "stop it? (Ahn et al., 2022)"
+    "Ahn et al. (2022) find that a distilled student is more gender-biased than its teacher, and that mixup of "
+    "gendered words helps. Does it show here?"
 )
 DECIDED = ("supported", "contradicted")
 LEADING = {0: "Distillation", 4: "Mixup"}
@@ -137,19 +137,23 @@ def planted_sentence(frame: pd.DataFrame) -> Html:
     return table(pd.DataFrame(rows), caption="Does the measured bias follow the planted one?")
 
 
-def card(facts: Mapping[str, Any], judged: pd.DataFrame, profile: Profile) -> Html:
+def card(
+    facts: Mapping[str, Any], judged: pd.DataFrame, profile: Profile, *, rulers: pd.DataFrame | None = None
+) -> Html:
     """The report's opening: what was asked, what was run, and what the verdicts say in three lines.
 
     Args:
         facts: of the experiment, see :meth:`fairkd.experiment.Experiment.facts`.
         judged: as from :func:`all_claims`; the headline's are told.
         profile: of the report.
+        rulers: the verdicts of rulers other than SEAT (:data:`fairkd.frames.RULER_VERDICTS`), where they were judged.
     """
     headline = judged[judged.pooling == judged.pooling.iloc[0]]
-    answer = [counted(headline), *(_told(headline, claim, word) for claim, word in LEADING.items())]
-    return render(
-        "notes.card", badge=badge(profile), asked=ASKED, run=_run_briefly(facts), answer=answer, scale=profile.scale
-    )
+    first = counted(headline)
+    if rulers is not None:
+        first += f" By other rulers than SEAT, {int(rulers.verdict.isin(DECIDED).sum()) or 'none'} of {len(rulers)}."
+    answer = [first, *(_told(headline, claim, word) for claim, word in LEADING.items())]
+    return render("notes.card", badge=badge(profile), asked=ASKED, run=_run_briefly(facts), answer=answer)
 
 
 def counted(judged: pd.DataFrame) -> str:
@@ -175,14 +179,14 @@ def _told(headline: pd.DataFrame, claim: int, word: str) -> str:
     row = records(headline[headline.claim == claim])[0]
     if row.verdict == "not run":
         return f"{word}: not run."
-    average, _, pair = row.what.removeprefix("difference of ").rpartition(", ")
+    average, _, pair = with_titles(row.what).removeprefix("difference of ").rpartition(", ")
     text = f"{word}: {pair} = {number(row.estimate)}"
     if ends := interval(row.low, row.high, 3):
-        text += f" {ends} in {average} (a {percent(row.level)} interval)"
+        text += f" {ends} in {average} ({percent(row.level)} interval)"
     if row.seeds == 1:
         return f"{text}: {row.verdict}, as one seed decides nothing."
-    if row.verdict == "inconclusive" and math.isfinite(row.detectable):
-        return f"{text}: inconclusive; {number(row.detectable)} or more would be found with 80 % power."
+    if row.verdict == "inconclusive" and (found := smallest(row.detectable)):
+        return f"{text}: inconclusive; {found} would be found with 80 % power."
     return f"{text}: {row.verdict}."
 
 

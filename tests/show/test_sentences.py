@@ -224,9 +224,9 @@ def test_the_cards_lines_say_what_the_table_of_verdicts_says(given):
         assert verdict in line
         if verdict != "not run":  # the numbers are those of the table
             value, ends = rows[claim].find_all("td")[1].get_text().split(" ", 1)
-            assert f" = {value} {ends} in average SEAT (a 99.7 % interval): {verdict}" in line
+            assert f" = {value} {ends} in average SEAT (99.7 % interval): {verdict}" in line
             smallest = rows[claim].find_all("td")[-1].get_text()
-            assert (f"{smallest} or more would be found with 80 % power" in line) == (verdict == "inconclusive")
+            assert (f"{smallest} would be found with 80 % power" in line) == (verdict == "inconclusive")
 
 
 def test_one_seed_decides_nothing_and_the_card_says_so():
@@ -240,7 +240,8 @@ def test_the_card_says_what_was_run_and_escapes_names():
     text = " ".join(soup.get_text().split())
     assert "Students of 2 seeds of the teacher '<script>x</script>' (1 layers of 2 units), 12 updates each" in text
     assert "over 12 to 13 % of 10,000 tokens (generated)." in text
-    assert text.count("neither confirm nor refute") == 1
+    other = report.card(FACTS, NOT_RUN, Profile.load("quick"), rulers=cases((0, "supported"), (4, "contradicted")))
+    assert "15 not run. By other rulers than SEAT, 3 of 15." in other.text
     assert soup.select_one(".badge").get_text() == "demonstration"
 
 

@@ -7,11 +7,12 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from fairkd.claims.claims import printed_briefly
+from fairkd.names import with_titles
 from fairkd.show.figures.style import forest, hollow, shared_legend, subscripts, theme, zero
 from fairkd.show.tables.plain import records
 from fairkd.wording import interval, number
 
-SIZE = (4.4, 0.42, 0.9)
+SIZE = (4.4, 0.36, 0.85)
 """Inches: width, height of a row, and of the rest. Narrow, so that a phone shows it without making letters small."""
 
 
@@ -40,8 +41,8 @@ def claims(judged: pd.DataFrame) -> Figure | None:
         known = [at for at, value in enumerate(printed) if np.isfinite(value)]
         hollow(axis, [printed[at] for at in known], heights[known])
         for height, claim, title in zip(heights, own.claim, own.title, strict=True):
-            where = {"transform": axis.get_yaxis_transform(), "fontsize": 9, "va": "center"}
-            axis.text(0.0, height - 0.42, f"{claim}  {subscripts(title)}", **where)
+            where, label = axis.get_yaxis_transform(), f"{claim}  {subscripts(title)}"
+            axis.text(0.0, height - 0.45, label, transform=where, fontsize=9, va="center")
         axis.set_yticks([])
         axis.spines["left"].set_visible(False)
         axis.set_ylim(len(own) - 0.6, -0.75)
@@ -49,7 +50,7 @@ def claims(judged: pd.DataFrame) -> Figure | None:
         axis.grid(visible=False, axis="y")
         shared_legend(figure, [axis])
     told = [
-        f"claim {row.claim}, {row.what.rpartition(', ')[2]}: {number(row.estimate)} "
+        f"claim {row.claim}, {with_titles(row.what).rpartition(', ')[2]}: {number(row.estimate)} "
         f"{interval(row.low, row.high, 3)}, {row.verdict}"
         for row in records(own)
     ]

@@ -15,7 +15,7 @@ from fairkd.claims.contrasts import ONE_SEED
 from fairkd.claims.others import others_level
 from fairkd.errors import InputError
 from fairkd.lab.calibration import ruler_title
-from fairkd.names import arm_name, arm_title
+from fairkd.names import arm_name, arm_title, with_titles
 from fairkd.show.html import Cell, Html, render
 from fairkd.show.tables.plain import frame as plain_frame
 from fairkd.show.tables.plain import records
@@ -48,9 +48,8 @@ def claims(frame: pd.DataFrame) -> Html:
             once.append(f"{text[:-1]} (claim{'s' if len(about) > 1 else ''} {listed(list(about))}).")
         rows = [row | {"sentence": row["sentence"].replace(text, "").strip()} for row in rows]
     caption = (
-        f"Verdicts on the paper's claims, {_headline(frame)}: what the paper prints, ours with the interval that "
-        f"judges, and the smallest difference that a run like this finds with 80 % power. {family_note()} A line "
-        "unfolds to the whole sentence."
+        f"Verdicts on the paper's claims by SEAT and GLUE, {_headline(frame)}: what the paper prints, ours with the "
+        f"interval that judges, and the smallest difference that a run like this finds with 80 % power. {family_note()}"
     )
     return render("claims.claims", caption=" ".join([caption, *once]), rows=rows, family=_for_all())
 
@@ -113,6 +112,20 @@ _MARKS = "✓ supported, ✗ contradicted, ? inconclusive"
 _SEAT = "SEAT"
 
 
+def smallest(difference: float) -> str:
+    """The smallest difference that would be found, with as many digits as it takes to tell it from none; "" for none.
+
+    >>> smallest(0.5618), smallest(0.00004), smallest(0.0)
+    ('0.562', '0.00004', '')
+    """
+    if not (math.isfinite(difference) and difference):
+        return ""
+    digits = 3
+    while digits < 6 and not float(f"{difference:.{digits}f}"):
+        digits += 1
+    return number(difference, digits)
+
+
 def _unit(ruler: str, score: str) -> str:
     return next(one.unit for one in RULERS[ruler].scores if one.name == score)
 
@@ -122,8 +135,11 @@ def _head(title: str, unit: str = "") -> Cell:
 
 
 def _in_matrix(row: Any) -> dict[str, Any]:
-    smallest = (f"≥ {number(row.detectable)}",) if math.isfinite(row.detectable) else ()
-    return {"verdict": row.verdict, "cell": Cell(row.estimate, (row.low, row.high), digits=(3, 3), below=smallest)}
+    found = smallest(row.detectable)
+    return {
+        "verdict": row.verdict,
+        "cell": Cell(row.estimate, (row.low, row.high), digits=(3, 3), below=(f"≥ {found}",) if found else ()),
+    }
 
 
 def _by_claim(frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -151,7 +167,7 @@ def _findings(row: Any) -> dict[str, Any]:
     return row._asdict() | {
         "briefly": printed_briefly(row.claim, row.part),
         **_estimate(row),
-        "smallest": number(row.detectable) if math.isfinite(row.detectable) else "",
+        "smallest": smallest(row.detectable),
     }
 
 
@@ -167,7 +183,7 @@ def _unfolded(row: Any, others: pd.DataFrame) -> dict[str, str]:
     """What is estimated, level, seeds, p-values and the verdicts under other poolings, in a sentence."""
     if row.verdict == "not run":
         return {"about": ""}
-    parts = [row.what, f"{percent(row.level)} interval" if math.isfinite(row.level) else ""]
+    parts = [with_titles(row.what), f"{percent(row.level)} interval" if math.isfinite(row.level) else ""]
     parts.append("one seed" if row.seeds == 1 else f"{int(row.seeds)} seeds")
     if number(row.p) != "–":
         pairs = (("p", p_text(row.p)), (_for_all(), p_text(row.p_adjusted)))
