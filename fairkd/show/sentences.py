@@ -36,7 +36,7 @@ VALUED = ["average", "low", "high"]
 
 ASKED = (
     "Ahn et al. (2022) find that a distilled student is more gender-biased than its teacher, and that mixup of "
-    "gendered words helps. Does it show here?"
+    "gendered words helps. Here?"
 )
 DECIDED = ("supported", "contradicted")
 LEADING = {0: "Distillation", 4: "Mixup"}
@@ -153,7 +153,10 @@ def card(
     if rulers is not None:
         first += f" By other rulers than SEAT, {int(rulers.verdict.isin(DECIDED).sum()) or 'none'} of {len(rulers)}."
     answer = [first, *(_told(headline, claim, word) for claim, word in LEADING.items())]
-    return render("notes.card", badge=badge(profile), asked=ASKED, run=_run_briefly(facts), answer=answer)
+    level = percent(claims.family_level())
+    how = f"Differences of average SEAT with {level} intervals; what would be found is found with 80 % power."
+    run = _run_briefly(facts)
+    return render("notes.card", badge=badge(profile), asked=ASKED, run=run, answer=answer, how=how)
 
 
 def counted(judged: pd.DataFrame) -> str:
@@ -179,21 +182,18 @@ def _told(headline: pd.DataFrame, claim: int, word: str) -> str:
     row = records(headline[headline.claim == claim])[0]
     if row.verdict == "not run":
         return f"{word}: not run."
-    average, _, pair = with_titles(row.what).removeprefix("difference of ").rpartition(", ")
-    text = f"{word}: {pair} = {number(row.estimate)}"
-    if ends := interval(row.low, row.high, 3):
-        text += f" {ends} in {average} ({percent(row.level)} interval)"
+    pair = with_titles(row.what).rpartition(", ")[2]
+    text = f"{word} ({pair}): {number(row.estimate)} {interval(row.low, row.high, 3)}".rstrip() + f", {row.verdict}"
     if row.seeds == 1:
-        return f"{text}: {row.verdict}, as one seed decides nothing."
-    if row.verdict == "inconclusive" and (found := smallest(row.detectable)):
-        return f"{text}: inconclusive; {found} would be found with 80 % power."
-    return f"{text}: {row.verdict}."
+        return f"{text}, as one seed decides nothing."
+    found = smallest(row.detectable) if row.verdict == "inconclusive" else ""
+    return f"{text}; {found} would be found." if found else f"{text}."
 
 
 def _run_briefly(facts: Mapping[str, Any]) -> str:
     """Teacher, corpus, training and seeds in a sentence; leaves out what is not known."""
     corpus, teacher, seeds = facts.get("corpus") or {}, facts.get("teacher") or {}, facts.get("seeds", [])
-    text = f"Students of {len(seeds)} seed{'' if len(seeds) == 1 else 's'}"
+    text = f"{len(seeds)} seed{'' if len(seeds) == 1 else 's'}"
     if teacher:
         several = len(facts.get("teachers") or {})
         text += f" of {several} teachers" if several else f" of the teacher '{teacher['source']}'"
@@ -203,7 +203,7 @@ def _run_briefly(facts: Mapping[str, Any]) -> str:
     if "students" in facts and corpus:
         shares = [100 * read["tokens_read"] / corpus["training_tokens"] for read in facts["students"].values()]
         text += f" over {_range_of(shares, lambda value: number(value, 0 if value >= 10 else 1))} % of "
-        text += f"{corpus['training_tokens']:,} tokens ({listed(corpus['sources'])})"
+        text += f"{corpus['training_tokens']:,} tokens"
     return f"{text}."
 
 

@@ -220,17 +220,17 @@ def test_the_cards_lines_say_what_the_table_of_verdicts_says(given):
     rows = {row.summary.get_text().split()[0]: row for row in reversed(table.tbody.find_all("tr"))}
     for claim, word, line in (("0", "Distillation", told[0]), ("4", "Mixup", told[1])):
         verdict = rows[claim].select_one(".verdict").get_text().split(" ", 1)[1]
-        assert line.startswith(f"{word}: ")
+        assert line.startswith((f"{word}: ", f"{word} ("))
         assert verdict in line
         if verdict != "not run":  # the numbers are those of the table
             value, ends = rows[claim].find_all("td")[1].get_text().split(" ", 1)
-            assert f" = {value} {ends} in average SEAT (99.7 % interval): {verdict}" in line
+            assert f"(a{claim} − b): {value} {ends}, {verdict}" in line
             smallest = rows[claim].find_all("td")[-1].get_text()
-            assert (f"{smallest} would be found with 80 % power" in line) == (verdict == "inconclusive")
+            assert line.endswith(f"; {smallest} would be found.") == (verdict == "inconclusive")
 
 
 def test_one_seed_decides_nothing_and_the_card_says_so():
-    assert lines(cases(seeds=1))[1].endswith("inconclusive, as one seed decides nothing.")
+    assert lines(cases(seeds=1))[1].endswith(", inconclusive, as one seed decides nothing.")
 
 
 def test_the_card_says_what_was_run_and_escapes_names():
@@ -238,8 +238,8 @@ def test_the_card_says_what_was_run_and_escapes_names():
     soup = BeautifulSoup(report.card(hostile, NOT_RUN, Profile.load("quick")).text, "html.parser")
     assert not soup.find("script")
     text = " ".join(soup.get_text().split())
-    assert "Students of 2 seeds of the teacher '<script>x</script>' (1 layers of 2 units), 12 updates each" in text
-    assert "over 12 to 13 % of 10,000 tokens (generated)." in text
+    assert "2 seeds of the teacher '<script>x</script>' (1 layers of 2 units), 12 updates each" in text
+    assert "over 12 to 13 % of 10,000 tokens." in text
     other = report.card(FACTS, NOT_RUN, Profile.load("quick"), rulers=cases((0, "supported"), (4, "contradicted")))
     assert "15 not run. By other rulers than SEAT, 3 of 15." in other.text
     assert soup.select_one(".badge").get_text() == "demonstration"
