@@ -61,7 +61,7 @@ def plain_table() -> str:
 
 def wide_table() -> str:
     """Table 1 as the report has it: wider than a phone, with rows of totals."""
-    return table1(scores(ABLATION), averages(ABLATION), scale="A demonstration.", pooling="mean").text
+    return table1(scores(ABLATION), averages(ABLATION), pooling="mean").text
 
 
 def shown(figure: Figure, monkeypatch: pytest.MonkeyPatch, **given) -> nbformat.NotebookNode:

@@ -423,12 +423,15 @@ def test_show_sends_the_data_with_the_figure(monkeypatch):
     assert [metadata["fairkd"].get("csv") for metadata in sent] == ["a,b\n1,x\n", "a,b\n1,x\n2,\n", None]
 
 
-def test_every_figure_of_the_notebooks_brings_its_data():
+def test_every_figure_of_the_notebooks_brings_its_data_and_a_caption():
+    found = 0
     for path in notebooks.sources():
         for cell in notebooks.read_notebook(path)["cells"]:
             source = "".join(cell["source"])
-            if cell["cell_type"] == "code":
-                assert source.count("figures.show(") == len(re.findall(r"\bdata=", source)), (path.stem, source)
+            if cell["cell_type"] == "code" and "figures." in source and "exp.show(" in source:
+                found += 1
+                assert re.search(r"exp\.show\([^\n]*(panels|figures\.)[^\n]*data=[^\n]*caption=", source), source
+    assert found > 15
 
 
 # --- which notebook is meant -----------------------------------------------------------------------------------------
@@ -514,3 +517,41 @@ def test_report_leads_to_finished_pages_beside_it_and_no_other_page_does(run, tm
     assert leads_to("05_report.ipynb", folder / "report.html") == [("01_capacity.html", "01_capacity")]
     assert leads_to("01_capacity.ipynb", folder / "01_capacity.html") == []
     assert leads_to("05_report.ipynb", tmp_path / "elsewhere.html") == []
+
+
+def test_sections_that_show_nothing_are_left_out_and_parameters_come_last(tmp_path):
+    def optional(text: str):
+        return new_markdown_cell(text, metadata={"tags": ["optional"]})
+
+    def code(text: str, *tags: str, shows: bool = True):
+        outputs = [new_output("stream", name="stdout", text=f"{text} says\n")] if shows else []
+        return new_code_cell(text, outputs=outputs, metadata={"tags": list(tags)})
+
+    cells = [new_markdown_cell("# A page"), code("values", "parameters"), code("begin", "at-end")]
+    cells += [optional("## Empty\n\nLook."), code("a", shows=False), new_markdown_cell("read a")]
+    cells += [optional("### Below\n\nLook."), code("b", shows=False)]
+    cells += [
+        optional("## Whole"),
+        code("c"),
+        optional("### Gone"),
+        code("d", shows=False),
+        new_markdown_cell("read d"),
+    ]
+    cells += [
+        optional("### Kept"),
+        code("e", shows=False),
+        code("f"),
+        new_markdown_cell("## Plain"),
+        code("g", shows=False),
+    ]
+    cells += [new_markdown_cell("## End")]
+    nbformat.write(new_notebook(cells=cells), tmp_path / "n.ipynb")
+    soup = BeautifulSoup(to_html(tmp_path / "n.ipynb"), "html.parser")
+    headings = [heading.get_text() for heading in soup.main.find_all(["h1", "h2", "h3"])]
+    assert headings == ["A page", "Whole", "Kept", "Plain", "End"]
+    assert "read a" not in soup.get_text()
+    assert "read d" not in soup.get_text()
+    order = [pre.get_text().split()[0] for pre in soup.select("pre.stdout")]
+    assert order == ["c", "f", "values", "begin"]
+    end = soup.main.find("h2", string="End")
+    assert [pre for pre in end.find_all_next("pre") if "values says" in pre.get_text()]

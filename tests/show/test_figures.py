@@ -140,7 +140,7 @@ def test_training_of_many_arms_gives_the_legend_a_panel_and_every_arm_a_look_of_
 def test_mixup_has_a_panel_a_test_with_a_row_an_arm_and_the_original_as_a_line():
     data = scores(MIXUP)
     figure = figures.mixup(data, pooling="cls", printed=paper.TABLE2)
-    titles = ["original student", "mixup: input embeddings", "mixup: logits + input (proposed)", "mixup: logits (ours)"]
+    titles = ["original", "mixup of input", "mixup of input + logits", "mixup of logits"]
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == [*titles, "mine"]
     for axis, test in zip(figure.axes, TESTS, strict=True):
         rows = data[(data.test == test) & (data.pooling == "cls") & (data.arm != "teacher")]
@@ -170,7 +170,7 @@ def test_differences_stand_beside_the_printed_ones():
     np.testing.assert_allclose(ends, rows[["low", "high"]])
     np.testing.assert_allclose(hollow(axis)[:, 0], [0.830 - 0.992, 0.738 - 0.992])
     assert [label.get_text() for label in axis.get_yticklabels()][-1] == "mine"
-    assert "original student" in axis.get_xlabel()
+    assert "original" in axis.get_xlabel()
     bottom, top = axis.get_ylim()
     assert bottom > top  # the first arm on top
 
@@ -233,15 +233,15 @@ def test_marks_differ_in_lightness_as_well_as_colour():
         (lambda: figures.per_test(scores(CAPACITY), pooling="mean"), "Lowest: 1.00, C6, layers 1;"),
         (
             lambda: figures.ablation(scores(ABLATION), pooling="mean", printed=paper.TABLE1),
-            "Lowest: 1.00, L_mlm + L_cos + L_ce, C6;",
+            "Lowest: 1.00, original, C6;",
         ),
         (
             lambda: figures.mixup(scores(MIXUP), pooling="mean", printed=paper.TABLE2),
-            "Lowest: 1.00, original student, C6;",
+            "Lowest: 1.00, original, C6;",
         ),
         (
             lambda: figures.difference_intervals(differences(MIXUP), pooling="mean", printed={}),
-            "Lowest: −0.010, mixup: input embeddings; highest:",
+            "Lowest: −0.010, mixup of input; highest:",
         ),
         (lambda: figures.pair_counts(counts()), "Lowest: 0, gal; highest: 3000, man."),
         (lambda: figures.planted_strengths(strengths(), pooling="cls"), "Lowest: −0.50, teacher at −0.5;"),

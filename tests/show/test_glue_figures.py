@@ -63,7 +63,7 @@ def test_arm_with_a_failed_task_is_named_and_not_drawn():
     (axis,) = figure.axes
     assert len(marks(axis)) == len(axis.texts) == 3
     assert "not shown, a task failed" in axis.get_xlabel()
-    assert "not shown, a task failed: L_mlm + L_cos" in figure.get_label()
+    assert "not shown, a task failed: no L_ce" in figure.get_label()
     assert "failed" not in figures.bias_quality(seat(FOUR), glue_averages(FOUR), suite=MINI).get_label()
 
 
@@ -157,7 +157,7 @@ def test_failed_task_says_so_in_its_row():
     figure = figures.glue_tasks(glue_scores(FOUR, failed={("no-ce", "RTE"): "why"}), glue_baselines(), suite=MINI)
     assert [[text.get_text() for text in axis.texts] for axis in figure.axes] == [[]] * 7 + [["failed"]]
     assert figure.axes[-1].texts[0].xy[1] == 2  # the third row
-    assert "failed: L_mlm + L_cos on RTE" in figure.get_label()
+    assert "failed: no L_ce on RTE" in figure.get_label()
 
 
 def test_panels_are_as_many_as_there_are_tasks():
@@ -195,15 +195,15 @@ def test_learning_draws_scores_against_training_examples():
     [
         (
             lambda: figures.bias_quality(seat(FOUR), glue_averages(FOUR), suite=MINI),
-            "Lowest: 70.0, original student; highest: 73.0, mixup: logits + input (proposed).",
+            "Lowest: 70.0, original; highest: 73.0, mixup of input + logits.",
         ),
         (
             lambda: figures.glue_tasks(glue_scores(FOUR), glue_baselines(), suite=MINI),
-            "Lowest: 66.0, original student on MNLI;",
+            "Lowest: 66.0, original on MNLI;",
         ),
         (
             lambda: figures.learning(curves(), suite=MINI),
-            "Lowest: 46.0, original student on MNLI, 100 examples;",
+            "Lowest: 46.0, original on MNLI, 100 examples;",
         ),
     ],
 )

@@ -7,7 +7,8 @@ sentences: what is shown, and where it begins and ends. Every number stands in t
 """
 
 from fairkd.show.figures.calibration import rulers_by_strength
-from fairkd.show.figures.display import show
+from fairkd.show.figures.claims import claims
+from fairkd.show.figures.display import bundle, show
 from fairkd.show.figures.explore import compare_effects, projection_strips
 from fairkd.show.figures.glue import bias_quality, glue_tasks, learning
 from fairkd.show.figures.mitigation import difference_intervals, mixup, planted_strengths
@@ -24,7 +25,9 @@ __all__ = [
     "TEACHER_COLOUR",
     "ablation",
     "bias_quality",
+    "bundle",
     "capacity",
+    "claims",
     "compare_effects",
     "difference_intervals",
     "glue_tasks",

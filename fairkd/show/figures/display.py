@@ -27,7 +27,15 @@ _ROOM = 1.1
 _NAME = re.compile(r"[a-z][a-z0-9-]*")
 
 
-def show(
+def show(figure: Figure, **given: Any) -> None:
+    """Displays a figure as :func:`bundle` makes it, which takes the same arguments, and closes it."""
+    from IPython.display import display
+
+    made = bundle(figure, **given)
+    display(made["data"], raw=True, metadata=made["metadata"])
+
+
+def bundle(
     figure: Figure,
     *,
     data: pd.DataFrame | Sequence[pd.DataFrame] | None = None,
@@ -35,8 +43,8 @@ def show(
     alt: str | None = None,
     caption: str | None = None,
     name: str | None = None,
-) -> None:
-    """Displays a figure as SVG and closes it.
+) -> dict[str, Any]:
+    """What Jupyter displays of a figure: "data" by MIME type, SVG among it, and "metadata". Closes the figure.
 
     An exported page shows it with its number, its caption and a link, and on a phone with its panels in a column.
 
@@ -44,7 +52,7 @@ def show(
         figure: as returned by the functions here, or any other.
         data: the numbers that it shows; the exported page offers them as a CSV file below the figure. Several frames
             follow one another in it.
-        note: small type below the figure that stays with it when it is copied (``Profile.scale``).
+        note: small type below the figure that stays with it when it is copied (``Experiment.badge``).
         alt: what a reader who cannot see it should know; the figure's own label where it is not given.
         caption: what it shows, plain text, above the figure on the page; the first sentence of ``alt`` where it is not
             given. A caption that begins with "Figure 1" gets no number of the page: it is the paper's.
@@ -53,8 +61,6 @@ def show(
     Raises:
         InputError: ``name`` is no such name.
     """
-    from IPython.display import display
-
     if name is not None and not _NAME.fullmatch(name):
         raise InputError(f"a figure's name has small letters, digits and hyphens, as in 'figure-1', not {name!r}")
     text = alt or str(figure.get_label() or "Figure without a description")
@@ -68,8 +74,8 @@ def show(
         if figure.get_figwidth() > PHONE and _is_a_grid(figure):
             in_a_column(figure)
             about["narrow"] = _drawn(figure, note)
-    display({"image/svg+xml": wide, "text/plain": text}, raw=True, metadata={"fairkd": about})
     figure.clear()
+    return {"data": {"image/svg+xml": wide, "text/plain": text}, "metadata": {"fairkd": about}}
 
 
 def first_sentence(text: str) -> str:

@@ -16,7 +16,7 @@ import hashlib
 import os
 import re
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ from fairkd.show.pages.notebook import read_notebook, without_iri_grammar
 TEMPLATES = Path(__file__).parent / "templates"
 # No scripts and no widgets: the page shows what is readable without a kernel.
 _PRIORITY = ["text/html", "text/markdown", "image/svg+xml", "image/png", "image/jpeg", "text/latex", "text/plain"]
+_LAST = {"parameters", "injected-parameters", "at-end"}
 _WIDGET = "application/vnd.jupyter.widget-view+json"
 _NO_KERNEL = "A control stands here that computes while it is used. Open the notebook in JupyterLab to use it."
 _IMAGES = ("image/svg+xml", "image/png", "image/jpeg")
@@ -71,6 +72,7 @@ def to_html(notebook: Path | str, *, title: str | None = None, beside: Iterable[
         ),
     )
     exporter.register_filter("markdown2html", markdown2html)
+    _in_order(node)
     drawings = _prepare(node, path.stem)
     script = (TEMPLATES / "fairkd" / "page.js").read_text(encoding="utf-8")
     page = {
@@ -103,6 +105,36 @@ def write_html(notebook: Path | str, page: Path | str, *, title: str | None = No
     os.chmod(name, 0o644)  # mkstemp makes files that only their owner can read
     os.replace(name, target)
     return target
+
+
+def _in_order(node: Any) -> None:
+    """Leaves out sections with the tag "optional" that show nothing; cells of parameters, and "at-end", come last."""
+    kept, skipped = [], 0  # level of the heading whose section is left out
+    for place, cell in enumerate(node.cells):
+        level = _level(cell)
+        if skipped and level and level <= skipped:
+            skipped = 0
+        if not skipped and "optional" in cell.metadata.get("tags", []) and not _shows(node.cells[place:], level):
+            skipped = level
+        if not skipped:
+            kept.append(cell)
+    node.cells = sorted(kept, key=lambda cell: bool(_LAST & {*cell.metadata.get("tags", [])}))
+
+
+def _level(cell: Any) -> int:
+    """Of the heading that a cell begins with; 0 where it begins with none."""
+    found = re.match(r"(#+)\s", cell.source) if cell.cell_type == "markdown" else None
+    return len(found[1]) if found else 0
+
+
+def _shows(cells: Sequence[Any], level: int) -> bool:
+    """Whether any cell of the section has an output: up to the next heading that is no lower."""
+    for cell in cells[1:]:
+        if 0 < _level(cell) <= level:
+            return False
+        if cell.get("outputs"):
+            return True
+    return False
 
 
 def _prepare(node: Any, stem: str) -> dict[str, str]:
