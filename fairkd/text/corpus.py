@@ -95,7 +95,7 @@ def build(
     _check_tokenizer(tokenizer)
     check_sources(sources, column=column)
     settings = (column, fraction, seed, heldout_fraction, max_length)
-    spec = _spec(sources, tokenizer, *settings)
+    spec = _spec(sources, tokenizer_digest(tokenizer), *settings)
     key = Store.key("corpus", spec)
 
     def make() -> None:
@@ -108,7 +108,7 @@ def build(
 
 def find(
     sources: Sequence[str],
-    tokenizer: Any,
+    tokenizer: str,
     *,
     store: Store,
     column: str = "text",
@@ -117,7 +117,10 @@ def find(
     heldout_fraction: float = 0.02,
     max_length: int = 512,
 ) -> Corpus | None:
-    """The corpus that :func:`build` would return, if the store has it already; makes nothing."""
+    """The corpus that :func:`build` would return, if the store has it already; makes nothing.
+
+    ``tokenizer`` is the digest of the tokenizer.
+    """
     settings = (column, fraction, seed, heldout_fraction, max_length)
     folder = store.find(Store.key("corpus", _spec(sources, tokenizer, *settings)))
     return load_corpus(folder) if folder else None
@@ -125,7 +128,7 @@ def find(
 
 def _spec(
     sources: Sequence[str],
-    tokenizer: Any,
+    tokenizer: str,
     column: str,
     fraction: float,
     seed: int,
@@ -136,7 +139,7 @@ def _spec(
     return {
         "format": REVISIONS["corpus"],
         "sources": [fingerprint(source) for source in sources],
-        "tokenizer": tokenizer_digest(tokenizer),
+        "tokenizer": tokenizer,
         "column": column,
         "fraction": fraction,
         "seed": seed,
