@@ -35,6 +35,8 @@ SENTENCE = "the engineer said that he would fix the machine himself."
 """What the panel of a sentence begins with."""
 STEP_SECONDS, TYPING_SECONDS = 0.03, 0.5
 """How long a panel waits for the next change before it answers one: of a slider or a list, and of text."""
+_DIGITS = ".4"
+"""Of a slider's number, in d3's words: four at most, and no zeros at the end, so that 0.4 reads 0.4."""
 _LOOK: dict[str, Any] = {"style": {"description_width": "9em"}, "layout": {"width": "34em", "max_width": "100%"}}
 
 
@@ -134,7 +136,7 @@ class Alpha(Panel):
         self.draws = draws
         alpha = min(max(models.materials.profile.mixup.alpha, 0.05), 5.0)
         self.alpha = ipywidgets.FloatSlider(
-            min=0.05, max=5.0, step=0.05, value=alpha, description="α", readout_format=".3~f",
+            min=0.05, max=5.0, step=0.05, value=alpha, description="α", readout_format=_DIGITS,
             tooltip="α of Beta(α, α): the smaller, the more often λ is near 0 or 1", **_LOOK,
         )  # fmt: skip
         self.seed = ipywidgets.BoundedIntText(
@@ -288,7 +290,14 @@ class ModelChoice(ipywidgets.VBox):
 
 def _lambda(value: float, tooltip: str) -> Any:
     return ipywidgets.FloatSlider(
-        min=0.0, max=1.0, step=LAMBDAS[1], value=value, description="λ", readout_format=".2~f", tooltip=tooltip, **_LOOK
+        min=0.0,
+        max=1.0,
+        step=LAMBDAS[1],
+        value=value,
+        description="λ",
+        readout_format=_DIGITS,
+        tooltip=tooltip,
+        **_LOOK,
     )
 
 
