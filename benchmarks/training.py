@@ -30,7 +30,9 @@ def main(path: str, folder: str, steps: int) -> None:
     """One student of two layers, after two updates of the teacher's adaptation."""
     store, cpu = Store(Path(folder)), torch.device("cpu")
     checkpoint = teachers.load_checkpoint("embedded")
-    corpus = corpora.find([path], checkpoint.tokenizer, store=store, heldout_fraction=HELD_OUT, max_length=LENGTH)
+    corpus = corpora.find(
+        [path], checkpoint.tokenizer_digest, store=store, heldout_fraction=HELD_OUT, max_length=LENGTH
+    )
     assert corpus is not None
     recipe = Recipe(batch_size=16, max_steps=steps, ce_token_fraction=0.15)
     adaptation = adaptation_recipe(recipe, steps=2, batch_size=16, learning_rate=1e-4)

@@ -34,7 +34,7 @@ from fairkd.engine.store import REVISIONS, Store
 from fairkd.engine.training import Learner, precision
 from fairkd.errors import DivergedError, InputError
 from fairkd.teachers.adapt import heldout_batches, log_unigram
-from fairkd.teachers.checkpoints import Teacher
+from fairkd.teachers.checkpoints import LateTeacher, Teacher
 from fairkd.teachers.debias_objective import Objective, Step
 from fairkd.teachers.debias_recipe import DebiasRecipe
 from fairkd.teachers.occurrences import epoch_rows, updates_an_epoch
@@ -85,18 +85,21 @@ def debias(
         DivergedError: a loss became NaN or infinite.
     """
     key = debias_key(teacher, setting, words=words, recipe=recipe)
-    model = copy.deepcopy(teacher.model).eval()
 
     def make() -> None:
-        objective = Objective(teacher, setting, words=words, recipe=recipe)
+        objective, model = Objective(teacher, setting, words=words, recipe=recipe), copy.deepcopy(teacher.model).eval()
         _make(key, objective, model.to(setting.device), teacher, setting, words=words, progress=progress)
 
     folder = setting.store.once(key, make)
-    load_weights(model.cpu(), folder / "model.safetensors")
+
+    def load() -> Any:
+        model = copy.deepcopy(teacher.model).cpu().eval()
+        load_weights(model, folder / "model.safetensors")
+        return model
+
     manifest = Store.manifest(folder)
-    return Teacher(
-        model=model,
-        tokenizer=teacher.tokenizer,
+    return LateTeacher(
+        {"model": load, "tokenizer": lambda: teacher.tokenizer},
         digest=manifest["weights_digest"],
         tokenizer_digest=teacher.tokenizer_digest,
         record={**teacher.record, "debias": manifest["record"]},

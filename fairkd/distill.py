@@ -127,7 +127,7 @@ def distill(
         raise InputError("an arm has the debiased teacher, but no debiased teacher was given")
     if mixup is None and any(arm.levels for arm in arms):
         mixup = Mixup(PairTable(appendix_c(), teacher.tokenizer))
-    check_arms(arms, teacher.model, mixup.counterpart if mixup else "pass")
+    check_arms(arms, teacher.model.config.num_hidden_layers, mixup.counterpart if mixup else "pass")
     schedule = setting.schedule()
     keys = {arm.name: student_key(arm, setting, teacher=teachers[arm.teacher], mixup=mixup) for arm in arms}
     wanted = {keys[arm.name]: arm for arm in reversed(arms)}
@@ -144,9 +144,8 @@ def distill(
     return {name: store.root / key for name, key in keys.items()}
 
 
-def check_arms(arms: Sequence[Arm], teacher: Any, counterpart: str) -> None:
+def check_arms(arms: Sequence[Arm], depth: int, counterpart: str) -> None:
     """Raises InputError if a name stands for two arms, or an arm is deeper than the teacher or mixes what it cannot."""
-    depth = teacher.config.num_hidden_layers
     for arm in arms:
         try:
             layer_map(arm.layers, depth)

@@ -18,7 +18,6 @@ import torch
 
 from fairkd.arms import Arm, capacity_arms
 from fairkd.bias.stimuli import LISTS, ROLES, TESTS, shared_words
-from fairkd.bias.unknown import unknown_line, unknown_sentences, unknown_words
 from fairkd.engine.provenance import environment
 from fairkd.errors import InputError, nearest
 from fairkd.frames import SWEEP_DIFFERENCES, TESTED_WORDS
@@ -161,8 +160,7 @@ class Experiment:
                 for arm, seed in itertools.product(arms, materials.profile.student_seeds):
                     materials.student(arm, seed)
             return
-        tokenizer = self.materials.checkpoint.tokenizer
-        if unknown := unknown_line(unknown_words(tokenizer), unknown_sentences(tokenizer)):
+        if unknown := self.materials.checkpoint.unknown:
             self.warn(f"SEAT: {unknown}.")
         train(jobs)
 

@@ -34,6 +34,7 @@ REVISIONS = {
     "teacher": 4,
     "debiased teacher": 3,
     "corpus": 4,
+    "checkpoint": 1,
     "generated text": 2,
     "planted text": 1,
     "seat": 3,

@@ -17,11 +17,8 @@ from fairkd import seat
 from fairkd.arms import Arm
 from fairkd.batches import MOST_COUNTED, Setting, TextRead, batches_taken, text_read, words_met
 from fairkd.bias.encoding import added_poolings, load_encoder
-from fairkd.bias.unknown import unknown_words
 from fairkd.debias import debias, debias_key
 from fairkd.distill import check_arms, distill, student_key
-from fairkd.engine.digests import tokenizer_digest
-from fairkd.engine.limits import limits_of
 from fairkd.engine.setup import setup
 from fairkd.engine.side_by_side import one_thread
 from fairkd.engine.store import REVISIONS, Store
@@ -105,8 +102,9 @@ class Materials:
         """The teacher's checkpoint before any training."""
         profile, teacher, corpus = self.profile, self.profile.teacher, self.profile.corpus
         if teacher.source != "scratch":
-            checkpoint = teachers.load_checkpoint(teacher.source, folder=profile.path(teacher.source))
-            longest = limits_of(checkpoint.model).longest
+            folder = profile.path(teacher.source)
+            checkpoint = teachers.open_checkpoint(teacher.source, folder=folder, store=self.store)
+            longest = checkpoint.longest
             if longest is not None and corpus.max_length > longest:
                 raise InputError(
                     f"max_length: {corpus.max_length}, but teacher {teacher.source!r} reads {longest} tokens at most"
@@ -140,8 +138,9 @@ class Materials:
     @cached_property
     def corpus(self) -> corpora.Corpus:
         """The tokenised corpus."""
-        tokenizer = self.checkpoint.tokenizer
-        return corpora.build(self.sources, tokenizer, store=self.store, progress=self.progress, **self.corpus_options)
+        options = {"store": self.store, **self.corpus_options}
+        found = corpora.find(self.sources, self.checkpoint.tokenizer_digest, **options)
+        return found or corpora.build(self.sources, self.checkpoint.tokenizer, progress=self.progress, **options)
 
     def setting(self, seed: int) -> Setting:
         """What the students of one seed share.
@@ -200,7 +199,7 @@ class Materials:
         spec = {
             "version": REVISIONS["words met"],
             "corpus": own.corpus.digest,
-            "tokenizer": tokenizer_digest(own.checkpoint.tokenizer),
+            "tokenizer": own.checkpoint.tokenizer_digest,
             "pairs": own.pairs.content,
             "words": [[pair.female, pair.male] for pair in self.pair_list],  # as they are shown
             "seed": seed,
@@ -285,8 +284,8 @@ class Materials:
 
     def check(self, arms: Sequence[Arm]) -> None:
         """Raises InputError for arms that cannot be trained, before corpus and teacher are made."""
-        check_arms(arms, self.checkpoint.model, self.profile.mixup.counterpart)
-        unknown_words(self.checkpoint.tokenizer)  # refuses a tokenizer with which SEAT could not be measured
+        check_arms(arms, self.checkpoint.layers, self.profile.mixup.counterpart)
+        _ = self.checkpoint.unknown  # refuses a tokenizer with which SEAT could not be measured
         adapted = needs_adaptation(self.checkpoint, self.profile.teacher.adapt, self.adaptation)
         if not adapted and len(self.profile.teacher_seeds) > 1 and not any(s.startswith(PREFIX) for s in self.sources):
             raise InputError(
@@ -309,7 +308,7 @@ class Materials:
         if not teachers.is_here(profile.teacher.source, profile.path(profile.teacher.source)):
             return "teacher not downloaded yet"
         checkpoint = self.checkpoint
-        corpus = corpora.find(self.sources, checkpoint.tokenizer, store=self.store, **self.corpus_options)
+        corpus = corpora.find(self.sources, checkpoint.tokenizer_digest, store=self.store, **self.corpus_options)
         if corpus is None:
             return "corpus not tokenised yet"
         self.corpus = corpus

@@ -18,8 +18,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from fairkd.wording import interval, number
 
+PIECES = Path(__file__).parent / "templates"
 ENVIRONMENT = Environment(
-    loader=FileSystemLoader(Path(__file__).parent / "templates"),
+    loader=FileSystemLoader(PIECES),
     autoescape=True,
     undefined=StrictUndefined,
     trim_blocks=True,

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from fairkd.batches import MaskedBatch, MaskedBatches, Setting, text_read
-from fairkd.engine.digests import tokenizer_digest, weights_digest
+from fairkd.engine.digests import weights_digest
 from fairkd.engine.dropout import use_cheap_dropout
 from fairkd.engine.fused_losses import Targets, vocabulary_losses
 from fairkd.engine.heads import last_hidden, vocabulary_logits
@@ -31,7 +31,7 @@ from fairkd.engine.store import REVISIONS, Store
 from fairkd.engine.training import Learner, fit, precision
 from fairkd.errors import DivergedError, InputError
 from fairkd.losses import mlm_rows
-from fairkd.teachers.checkpoints import Checkpoint, Teacher, initialise_head
+from fairkd.teachers.checkpoints import Checkpoint, LateTeacher, Teacher, initialise_head
 from fairkd.text.corpus import Corpus, collate
 
 EVALUATED = 64
@@ -43,8 +43,8 @@ def teacher_key(checkpoint: Checkpoint, setting: Setting, *, adapted: bool) -> s
     recipe = setting.recipe
     spec: dict[str, Any] = {
         "adaptation": REVISIONS["teacher"],
-        "weights": weights_digest(checkpoint.model),
-        "tokenizer": tokenizer_digest(checkpoint.tokenizer),
+        "weights": checkpoint.weights_digest,
+        "tokenizer": checkpoint.tokenizer_digest,
         "corpus": setting.corpus.digest,
         "masks": [recipe.mlm_mask_prop, recipe.word_mask, recipe.word_keep],
         "recipe": {**recipe.content(), "precision": precision(setting.device)} if adapted else None,
@@ -91,20 +91,24 @@ def prepare(checkpoint: Checkpoint, setting: Setting, *, adapt: Adapt, progress:
     setup()
     adapted = needs_adaptation(checkpoint, adapt, setting.recipe)
     key = teacher_key(checkpoint, setting, adapted=adapted)
-    model = copy.deepcopy(checkpoint.model)  # an interrupted adaptation must not change the checkpoint
 
     def make() -> None:
+        model = copy.deepcopy(checkpoint.model)  # an interrupted adaptation must not change the checkpoint
         _make(key, checkpoint, model, setting, adapted=adapted, progress=progress)
 
     folder = setting.store.once(key, make)
-    if adapted:
-        load_weights(model, folder / "model.safetensors")
+
+    def load() -> Any:
+        model = copy.deepcopy(checkpoint.model)
+        if adapted:
+            load_weights(model, folder / "model.safetensors")
+        return model.eval()
+
     manifest = Store.manifest(folder)
-    return Teacher(
-        model=model.cpu().eval(),
-        tokenizer=checkpoint.tokenizer,
+    return LateTeacher(
+        {"model": load, "tokenizer": lambda: checkpoint.tokenizer},
         digest=manifest["weights_digest"],
-        tokenizer_digest=tokenizer_digest(checkpoint.tokenizer),
+        tokenizer_digest=checkpoint.tokenizer_digest,
         record=manifest["record"],
     )
 

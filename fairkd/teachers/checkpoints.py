@@ -7,15 +7,22 @@ transformers would fill the gap with random weights and only warn. Here such a c
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from fairkd.bias.unknown import unknown_line, unknown_sentences, unknown_words
+from fairkd.engine.digests import tokenizer_digest, weights_digest
 from fairkd.engine.limits import limits_of
 from fairkd.engine.loading import embedded_folder, load_config, load_pretrained, load_tokenizer
 from fairkd.engine.messages import expanded
+from fairkd.engine.store import REVISIONS, Store, file_digest, read_json, write_json
 from fairkd.errors import InputError, check_slip
 from fairkd.gender import PAIRS
 from fairkd.rng import derive
@@ -40,6 +47,35 @@ class Checkpoint:
     has_mlm_head: bool
     source: str
 
+    @cached_property
+    def weights_digest(self) -> str:
+        """Of the model."""
+        return weights_digest(self.model)
+
+    @cached_property
+    def tokenizer_digest(self) -> str:
+        """Of the tokenizer."""
+        return tokenizer_digest(self.tokenizer)
+
+    @cached_property
+    def unknown(self) -> str:
+        """Which stimulus words of SEAT the tokenizer does not know, in one line, "" if it knows all.
+
+        Raises:
+            InputError: see :func:`fairkd.bias.unknown.unknown_words`.
+        """
+        return unknown_line(unknown_words(self.tokenizer), unknown_sentences(self.tokenizer))
+
+    @cached_property
+    def layers(self) -> int:
+        """Of the model."""
+        return int(self.model.config.num_hidden_layers)
+
+    @cached_property
+    def longest(self) -> int | None:
+        """Tokens that it reads at most."""
+        return limits_of(self.model).longest
+
 
 @dataclass(frozen=True)
 class Teacher:
@@ -60,12 +96,34 @@ class Teacher:
     record: dict[str, Any]
 
 
+class _Late:
+    """What is known by itself, and what is loaded when somebody asks for it: finished work needs no model."""
+
+    def __init__(self, late: dict[str, Callable[[], Any]], **known: Any) -> None:
+        vars(self).update(known, _late=late)
+
+    def __getattr__(self, name: str) -> Any:
+        late = vars(self).get("_late", {})
+        if name not in late:
+            raise AttributeError(name)
+        value = vars(self)[name] = late[name]()
+        return value
+
+
+class LateCheckpoint(_Late, Checkpoint):
+    """A checkpoint that has been loaded before: of its model and tokenizer the store knows what is asked for most."""
+
+
+class LateTeacher(_Late, Teacher):
+    """A teacher of the store."""
+
+
 def is_here(source: str, folder: Path) -> bool:
     """Whether a teacher can be loaded without the network: embedded, scratch, a folder, or a hub id in the cache."""
-    from huggingface_hub import try_to_load_from_cache
-
     if source in ("embedded", "scratch") or folder.is_dir():
         return True
+    from huggingface_hub import try_to_load_from_cache
+
     return all(isinstance(try_to_load_from_cache(source, name), str) for name in ("config.json", "model.safetensors"))
 
 
@@ -99,6 +157,64 @@ def load_checkpoint(source: str, *, folder: Path | None = None) -> Checkpoint:
     if not has_head:
         initialise_head(model, seed=0, std=config.initializer_range)
     return Checkpoint(model=model.eval(), tokenizer=tokenizer, has_mlm_head=has_head, source=source)
+
+
+_KNOWN = ("weights_digest", "tokenizer_digest", "has_mlm_head", "layers", "longest")
+
+
+def open_checkpoint(source: str, *, folder: Path, store: Store) -> Checkpoint:
+    """As :func:`load_checkpoint`, but model and tokenizer of files that were loaded before are late.
+
+    Args:
+        source: and ``folder``: as there.
+        store: keeps what is to be known of the files, by their digests.
+    """
+    if not folder.is_dir():
+        if source != "embedded":  # of the hub; which files are meant is for its client to say
+            return load_checkpoint(source, folder=folder)
+        place = embedded_folder()
+    else:
+        place = folder
+    spec = {
+        "version": REVISIONS["checkpoint"],
+        "seat": REVISIONS["seat"],  # of the words that may be unknown
+        "files": _digests(place),
+        "libraries": {name: version(name) for name in ("tokenizers", "torch", "transformers")},
+    }
+    key, loaded = Store.key("checkpoint", spec), []
+
+    def make() -> None:
+        loaded.append(load_checkpoint(source, folder=folder))
+        with store.write(key, {"kind": "checkpoint", **spec}) as new:
+            write_json(new / "known.json", _known(loaded[0]))
+
+    entry = store.once(key, make)
+    if loaded:
+        return loaded[0]
+
+    def tokenizer() -> Any:
+        found = load_tokenizer(str(place))
+        _without_settings(found)
+        return found
+
+    late = {"model": lambda: load_checkpoint(source, folder=folder).model, "tokenizer": tokenizer}
+    return LateCheckpoint(late, source=source, **read_json(entry / "known.json"))
+
+
+def _known(checkpoint: Checkpoint) -> dict[str, Any]:
+    """What the store keeps of a checkpoint; a tokenizer that SEAT refuses is asked, and refused, each time."""
+    found = {name: getattr(checkpoint, name) for name in _KNOWN}
+    with suppress(InputError):
+        found["unknown"] = checkpoint.unknown
+    return found
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    """Of the files that a checkpoint may be read from."""
+    kinds = (".json", ".txt", ".safetensors", ".model")
+    return {
+        path.name: file_digest(path) for path in sorted(folder.iterdir()) if path.suffix in kinds and path.is_file()
+    }
 
 
 def _check_config(config: Any) -> None:
@@ -141,7 +257,11 @@ def _check_tokenizer(tokenizer: Any, model: Any) -> None:
     lacking = [name for name in SPECIAL if getattr(tokenizer, f"{name}_token_id") is None]
     if lacking:
         raise InputError(f"its tokenizer has no {' and no '.join(lacking)} token, with which training works")
-    # Some tokenizer files carry fixed padding and truncation; both are ours to decide.
+    _without_settings(tokenizer)
+
+
+def _without_settings(tokenizer: Any) -> None:
+    """Some tokenizer files carry fixed padding and truncation; both are ours to decide."""
     tokenizer.backend_tokenizer.no_padding()
     tokenizer.backend_tokenizer.no_truncation()
 

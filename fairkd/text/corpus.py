@@ -96,7 +96,7 @@ def build(
     check_sources(sources, column=column)
     settings = (column, fraction, seed, heldout_fraction, max_length)
     before = [states(source) for source in sources]
-    spec = _spec(sources, tokenizer, *settings)
+    spec = _spec(sources, tokenizer_digest(tokenizer), *settings)
     key = Store.key("corpus", spec)
 
     def make() -> None:
@@ -110,7 +110,7 @@ def build(
 
 def find(
     sources: Sequence[str],
-    tokenizer: Any,
+    tokenizer: str,
     *,
     store: Store,
     column: str = "text",
@@ -119,7 +119,10 @@ def find(
     heldout_fraction: float = 0.02,
     max_length: int = 512,
 ) -> Corpus | None:
-    """The corpus that :func:`build` would return, if the store has it already; makes nothing."""
+    """The corpus that :func:`build` would return, if the store has it already; makes nothing.
+
+    ``tokenizer`` is the digest of the tokenizer.
+    """
     settings = (column, fraction, seed, heldout_fraction, max_length)
     folder = store.find(Store.key("corpus", _spec(sources, tokenizer, *settings)))
     return load_corpus(folder) if folder else None
@@ -127,7 +130,7 @@ def find(
 
 def _spec(
     sources: Sequence[str],
-    tokenizer: Any,
+    tokenizer: str,
     column: str,
     fraction: float,
     seed: int,
@@ -138,7 +141,7 @@ def _spec(
     return {
         "format": REVISIONS["corpus"],
         "sources": [fingerprint(source) for source in sources],
-        "tokenizer": tokenizer_digest(tokenizer),
+        "tokenizer": tokenizer,
         "column": column,
         "fraction": fraction,
         "seed": seed,

@@ -5,117 +5,45 @@ One JupyterLab, one kernel: the tests run in order on the notebook that the firs
 
 from __future__ import annotations
 
-import json
-import os
 import re
-import secrets
-import socket
-import subprocess
-import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from in_jupyterlab import ANSWERING, jupyterlab, notebook_with, opened, run_all
 
-from fairkd.profile import Profile, project_root
-from fairkd.run import parameters_cells as notebooks
-
-STARTING, RUNNING, ANSWERING = 120, 240, 30
-"""Seconds to wait at most: for JupyterLab, for the notebook's cells, for an answer to a control."""
+RUNNING = 240
+"""Seconds to wait at most for the notebook's cells."""
 
 
 def notebook(folder: Path) -> Path:
-    """00_explore with the tiny profile's values in its parameters cell, and folders of its own."""
-    values = Profile.load("tiny").values() | {
-        "runs_dir": str(folder / "runs"), "store_dir": str(folder / "store"), "seeds": [0], "depths": [1],
-        "arms": ["full", "mixup-xy"], "seat_permutations": 2, "seat_bootstrap": 100,
-    }  # fmt: skip
-    source = notebooks.read_notebook(project_root() / "notebooks" / "00_explore.ipynb")
-    (cell,) = notebooks.parameters_cells(source)
-    cell["source"] = "\n".join(f"{name} = {value!r}" for name, value in values.items())
-    path = folder / "00_explore.ipynb"
-    path.write_text(json.dumps(source))
-    return path
+    """00_explore with the tiny profile, and folders of its own."""
+    places = {"runs_dir": str(folder / "runs"), "store_dir": str(folder / "store")}
+    few = {"seeds": [0], "depths": [1], "arms": ["full", "mixup-xy"]}
+    seat = {"seat_permutations": 2, "seat_bootstrap": 100}
+    return notebook_with("00_explore", folder, profile="tiny", run_settings=places | few, seat_settings=seat)
 
 
 @pytest.fixture(scope="module")
 def lab(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Address of the notebook in a JupyterLab that nobody else uses, with no settings of this account's."""
+    """Address of the notebook."""
     folder = tmp_path_factory.mktemp("lab")
     notebook(folder)
-    settings = folder / "settings" / "@jupyterlab" / "notebook-extension"
-    settings.mkdir(parents=True)
-    # Cells outside the window are drawn too, so that a test need not scroll.
-    (settings / "tracker.jupyterlab-settings").write_text(json.dumps({"windowingMode": "none"}))
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    token = secrets.token_hex(8)
-    environment = os.environ | {
-        "PYTHONPATH": os.pathsep.join([str(project_root()), os.environ.get("PYTHONPATH", "")]),
-        "JUPYTERLAB_SETTINGS_DIR": str(folder / "settings"),
-        "JUPYTERLAB_WORKSPACES_DIR": str(folder / "workspaces"),
-        "JUPYTER_CONFIG_DIR": str(folder / "config"),
-        "IPYTHONDIR": str(folder / "ipython"),
-        "HF_HUB_OFFLINE": "1",
-    }
-    options = ["--no-browser", "--ip=127.0.0.1", f"--port={port}", f"--IdentityProvider.token={token}", "--allow-root"]
-    options += [f"--ServerApp.root_dir={folder}", "--ServerApp.port_retries=0", "--LabApp.news_url=None"]
-    options += ["--LabApp.expose_app_in_browser=True"]
-    log = (folder / "lab.log").open("w")
-    server = subprocess.Popen([sys.executable, "-m", "jupyterlab", *options], env=environment, stdout=log, stderr=log)
-    try:
-        wait_for(f"http://127.0.0.1:{port}/api?token={token}", server, folder / "lab.log")
-        yield f"http://127.0.0.1:{port}/lab/tree/00_explore.ipynb?token={token}"
-    finally:
-        server.terminate()
-        server.wait(30)
-        log.close()
-
-
-def wait_for(address: str, server: subprocess.Popen[bytes], log: Path) -> None:
-    end = time.monotonic() + STARTING
-    while time.monotonic() < end:
-        assert server.poll() is None, log.read_text()
-        try:
-            urllib.request.urlopen(address, timeout=5).close()
-            return
-        except (urllib.error.URLError, ConnectionError, TimeoutError):
-            time.sleep(0.3)
-    pytest.fail(f"JupyterLab did not start: {log.read_text()}")
+    with jupyterlab(folder) as address:
+        yield address.format("00_explore.ipynb")
 
 
 @pytest.fixture(scope="module")
 def page(browser: Any, lab: str) -> Iterator[Any]:
     """The notebook, all its cells run."""
-    opened = browser.new_page(viewport={"width": 1280, "height": 1000})
-    opened.set_default_timeout(1000 * ANSWERING)
-    opened.goto(lab, timeout=1000 * STARTING)
-    opened.locator(".jp-Notebook .jp-CodeCell").first.wait_for(timeout=1000 * STARTING)
-    run_all(opened)
-    ended = opened.locator(".jp-OutputArea-output").get_by_text(re.compile("Manifest of 00_explore|Error"))
+    tab = opened(browser, lab)
+    run_all(tab)
+    ended = tab.locator(".jp-OutputArea-output").get_by_text(re.compile("Manifest of 00_explore|Error"))
     ended.first.wait_for(timeout=1000 * RUNNING)
-    yield opened
-    opened.close()
-
-
-READY = """async () => {
-  const notebook = window.jupyterapp.shell.currentWidget;
-  await notebook.sessionContext.ready;
-  await notebook.sessionContext.session.kernel.info;
-}"""
-"""The kernel has answered; what is sent before is lost."""
-
-
-def run_all(page: Any) -> None:
-    page.wait_for_function("window.jupyterapp?.shell?.currentWidget?.sessionContext", timeout=1000 * STARTING)
-    page.evaluate(READY)
-    page.get_by_role("menuitem", name="Run", exact=True).click()
-    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+    yield tab
+    tab.close()
 
 
 def panel(page: Any, number: int) -> Any:
@@ -184,6 +112,47 @@ def test_a_slider_moves_the_picture_by_keyboard_and_by_mouse(page, number, label
     pulled = float(readout.inner_text())
     assert (pulled - stepped) * way > 0.05
     says(within, rf"{label} = {pulled:g}\b")
+
+
+def test_every_slider_has_a_name_for_screen_readers_and_alpha_reads_as_it_was_written(page):
+    names = ["α", "λ", "λ"]
+    assert [slider(panel(page, n), name)[0].get_attribute("aria-label") for n, name in enumerate(names)] == names
+    for number, name in enumerate(names):
+        panel(page, number).get_by_role("slider", name=name, exact=True).wait_for()
+    within = panel(page, 0)
+    handle, readout = slider(within, "α")
+    handle.focus()
+    for _ in range(200):  # whatever the other tests left it at
+        if float(readout.inner_text()) == pytest.approx(0.4):
+            break
+        page.keyboard.press("ArrowRight" if float(readout.inner_text()) < 0.4 else "ArrowLeft")
+    assert readout.inner_text() == "0.4"
+    says(within, r"α = 0\.4\b")
+    handle.press("ArrowRight")
+    assert within.get_by_role("slider", name="α", exact=True).count() == 1
+
+
+OLD = """() => {
+  const seen = { old: false, gone: false };
+  const panel = document.querySelectorAll(".jp-OutputArea-output > .jupyter-widgets.widget-vbox")[1];
+  new MutationObserver(() => {
+    if (panel.querySelector("[aria-busy=true] svg")) seen.old = true;
+    if (!panel.querySelector("svg")) seen.gone = true;
+  }).observe(panel, { childList: true, subtree: true });
+  window.seen = seen;
+}"""
+
+
+def test_the_old_picture_stays_and_is_marked_while_a_new_sentence_is_read(page):
+    within = panel(page, 1)
+    box = within.get_by_label("sentence", exact=True)
+    before = drawn(within)
+    page.evaluate(OLD)
+    box.fill("the doctor and the nurse said that he was late for the " + "long " * 12 + "day .")
+    changed(within, before)
+    within.locator("[aria-busy=true]").wait_for(state="detached")
+    assert page.evaluate("window.seen") == {"old": True, "gone": False}
+    assert within.get_by_text("still that of the values before").count() == 0
 
 
 def test_dragging_ends_with_the_picture_of_the_last_value(page):

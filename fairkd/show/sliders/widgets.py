@@ -1,9 +1,9 @@
 """Panels of controls for JupyterLab and Voilà: α, λ on a sentence, λ on SEAT, and two models side by side.
 
 Each panel draws what :mod:`fairkd.show.sliders` computes. A step of a slider draws a picture of a grid that was
-computed before; a model is read only where a model, a sentence or a test is new. What cannot be used is said beside the
-controls, and the last picture goes away. In an exported page, where no kernel runs, a panel is the explorer of
-:mod:`fairkd.show.sliders.explorer` that holds the same pictures.
+computed before; a model is read only where a model, a sentence or a test is new. Until then the last picture stays, and
+is marked as old. What cannot be used is said beside the controls, and the last picture goes away. In an exported page,
+where no kernel runs, a panel is the explorer of :mod:`fairkd.show.sliders.explorer` that holds the same pictures.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from fairkd.errors import InputError
 from fairkd.names import TEST_TITLES
 from fairkd.seat import TESTS
 from fairkd.show import figures
-from fairkd.show.html import Html, render
+from fairkd.show.html import PIECES, Html, render
 from fairkd.show.sliders import grid
 from fairkd.show.sliders.beta import LAMBDAS
 from fairkd.show.sliders.choices import TEACHER, Models
@@ -35,6 +35,8 @@ SENTENCE = "the engineer said that he would fix the machine himself."
 """What the panel of a sentence begins with."""
 STEP_SECONDS, TYPING_SECONDS = 0.03, 0.5
 """How long a panel waits for the next change before it answers one: of a slider or a list, and of text."""
+_DIGITS = ".4"
+"""Of a slider's number, in d3's words: four at most, and no zeros at the end, so that 0.4 reads 0.4."""
 _LOOK: dict[str, Any] = {"style": {"description_width": "9em"}, "layout": {"width": "34em", "max_width": "100%"}}
 
 
@@ -56,6 +58,13 @@ class Debounced:
         self._timer = loop.call_later(self._seconds, self._act)
 
 
+def slider_names() -> ipywidgets.Output:
+    """An empty output whose script names the sliders of its panel for screen readers, which ipywidgets does not."""
+    script = (PIECES / "slider_names.js").read_text(encoding="utf-8")
+    output = {"output_type": "display_data", "data": {"application/javascript": script}, "metadata": {}}
+    return ipywidgets.Output(outputs=(output,), layout={"height": "0"})
+
+
 class Panel(ipywidgets.VBox):
     """Controls, a message beside them, and what they show.
 
@@ -66,7 +75,8 @@ class Panel(ipywidgets.VBox):
 
     def __init__(self, *controls: Any) -> None:
         self.message, self.shown = ipywidgets.HTML(), ipywidgets.HTML()
-        super().__init__([*controls, self.message, self.shown], layout={"max_width": "100%"})
+        self._picture = Html("")
+        super().__init__([*controls, self.message, self.shown, slider_names()], layout={"max_width": "100%"})
         quick, slow = Debounced(self.refresh, STEP_SECONDS), Debounced(self.refresh, TYPING_SECONDS)
         for control in controls:
             for part in control.children if isinstance(control, ModelChoice) else [control]:
@@ -86,15 +96,25 @@ class Panel(ipywidgets.VBox):
         try:
             shown = self.show()
         except InputError as error:
-            self.shown.value = ""
+            self._draw(Html(""))
             self.say(str(error), wrong=True)
         except Exception as error:  # in a callback nobody would see it
-            self.shown.value = ""
+            self._draw(Html(""))
             self.say(f"{type(error).__name__}: {error}", wrong=True)
             raise
         else:
-            self.shown.value = shown.text
+            self._draw(shown)
             self.say("")
+
+    def _draw(self, picture: Html) -> None:
+        self._picture = picture
+        self.shown.value = picture.text
+
+    def wait(self, text: str) -> None:
+        """Says what is being done, which takes a while, and marks the picture that is there as old."""
+        self.say(text)
+        if self._picture.text:
+            self.shown.value = render("pictures.old", picture=self._picture).text
 
     def say(self, text: str, *, wrong: bool = False) -> None:
         """Writes the message, which screen readers say."""
@@ -116,7 +136,7 @@ class Alpha(Panel):
         self.draws = draws
         alpha = min(max(models.materials.profile.mixup.alpha, 0.05), 5.0)
         self.alpha = ipywidgets.FloatSlider(
-            min=0.05, max=5.0, step=0.05, value=alpha, description="α",
+            min=0.05, max=5.0, step=0.05, value=alpha, description="α", readout_format=_DIGITS,
             tooltip="α of Beta(α, α): the smaller, the more often λ is near 0 or 1", **_LOOK,
         )  # fmt: skip
         self.seed = ipywidgets.BoundedIntText(
@@ -166,7 +186,7 @@ class Sentence(Panel):
         return self._made[key]
 
     def _read(self, what: tuple[str, str], word: int) -> SentenceReading:
-        self.say("Reading …")
+        self.wait("Reading …")
         models, (student, text) = self.models, what
         return SentenceReading(
             text,
@@ -204,7 +224,7 @@ class Seat(Panel):
         """The picture at all λ, made once a model, test, pooling and reading of λ."""
         key = (self.model.name, self.test.value, self.pooling.value, self.weighs.value)
         if key not in self._made:
-            self.say("Measuring …")
+            self.wait("Measuring …")
             loaded, (_, test, pooling, weighs) = self.models.load(key[0]), key
             pairs = self.models.pairs(loaded)
             store = self.models.materials.store
@@ -234,7 +254,7 @@ class Comparison(Panel):
         names = list(dict.fromkeys((self.first.name, self.second.name)))
         key = (*names, self.test.value, self.pooling.value)
         if key not in self._made:
-            self.say("Measuring …")
+            self.wait("Measuring …")
             found = effects(self.models, names, pooling=self.pooling.value)
             of_each = [projections(self.models.load(n), self.test.value, pooling=self.pooling.value) for n in names]
             strips = figures.projection_strips(pd.concat(of_each, ignore_index=True), test=self.test.value)
@@ -270,7 +290,14 @@ class ModelChoice(ipywidgets.VBox):
 
 def _lambda(value: float, tooltip: str) -> Any:
     return ipywidgets.FloatSlider(
-        min=0.0, max=1.0, step=LAMBDAS[1], value=value, description="λ", readout_format=".2f", tooltip=tooltip, **_LOOK
+        min=0.0,
+        max=1.0,
+        step=LAMBDAS[1],
+        value=value,
+        description="λ",
+        readout_format=_DIGITS,
+        tooltip=tooltip,
+        **_LOOK,
     )
 
 
