@@ -26,7 +26,7 @@ from fairkd.show.html import Html, render
 from fairkd.show.tables import frame as table
 from fairkd.show.tables import paragraph
 from fairkd.show.tables.baselines import beaten_sentence
-from fairkd.show.tables.glue import failures
+from fairkd.show.tables.glue import failures, several_seeds
 from fairkd.show.tables.judged import smallest
 from fairkd.show.tables.plain import records
 from fairkd.wording import interval, listed, number, percent
@@ -151,7 +151,9 @@ def card(
     headline = judged[judged.pooling == judged.pooling.iloc[0]]
     first = counted(headline)
     if rulers is not None:
-        first += f" By other rulers than SEAT, {int(rulers.verdict.isin(DECIDED).sum()) or 'none'} of {len(rulers)}."
+        decided = int(rulers.verdict.isin(DECIDED).sum())
+        are = "are" if decided > 1 else "is"
+        first += f" By other rulers than SEAT {decided or 'none'} of {len(rulers)} {are}."
     answer = [first, *(_told(headline, claim, word) for claim, word in LEADING.items())]
     level = percent(claims.family_level())
     how = f"Differences of average SEAT with {level} intervals; what would be found is found with 80 % power."
@@ -308,7 +310,7 @@ def ablation_sentence(results: Tables) -> str:
         f"{arm_title(best)} ({number(paper.average(paper.TABLE1[best]))} by the six values that it prints)."
     )
     change = _without_ce(differences[differences.pooling == pooling])
-    return f"{text} {change}." if change else text
+    return f"{text} {change} (95 %, by itself)." if change else text
 
 
 def mixup_sentence(results: Tables) -> str:
@@ -348,6 +350,8 @@ def glue_sentence(results: Tables, *, suite: str) -> str:
     if change:
         printed = number(paper.TABLE1_GLUE_AVERAGE["no-ce"] - paper.TABLE1_GLUE_AVERAGE["full"], 1)
         texts.append(f"{change} points{f', in the paper by {printed}' if suite == 'GLUE' else ''}.")
+    if not several_seeds(results["glue_tasks"]):
+        texts.append("Intervals are over examples: one seed says nothing about another training.")
     if "glue_baselines" in results:
         texts.append(beaten_sentence(results["glue_tasks"], results["glue_baselines"]))
     failed = [what for what, _ in failures(results["glue_tasks"])]
