@@ -9,6 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import nbformat
+import nbformat.sign
 import numpy as np
 import pandas as pd
 import pytest
@@ -204,6 +205,15 @@ def test_reproduce_leaves_every_product_and_no_other(tiny):
     pages = {f"{name}.{kind}" for name in TINY for kind in ("ipynb", "html")}
     assert {p.name for p in tiny.folder.iterdir()} == pages | {"report.html", "profile.yaml", "results", "status"}
     assert [one.state for one in runner.status(tiny.profile)] == ["done"] * len(TINY)
+
+
+def test_jupyterlab_trusts_what_was_executed_here(tiny):
+    """It draws SVG only in a notebook that is signed."""
+    notary = nbformat.sign.NotebookNotary()
+    executed = nbformat.read(tiny.folder / "01_capacity.ipynb", as_version=4)
+    assert notary.check_signature(executed)
+    executed.cells[-1].source += " "
+    assert not notary.check_signature(executed)
 
 
 def test_second_reproduce_has_nothing_to_do(tiny):
