@@ -6,6 +6,19 @@ PYTHON ?= python3
 PROFILE ?= quick
 BIN := .venv/bin
 
+PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+# On Linux, PyPI's build of torch brings several GB of CUDA libraries. Where there is no NVIDIA driver, and PyTorch's own
+# index answers within 3 seconds, its CPU build is taken first, and pip keeps it; whatever fails here, pip goes on as ever.
+CPU_INDEX ?= https://download.pytorch.org/whl/cpu
+ASK = import signal, sys, urllib.request as web; signal.alarm(3); web.urlopen(sys.argv[1])
+DRIVER ?= /proc/driver/nvidia/version
+CPU_TORCH = if [ "$$(uname -s)" != Linux ] || [ -e $(DRIVER) ] || nvidia-smi -L >/dev/null 2>&1; then :; \
+  elif ! $(BIN)/python -c '$(ASK)' $(CPU_INDEX)/torch/ >/dev/null 2>&1; then \
+  echo "$(CPU_INDEX) does not answer: torch comes from pip's own index"; \
+  elif $(PIP) --no-deps --index-url $(CPU_INDEX) torch; then echo "no NVIDIA driver: took the CPU build of torch"; \
+  else echo "no CPU build of torch: it comes from pip's own index"; fi
+
 .PHONY: report test fuzz bench lint types notebooks lock clean
 
 report: .venv/installed
@@ -48,11 +61,12 @@ lock: .venv/installed-test  ## write down the versions that are installed
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' \
 	  || { echo "fairkd needs Python 3.11, 3.12 or 3.13; name one: make PYTHON=python3.12 …"; exit 1; }
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	@$(CPU_TORCH)
+	$(PIP) -e .
 	touch $@
 
 .venv/installed-test: .venv/installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
+	$(PIP) -e '.[test]'
 	touch $@
 
 clean:  ## everything that an install and tests leave; never runs/, which holds trained students

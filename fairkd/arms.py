@@ -13,6 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from fairkd.engine.recipe import read_word
 from fairkd.errors import InputError, nearest, shown
+from fairkd.losses import LOSSES, check_loss, targets_of
+from fairkd.mixup import LEVELS, mixes
 
 DISTILBERT = ("ce", "mlm", "cos")
 """The losses of the arm "full" and of Figure 1: what the paper used (:data:`fairkd.losses.LOSSES` is what exists)."""
@@ -73,8 +75,6 @@ class Arm(BaseModel):
     @field_validator("losses", mode="before")
     @classmethod
     def _known_losses(cls, value: object) -> tuple[str, ...]:
-        from fairkd.losses import LOSSES, check_loss  # here, as torch takes seconds: who only names profiles has none
-
         names = _subset(value, tuple(LOSSES), "loss")
         for name in names:
             check_loss(name)
@@ -83,16 +83,11 @@ class Arm(BaseModel):
     @field_validator("mix", mode="before")
     @classmethod
     def _known_levels(cls, value: object) -> tuple[str, ...] | None:
-        from fairkd.mixup import LEVELS
-
         value = read_word(value, None | str)
         return None if value is None else _subset(value, tuple(LEVELS), "mixup level")
 
     @model_validator(mode="after")
     def _has_an_effect(self) -> Self:
-        from fairkd.losses import LOSSES, targets_of
-        from fairkd.mixup import LEVELS, mixes
-
         for level in self.levels:
             what = LEVELS[level].mixes
             if mixes(self.levels, what) != level:
@@ -112,8 +107,6 @@ class Arm(BaseModel):
     @property
     def needs_teacher(self) -> bool:
         """Whether a teacher takes part in its losses."""
-        from fairkd.losses import targets_of
-
         return bool(targets_of(self.losses) - {"labels"})
 
     def content(self) -> dict[str, object]:

@@ -234,6 +234,7 @@ class _Run:
         student = learner.model.cpu().eval()
         manifest = {
             "kind": "student",
+            "revision": REVISIONS["student"],
             "arm": arm.model_dump(mode="json"),
             "seed": setting.seed,
             "steps": self.schedule.updates,

@@ -1,15 +1,15 @@
 """An experiment, as the notebooks see it: students, scores and tables of a profile, made when asked for.
 
 Pipeline: 1 parameters are checked; 2 corpus, teacher and students are loaded from the store or made; 3 SEAT is
-measured and cached; 4 tidy tables are saved; 5 the last cell writes the notebook's manifest. Results without that
-manifest were never finished and are not read.
+measured and cached; 4 tables and figures are shown and saved; 5 the last cell writes the notebook's manifest. Results
+without that manifest were never finished and are not read.
 """
 
 from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -37,7 +37,7 @@ from fairkd.lab.training import TrainingJob, train
 from fairkd.lab.variants import declare
 from fairkd.profile import Profile
 from fairkd.settings import GROUPED
-from fairkd.show import tables
+from fairkd.show import sentences, tables
 from fairkd.text import corpus as corpora
 from fairkd.text.sequences import SHORTEST
 
@@ -57,6 +57,7 @@ class Experiment:
         rulers: every other ruler of bias on them.
         calibration: all rulers where the bias is known (profile ``planted``).
         quality: GLUE scores of students.
+        tables: the frames that were saved, by name.
     """
 
     def __init__(self, notebook: str, profile: Profile) -> None:
@@ -65,7 +66,9 @@ class Experiment:
         self.bias, self.quality = Bias(self.materials), Quality(self.materials)
         self.rulers, self.calibration = Rulers(self.materials), Calibration(profile)
         self._results = Results(notebook, profile)
+        self.tables: dict[str, pd.DataFrame] = {}
         self._warnings: list[str] = []
+        self._absent: dict[str, str] = {}
 
     @classmethod
     def begin(cls, notebook: str, parameters: dict[str, Any]) -> Experiment:
@@ -393,6 +396,68 @@ class Experiment:
     def save(self, name: str, frame: pd.DataFrame) -> None:
         """Saves a tidy table as ``results/<name>.parquet``; :meth:`finish` makes it part of the results."""
         self._results.save(name, frame)
+        self.tables[name] = frame
+
+    def show(
+        self, name: str, what: Any, *, data: pd.DataFrame | Mapping[str, pd.DataFrame] | None = None, caption: str = ""
+    ) -> None:
+        """Displays a figure or a table, and saves it under a name, so that the report can show it as it is.
+
+        What its numbers are ("demonstration") stands in its caption.
+
+        Args:
+            name: of the piece: letters, digits, - and _.
+            what: a figure of :mod:`fairkd.show.figures`, or what a function of :mod:`fairkd.show.tables` returns.
+            data: the frames behind it, by the names of the result tables that they are saved as; a frame alone is saved
+                under the name of the piece. The exported page offers those of a figure as a file.
+            caption: of a figure, in plain text; a table has its own.
+
+        Raises:
+            InputError: the name has other characters.
+        """
+        frames = {name: data} if isinstance(data, pd.DataFrame) else dict(data or {})
+        for table, frame in frames.items():
+            self.save(table, frame)
+        if isinstance(what, tables.Html):
+            shown = {"text/html": what.badged(self.badge)._repr_html_(), "text/plain": repr(what)}
+            bundle: dict[str, Any] = {"data": shown, "metadata": {}}
+        else:
+            from fairkd.show import figures  # here, as it takes a second: the command line has no figures
+
+            given: dict[str, Any] = {"note": f"{self.badge.capitalize()}.", "name": name.lower().replace("_", "-")}
+            words = f"{caption} ({self.badge})." if caption else None
+            bundle = figures.bundle(what, data=list(frames.values()) or None, caption=words, **given)
+        self._results.save_piece(name, bundle)
+        _display(bundle)
+
+    def piece(self, notebook: str, name: str) -> None:
+        """Displays what another notebook showed under a name; nothing where that notebook has no results to show.
+
+        Then :meth:`absent` says why. Those of 06_planted are of the controlled experiment beside this profile.
+
+        Raises:
+            InputError: the notebook has finished, and showed nothing under this name.
+        """
+        found = Results(notebook, self._whose(notebook))
+        try:
+            found.intact()
+        except InputError:
+            self._absent[notebook] = self.why_missing(notebook)
+        else:
+            _display(found.piece(name))
+
+    def absent(self) -> dict[str, str]:
+        """Why :meth:`piece` and :meth:`results` found nothing, by notebook."""
+        return dict(sorted(self._absent.items()))
+
+    @property
+    def badge(self) -> str:
+        """What the numbers are, in the few words that stand in each caption."""
+        return sentences.badge(self.profile)
+
+    def _whose(self, notebook: str) -> Profile:
+        of_controlled = notebook == "06_planted" and not self.profile.planted_strengths
+        return controlled(self.profile) if of_controlled else self.profile
 
     def finish(self) -> dict[str, Any]:
         """Writes the notebook's manifest, the last thing it does, and returns it."""
@@ -400,7 +465,10 @@ class Experiment:
 
     def results(self, notebook: str) -> dict[str, pd.DataFrame] | None:
         """Tables by name of another notebook of this profile, see :meth:`fairkd.lab.results.Results.read`."""
-        return Results(notebook, self.profile).read()
+        found = Results(notebook, self.profile).read()
+        if found is None:
+            self._absent[notebook] = self.why_missing(notebook)
+        return found
 
     def why_missing(self, notebook: str) -> str:
         """Why :meth:`results` has no tables of a notebook, as in "01_capacity has not finished"; "" if it has.
@@ -409,8 +477,7 @@ class Experiment:
         """
         if notebook == "04_glue" and self.profile.glue.source is None:
             return "this profile has no GLUE tasks (glue_source)"
-        of_controlled = notebook == "06_planted" and not self.profile.planted_strengths
-        return Results(notebook, controlled(self.profile) if of_controlled else self.profile).why_missing()
+        return Results(notebook, self._whose(notebook)).why_missing()
 
     def controlled(self) -> dict[str, dict[str, pd.DataFrame]]:
         """Tables of the controlled experiment that lies beside this one: of its report and its "strengths".
@@ -422,3 +489,9 @@ class Experiment:
         other = controlled(self.profile)
         found = {"report": Results(REPORT, other).read(), "strengths": Results("06_planted", other).read()}
         return {name: frames for name, frames in found.items() if frames is not None}
+
+
+def _display(bundle: Mapping[str, Any]) -> None:
+    from IPython.display import display
+
+    display(bundle["data"], raw=True, metadata=bundle["metadata"])

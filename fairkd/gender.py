@@ -20,11 +20,10 @@ from fairkd.engine.messages import similar_path
 from fairkd.engine.yaml_text import compose_yaml, utf8_text
 from fairkd.errors import InputError, shown
 from fairkd.frames import WORD_COUNTS
-from fairkd.pairs import PAIRS
+from fairkd.pairs import APPENDIX_C, PAIRS
 from fairkd.text.sequences import Sequences
 from fairkd.text.words import WholeWords, forms_of, pieces_of
 
-APPENDIX_C = "appendix-c"
 SUFFIXES = (".csv", ".yaml", ".yml")
 _HEADINGS = {
     "female": "male", "f": "m", "w": "m", "fem": "masc", "feminine": "masculine", "weiblich": "männlich",

@@ -3,6 +3,8 @@
 Which form trains? :func:`distillation_losses` is the reference, on full logits: no training calls it, tests and the
 notebook 00_method do. L_ce and L_mlm are trained in their fused form (:mod:`fairkd.engine.fused_losses`), which never
 holds all logits; a loss of hidden states is trained in the row form that stands in :data:`LOSSES`.
+
+Functions import torch themselves, as it takes seconds: who only asks which losses there are does without.
 """
 
 from __future__ import annotations
@@ -10,15 +12,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Literal
-
-import torch
-import torch.nn.functional as F
-from torch import Tensor
+from typing import TYPE_CHECKING, Literal
 
 from fairkd.errors import InputError, one_of
 from fairkd.frames import TRAINING_METRICS
-from fairkd.masking import IGNORED
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
 
 
 def distillation_losses(
@@ -56,6 +57,10 @@ def distillation_losses(
     >>> {name: round(loss.item(), 3) for name, loss in losses.items()}  # ln 8 = 2.079
     {'ce': 0.0, 'mlm': 2.079, 'cos': 0.0}
     """
+    import torch.nn.functional as F
+
+    from fairkd.masking import IGNORED
+
     tokens = attention_mask.bool()
     return {
         "ce": kl_rows(student_logits[tokens], soften(teacher_logits[tokens], temperature), temperature),
@@ -72,22 +77,28 @@ def kl_rows(student_logits: Tensor, teacher_log_probs: Tensor, temperature: floa
         teacher_log_probs: (n, vocab), of :func:`soften`; made once for all students.
         temperature: T.
     """
+    import torch.nn.functional as F
+
     log_student = soften(student_logits, temperature)
     return temperature**2 * F.kl_div(log_student, teacher_log_probs, reduction="batchmean", log_target=True)
 
 
 def soften(logits: Tensor, temperature: float) -> Tensor:
     """Log probabilities (n, vocab) of logits divided by the temperature."""
-    return F.log_softmax(_precise(logits) / temperature, dim=-1)
+    return (_precise(logits) / temperature).log_softmax(dim=-1)
 
 
 def mlm_rows(student_logits: Tensor, labels: Tensor) -> Tensor:
     """L_mlm over rows: logits (n, vocab) of the labelled positions, labels (n,)."""
+    import torch.nn.functional as F
+
     return F.cross_entropy(_precise(student_logits), labels)
 
 
 def cosine_rows(student_hidden: Tensor, teacher_hidden: Tensor) -> Tensor:
     """L_cos over rows (n, hidden): mean of one minus the cosine."""
+    import torch.nn.functional as F
+
     return 1 - F.cosine_similarity(_precise(student_hidden), _precise(teacher_hidden), dim=-1).mean()
 
 
@@ -163,6 +174,8 @@ def targets_of(losses: Iterable[str]) -> set[str]:
 
 def _precise(values: Tensor) -> Tensor:
     """fp32 at least: the sums of a loss lose too much in bf16."""
+    import torch
+
     return values if values.dtype == torch.float64 else values.float()
 
 
@@ -171,6 +184,8 @@ def token_rows(attention_mask: Tensor, fraction: float, generator: torch.Generat
 
     The mean over a uniform random subset is an unbiased estimate of the mean over all tokens.
     """
+    import torch
+
     rows = attention_mask.flatten().nonzero().squeeze(1)
     if fraction < 1:
         count = max(1, round(fraction * len(rows)))

@@ -13,18 +13,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Literal
-
-import torch
-from scipy.special import betaincinv
-from torch import Tensor
+from typing import TYPE_CHECKING, Any, Literal
 
 from fairkd.errors import InputError, one_of
-from fairkd.gender import Occurrences, PairTable, swap
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from fairkd.gender import Occurrences, PairTable
 
 SCOPES: dict[str, Callable[[Occurrences, int, int], tuple[int, Tensor]]] = {
     "sequence": lambda words, batch, tokens: (batch, words.at // tokens),
-    "batch": lambda words, batch, tokens: (1, torch.zeros_like(words.at)),
+    "batch": lambda words, batch, tokens: (1, words.at.new_zeros(words.at.shape)),
     "occurrence": lambda words, batch, tokens: (int(words.occurrence.max()) + 1, words.occurrence),
 }
 """What shares one λ: (pair words, sequences, tokens of a sequence) -> how many λ to draw, and which each piece has."""
@@ -98,6 +99,10 @@ def plan_mixing(
         mixup: pairs, α and scope.
         generator: of λ.
     """
+    import torch
+
+    from fairkd.gender import swap
+
     words = mixup.pairs.find(input_ids, corrupted)
     if not len(words.at):
         return None
@@ -130,6 +135,9 @@ def draw_lambda(alpha: float, size: int, generator: torch.Generator) -> Tensor:
     """
     if not alpha > 0:
         raise InputError(f"alpha: {alpha!r} must be above 0; λ is drawn from Beta(alpha, alpha)")
+    import torch
+    from scipy.special import betaincinv
+
     uniform = torch.rand(size, generator=generator, dtype=torch.float64)
     return torch.from_numpy(betaincinv(alpha, alpha, uniform.numpy()))
 
@@ -144,7 +152,7 @@ def mix(own: Tensor, other: Tensor, *, male: Tensor, lam: Tensor) -> Tensor:
     """
     shape = (-1, *[1] * (own.dim() - 1))
     male, lam = male.view(shape), lam.view(shape)
-    return lam * torch.where(male, own, other) + (1 - lam) * torch.where(male, other, own)
+    return lam * own.where(male, other) + (1 - lam) * other.where(male, own)
 
 
 def mixed_embeddings(student: Any, ids: Tensor, mixing: Mixing) -> Tensor:

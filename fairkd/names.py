@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -26,62 +27,60 @@ class ArmName:
     """What an arm is called.
 
     Attributes:
-        title: in tables and figures.
+        title: in tables and figures, and beside printed values.
         words: in a sentence.
-        brief: beside a printed value.
-        supervision: its row in Table 2; "" for an arm that Table 2 does not have.
+        learns: what it learns from, in the key to the names.
     """
 
     title: str
     words: str
-    brief: str = ""
-    supervision: str = ""
+    learns: str = ""
 
 
 ARM_NAMES = {
-    "full": ArmName("L_mlm + L_cos + L_ce", "the original student", "all losses", "original teacher"),
-    "no-cos": ArmName("L_mlm + L_ce", "the student without L_cos", "without L_cos"),
-    "no-ce": ArmName("L_mlm + L_cos", "the student without L_ce", "without L_ce"),
-    "mlm-only": ArmName("L_mlm (ours)", "the student of L_mlm alone"),
+    "full": ArmName("original", "the original student", "all three losses, L_mlm + L_cos + L_ce, as DistilBERT"),
+    "no-cos": ArmName("no L_cos", "the student without L_cos", "L_mlm + L_ce: nothing asks for the teacher's states"),
+    "no-ce": ArmName("no L_ce", "the student without L_ce", "L_mlm + L_cos: nothing asks for the teacher's logits"),
+    "mlm-only": ArmName(
+        "L_mlm alone", "the student of L_mlm alone", "the text, and nothing of a teacher; not in print"
+    ),
     "debiased-teacher": ArmName(
-        "debiased teacher", "the student of the debiased teacher", "debiased teacher", "debiased teacher"
+        "debiased teacher", "the student of the debiased teacher", "all losses, of a teacher that was debiased first"
     ),
     "mixup-h": ArmName(
-        "mixup: output embeddings", "the student with output embeddings mixed", "output embeddings", "output embeddings"
+        "mixup of output", "the student with output embeddings mixed", "all losses; the teacher's last states are mixed"
     ),
     "mixup-x": ArmName(
-        "mixup: input embeddings", "the student with input embeddings mixed", "input embeddings", "input embeddings"
+        "mixup of input", "the student with input embeddings mixed", "all losses; its own input embeddings are mixed"
     ),
     "mixup-yh": ArmName(
-        "mixup: logits + output",
+        "mixup of logits + output",
         "the student with logits and output embeddings mixed",
-        "logits and output embeddings",
-        "logits + output embeddings",
+        "all losses; the teacher's logits and last states are mixed",
     ),
     "mixup-xyh": ArmName(
-        "mixup: all three",
+        "mixup of all three",
         "the student with logits, output and input embeddings mixed",
-        "all three levels",
-        "logits + output + input embeddings",
+        "all losses; input embeddings, logits and last states are mixed",
     ),
     "mixup-xy": ArmName(
-        "mixup: logits + input (proposed)",
+        "mixup of input + logits",
         "the student of the proposed mixup",
-        "proposed",
-        "logits + input embeddings (proposed)",
+        "all losses; input embeddings and logits are mixed: what the paper proposes",
     ),
-    "mixup-y": ArmName("mixup: logits (ours)", "the student with logits mixed", "", "mixup of logits"),
+    "mixup-y": ArmName(
+        "mixup of logits", "the student with logits mixed", "all losses; the teacher's logits are mixed; not in print"
+    ),
     "mixup-xh": ArmName(
-        "mixup: input + output (ours)",
+        "mixup of input + output",
         "the student with input and output embeddings mixed",
-        "",
-        "mixup of output + input embeddings",
+        "all losses; input embeddings and last states are mixed; not in print",
     ),
-    TEACHER: ArmName("teacher", "the teacher", "", "the teacher itself"),
-    WARMER: ArmName("all losses, twice the temperature", "the student of twice the temperature"),
+    TEACHER: ArmName("teacher", "the teacher"),
+    WARMER: ArmName("original, twice the temperature", "the student of twice the temperature"),
 }
-ORIGINAL = ArmName("original student", "the original student", "original", "original teacher")
-"""The arm "full" among the arms of Table 2, where it is not told by its losses."""
+
+_NAMES = re.compile(rf"(?<![\w-])({'|'.join(sorted(map(re.escape, ARM_NAMES), key=len, reverse=True))})(?![\w-])")
 
 TABLE2_GROUPS = {
     "Original supervision": ("full", "debiased-teacher"),
@@ -92,17 +91,28 @@ TABLE2_GROUPS = {
 
 
 def arm_name(arm: str) -> ArmName:
-    """What an arm is called; an arm of the profile's own by its name."""
-    return ARM_NAMES.get(arm, ArmName(arm, arm, arm, arm))
+    """What an arm is called; one of Figure 1 by its layers, an arm of the profile's own by its name."""
+    layers = re.fullmatch(r"capacity-(\d+)", arm)
+    title = f"{layers[1]} layer{'' if layers[1] == '1' else 's'}" if layers else arm
+    return ARM_NAMES.get(arm, ArmName(title, arm, "all losses, at this depth (Figure 1)" if layers else ""))
 
 
 def arm_title(arm: str) -> str:
     """Title of one arm in a table or figure.
 
-    >>> arm_title("no-ce"), arm_title("my-arm")
-    ('L_mlm + L_cos', 'my-arm')
+    >>> arm_title("no-ce"), arm_title("capacity-1"), arm_title("my-arm")
+    ('no L_ce', '1 layer', 'my-arm')
     """
     return arm_name(arm).title
+
+
+def with_titles(text: str) -> str:
+    """A text about arms, in which the titles stand for their names.
+
+    >>> with_titles("difference of average SEAT, mixup-xy − full")
+    'difference of average SEAT, mixup of input + logits − original'
+    """
+    return _NAMES.sub(lambda found: arm_title(found[0]), text)
 
 
 def arm_words(arm: str) -> str:
@@ -117,14 +127,7 @@ def arm_words(arm: str) -> str:
 def arm_titles(arms: Iterable[str]) -> dict[str, str]:
     """Titles of arms that are shown together.
 
-    "full" is told by its losses among students that differ in losses. Among those of Table 2 it is the original one.
-
-    >>> arm_titles(["full", "no-ce"])["full"], arm_titles(["full", "mixup-xy"])["full"]
-    ('L_mlm + L_cos + L_ce', 'original student')
+    >>> arm_titles(["full", "mixup-xy"])
+    {'full': 'original', 'mixup-xy': 'mixup of input + logits'}
     """
-    names = list(arms)
-    titles = {name: arm_title(name) for name in names}
-    mitigated = {arm for group in TABLE2_GROUPS.values() for arm in group} - {"full"}
-    if "full" in titles and mitigated & set(names):
-        titles["full"] = ORIGINAL.title
-    return titles
+    return {arm: arm_title(arm) for arm in arms}

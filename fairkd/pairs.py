@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+APPENDIX_C = "appendix-c"
+"""What a profile writes for :data:`PAIRS`."""
 PAIRS: tuple[tuple[str, str], ...] = (
     ("woman", "man"), ("girl", "boy"), ("she", "he"), ("mother", "father"), ("daughter", "son"),
     ("gal", "guy"), ("female", "male"), ("her", "his"), ("herself", "himself"), ("Mary", "John"),

@@ -28,6 +28,9 @@ from fairkd.engine.yaml_text import load_yaml, utf8_text
 from fairkd.errors import InputError, check_slip, nearest, one_of, shown
 from fairkd.glue.recipe import GlueRecipe
 from fairkd.glue.tasks import find_tasks
+from fairkd.losses import LOSSES
+from fairkd.mixup import COUNTERPARTS, SCOPES
+from fairkd.pairs import APPENDIX_C
 from fairkd.settings import (
     GROUPED,
     SECTIONS,
@@ -156,9 +159,6 @@ class Profile(RunSettings):
             yield f"profile: {self.name!r} is the folder of finished students (store_dir); choose another name"
 
     def _arm_problems(self) -> Iterator[str]:
-        from fairkd.losses import LOSSES  # here, as torch takes seconds: who only names profiles does without
-        from fairkd.mixup import COUNTERPARTS, SCOPES
-
         one_of(self.mixup.scope, SCOPES, "lambda_scope")
         one_of(self.mixup.counterpart, COUNTERPARTS, "counterpart")
         yield from _problem("glue_tasks", find_tasks, self.glue.tasks)
@@ -211,7 +211,6 @@ class Profile(RunSettings):
         return source
 
     def _path_problems(self) -> Iterator[str]:
-        from fairkd.gender import APPENDIX_C
         from fairkd.glue.data import check_source
         from fairkd.teachers.wordlists import BUILT_IN
 

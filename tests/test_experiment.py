@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from matplotlib.figure import Figure
 from scipy import stats as scipy_stats
 
 from fairkd import InputError, Profile, frames
@@ -23,6 +24,7 @@ from fairkd.lab.training import train_profile
 from fairkd.lab.variants import output_dir
 from fairkd.losses import LOSSES
 from fairkd.seat import POOLINGS, TESTS, evaluate, load_encoder
+from fairkd.show import tables
 
 
 def tiny(folder, **values) -> Profile:
@@ -445,16 +447,11 @@ def test_facts_say_who_read_what(experiment):
     }
 
 
-def test_students_of_a_store_that_does_not_say_what_they_read_need_no_new_training(experiment, monkeypatch):
-    materials = Materials(experiment.profile)
-    before = materials.text_read(0)
+def test_what_students_read_is_in_their_manifests_and_counted_where_there_are_none(experiment, monkeypatch, tmp_path):
+    before = Materials(experiment.profile).text_read(0)
+    assert Materials(experiment.profile.changed(store_dir=str(tmp_path))).text_read(0) == before
     monkeypatch.setattr("fairkd.lab.materials.text_read", lambda setting: pytest.fail("counted what manifests say"))
-    assert materials.text_read(0) == before
-    monkeypatch.undo()
-    original = Store.manifest
-    told = lambda folder: {k: v for k, v in original(folder).items() if k not in before.record()}  # noqa: E731
-    monkeypatch.setattr(Store, "manifest", staticmethod(told))
-    assert materials.text_read(0) == before
+    assert Materials(experiment.profile).text_read(0) == before
 
 
 def test_words_met_are_counted_once_for_each_seed_and_the_store_keeps_them(experiment, monkeypatch):
@@ -560,3 +557,33 @@ def test_planted_needs_its_profile(experiment):
     with pytest.raises(InputError, match=r"no planted_strengths; the profile 'planted' has"):
         experiment.planted()
     assert experiment.controlled() == {}
+
+
+def test_what_a_notebook_showed_is_shown_again_as_it_was(trained, tmp_path, monkeypatch):
+    profile, shown = trained.changed(runs_dir=str(tmp_path)), list[dict]()
+    monkeypatch.setattr("fairkd.experiment._display", shown.append)
+    one, report = Experiment("01_capacity", profile), Experiment("05_report", profile)
+    frame = pd.DataFrame({"x": [1.5, 2.5]})
+    figure = Figure(figsize=(2, 1))
+    figure.set_label("A figure of nothing, for a test.")
+    one.show("figure-1", figure, data={"numbers": frame}, caption="Nothing")
+    one.show("table", tables.frame(frame, caption="Numbers"), data=frame)
+    report.piece("01_capacity", "figure-1")
+    assert len(shown) == 2  # the notebook has not finished: nothing is shown
+    assert report.absent() == {"01_capacity": "01_capacity has not finished"}
+    one.finish()
+    pieces, report = list(shown), Experiment("05_report", profile)
+    for name in ("figure-1", "table"):
+        report.piece("01_capacity", name)
+    assert shown[2:] == pieces
+    assert report.absent() == {}
+    assert shown[1]["data"]["text/html"].count("demonstration") == 1
+    for name in ("numbers", "table"):
+        pd.testing.assert_frame_equal(report.results("01_capacity")[name], frame)
+        pd.testing.assert_frame_equal(one.tables[name], frame)
+    with pytest.raises(InputError, match="Did you mean 'figure-1'"):
+        report.piece("01_capacity", "figure_1")
+    (output_dir(profile) / "results" / "01_capacity.table.piece.json").write_text("{}")
+    report.piece("01_capacity", "figure-1")  # one piece is damaged: none is taken
+    assert len(shown) == 4
+    assert "has been changed since" in report.absent()["01_capacity"]

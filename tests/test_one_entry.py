@@ -211,7 +211,7 @@ def test_a_pooling_of_one_entry_is_measured_and_shown(tiny, monkeypatch):
     own = scores.query("arm == 'capacity-1' and pooling == 'max' and test == 'C7'").effect_size.item()
     assert own == pytest.approx(effect_size(*words.values()), rel=1e-4)
     assert own == pytest.approx(evaluate(model, tokenizer, "max").set_index("test").effect_size["C7"], rel=1e-6)
-    shown = tables.averages(experiment.bias.averages(arms), scale="")._repr_html_()
+    shown = tables.averages(experiment.bias.averages(arms))._repr_html_()
     assert "max" in shown
 
 

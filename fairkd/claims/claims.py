@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from statistics import fmean
 from typing import Any
 
 import pandas as pd
@@ -22,7 +23,6 @@ from fairkd.bias.stimuli import NAME_TESTS
 from fairkd.claims import paper
 from fairkd.claims.bias import AverageSeat, falls_with_layers, higher_in_tests, lower_in_tests, on_names
 from fairkd.claims.contrasts import (
-    VERDICTS,
     Averages,
     Finding,
     higher,
@@ -35,9 +35,9 @@ from fairkd.claims.quality import AverageGlue, within_margin
 from fairkd.claims.rulers import AverageScore
 from fairkd.frames import RULER_VERDICTS, VERDICT_ROWS
 from fairkd.glue.quality import TaskScores
-from fairkd.names import ORIGINAL, TEACHER, arm_name
+from fairkd.names import TEACHER, arm_title
 from fairkd.stats.estimates import Estimate
-from fairkd.wording import listed, percent
+from fairkd.wording import listed, number, percent
 
 
 @dataclass(frozen=True)
@@ -72,9 +72,8 @@ class Claim:
 
 
 def _averages(*arms: str, table: Mapping[str, float], digits: int = 3) -> str:
-    """Printed averages in words: "0.738 (proposed), 0.992 (original)"."""
-    brief = {arm: arm_name(arm).brief for arm in arms} | ({"full": ORIGINAL.brief} if "mixup-xy" in table else {})
-    return ", ".join(f"{table[arm]:.{digits}f} ({brief[arm]})" for arm in arms)
+    """Printed averages in words: "0.738 (mixup of input + logits), 0.992 (original)"."""
+    return ", ".join(f"{table[arm]:.{digits}f} ({arm_title(arm)})" for arm in arms)
 
 
 def _first(arm: str, table: Iterable[str]) -> tuple[str, ...]:
@@ -112,7 +111,7 @@ CLAIMS: tuple[Claim, ...] = (
         statement="Of the three students of Table 1, the one trained without L_ce has the lowest average SEAT.",
         source="Table 1, Section 4.3",
         printed=_averages("no-ce", "no-cos", "full", table=paper.TABLE1_PRINTED_AVERAGE)
-        + f"; by its six values {paper.average(paper.TABLE1['no-ce']):.3f} without L_ce",
+        + f"; by its six values {paper.average(paper.TABLE1['no-ce']):.3f} (no L_ce)",
         arms=_first("no-ce", paper.TABLE1),
         ruler=AverageSeat,
         judges={"": lowest},
@@ -194,14 +193,39 @@ CLAIMS: tuple[Claim, ...] = (
     ),
 )
 
-NOTE = (
-    f"{listed(NAME_TESTS)} show gender by first names, of which the paper's mixup exchanges John only; of the words "
-    "that show it in the other three tests it exchanges half or more. Intervals and "
-    "p-values come from a bootstrap over stimulus words and seeds (claims "
-    f"{listed([str(claim.number) for claim in CLAIMS if claim.ruler is AverageGlue])}: over examples and seeds). One "
-    "seed gives no p-value; p is 1 where the interval leaves zero at no level. The power is that of an experiment like "
-    "this, by its own interval: where a smaller difference is inconclusive, the experiment could not know."
-)
+
+def _minus(table: Mapping[str, float], arm: str, other: str, digits: int = 3) -> str:
+    return number(table[arm] - table[other], digits)
+
+
+_ON_NAMES = {arm: fmean(cells[test] for test in NAME_TESTS) for arm, cells in paper.TABLE2.items()}
+_BRIEFLY = {
+    (1, ""): f"r = {number(paper.FIGURE1_R, 2)}",
+    (2, ""): _minus(paper.TABLE1_PRINTED_AVERAGE, "no-ce", "no-cos"),
+    (3, ""): _minus(paper.TABLE1_GLUE_AVERAGE, "no-ce", "no-cos", 1),
+    (4, SIX_TESTS): _minus(paper.TABLE2_PRINTED_AVERAGE, "mixup-xy", "full"),
+    (4, NAMES): _minus(_ON_NAMES, "mixup-xy", "full"),
+    (5, SIX_TESTS): _minus(paper.TABLE2_PRINTED_AVERAGE, "mixup-xy", "mixup-xyh"),
+    (5, NAMES): _minus(_ON_NAMES, "mixup-xy", min(_ON_NAMES.keys() - {"mixup-xy"}, key=lambda arm: _ON_NAMES[arm])),
+    (6, SIX_TESTS): _minus(paper.TABLE2_PRINTED_AVERAGE, "mixup-xy", "debiased-teacher"),
+    (6, BY_TEST): "4 of 6",
+    (6, NAMES): _minus(_ON_NAMES, "mixup-xy", "debiased-teacher"),
+    (7, SIX_TESTS): _minus(paper.TABLE2_PRINTED_AVERAGE, "mixup-h", "full"),
+    (7, BY_TEST): "3 of 6",
+    (8, ""): _minus(paper.TABLE3_PRINTED_AVERAGE, "mixup-xy", "full", 1),
+    (9, ""): _minus(paper.TABLE1_GLUE_AVERAGE, "full", "no-cos", 1),
+}
+
+
+def printed_briefly(claim: int, part: str) -> str:
+    """What the paper prints for a part of a claim, as the difference that the claim is about; "–" where it prints none.
+
+    Where the claim is that one of several is the lowest or highest, from the next best of the printed ones.
+
+    >>> printed_briefly(4, SIX_TESTS), printed_briefly(0, "")
+    ('−0.254', '–')
+    """
+    return _BRIEFLY.get((claim, part), "–")
 
 
 def count_rows() -> int:
@@ -217,17 +241,8 @@ def family_level() -> float:
 def family_note() -> str:
     """What a level far beyond 95 % is for, for captions."""
     return (
-        f"The {count_rows()} verdicts on the paper's claims hold together with 95 %: the chance that any is decided by "
-        f"accident is at most 5 %. For that, each is judged by its own {percent(family_level())} interval (where it is "
-        f"of another level, the row says so)."
-    )
-
-
-def adjusted_note() -> str:
-    """What p_adjusted is, for captions."""
-    return (
-        f"p is the row's own; p for all {count_rows()} is {count_rows()} times that (Bonferroni), and a row is decided "
-        f"where it is at most .05."
+        f"The {count_rows()} verdicts on the paper's claims hold together with 95 %: for that, each is judged by a "
+        f"{percent(family_level())} interval, or by one of the level that its sentence names."
     )
 
 
@@ -284,14 +299,6 @@ def judge_by_score(
     found = AverageScore(layers, family_level(), ruler, score, estimates)
     judged = [replace(claim, ruler=AverageScore, judges=_main(claim)) for claim in CLAIMS if claim.ruler is AverageSeat]
     return verdicts_by(judged, found).assign(ruler=ruler.name, score=score.name)[RULER_VERDICTS]
-
-
-def count_verdicts(verdicts: pd.DataFrame) -> str:
-    """Counts them: "Of the 15 verdicts on 10 claims, 2 are supported, 1 contradicted, 9 inconclusive, 3 not run."."""
-    counts = [int((verdicts["verdict"] == verdict).sum()) for verdict in VERDICTS]
-    words = [f"{count or 'none'} {verdict}" for count, verdict in zip(counts, VERDICTS, strict=True)]
-    words[0] = f"{counts[0] or 'none'} {'are' if counts[0] > 1 else 'is'} supported"
-    return f"Of the {len(verdicts)} verdicts on {verdicts['claim'].nunique()} claims, {', '.join(words)}."
 
 
 def _main(claim: Claim) -> dict[str, Callable[[Any, Sequence[str]], Finding]]:

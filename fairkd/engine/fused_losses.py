@@ -16,14 +16,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from fairkd.engine.chunks import CHUNK, ROWS, WORDS
 from fairkd.engine.heads import vocabulary_features
-
-CHUNK = {"cpu": 256, "cuda": 8192}
-"""Rows whose logits exist at a time, about: few enough for memory, enough for the matrix products."""
-ROWS = {"cpu": 32, "cuda": 8192}
-"""Rows of a chunk that the losses are taken of at a time: on the CPU, few enough to stay in its cache."""
-WORDS = {"cpu": 512, "cuda": 2**31}
-"""Words that the rows are multiplied with at a time: the CPU's library packs a whole vocabulary badly (docs/LOG.md)."""
 
 
 @dataclass(frozen=True)

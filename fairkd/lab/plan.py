@@ -9,22 +9,17 @@ from typing import Any
 import pandas as pd
 import torch
 
-from fairkd.engine.fused_losses import CHUNK
 from fairkd.engine.loading import load_config, resolve
 from fairkd.engine.setup import setup
 from fairkd.engine.store import Store
 from fairkd.engine.training import precision
 from fairkd.frames import STUDENTS
-from fairkd.lab.cost import BYTES, BatchSize, Shape, body_flops, head_flops, memory_bytes, step_flops
+from fairkd.lab.cost import Shape
+from fairkd.lab.estimate import UTILISATION, TextSize, expected_cost, reads
 from fairkd.lab.materials import Materials
 from fairkd.profile import Profile
 from fairkd.teachers import checkpoints as teachers
-from fairkd.text.corpus import Corpus
-
-UTILISATION = 0.5
-"""Share of the measured matmul peak that the estimated times assume; ``python -m benchmarks`` measures it."""
-SWAPPED = 0.5
-"""Share of the tokens in sequences with a gender word that the estimates assume."""
+from fairkd.wording import duration
 
 
 def plan(profile: Profile) -> pd.DataFrame:
@@ -77,66 +72,27 @@ def cost(profile: Profile) -> list[tuple[str, str]]:
     """
     materials = Materials(profile, progress=False)
     missing = materials.missing()
-    teacher, recipe = Shape.of(_config(materials)), profile.recipe
-    arms = list({str(arm.content()): arm for arm in profile.all_arms()}.values())  # equal content is trained once
     corpus = None if missing else materials.corpus
-    length = float(corpus.train.lengths.mean()) if corpus else float(profile.corpus.max_length)
-    schedule = recipe.schedule(len(corpus.train)) if corpus else None
-    updates = schedule.updates if schedule else recipe.max_steps
-    batch = batch_of(recipe, recipe.batch_size, length)
-    step = step_flops(teacher, arms, batch)
-    update = recipe.gradient_accumulation_steps * step
-    adapting = (
-        len(profile.teacher_seeds)
-        * profile.teacher.adapt_steps
-        * adaptation_flops(teacher, profile.teacher.adapt_batch_size, length, recipe.mlm_mask_prop)
-    )
+    text = TextSize(len(corpus.train), int(corpus.train.lengths.sum())) if corpus else None
+    found = expected_cost(profile, Shape.of(_config(materials)), text, device=materials.device.type)
     peak = matmul_rate(materials.device)
-    memory = memory_bytes(teacher, arms, batch, chunk=CHUNK[materials.device.type])
-    disk = BYTES * len(profile.student_seeds) * sum(teacher.at_depth(arm.layers).parameters for arm in arms)
     unknown = "not known before the corpus is tokenised (fairkd train begins with it)"
-    seeds = len(profile.student_seeds)
-    trainings = "one training, of the one seed" if seeds == 1 else f"{seeds} trainings, one a seed"
+    trainings = "one training, of the one seed" if found.trainings == 1 else f"{found.trainings} trainings, one a seed"
     rows = [
         ("corpus", "in store" if corpus else missing),
-        ("tokens of a sequence", f"{length:.0f}" + ("" if corpus else " at most")),
-        ("students", f"{len(arms)} at once in {trainings}"),
-        ("tokens an update", f"{batch.tokens * recipe.gradient_accumulation_steps:,.0f}"),
-        ("FLOPs an update, all students", f"{update:.3g}"),
-        ("FLOPs of the teacher's adaptation, if it is needed", f"{adapting:.3g}"),
-        ("updates a training", unknown if updates is None else f"{updates:,}"),
+        ("tokens of a sequence", f"{found.length:.0f}" + ("" if corpus else " at most")),
+        ("students", f"{found.arms} at once in {trainings}"),
+        ("tokens an update", f"{found.tokens:,.0f}"),
+        ("FLOPs an update, all students", f"{found.update_flops:.3g}"),
+        ("FLOPs of the teacher's adaptation, if it is needed", f"{found.adapting_flops:.3g}"),
+        ("updates a training", unknown if found.updates is None else f"{found.updates:,}"),
     ]
-    if updates is not None:
-        total = len(profile.student_seeds) * (schedule.batches_read * step if schedule else updates * update)
-        rows.append(("a student reads", _reads(profile, updates, length, corpus)))
-        rows.append(("FLOPs of all trainings", f"{total:.3g}"))
+    if found.updates is not None and found.flops is not None:
+        rows.append(("a student reads", reads(profile, found, text)))
+        rows.append(("FLOPs of all trainings", f"{found.flops:.3g}"))
         rate = f"at {UTILISATION:.0%} of {peak / 1e9:,.0f} GFLOP/s"
-        rows.append((f"time on this device {rate}", _duration(total / (UTILISATION * peak))))
-    return [*rows, ("peak memory", f"{memory / 1e9:.1f} GB"), ("disk for students", f"{disk / 1e9:.1f} GB")]
-
-
-def _reads(profile: Profile, updates: int, length: float, corpus: Corpus | None) -> str:
-    """How much a student reads in its updates, estimated from the mean length, and what share of the text that is."""
-    recipe = profile.recipe
-    sequences = updates * recipe.gradient_accumulation_steps * recipe.batch_size
-    text = f"about {sequences:,} sequences, {sequences * length:,.0f} tokens" + ("" if corpus else " at most")
-    if corpus is None:
-        return text
-    whole = int(corpus.train.lengths.sum())
-    return f"{text}; one pass over the training text is {len(corpus.train):,} sequences, {whole:,} tokens"
-
-
-def batch_of(recipe: Any, sequences: int, length: float) -> BatchSize:
-    """The expected batch of so many sequences of a mean length: rows of each loss, gender words in half of them."""
-    tokens = sequences * length
-    ce, mlm = recipe.ce_token_fraction * tokens, recipe.mlm_mask_prop * tokens
-    return BatchSize(tokens, length, ce, mlm, ce + (1 - recipe.ce_token_fraction) * mlm, SWAPPED)
-
-
-def adaptation_flops(teacher: Shape, sequences: int, length: float, mask_prop: float) -> float:
-    """An update of the teacher's adaptation: forward and backward pass, the head at the labelled tokens."""
-    tokens = sequences * length
-    return 3 * (body_flops(teacher, tokens, length) + head_flops(teacher, mask_prop * tokens))
+        rows.append((f"time on this device {rate}", duration(found.flops / (UTILISATION * peak))))
+    return [*rows, ("peak memory", f"{found.memory / 1e9:.1f} GB"), ("disk for students", f"{found.disk / 1e9:.1f} GB")]
 
 
 def matmul_rate(device: torch.device, size: int = 2048) -> float:
@@ -150,13 +106,6 @@ def matmul_rate(device: torch.device, size: int = 2048) -> float:
         float((a @ a)[0, 0])  # waits for a GPU
         best = min(best, time.perf_counter() - started)
     return 2 * size**3 / best
-
-
-def _duration(seconds: float) -> str:
-    for size, unit in ((86400, "days"), (3600, "hours"), (60, "minutes")):
-        if seconds >= 2 * size:
-            return f"{seconds / size:,.1f} {unit}"
-    return f"{seconds:.1f} seconds"
 
 
 def _config(materials: Materials) -> Any:

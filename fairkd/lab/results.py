@@ -1,4 +1,4 @@
-"""Saved results of notebooks: tidy tables, and a manifest that is written last and says which tables belong to it.
+"""Saved results of notebooks: tidy tables, pieces that were shown, and a manifest that is written last and lists them.
 
 Whether results are those of a profile follows from what determines them: its values, the code of the package, and the
 files that the values name. Who wrote them, the runner, JupyterLab or papermill, does not matter.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from collections.abc import Callable, Sequence
 from functools import cache, cached_property
 from inspect import signature
@@ -19,8 +20,8 @@ from pydantic import AfterValidator, ConfigDict, ValidationError
 from pydantic.dataclasses import dataclass
 
 import fairkd
-from fairkd.engine.store import file_digest, read_json, write_json
-from fairkd.errors import InputError
+from fairkd.engine.store import digest_once, file_digest, read_json, write_json
+from fairkd.errors import InputError, nearest
 from fairkd.lab.variants import base_dir, changed_values, difference, keep, output_dir, reference, shown_path, variants
 from fairkd.profile import Profile
 from fairkd.text.sources import fingerprint, is_path
@@ -33,6 +34,8 @@ REPORT = "05_report"
 """The notebook that reads the results of the others."""
 CONTROLLED = "planted"
 """The profile of the controlled experiment, whose verdicts the reports of other profiles show beside their own."""
+PIECE = ".piece.json"
+"""How the files of pieces end: what a notebook showed, to be shown again."""
 _NAMES = ("embedded", "scratch", "appendix-c", "built-in", "mini")
 """Values that are no paths."""
 T = TypeVar("T")
@@ -114,7 +117,7 @@ def _loaded_code() -> str:
 
 
 def inputs(profile: Profile) -> dict[str, str]:
-    """Digests of what lies behind the values of a profile, by parameter: names, sizes and times of files.
+    """Digests of what lies behind the values of a profile, by parameter: names and content of files.
 
     As the store tells corpora apart. A hub id stands for itself.
 
@@ -135,8 +138,7 @@ def inputs(profile: Profile) -> dict[str, str]:
 def _files(path: Path) -> list[Any]:
     inside = sorted(path.rglob("*")) if path.is_dir() else []
     files = [file for file in [path, *inside] if file.is_file() and not file.name.startswith(".")]
-    stats = [(file.relative_to(path.parent).as_posix(), file.stat()) for file in files]
-    return [[name, stat.st_size, stat.st_mtime_ns] for name, stat in stats]
+    return [[file.relative_to(path.parent).as_posix(), digest_once(file)] for file in files]
 
 
 def content_digest(value: Any) -> str:
@@ -145,7 +147,7 @@ def content_digest(value: Any) -> str:
 
 
 class Results:
-    """The tables of one notebook of a profile, in the folder ``results`` of its products."""
+    """The tables and pieces of one notebook of a profile, in the folder ``results`` of its products."""
 
     def __init__(self, notebook: str, profile: Profile) -> None:
         self.notebook, self.profile = notebook, profile
@@ -181,6 +183,37 @@ class Results:
         frame.to_parquet(temporary)
         os.replace(temporary, path)
         self._saved[path.name] = file_digest(path)
+
+    def save_piece(self, name: str, bundle: dict[str, Any]) -> None:
+        """Saves what a notebook showed under a name, for :meth:`piece`; :meth:`finish` makes it part of the results.
+
+        Args:
+            name: letters, digits, "-" and "_".
+            bundle: "data" (by MIME type) and "metadata", as Jupyter displays them.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        path = self._piece_path(name)
+        write_json(path, bundle)
+        self._saved[path.name] = file_digest(path)
+
+    def piece(self, name: str) -> dict[str, Any]:
+        """What the notebook showed under this name: "data" and "metadata".
+
+        Raises:
+            InputError: as for :meth:`manifest`; or the notebook showed nothing under this name; or the file is missing
+                or not as it was saved.
+        """
+        saved, path = self.manifest().saved, self._piece_path(name)
+        if path.name not in saved:
+            known = [file.split(".")[1] for file in saved if file.endswith(PIECE)]
+            raise InputError(f"{self.notebook} showed nothing called {name!r}.{nearest(name, known)}")
+        self._check(path.name, saved[path.name])
+        return dict(read_json(path))
+
+    def _piece_path(self, name: str) -> Path:
+        if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
+            raise InputError(f"a piece called {name!r}: allowed are letters, digits, - and _")
+        return self.folder / f"{self.notebook}.{name}{PIECE}"
 
     def finish(self, facts: dict[str, Any], *, failures: Sequence[str] = ()) -> dict[str, Any]:
         """Writes the notebook's manifest and returns it.
@@ -238,14 +271,17 @@ class Results:
         """As :meth:`manifest`, if every table is as it was saved.
 
         Raises:
-            InputError: also where a table is missing or has been changed.
+            InputError: also where a table or a piece is missing or has been changed.
         """
         manifest = self.manifest()
         for name, digest in manifest.saved.items():
-            path = self.folder / name
-            if not os.path.isfile(path) or file_digest(path) != digest:
-                raise InputError(f"{name}, which {self.notebook} saved, is missing or has been changed since")
+            self._check(name, digest)
         return manifest
+
+    def _check(self, name: str, digest: str) -> None:
+        path = self.folder / name
+        if not os.path.isfile(path) or file_digest(path) != digest:
+            raise InputError(f"{name}, which {self.notebook} saved, is missing or has been changed since")
 
     def load(self) -> dict[str, pd.DataFrame]:
         """The tables by name.
@@ -253,11 +289,14 @@ class Results:
         Raises:
             InputError: as for :meth:`intact`; or a table cannot be read.
         """
-        import pandas as pd  # here, as it takes half a second: the command line reads names of this file
+        saved = self.intact().saved
+        import pandas as pd  # here, as it takes half a second: the command line asks why there are no tables
 
         tables = {}
-        for name in self.intact().saved:
+        for name in saved:
             path = self.folder / name
+            if name.endswith(PIECE):
+                continue
             try:
                 tables[path.stem] = pd.read_parquet(path)
             except Exception as error:  # of a file that is no Parquet the library raises many kinds

@@ -12,14 +12,14 @@ from typing import Any
 
 from fairkd.arms import Arm
 from fairkd.distill import added_formulas
-from fairkd.engine.fused_losses import CHUNK
+from fairkd.engine.chunks import CHUNK
 from fairkd.engine.processes import physical_memory
 from fairkd.engine.side_by_side import side_by_side, workers
 from fairkd.engine.stopping import one_line
 from fairkd.errors import DivergedError
 from fairkd.lab.cost import Shape, memory_bytes
+from fairkd.lab.estimate import batch_of
 from fairkd.lab.materials import Materials
-from fairkd.lab.plan import batch_of
 from fairkd.profile import Profile
 
 MEMORY_SHARE = 0.4

@@ -19,6 +19,7 @@ from typing import Any
 
 import yaml
 
+from fairkd.engine.store import file_digest
 from fairkd.errors import InputError
 from fairkd.profile import PARAMETERS, Profile, project_root
 
@@ -143,12 +144,11 @@ def _shipped(profile: Profile) -> Path:
 
 
 def _load(path: Path) -> Profile:
-    stat = path.stat()
-    return _loaded(path, stat.st_mtime_ns, stat.st_size)
+    return _loaded(path, file_digest(path))
 
 
 @lru_cache(maxsize=64)
-def _loaded(path: Path, *version: int) -> Profile:
+def _loaded(path: Path, digest: str) -> Profile:
     return Profile.load(path)
 
 

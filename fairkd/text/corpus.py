@@ -26,7 +26,7 @@ from fairkd.engine.store import REVISIONS, Store
 from fairkd.errors import InputError
 from fairkd.rng import numpy_generator
 from fairkd.text.sequences import SHORTEST, Sequences, SequenceWriter
-from fairkd.text.sources import check_sources, documents, fingerprint, unread
+from fairkd.text.sources import check_sources, documents, fingerprint, states, unread
 
 __all__ = [
     "Corpus",
@@ -88,13 +88,14 @@ def build(
         progress: show a line of progress.
 
     Raises:
-        InputError: a source that cannot be read, a tokenizer that does not fit, a setting out of range, or nothing
-            left after filtering.
+        InputError: a source that cannot be read or changed meanwhile, a tokenizer that does not fit, a setting out of
+            range, or nothing left after filtering.
     """
     _check_settings(fraction, heldout_fraction, max_length)
     _check_tokenizer(tokenizer)
     check_sources(sources, column=column)
     settings = (column, fraction, seed, heldout_fraction, max_length)
+    before = [states(source) for source in sources]
     spec = _spec(sources, tokenizer_digest(tokenizer), *settings)
     key = Store.key("corpus", spec)
 
@@ -102,6 +103,7 @@ def build(
         manifest = {"kind": "corpus", **spec}
         with store.write(key, manifest) as folder:
             manifest.update(_write(folder, spec, list(sources), tokenizer, progress))
+            _check_unchanged(sources, before, spec["sources"])
 
     return load_corpus(store.once(key, make))
 
@@ -260,6 +262,21 @@ def _write(folder: Path, spec: dict[str, Any], sources: list[str], tokenizer: An
         "splits": {split: dict(writer.counts) for split, writer in zip(SPLITS, writers, strict=True)},
         "seconds": round(time.perf_counter() - started, 3),
     }
+
+
+def _check_unchanged(sources: Sequence[str], before: list[list[list[Any]]], read: list[dict[str, Any]]) -> None:
+    """Raises where a file was written since its state and digest were taken: what was read may be of both.
+
+    Args:
+        before: states of the sources before their digests were taken.
+        read: these digests, :func:`fairkd.text.sources.fingerprint` of each.
+    """
+    for source, states_before, digests in zip(sources, before, read, strict=True):
+        if states(source) != states_before or fingerprint(source) != digests:
+            raise InputError(
+                f"corpus {source!r} changed while it was read, so nothing was kept of it; begin again when its files "
+                "are whole"
+            )
 
 
 def _all_documents(sources: Iterable[str], column: str, progress: bool) -> Iterator[str]:

@@ -28,8 +28,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from fairkd.engine.hub import offline_if_unreachable, why_unreachable
 from fairkd.engine.messages import expanded, similar_path
-from fairkd.engine.store import REVISIONS, file_digest
+from fairkd.engine.store import REVISIONS, digest_once, file_state
 from fairkd.errors import InputError, nearest, shown
 from fairkd.text import planted
 from fairkd.text.readers import cell, endings, no_column, read_file, readable
@@ -121,9 +122,12 @@ def check_name(source: str, path: Path) -> None:
 
 
 def fingerprint(source: str) -> dict[str, Any]:
-    """What identifies a source's content without reading it all: names, sizes and times of its files.
+    """What identifies a source's content: the digests of its files, with their names, wherever they lie.
 
     A hub id stands for itself: what it holds is fixed when it is first read.
+
+    Raises:
+        InputError: there is no such source, or a file of it changed while it was read.
     """
     if source == "generated":
         return {"source": source, "version": REVISIONS["generated text"]}
@@ -131,17 +135,32 @@ def fingerprint(source: str) -> dict[str, Any]:
         made = {"source": "planted", "version": REVISIONS["planted text"], "strength": planted.strength(source)}
         return made | ({"draw": draw} if (draw := planted.draw_number(source)) else {})
     if source == "embedded":
-        return {"source": source, "sha256": file_digest(embedded_file())}
-    if source.startswith("hub:"):
-        folder = _hub_folder(hub_parts(source)[0])
-        if folder is None:
-            return {"source": source}
+        return {"source": source, "sha256": digest_once(embedded_file())}
+    hub = hub_parts(source) if source.startswith("hub:") else None
+    if hub and _hub_folder(hub[0]) is None:
+        return {"source": source}
+    kind = {"hub": list(hub[1:])} if hub else {}  # configuration and split say which files are read
+    return kind | {"files": [[name, digest_once(path)] for name, path in _named_files(source)]}
+
+
+def states(source: str) -> list[list[Any]]:
+    """Names of a source's files with their :func:`fairkd.engine.store.file_state`; what is made by rule has none.
+
+    Equal before and after reading: nothing was written in between.
+    """
+    if not is_path(source) and not (source.startswith("hub:") and _hub_folder(hub_parts(source)[0])):
+        return []
+    return [[name, *file_state(path)] for name, path in _named_files(source)]
+
+
+def _named_files(source: str) -> list[tuple[str, Path]]:
+    """The files of a path, or of a local folder in the hub's layout, with their names in there."""
+    if folder := _hub_folder(hub_parts(source)[0]) if source.startswith("hub:") else None:
         base, found = folder, _visible_files(folder)
     else:
         path, found = expanded(source), files(source)
         base = path if path.is_dir() else path.parent
-    stats = [(path.relative_to(base).as_posix(), path.stat()) for path in found]
-    return {"source": source, "files": [[name, stat.st_size, stat.st_mtime_ns] for name, stat in stats]}
+    return [(path.relative_to(base).as_posix(), path) for path in found]
 
 
 def is_path(source: str) -> bool:
@@ -287,8 +306,10 @@ def _hub(source: str, column: str) -> Iterator[str]:
     folder = _hub_folder(repo)
     if folder and any((folder / name).is_file() for name in ("dataset_dict.json", _SAVED[0])):
         raise InputError(f"corpus {source!r}: save_to_disk wrote this folder; name it without 'hub:', as {repo!r}")
+    place = str(folder or repo)
     try:
-        rows = datasets.load_dataset(str(folder or repo), config, split=split, streaming=True)
+        with offline_if_unreachable(place):
+            rows = datasets.load_dataset(place, config, split=split, streaming=True)
         if rows.column_names:  # not known for every format before the first row
             if column not in rows.column_names:
                 raise no_column(source, column, rows.column_names)
@@ -298,7 +319,8 @@ def _hub(source: str, column: str) -> Iterator[str]:
     except InputError:
         raise
     except Exception as error:  # the hub client raises errors of many libraries
-        offline = " (the hub is switched off by HF_HUB_OFFLINE)" if datasets.config.HF_HUB_OFFLINE else ""
+        why = "" if folder else why_unreachable()
+        offline = f" (the hub cannot be reached: {why})" if why else ""
         raise InputError(
             f"corpus {source!r} cannot be read{offline}: {type(error).__name__}: {error}; check the "
             f"name, configuration {config!r}, split {split!r} and the network, or download the data and name its "

@@ -18,6 +18,7 @@ from transformers import AutoModel, BertConfig, BertForMaskedLM, BertModel, Bert
 from fairkd.bias.encoding import encode_each, load_encoder
 from fairkd.bias.unknown import unknown_sentences, unknown_words
 from fairkd.engine.loading import load_config, load_tokenizer, resolve
+from fairkd.engine.store import Store
 from fairkd.errors import InputError
 from fairkd.glue.classifiers import open_encoder
 from fairkd.glue.tasks import TASKS
@@ -299,3 +300,18 @@ def test_a_config_of_another_model_is_refused_by_every_reader(folder, change, me
 
 def test_embedded_with_a_slash_is_the_embedded_model():
     assert resolve("embedded/") == resolve("embedded")
+
+
+def test_a_folder_of_the_store_that_was_changed_is_refused_by_whatever_reads_it(tmp_path):
+    store = Store(tmp_path)
+    with store.write("k", {"kind": "student"}) as folder:
+        BertForMaskedLM(CONFIG).save_pretrained(folder)
+        TOKENIZER.save_pretrained(folder)
+    assert load_checkpoint(str(tmp_path / "k")).has_mlm_head
+    file = tmp_path / "k" / "model.safetensors"
+    data = bytearray(file.read_bytes())
+    data[-1] ^= 1
+    file.write_bytes(data)
+    for load in (load_checkpoint, load_encoder):
+        with pytest.raises(InputError, match=r"model\.safetensors was changed after it was made"):
+            load(str(tmp_path / "k"))

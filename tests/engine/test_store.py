@@ -3,20 +3,21 @@
 import json
 import multiprocessing
 import os
+import shutil
 import signal
 import threading
 
 import pytest
 
-from fairkd.engine.store import Store, parse_json, write_json
+from fairkd.engine.store import Store, check_entry, parse_json, write_json
 from fairkd.errors import InputError
 from fairkd.rng import derive, numpy_generator, torch_generator
 
 
-def fill(store: Store, key: str, text: str = "hello") -> None:
-    with store.write(key, {"kind": "test"}) as folder:
+def fill(store: Store, key: str, manifest: dict | None = None) -> None:
+    with store.write(key, manifest or {"kind": "test"}) as folder:
         (folder / "sub").mkdir()
-        (folder / "sub" / "a.txt").write_text(text)
+        (folder / "sub" / "a.txt").write_text("hello")
 
 
 def test_keys_depend_on_content_and_not_on_order():
@@ -75,6 +76,52 @@ def test_a_damaged_entry_is_no_result_and_is_set_aside_by_the_next(store, damage
     fill(store, "k")
     assert Store(store.root).find("k") is not None
     assert (store.root / "damaged-k").is_dir()
+
+
+def test_a_manifest_with_another_value_is_no_result(store):
+    """Any digit or letter of what it says, its own digest among it; spaces say nothing."""
+    fill(store, "k", {"kind": "x", "record": {"loss": 0.25, "text": "é"}, "seeds": [0, 1]})
+    path = store.root / "k" / "manifest.json"
+    written = path.read_bytes()
+    for at in [at for at, byte in enumerate(written) if bytes([byte]).isalnum()]:
+        changed = bytes([written[at] ^ 1])
+        path.write_bytes(written[:at] + changed + written[at + 1 :])
+        assert Store(store.root).find("k") is None, written[: at + 1]
+        with pytest.raises(InputError, match="manifest"):
+            Store.manifest(store.root / "k")
+    path.write_bytes(written)
+    assert Store.manifest(store.root / "k")["record"] == {"loss": 0.25, "text": "é"}
+
+
+@pytest.mark.parametrize("text", ["{}", "[]", "null", '{"files": {}}', '{"files": {}, "manifest_digest": "0"}'])
+def test_a_manifest_that_nobody_wrote_is_no_result(store, text):
+    fill(store, "k")
+    (store.root / "k" / "manifest.json").write_text(text)
+    assert Store(store.root).find("k") is None
+    with pytest.raises(InputError, match="Remove the folder"):
+        Store.manifest(store.root / "k")
+
+
+def test_an_entry_without_files_is_one(store):
+    """A teacher that needs no adaptation: its record is all that there is."""
+    with store.write("k", {"kind": "x"}):
+        pass
+    assert Store(store.root).find("k") == store.root / "k"
+
+
+def test_a_changed_entry_is_noticed_wherever_its_folder_lies(store, tmp_path):
+    fill(store, "k", {"kind": "x"})
+    elsewhere = tmp_path / "elsewhere"
+    shutil.copytree(store.root / "k", elsewhere)
+    check_entry(elsewhere)
+    (elsewhere / "sub" / "a.txt").write_text("hellO")
+    with pytest.raises(InputError, match=r"a\.txt was changed after it was made"):
+        check_entry(elsewhere)
+    (elsewhere / "sub" / "a.txt").unlink()
+    with pytest.raises(InputError, match=r"a\.txt is missing"):
+        check_entry(elsewhere)
+    (elsewhere / "manifest.json").write_text('{"name": "of another program"}')
+    check_entry(elsewhere)
 
 
 def test_an_entry_that_cannot_be_read_just_now_is_not_called_damaged(store, monkeypatch):

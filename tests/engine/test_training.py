@@ -304,7 +304,37 @@ def test_a_checkpoint_that_cannot_be_read_is_passed_over(tmp_path, capsys):
     fresh = linear_learner(tmp_path, recipe)
     fresh.resume()
     assert fresh.update == fresh.resumed_from == 3
-    assert "step-000000006 cannot be read" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "line: a checkpoint cannot be used, going back further" in said
+    assert "step-000000006" in said
+
+
+@pytest.mark.parametrize("file", ["state.safetensors", "metrics.json", "manifest.json"])
+def test_a_checkpoint_with_one_changed_bit_is_never_resumed(tmp_path, capsys, file):
+    recipe = Recipe(checkpoint_every=3)
+    fit([linear_learner(tmp_path, recipe)], data, schedule=of(3), recipe=recipe, seed=0, device=CPU)
+    (folder,) = linear_learner(tmp_path, recipe).folder.iterdir()
+    written = (folder / file).read_bytes()
+    # The file's last byte is a weight's, or a bracket; in the middle of the others stands a letter or digit.
+    for at in {len(written) - 1, len(written) // 2} | {at for at, byte in enumerate(written) if byte in b"0123456789"}:
+        (folder / file).write_bytes(written[:at] + bytes([written[at] ^ 1]) + written[at + 1 :])
+        fresh = linear_learner(tmp_path, recipe)
+        fresh.resume()
+        assert (fresh.update, fresh.metrics) == (0, []), at
+        assert file in capsys.readouterr().err
+    (folder / file).write_bytes(written)
+    fresh.resume()
+    assert fresh.update == 3
+
+
+def test_a_checkpoint_under_the_name_of_another_update_goes_on_where_it_was_written(tmp_path):
+    recipe = Recipe(checkpoint_every=3)
+    fit([linear_learner(tmp_path, recipe)], data, schedule=of(3), recipe=recipe, seed=0, device=CPU)
+    fresh = linear_learner(tmp_path, recipe)
+    (folder,) = fresh.folder.iterdir()
+    folder.rename(folder.with_name("step-000000007"))
+    fresh.resume()
+    assert fresh.update == 3
 
 
 def test_rows_of_a_batch_are_where_they_say(world):

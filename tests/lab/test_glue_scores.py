@@ -15,7 +15,7 @@ from fairkd.glue.tasks import TASKS, headline, score
 from fairkd.lab.results import Results
 from fairkd.lab.training import train_profile
 
-ROWS = 120
+ROWS = 64
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +23,11 @@ def profile(tmp_path_factory) -> Profile:
     folder = tmp_path_factory.mktemp("glue")
     settings = {"arms": ["full", "no-ce"], "depths": [2], "max_steps": 3, "adapt_steps": 3, "seat_bootstrap": 200}
     places = {"runs_dir": str(folder / "runs"), "store_dir": str(folder / "store")}
-    tasks = {"glue_source": str(write_parquet(folder / "parquet", rows=ROWS)), "glue_train_examples": None}
+    tasks = {
+        "glue_source": str(write_parquet(folder / "parquet", rows=ROWS)),
+        "glue_train_examples": None,
+        "glue_students": None,
+    }
     profile = Profile.load("tiny").changed(**settings, **places, **tasks, glue_seeds=[0, 1])
     train_profile(profile)
     return profile

@@ -212,3 +212,50 @@ def test_any_damage_to_a_table_is_read_or_told(world, start, length, new):
     at = start % len(data)
     with_table(world, data[:at] + new + data[at + length :])
     reads_or_tells(world.results)
+
+
+PIECE = {"data": {"text/html": "<p>ours</p>", "text/plain": "ours"}, "metadata": {"text/html": {}}}
+
+
+def with_piece(profile: Profile) -> Results:
+    own = Results("01_capacity", profile)
+    own.save("numbers", FRAME)
+    own.save_piece("figure-1", PIECE)
+    own.finish({})
+    return own
+
+
+def test_a_piece_comes_back_as_it_was_shown_and_is_no_table(profile):
+    own = Results("01_capacity", profile)
+    own.save_piece("figure-1", PIECE)
+    with pytest.raises(InputError, match="has not finished"):  # shown, but the notebook has not ended
+        Results("01_capacity", profile).piece("figure-1")
+    own = with_piece(profile)
+    found = Results("01_capacity", profile)
+    assert found.piece("figure-1") == PIECE
+    assert list(found.load()) == ["numbers"]
+    assert set(found.manifest().saved) == {"numbers.parquet", "01_capacity.figure-1.piece.json"}
+    with pytest.raises(InputError, match=r"showed nothing called 'figure-2'\. Did you mean 'figure-1'"):
+        found.piece("figure-2")
+    for name in ("", "../x", "a.b", "a b"):
+        with pytest.raises(InputError, match="allowed are letters"):
+            own.save_piece(name, PIECE)
+
+
+@pytest.mark.parametrize("damage", ["changed", "missing", "parameters", "code"])
+def test_a_piece_that_is_damaged_or_stale_is_refused(profile, monkeypatch, damage):
+    own = with_piece(profile)
+    path, found = own.folder / "01_capacity.figure-1.piece.json", Results("01_capacity", profile)
+    if damage == "changed":
+        path.write_text(path.read_text().replace("ours", "hers"))
+    elif damage == "missing":
+        path.unlink()
+    elif damage == "parameters":
+        manifest = json.loads(own.path.read_text())
+        manifest["parameters"]["seat_bootstrap"] += 1
+        own.path.write_text(json.dumps(manifest))
+    else:
+        monkeypatch.setattr(results, "code_digest", lambda: "other")
+    with pytest.raises(InputError, match=r"changed since|other parameters|other code|missing"):
+        found.piece("figure-1")
+    assert found.read() is None

@@ -217,7 +217,7 @@ def test_doses_are_differences_from_the_profiles_own_student(profile):
     assert own["seat-mean", "average"] == pytest.approx(
         (own["seat-mean", "words of D"] + own["seat-mean", "names"]) / 2
     )
-    text = tables.doses(doses, scale="A demonstration.").text
+    text = tables.doses(doses).text
     assert "alpha 4" in text
     assert "SEAT, mean pooling" in text
     for values, parameter, message in (
@@ -236,7 +236,7 @@ def test_calibration_is_shown_with_its_tests_and_its_coverage(profile):
     panels = figures.rulers_by_strength(scores, table)
     assert len(panels.axes) == 2
     assert "SEAT, mean pooling" in panels.get_label()
-    text = tables.calibration(table, scale="A demonstration.").text
+    text = tables.calibration(table).text
     assert text.count("<tr") == 1 + 2 * table.ruler.nunique()
     assert "2 seeds" in text
     about = {"ruler": "seat-mean", "score": "signed", "model": "full", "high": 1.0}
@@ -268,7 +268,7 @@ def test_claims_of_others_are_judged_by_every_ruler(profile):
     scores = experiment.rulers.scores(arms).query("ruler == 'long-seat' and score == 'signed'").set_index("arm").value
     own = found[found.ruler == "long-seat"].set_index("claim").estimate
     assert own[1] == pytest.approx(scores["full"] - scores["teacher"])
-    text = tables.claims_of_others(found, scale="A demonstration.").text
+    text = tables.claims_of_others(found).text
     assert "Distillation undoes debiasing (Cheng et al. 2025)" in text
     assert "98 % interval" in text
 

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from browsing import grave_violations, without_data
+from browsing import violations, without_data
 from bs4 import BeautifulSoup
 
 from fairkd.arms import GROUPS
@@ -106,11 +106,47 @@ def test_cells_are_short_and_define_nothing(path):
 def test_notebook_begins_and_ends_as_the_house_style_says(path):
     cells = notebooks.read_notebook(path)["cells"]
     assert source(cells[0]).startswith("# ")
-    for words in ("**The question.**", "**What it costs.**", "**What you will see.**"):
-        assert words in source(cells[0])
     assert f'Experiment.begin("{path.stem}", globals())' in source(cells[2])
-    assert "tables.notice(exp.profile.scale)" in source(cells[2])
-    assert "exp.finish()" in source(cells[-1])
+    if path.stem != runner.REPORT:  # which opens with its card
+        for words in ("**The question.**", "**What it costs.**", "**What you will see.**"):
+            assert words in source(cells[0])
+        assert ".scale)" in source(cells[2]).splitlines()[-1]
+    if path.stem == "00_explore":  # ends on its controls
+        assert "widgets." in source(cells[-1])
+        return
+    finding, record = source(cells[-1]).splitlines()[-2:]
+    assert finding.startswith('exp.show("finding", report.finding(')
+    assert record == "tables.record(exp.finish())"
+
+
+@each_notebook
+def test_what_a_number_is_is_said_once_in_a_notebook(path):
+    """Captions have a badge, which ``exp.show`` sets."""
+    sources = [source(cell) for cell in code_cells(path)]
+    assert sum(text.count(".scale") for text in sources) == 1
+    assert not any("scale=" in text or "note=" in text for text in sources)
+
+
+def test_the_report_takes_every_figure_and_table_of_the_paper_from_the_notebooks_that_made_them():
+    """Each piece that it asks for is shown by a notebook under that name; it computes none of them again."""
+    shown = {
+        path.stem: set(re.findall(r'exp\.show\(\s*"([^"]+)"', "\n".join(map(source, code_cells(path)))))
+        for path in SOURCES
+    }
+    shown["06_planted"] |= {"calibration_agreement", "calibration_agreement_within"}
+    (report,) = (path for path in SOURCES if path.stem == runner.REPORT)
+    text = "\n".join(map(source, code_cells(report)))
+    asked = set(re.findall(r'exp\.piece\("(\w+)", "([^"]+)"\)', text))
+    for names, notebook in re.findall(r'for name in \(([^)]*)\):\n    exp\.piece\("(\w+)", name\)', text):
+        asked |= {(notebook, name) for name in re.findall(r'"([^"]+)"', names)}
+    assert {name for _, name in asked} >= {"figure-1", "table-1", "table-2", "table-3", "ruler_verdicts", "calibration"}
+    assert [(notebook, name) for notebook, name in sorted(asked) if name not in shown[notebook]] == []
+    assert (
+        re.findall(
+            r"(?:figures|tables)\.(?!claims\(|notice|record|missing|paragraph|key_to_names|table3_printed)\w+", text
+        )
+        == []
+    )
 
 
 @each_notebook
@@ -167,7 +203,7 @@ def tiny(tmp_path_factory) -> SimpleNamespace:
 def test_reproduce_leaves_every_product_and_no_other(tiny):
     pages = {f"{name}.{kind}" for name in TINY for kind in ("ipynb", "html")}
     assert {p.name for p in tiny.folder.iterdir()} == pages | {"report.html", "profile.yaml", "results", "status"}
-    assert list(runner.status(tiny.profile).state) == ["done"] * len(TINY)
+    assert [one.state for one in runner.status(tiny.profile)] == ["done"] * len(TINY)
 
 
 def test_second_reproduce_has_nothing_to_do(tiny):
@@ -272,7 +308,7 @@ def test_page_has_its_figures_described_and_asks_no_host(tiny, name):
             "02_ablation": 2,
             "03_mixup": 4,
             "04_glue": 2,
-            "05_report": 10,
+            "05_report": 11,
             "07_rulers": 2,
         }[name]
     )
@@ -294,24 +330,25 @@ def test_report_tells_the_values_of_the_tables(tiny):
     headings = [link.get_text() for link in soup.select('#contents a[href^="#"]')]
     assert headings == [
         "The paper's claims",
-        "The same claims in the controlled experiment",
-        "Summary",
-        "Measured against planted",
+        "Rulers and their calibration",
         "Figure 1: capacity",
         "Table 1: losses",
         "Table 2: mixup and the debiased teacher",
-        "Other rulers",
-        "Look and touch: α and λ",
         "Table 3: GLUE",
+        "Look and touch: α and λ",
+        "Not in this run",
         "How it was made",
         "Limits",
-        "Manifest",
+        "Parameters and record",
     ]
-    assert text.count("not run yet") == 1  # the controlled experiment
+    absent = [line.get_text() for line in soup.select("ul.absent li")]  # the controlled experiment alone
+    assert [line.partition(":")[0] for line in absent] == ["Rulers where the bias is known"]
+    assert absent[0].endswith("; fairkd reproduce planted")
+    assert "Where the bias is known" not in {heading.get_text() for heading in soup.find_all(["h2", "h3"])}
     r = tiny.frames["capacity_correlation"].iloc[0].r
     assert f"r = {r:.2f}".replace("-", "−") in text
     assert "the paper prints r = −0.82" in text
-    table = next(t for t in soup.find_all("table") if "printed" in t.thead.get_text())
+    table = next(t for t in soup.find_all("table") if "ours" in t.thead.get_text())
     cells = table.get_text(" ")
     for arm, values in paper.TABLE1.items():
         assert all(f"{value:.3f}" in cells for value in values.values()), arm
@@ -373,10 +410,11 @@ def test_report_works_from_disk_without_network_or_kernel(tiny, visit, width, sc
 @pytest.mark.parametrize("name", ["report", "00_method"])
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
 def test_axe_finds_no_serious_violation(tiny, visit, width, scheme, name):
-    assert grave_violations(visit(tiny.folder / f"{name}.html", width=width, scheme=scheme)) == []
+    tab = visit(tiny.folder / f"{name}.html", width=width, scheme=scheme)
+    assert violations(tab, folds_open=True) == []
 
 
-def test_report_opens_with_the_verdicts_that_the_notebooks_reached(tiny):
+def test_report_opens_with_the_card_and_the_verdicts_that_the_notebooks_reached(tiny):
     claims = tiny.frames["report_claims"].query("pooling == 'mean'")
     assert claims.claim.tolist() == [0, 1, 2, 3, 4, 4, 5, 5, 6, 6, 6, 7, 7, 8, 9]
     judged = pd.concat([tiny.frames[f"{name}_claims"] for name in ("capacity", "ablation", "mixup", "glue")])
@@ -386,17 +424,33 @@ def test_report_opens_with_the_verdicts_that_the_notebooks_reached(tiny):
     for row in claims.itertuples():
         assert row.verdict == judged.verdict[row.claim, row.part] != "not run"
     soup = BeautifulSoup((tiny.folder / "report.html").read_text(), "html.parser")
-    whole = " ".join(soup.get_text().split())
-    for sentence in claims.sentence:
-        told = (claims.sentence == sentence).sum()  # two claims may have the same sentence
-        assert whole.count(sentence.replace("L_", "L")) == 2 * told  # in the table, and in the summary as it is
-    rows = soup.find("table").find("tbody").find_all("tr")
+    order = [element.name for element in soup.main.find_all(["h1", "h2", "table"])]
+    assert order[:3] == ["h1", "h2", "table"]
+    assert soup.find(class_="card").find_previous("h1")
+    assert not soup.find(class_="card").find_previous(["h2", "table", "img"])
+    rows = soup.find("table", class_="claims").find("tbody").find_all("tr")
     for row, claim in zip(rows, claims.itertuples(), strict=True):
-        text = " ".join(row.get_text(" ").split())
-        assert claim.verdict in text
-        assert claim.part in text
-        first = claims[claims.claim == claim.claim].part.iloc[0] == claim.part
-        assert text.startswith(str(claim.claim)) == first  # a claim's parts stand below one another
+        assert claim.verdict in row.select_one(".verdict").get_text()
+        assert row.summary.get_text().split(" ")[0] == str(claim.claim)
+        assert claim.part in row.summary.get_text()
+        values = row.find_all("td")[1].get_text()
+        assert (f"{claim.estimate:.3f}".replace("-", "−") in values) or "of 6" in values
+    distillation = soup.select(".card li")[1].get_text()
+    assert rows[0].find_all("td")[1].get_text() in distillation
+
+
+def test_caveats_stand_once_on_the_page(tiny):
+    """What is true of every number is said in the card, and after that a badge stands for it."""
+    soup = BeautifulSoup((tiny.folder / "report.html").read_text(), "html.parser")
+    text = " ".join(soup.get_text().split())
+    for caveat in ("neither confirm nor refute", "One seed cannot tell", "is about GLUE, not about"):
+        assert text.count(caveat) <= 1, caveat
+    assert text.count("neither confirm nor refute") == 1
+    captions = [caption for caption in soup.select("p.caption") if not caption.find_parent("figure")]
+    plain = [caption.get_text() for caption in captions if not caption.select(".badge")]
+    assert [text[:12] for text in plain] == ["Names of the", "Printed in t", "Manifest of "]  # no numbers of this run
+    told = [caption.get_text() for caption in captions]
+    assert len(told) == len(set(told))
 
 
 def test_table_2_has_the_papers_rows_and_ours_and_differences_follow(tiny):
@@ -503,6 +557,7 @@ def test_plain_papermill_plans_and_trains_nothing(tmp_path):
 def test_a_sentence_stands_before_every_figure(path):
     cells = notebooks.read_notebook(path)["cells"]
     for before, cell in zip(cells, cells[1:]):
-        if cell["cell_type"] == "code" and "figures.show(" in source(cell):
+        shows = cell["cell_type"] == "code" and re.search(r"exp\.show\([^\n]*(panels|figures\.)", source(cell))
+        if shows and "report.card(" not in source(cell):  # the card has the sentence
             assert before["cell_type"] == "markdown", source(cell)
             assert any(line and not line.startswith("#") for line in source(before).splitlines()), source(cell)

@@ -124,8 +124,11 @@ def test_a_report_without_the_other_notebooks_says_what_is_missing_and_what_fini
     text = " ".join(BeautifulSoup(page.read_text(), "html.parser").get_text().split())
     differs = "seeds [0] instead of [0, 1], seat_bootstrap 100 instead of 200"
     reason = f"01_capacity finished with other parameters: {differs} (in {variant.folder.parent})"
-    assert f"Figure 1: not available: {reason}" in text
-    assert "Table 1: not available: 02_ablation has not finished." in text
+    assert f"Figure 1: {reason}; fairkd run 01_capacity --profile" in text
+    assert "Table 1: 02_ablation has not finished; fairkd run 02_ablation --profile" in text
+    headings = {heading.get_text() for heading in BeautifulSoup(page.read_text(), "html.parser").find_all("h2")}
+    assert "Not in this run" in headings
+    assert not {heading for heading in headings if heading.startswith(("Figure", "Table", "Rulers"))}
     assert ledger.state("01_capacity", other)[1].startswith(reason)
 
 
@@ -144,7 +147,7 @@ def test_a_name_brings_its_values_and_over_those_of_another_profile_it_is_refuse
     with pytest.raises(InputError) as refused:
         exec(BEGIN, values)
     message = re.sub(r"\s+", " ", str(refused.value))
-    assert "profile: 'tiny', but 29 values are not those of 'tiny', and all are those of 'quick'" in message
+    assert "profile: 'tiny', but 28 values are not those of 'tiny', and all are those of 'quick'" in message
     assert "in JupyterLab profile = 'tiny' where the other parameters are ... or {}" in message
     assert "write profile = 'quick'" in message
 

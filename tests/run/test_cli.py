@@ -15,23 +15,6 @@ from fairkd.run import cli, runner
 
 
 @pytest.fixture
-def fairkd(monkeypatch, capsys):
-    """Runs a command line; returns (exit status, standard output, standard error)."""
-
-    def call(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["fairkd", *arguments])
-        try:
-            cli.main()
-            status = 0
-        except SystemExit as end:
-            status = end.code or 0
-        out = capsys.readouterr()
-        return status, out.out, out.err
-
-    return call
-
-
-@pytest.fixture
 def measured(monkeypatch):
     """``fairkd.seat.measure_encoder`` replaced; returns the arguments that it got."""
     import fairkd.seat
@@ -48,6 +31,7 @@ def measured(monkeypatch):
         return pd.DataFrame([{"test": t, "pooling": p, "effect_size": d[t], **row} for p in poolings for t in TESTS])
 
     monkeypatch.setattr(fairkd.seat, "measure_encoder", run)
+    monkeypatch.setattr(cli, "models_at_hand", lambda *models: None)
     return calls
 
 
@@ -153,6 +137,7 @@ def test_seat_says_on_standard_error_which_words_the_tokenizer_does_not_know(fai
         return pd.DataFrame(counted)
 
     monkeypatch.setattr("fairkd.seat.measure_encoder", run)
+    monkeypatch.setattr(cli, "models_at_hand", lambda *models: None)
     status, out, err = fairkd("seat", "model", *shown)
     assert status == 0
     assert err.startswith("fairkd: the tokenizer does not know all words of these tests")
@@ -185,7 +170,7 @@ def test_seat_prints_a_table_with_both_averages(fairkd, measured):
 def test_status_shows_every_notebook(fairkd, tmp_path):
     values = Profile.load("tiny").values() | {"runs_dir": str(tmp_path)}
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump(values))
-    status, out, _ = fairkd("status", str(tmp_path / "mine.yaml"))
+    status, out, _ = fairkd("status", str(tmp_path / "mine.yaml"), "--all")
     assert status == 0
     for notebook in runner.notebooks(Profile.load("tiny")):
         assert any(notebook in line and "not run" in line for line in out.splitlines())
@@ -257,7 +242,7 @@ def test_plan_says_what_training_costs_and_starts_nothing(fairkd, monkeypatch, t
     folders = {"store_dir": str(tmp_path / "store"), "runs_dir": str(tmp_path / "runs")}
     path = tmp_path / "small.yaml"
     path.write_text(yaml.safe_dump(Profile.load("tiny").values() | folders))
-    status, out, err = fairkd("plan", str(path))
+    status, out, err = fairkd("plan", str(path), "--all")
     assert status == 0, err
     for words in ("FLOPs an update", "peak memory", "corpus not tokenised yet", "updates a training"):
         assert words in out

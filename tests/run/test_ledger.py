@@ -136,14 +136,14 @@ def test_status_shows_variants_and_where_they_lie(profile, tmp_path, monkeypatch
     finished(profile)
     variant = profile.changed(seat_bootstrap=100)
     finished(variant)
-    monkeypatch.setattr(sys, "argv", ["fairkd", "status", str(file)])
-    monkeypatch.setattr(cli, "_students", lambda profile: "")
+    monkeypatch.setattr(sys, "argv", ["fairkd", "status", str(file), "--all"])
+    monkeypatch.setattr(cli, "_each_student", lambda profile: [])
     with pytest.raises(SystemExit) as end:
         cli.main()
     assert not end.value.code
     printed = capsys.readouterr().out
     assert f"A variant with seat_bootstrap 100 instead of 200 lies in {output_dir(variant)}" in printed
-    monkeypatch.setattr(sys, "argv", ["fairkd", "status", str(output_dir(variant) / "profile.yaml")])
+    monkeypatch.setattr(sys, "argv", ["fairkd", "status", str(output_dir(variant) / "profile.yaml"), "--all"])
     with pytest.raises(SystemExit):
         cli.main()
     printed = " ".join(capsys.readouterr().out.split())
@@ -176,7 +176,7 @@ def restore(world) -> None:
 
 def told(world) -> tuple[str, str]:
     """The state, and that status tells all of it in a table that can be printed."""
-    row = ledger.status(world.profile).set_index("notebook").loc[NAME]
+    (row,) = (one for one in ledger.status(world.profile) if one.notebook == NAME)
     assert row.state in ("done", "running", "failed", "stale", "not run")
     assert isinstance(row.finished, str)
     assert row.seconds is None or isinstance(row.seconds, float)

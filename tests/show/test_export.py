@@ -21,6 +21,7 @@ from fairkd.run import parameters_cells as notebooks
 from fairkd.run.ledger import locate
 from fairkd.show import figures
 from fairkd.show.downloads import csv_text
+from fairkd.show.glossary import TERMS
 from fairkd.show.html import Cell, Row
 from fairkd.show.pages.export import TEMPLATES, to_html, write_html
 from fairkd.show.sliders.explorer import explorer
@@ -186,7 +187,8 @@ def test_caption_wraps_with_the_page_and_still_names_its_table(page):
     soup, _ = page
     table = soup.find("table", class_="dataframe")
     caption = soup.find(id=table["aria-labelledby"])
-    assert (caption.name, caption.get_text()) == ("p", CAPTION)
+    assert caption.get_text() == f"Table 2 {CAPTION}"
+    assert caption.parent.name == "p"
     assert caption not in table.parent.descendants
 
 
@@ -210,6 +212,152 @@ def test_what_is_no_notebook_is_named(tmp_path):
     (tmp_path / "text.ipynb").write_text("hello")
     with pytest.raises(InputError, match="is not a notebook"):
         to_html(tmp_path / "text.ipynb")
+
+
+# --- numbers, ids and links ------------------------------------------------------------------------------------------
+
+
+def figure_output(monkeypatch, **given):
+    """What :func:`fairkd.show.figures.show` leaves in a notebook."""
+    sent = []
+    monkeypatch.setattr("IPython.display.display", lambda data, raw, metadata: sent.append((data, metadata)))
+    figure = Figure(figsize=(6, 2), label=f"What {HOSTILE} is. Lowest: 1.")
+    figure.subplots(1, 2)[0].set_title(HOSTILE)
+    figures.show(figure, **given)
+    ((data, metadata),) = sent
+    return new_output("display_data", data, metadata=metadata)
+
+
+def page_of(tmp_path, name: str, *cells) -> BeautifulSoup:
+    nbformat.write(new_notebook(cells=list(cells)), tmp_path / f"{name}.ipynb")
+    return BeautifulSoup(to_html(tmp_path / f"{name}.ipynb"), "html.parser")
+
+
+def captions(soup: BeautifulSoup) -> list[str]:
+    return [said.get_text() for said in soup.select("main .said")]
+
+
+def test_figures_and_tables_are_numbered_and_those_of_the_paper_keep_their_names(tmp_path, monkeypatch):
+    frame = pd.DataFrame({"a": [1]})
+    outputs = [
+        figure_output(monkeypatch, caption="Figure 1 of the paper: layers", name="figure-1"),
+        figure_output(monkeypatch, caption="Curves", name="curves"),
+        figure_output(monkeypatch),
+        *[
+            new_output("display_data", {"text/html": table_of(frame, caption=caption).text})
+            for caption in ("Table 2, mean pooling", "Scores of all, by task", "Scores of all, again")
+        ],
+        new_output("display_data", {"text/html": SLIDER.text}),
+        new_output("display_data", {"image/png": png()}),
+    ]
+    cells = [new_markdown_cell("# T\n\n## Curves"), new_code_cell("1", outputs=outputs)]
+    soup = page_of(tmp_path, "05_report", *cells)
+    assert captions(soup) == [
+        "Figure 1 of the paper: layers",
+        "Fig. 5.1 Curves",
+        f"Fig. 5.2 What {HOSTILE} is.",
+        "Table 2, mean pooling",
+        "Table 5.1 Scores of all, by task",
+        "Table 5.2 Scores of all, again",
+        "Fig. 5.3 t",
+        "Table 5.3 t: the numbers for every value",
+        "Fig. 5.4 ",
+    ]
+    links = soup.select("main a.here")
+    names = [link["href"].removeprefix("#") for link in links]
+    assert names[:2] == ["figure-1", "curves-2"]  # a heading has the other
+    assert names[3:6] == ["table-2", "table-scores-of-all", "table-scores-of-all-2"]
+    assert [soup.find(id=name) for name in names] == [link.parent for link in links]
+    assert links[0]["aria-label"] == "Link to Figure 1 of the paper: layers"
+    assert links[1]["aria-label"] == "Link to Fig. 5.1"
+    ids = [element["id"] for element in soup.find_all(id=True)]
+    assert len(ids) == len(set(ids))
+    regions = [region["aria-labelledby"] for region in soup.select("[role=region]")]
+    assert all(soup.find(id=name).get_text() for name in regions)
+
+
+def test_a_figure_is_drawn_in_the_page_for_wide_and_for_narrow_with_one_description(tmp_path, monkeypatch):
+    outputs = [figure_output(monkeypatch, note=HOSTILE) for _ in range(2)]
+    soup = page_of(tmp_path, "n", new_code_cell("1", outputs=outputs))
+    first, second = soup.select("figure.plot")
+    assert [svg["class"] for svg in first.select("svg")] == [["wide"], ["narrow"]]
+    assert first.select_one("[role=img]")["aria-label"] == f"What {HOSTILE} is. Lowest: 1."
+    assert first.find("svg").find(string=HOSTILE)
+    assert not soup.main.find_all(["script", "style", "image"])
+    own, other = ({element["id"] for element in figure.select("svg [id]")} for figure in (first, second))
+    assert own
+    assert not own & other
+    assert "data-name" not in first.attrs
+
+
+def test_colours_of_drawings_have_another_form_for_the_night(tmp_path, monkeypatch):
+    soup = page_of(tmp_path, "n", new_code_cell("1", outputs=[figure_output(monkeypatch)]))
+    style = soup.head.style.string or "".join(soup.head.style.strings)
+    assert '[fill="#000000"]{fill:#' in style
+    assert '[fill="#ffffff"]{fill:var(--paper)}' in style
+    assert "&" not in style
+
+
+@pytest.mark.parametrize("source", ["<svg", "<svg><style>* {}</style></svg>", "", f"<svg>{HOSTILE}</svg>"])
+def test_a_drawing_that_cannot_stand_in_the_page_is_an_image(tmp_path, source):
+    soup = page_of(tmp_path, "n", new_code_cell("1", outputs=[new_output("display_data", {"image/svg+xml": source})]))
+    (image,) = soup.select("figure.plot img")
+    assert image["src"] == "data:image/svg+xml;base64," + base64.b64encode(source.encode()).decode()
+    assert image["alt"] == "A figure without a description"
+    assert not soup.main.find_all("svg")
+
+
+# --- folds and glossary ----------------------------------------------------------------------------------------------
+
+
+def test_a_fold_holds_all_up_to_the_next_heading_as_high(tmp_path):
+    fold = {"tags": ["fold"]}
+    cells = [
+        new_markdown_cell("# T\n\nFirst words."),
+        new_markdown_cell("## Methods\n\nWords of it.", metadata=fold),
+        new_code_cell("print(1)"),
+        new_markdown_cell("### Deeper\n\nWords within.", metadata=fold),
+        new_markdown_cell("#### Deepest\n\nstill within"),
+        new_markdown_cell("## Limits\n\nOutside."),
+        new_markdown_cell("no heading here", metadata=fold),
+        new_markdown_cell("## Manifest\n\nLast.", metadata=fold),
+    ]
+    soup = page_of(tmp_path, "n", *cells)
+    folds = {fold.summary.get_text(): fold for fold in soup.select("details.fold")}
+    assert list(folds) == ["Methods", "Deeper", "Manifest"]
+    assert folds["Methods"].find("details", class_="fold") is folds["Deeper"]
+    assert "print" in folds["Methods"].get_text()
+    assert "still within" in folds["Deeper"].get_text()
+    assert "Outside" not in folds["Methods"].get_text()
+    assert folds["Manifest"].get_text().split() == ["Manifest", "Last."]
+    assert "no heading here" in soup.main.get_text()
+    assert [link.get_text() for link in soup.select("nav a")] == ["Methods", "Limits", "Manifest"]
+    assert all(soup.find(id=link["href"][1:]).name == "h2" for link in soup.select("nav a"))
+    assert not any("open" in fold.attrs for fold in folds.values())
+
+
+def test_terms_are_explained_once_a_section_and_listed_at_the_end(tmp_path):
+    text = (
+        "# SEAT\n\nSEAT and SEAT, `KL`, [pooling](#a).\n\n"
+        "## SEAT again\n\n- SEAT with C6b and C6, not C60\n- more arms\n\n"
+        "| λ |\n|---|\n| λ |\n"
+    )
+    soup = page_of(tmp_path, "n", new_markdown_cell(text))
+    marks = soup.select("abbr")
+    assert [mark.get_text() for mark in marks] == ["SEAT", "SEAT", "C6b", "C6", "arms"]
+    assert all(mark["title"] == TERMS[mark.get_text().removesuffix("s")] for mark in marks)
+    assert [term.get_text() for term in soup.select("dl dt")] == ["arm", "C6", "C6b", "SEAT"]
+    assert [sentence.get_text() for sentence in soup.select("dl dd")] == [
+        TERMS[t] for t in ("arm", "C6", "C6b", "SEAT")
+    ]
+    assert soup.select("nav a")[-1].get_text() == "Glossary"
+    assert "SEAT and SEAT" in soup.get_text()  # nothing of the text is lost
+    assert not page_of(tmp_path, "m", new_markdown_cell("# T\n\nNo such words.")).select("abbr, dl")
+
+
+def test_without_a_script_a_line_says_what_is_missing(page):
+    soup, _ = page
+    assert "Without JavaScript sliders stay" in soup.noscript.get_text()
 
 
 # --- rows that can change places -------------------------------------------------------------------------------------
@@ -272,15 +420,18 @@ def test_show_sends_the_data_with_the_figure(monkeypatch):
     first, second = pd.DataFrame({"a": [1], "b": ["x"]}), pd.DataFrame({"a": [2]})
     for data in (first, [first, second], None):
         figures.show(Figure(figsize=(1, 1)), data=data)
-    assert [metadata.get("fairkd") for metadata in sent] == [{"csv": "a,b\n1,x\n"}, {"csv": "a,b\n1,x\n2,\n"}, None]
+    assert [metadata["fairkd"].get("csv") for metadata in sent] == ["a,b\n1,x\n", "a,b\n1,x\n2,\n", None]
 
 
-def test_every_figure_of_the_notebooks_brings_its_data():
+def test_every_figure_of_the_notebooks_brings_its_data_and_a_caption():
+    found = 0
     for path in notebooks.sources():
         for cell in notebooks.read_notebook(path)["cells"]:
             source = "".join(cell["source"])
-            if cell["cell_type"] == "code":
-                assert source.count("figures.show(") == len(re.findall(r"\bdata=", source)), (path.stem, source)
+            if cell["cell_type"] == "code" and "figures." in source and "exp.show(" in source:
+                found += 1
+                assert re.search(r"exp\.show\([^\n]*(panels|figures\.)[^\n]*data=[^\n]*caption=", source), source
+    assert found > 15
 
 
 # --- which notebook is meant -----------------------------------------------------------------------------------------
@@ -366,3 +517,41 @@ def test_report_leads_to_finished_pages_beside_it_and_no_other_page_does(run, tm
     assert leads_to("05_report.ipynb", folder / "report.html") == [("01_capacity.html", "01_capacity")]
     assert leads_to("01_capacity.ipynb", folder / "01_capacity.html") == []
     assert leads_to("05_report.ipynb", tmp_path / "elsewhere.html") == []
+
+
+def test_sections_that_show_nothing_are_left_out_and_parameters_come_last(tmp_path):
+    def optional(text: str):
+        return new_markdown_cell(text, metadata={"tags": ["optional"]})
+
+    def code(text: str, *tags: str, shows: bool = True):
+        outputs = [new_output("stream", name="stdout", text=f"{text} says\n")] if shows else []
+        return new_code_cell(text, outputs=outputs, metadata={"tags": list(tags)})
+
+    cells = [new_markdown_cell("# A page"), code("values", "parameters"), code("begin", "at-end")]
+    cells += [optional("## Empty\n\nLook."), code("a", shows=False), new_markdown_cell("read a")]
+    cells += [optional("### Below\n\nLook."), code("b", shows=False)]
+    cells += [
+        optional("## Whole"),
+        code("c"),
+        optional("### Gone"),
+        code("d", shows=False),
+        new_markdown_cell("read d"),
+    ]
+    cells += [
+        optional("### Kept"),
+        code("e", shows=False),
+        code("f"),
+        new_markdown_cell("## Plain"),
+        code("g", shows=False),
+    ]
+    cells += [new_markdown_cell("## End")]
+    nbformat.write(new_notebook(cells=cells), tmp_path / "n.ipynb")
+    soup = BeautifulSoup(to_html(tmp_path / "n.ipynb"), "html.parser")
+    headings = [heading.get_text() for heading in soup.main.find_all(["h1", "h2", "h3"])]
+    assert headings == ["A page", "Whole", "Kept", "Plain", "End"]
+    assert "read a" not in soup.get_text()
+    assert "read d" not in soup.get_text()
+    order = [pre.get_text().split()[0] for pre in soup.select("pre.stdout")]
+    assert order == ["c", "f", "values", "begin"]
+    end = soup.main.find("h2", string="End")
+    assert [pre for pre in end.find_all_next("pre") if "values says" in pre.get_text()]

@@ -1,19 +1,23 @@
 """Figures: what is drawn is what the frames say; marks stay apart without colour; every figure describes itself."""
 
-import base64
-import io
+import itertools
+import re
+from xml.etree import ElementTree
 
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
 from made_frames import ABLATION, CAPACITY, MIXUP, averages, correlation, counts, differences, scores, strengths
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 from fairkd.bias.stimuli import TESTS
 from fairkd.claims import paper
+from fairkd.errors import InputError
 from fairkd.show import figures
+from fairkd.show.figures.display import in_a_column
 
 PRINTED = paper.TABLE1["full"]
 
@@ -75,7 +79,7 @@ def test_per_test_has_a_panel_a_test_and_the_printed_value_at_its_depth():
         centres, ends = points(axis)
         np.testing.assert_allclose(centres, students[["layers", "effect_size"]])
         np.testing.assert_allclose(ends, students[["low", "high"]])
-        np.testing.assert_allclose(hollow(axis), [[2, PRINTED[test]]])
+        np.testing.assert_allclose(hollow(axis), [[2.25, PRINTED[test]]])  # beside ours
         assert teacher_line(axis) == pytest.approx(rows[rows.arm == "teacher"].effect_size.item())
     assert len({axis.get_ylim() for axis in figure.axes}) == 1  # one scale, so panels can be compared
 
@@ -136,7 +140,7 @@ def test_training_of_many_arms_gives_the_legend_a_panel_and_every_arm_a_look_of_
 def test_mixup_has_a_panel_a_test_with_a_row_an_arm_and_the_original_as_a_line():
     data = scores(MIXUP)
     figure = figures.mixup(data, pooling="cls", printed=paper.TABLE2)
-    titles = ["original student", "mixup: input embeddings", "mixup: logits + input (proposed)", "mixup: logits (ours)"]
+    titles = ["original", "mixup of input", "mixup of input + logits", "mixup of logits"]
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == [*titles, "mine"]
     for axis, test in zip(figure.axes, TESTS, strict=True):
         rows = data[(data.test == test) & (data.pooling == "cls") & (data.arm != "teacher")]
@@ -166,7 +170,7 @@ def test_differences_stand_beside_the_printed_ones():
     np.testing.assert_allclose(ends, rows[["low", "high"]])
     np.testing.assert_allclose(hollow(axis)[:, 0], [0.830 - 0.992, 0.738 - 0.992])
     assert [label.get_text() for label in axis.get_yticklabels()][-1] == "mine"
-    assert "original student" in axis.get_xlabel()
+    assert "original" in axis.get_xlabel()
     bottom, top = axis.get_ylim()
     assert bottom > top  # the first arm on top
 
@@ -222,41 +226,136 @@ def test_marks_differ_in_lightness_as_well_as_colour():
 @pytest.mark.parametrize(
     ("figure", "says"),
     [
-        (lambda: figures.capacity(averages(CAPACITY), correlation(), printed_r=-0.82), "layers 1: 1.10"),
-        (lambda: figures.per_test(scores(CAPACITY), pooling="mean"), "C6 1.00 to 3.00"),
-        (lambda: figures.ablation(scores(ABLATION), pooling="mean", printed=paper.TABLE1), "C8b 1.50"),
+        (
+            lambda: figures.capacity(averages(CAPACITY), correlation(), printed_r=-0.82),
+            "Lowest: 1.10, mean pooling, layers 1; highest: 1.30, cls pooling, layers 4.",
+        ),
+        (lambda: figures.per_test(scores(CAPACITY), pooling="mean"), "Lowest: 1.00, C6, layers 1;"),
+        (
+            lambda: figures.ablation(scores(ABLATION), pooling="mean", printed=paper.TABLE1),
+            "Lowest: 1.00, original, C6;",
+        ),
         (
             lambda: figures.mixup(scores(MIXUP), pooling="mean", printed=paper.TABLE2),
-            "mixup: input embeddings: C6 2.00 [1.70, 2.40]",
+            "Lowest: 1.00, original, C6;",
         ),
         (
             lambda: figures.difference_intervals(differences(MIXUP), pooling="mean", printed={}),
-            "mixup: input embeddings −0.010 [−0.030, 0.010]",
+            "Lowest: −0.010, mixup of input; highest:",
         ),
-        (lambda: figures.pair_counts(counts()), "woman 1,200, man 3,000; gal 0, guy 7"),
-        (
-            lambda: figures.planted_strengths(strengths(), pooling="cls"),
-            "student, all losses: at −0.5 −0.25 [−0.55, 0.05]",
-        ),
+        (lambda: figures.pair_counts(counts()), "Lowest: 0, gal; highest: 3000, man."),
+        (lambda: figures.planted_strengths(strengths(), pooling="cls"), "Lowest: −0.50, teacher at −0.5;"),
     ],
 )
-def test_description_says_the_values(figure, says):
-    assert says in figure().get_label()
+def test_description_is_two_sentences_that_say_what_is_shown_and_where_it_ends(figure, says):
+    label = figure().get_label()
+    assert says in label
+    assert len(re.findall(r"\.(?:\s|$)", label)) == 2
+    assert label.endswith(".")
 
 
-def test_show_sends_a_png_with_its_description_and_its_size(monkeypatch):
+def sent_by(monkeypatch, figure: Figure, **given) -> tuple[dict, dict]:
+    """What a notebook gets: data, and our metadata."""
     sent = []
     monkeypatch.setattr("IPython.display.display", lambda data, raw, metadata: sent.append((data, metadata)))
-    figure = Figure(figsize=(3, 2), label='d against "layers"')
+    figures.show(figure, **given)
+    ((data, metadata),) = sent
+    return data, metadata["fairkd"]
+
+
+def plain(width: float = 3.0, label: str = "") -> Figure:
+    figure = Figure(figsize=(width, 2), label=label)
     figure.subplots().plot([1, 2])
-    figures.show(figure)
-    figures.show(Figure(figsize=(1, 1)), alt="given")
-    (data, metadata), (second, _) = sent
-    assert metadata["image/png"] == {"alt": 'd against "layers"', "width": 288, "height": 192}
-    assert (data["text/plain"], second["text/plain"]) == ('d against "layers"', "given")
-    pixels = mpl.image.imread(io.BytesIO(base64.b64decode(data["image/png"])))
-    assert pixels.shape[:2] == (2 * figures.DPI, 3 * figures.DPI)
+    return figure
+
+
+def test_show_sends_a_drawing_with_its_description_and_closes_the_figure(monkeypatch):
+    figure = plain(label='d against "layers". Lowest: 1.')
+    data, about = sent_by(monkeypatch, figure)
+    assert set(data) == {"image/svg+xml", "text/plain"}
+    root = ElementTree.fromstring(data["image/svg+xml"])
+    assert (root.get("width"), root.get("height")) == ("288", "192")
+    assert data["text/plain"] == about["alt"] == 'd against "layers". Lowest: 1.'
+    assert about["caption"] == 'd against "layers".'
+    assert about.keys() == {"alt", "caption"}  # narrow enough for a phone as it is
     assert not figure.axes  # closed: a notebook with many figures keeps none of them
+
+
+def test_show_takes_caption_and_name_and_refuses_what_is_no_name(monkeypatch):
+    _, about = sent_by(monkeypatch, plain(), alt="given", caption="Figure 1. Mine.", name="figure-1")
+    assert about == {"alt": "given", "caption": "Figure 1. Mine.", "name": "figure-1"}
+    with pytest.raises(InputError, match="small letters, digits and hyphens"):
+        figures.show(plain(), name="Figure 1")
+
+
+def letters(drawing: str) -> list[tuple[str, float]]:
+    """The texts of a drawing, and the pixels of their letters; those of a formula's indices do not count."""
+    root = ElementTree.fromstring(drawing)
+    scale = float(root.get("width")) / float(root.get("viewBox").split()[2])
+    found = []
+    for text in root.iter("{http://www.w3.org/2000/svg}text"):
+        sizes = [float(piece.get("font-size").removesuffix("px")) for piece in text.iter() if piece.get("font-size")]
+        found.append(("".join(text.itertext()), scale * max(sizes)))
+    return found
+
+
+@pytest.mark.parametrize(
+    "figure",
+    [
+        lambda: figures.capacity(averages(CAPACITY), correlation(), printed_r=-0.82),
+        lambda: figures.per_test(scores(CAPACITY), pooling="mean", printed=PRINTED, printed_layers=2),
+        lambda: figures.ablation(scores(ABLATION), pooling="mean", printed=paper.TABLE1),
+        lambda: figures.mixup(scores(MIXUP), pooling="mean", printed=paper.TABLE2),
+        lambda: figures.training(curves([f"arm-{n}" for n in range(8)])),
+        lambda: figures.pair_counts(counts()),
+    ],
+)
+def test_a_phone_gets_the_same_figure_in_a_column_with_letters_that_can_be_read(monkeypatch, figure):
+    panels = [axis for axis in figure().axes if axis.axison]
+    data, about = sent_by(monkeypatch, figure(), note="A demonstration. " * 5)
+    wide, narrow = data["image/svg+xml"], about["narrow"]
+    width = float(ElementTree.fromstring(narrow).get("width"))
+    assert width <= 350
+    for drawing in (wide, narrow):
+        assert min(size for _, size in letters(drawing)) >= 10.6
+    said = " ".join(text for text, _ in letters(narrow))
+    assert said.count(panels[-1].get_xlabel().split()[0]) >= len(panels)  # each panel has a label of its own
+    assert "demonstration" in said
+
+
+def test_a_figure_that_is_no_grid_of_panels_is_shown_as_it_is(monkeypatch):
+    twins, by_hand = plain(6.0), Figure(figsize=(6, 3))
+    twins.axes[0].twinx().plot([2, 1])
+    by_hand.add_axes((0.1, 0.1, 0.8, 0.8)).plot([1, 2])
+    for figure in (twins, by_hand, Figure(figsize=(6, 3))):
+        data, about = sent_by(monkeypatch, figure)
+        assert "narrow" not in about
+        assert float(ElementTree.fromstring(data["image/svg+xml"]).get("width")) == 576
+
+
+def test_panels_of_a_column_do_not_overlap_and_stay_in_the_figure():
+    figure = figures.mixup(scores(MIXUP), pooling="mean", printed=paper.TABLE2)
+    with figures.theme():
+        in_a_column(figure)
+        FigureCanvasAgg(figure).draw()
+    boxes = [axis.get_tightbbox() for axis in figure.axes]
+    assert all(above.y0 >= below.y1 - 1 for above, below in itertools.pairwise(boxes))
+    assert all(box.x0 >= -1 and box.x1 <= figure.bbox.x1 + 1 for box in boxes)
+
+
+@pytest.mark.parametrize(
+    "figure",
+    [
+        lambda: figures.per_test(scores(CAPACITY), pooling="mean"),
+        lambda: figures.mixup(scores(MIXUP), pooling="mean", printed=paper.TABLE2),
+    ],
+)
+def test_titles_of_panels_do_not_touch(figure):
+    drawn = figure()
+    canvas = FigureCanvasAgg(drawn)
+    canvas.draw()
+    boxes = [axis._left_title.get_window_extent(canvas.get_renderer()).padded(2) for axis in drawn.axes]
+    assert not any(one.overlaps(other) for one, other in itertools.combinations(boxes, 2))
 
 
 def test_global_settings_stay_as_they_were():

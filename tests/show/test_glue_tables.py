@@ -43,7 +43,7 @@ def table3(arms=ARMS, *, real=False, failed=None, names=GLUE_TASKS, **columns) -
     data = glue_scores(arms, failed=failed, names=names).assign(**columns)
     means = glue_averages(arms, failed={arm for arm, _ in failed or {}})
     suite = "GLUE" if real else MINI
-    return parse(tables.table3(data, means, suite=suite, real=real, scale="Demonstration."))
+    return parse(tables.table3(data, means, suite=suite, real=real))
 
 
 # --- Table 3 ---
@@ -76,15 +76,15 @@ def test_printed_values_stand_beside_ours_for_glue_alone():
 def test_synthetic_tasks_are_never_called_glue():
     data, other = glue_scores(ARMS), glue_baselines()
     made = [
-        tables.table3(data, glue_averages(ARMS), suite=MINI, real=False, scale=""),
-        tables.glue_differences(glue_differences(ARMS), suite=MINI, scale=""),
-        tables.glue_baselines(data, other, suite=MINI, scale=""),
+        tables.table3(data, glue_averages(ARMS), suite=MINI, real=False),
+        tables.glue_differences(glue_differences(ARMS), suite=MINI),
+        tables.glue_baselines(data, other, suite=MINI),
         tables.mini_glue_examples(pd.DataFrame({"task": ["RTE"], "split": ["train"], "a": ["b"], "label": [0]})),
     ]
     for html in made:
         assert MINI in html.text
         assert "GLUE" not in html.text.replace(MINI, "")
-    table = tables.table1(scores(ABLATION), averages(ABLATION), scale="", pooling="mean", glue=row(MINI))
+    table = tables.table1(scores(ABLATION), averages(ABLATION), pooling="mean", glue=row(MINI))
     assert "GLUE" not in table.text.replace(MINI, "")
 
 
@@ -114,7 +114,6 @@ def test_caption_says_what_scores_and_intervals_are():
     for text in ("MNLI matched", "Matthews", "Pearson's and Spearman's", "QQP and MRPC", "accuracy and F1", "percent"):
         assert text in caption
     assert "95 % intervals over development examples (one seed)" in caption
-    assert "Demonstration." in caption
     assert "development examples and 3 seeds" in table3(seeds=3).caption.get_text()
 
 
@@ -134,7 +133,7 @@ def test_failed_task_is_marked_with_its_reason_and_costs_its_arm_the_average():
     assert texts(rows["RTE"])[::2] == ["73.0 [70.0, 77.0]", "75.0 [72.0, 79.0]"]  # the others stay
     assert texts(rows["Avg."]) == ["70.0 [69.0, 71.5]", "–", "72.0 [71.0, 73.5]"]
     (note,) = soup.select(".missing")
-    assert note.get_text() == f"Failed: RTE, L_mlm + L_cos: {REASON}"
+    assert note.get_text() == f"Failed: RTE, no L_ce: {REASON}"
 
 
 def test_task_that_fails_for_all_is_listed_once():
@@ -159,7 +158,7 @@ def row(suite, **columns) -> pd.DataFrame:
 
 
 def glue_cells(glue) -> list:
-    table = tables.table1(scores(ABLATION), averages(ABLATION), scale="", pooling="mean", glue=glue)
+    table = tables.table1(scores(ABLATION), averages(ABLATION), pooling="mean", glue=glue)
     return parse(table).tbody.find_all("tr")[-1].find_all(["th", "td"])
 
 
@@ -190,11 +189,11 @@ def test_table1_shows_a_dash_for_students_without_an_average():
 
 
 def test_differences_are_by_task_with_the_average_last():
-    soup = parse(tables.glue_differences(glue_differences(ARMS), suite="GLUE", scale="Demonstration."))
+    soup = parse(tables.glue_differences(glue_differences(ARMS), suite="GLUE"))
     rows = rows_of(soup)
     assert list(rows) == [*GLUE_TASKS, "Avg."]
     assert texts(rows["Avg."]) == ["1.0 [−0.5, 2.5] p 0.010, Holm 0.020", "2.0 [0.5, 3.5] p 0.020, Holm 0.040"]
-    assert [th.small.get_text() for th in soup.thead.find_all("th")[1:]] == 2 * ["minus original student"]
+    assert [th.small.get_text() for th in soup.thead.find_all("th")[1:]] == 2 * ["minus original"]
     assert "the 2 in the row Avg." in soup.caption.get_text()
     assert "the 16 of single tasks" in soup.caption.get_text()
 
@@ -202,7 +201,7 @@ def test_differences_are_by_task_with_the_average_last():
 def test_difference_of_a_failed_task_is_a_dash():
     data = glue_differences(ARMS)
     data.loc[data.task == "RTE", ["difference", "low", "high", "p", "p_holm"]] = np.nan
-    assert texts(rows_of(parse(tables.glue_differences(data, suite="GLUE", scale="")))["RTE"]) == ["–", "–"]
+    assert texts(rows_of(parse(tables.glue_differences(data, suite="GLUE")))["RTE"]) == ["–", "–"]
 
 
 def small(low, high, score, *, seeds=3) -> pd.DataFrame:
@@ -231,20 +230,20 @@ def test_baselines_sentence_counts_from_the_numbers():
     data.loc[(data.arm == "full") & (data.task == "RTE"), ["score", "low", "high"]] = 95.0, 94.0, 96.0
     data.loc[(data.arm == "full") & (data.task == "QQP"), ["score", "low", "high"]] = np.nan
     text = tables.baselines_sentence(data, others, suite=MINI)
-    assert f"On {MINI}, these students lie clearly above all baselines (interval above intervals): L_mlm" in text
-    assert "L_mlm + L_cos + L_ce in 7 of 7 tasks; L_mlm + L_cos in 7 of 8 tasks (not CoLA)." in text
+    assert f"On {MINI}, these students lie clearly above all baselines (interval above intervals): original in" in text
+    assert "original in 7 of 7 tasks; no L_ce in 7 of 8 tasks (not CoLA)." in text
     assert text.endswith("14 of these 15 scores are below 95; at or above it in RTE.")
     assert "No task" in tables.baselines_sentence(data.assign(score=np.nan), others, suite=MINI)
     once = tables.baselines_sentence(data.assign(seeds=1), others, suite=MINI)
     assert "clearly" not in once
     assert "in this one run, which decides nothing, these students score higher than all baselines: L_mlm" in once
-    assert "L_mlm + L_cos in 8 of 8 tasks." in once  # CoLA: 54.5 of 54
+    assert "no L_ce in 8 of 8 tasks." in once  # CoLA: 54.5 of 54
 
 
 def test_baselines_stand_beside_students_which_are_bold_where_clearly_above():
     data = glue_scores(("full", "no-ce")).assign(seeds=3)
     data.loc[(data.arm == "full") & (data.task == "CoLA"), ["score", "low", "high"]] = 54.0, 51.0, 58.0
-    soup = parse(tables.glue_baselines(data, glue_baselines(), suite=MINI, scale="Demonstration."))
+    soup = parse(tables.glue_baselines(data, glue_baselines(), suite=MINI))
     heads = [th.get_text() for th in soup.thead.find_all("th")]
     assert heads[3:] == ["majority class", "bag of words", "random weights"]
     rows = rows_of(soup)
@@ -256,7 +255,7 @@ def test_baselines_stand_beside_students_which_are_bold_where_clearly_above():
 
 
 def test_with_one_seed_no_student_is_bold_or_called_clearly_above():
-    soup = parse(tables.glue_baselines(glue_scores(ARMS), glue_baselines(), suite=MINI, scale=""))
+    soup = parse(tables.glue_baselines(glue_scores(ARMS), glue_baselines(), suite=MINI))
     assert not soup.tbody.find_all("strong")
     assert texts(rows_of(soup)["above the baselines, in this run"])[:3] == 3 * ["8 of 8"]
     assert "bold" not in soup.caption.get_text()
@@ -270,13 +269,13 @@ def test_a_baseline_that_beats_a_student_is_named_with_both_numbers_whichever_it
     data.loc[data.task == "CoLA", "score"] = 60.0, 53.96, 20.0  # 54.0 as shown: no baseline is above it
     others.loc[(others.arm == "untrained") & (others.task == "MNLI"), "score"] = 51.8
     expected = (
-        "In this one run, baselines score higher than students: MNLI, majority class 45.0 against 33.6 (L_mlm + L_cos "
-        "+ L_ce); MNLI, bag of words 54.0 against 33.6 (L_mlm + L_cos + L_ce), 53.4 (L_mlm + L_cos); MNLI, random "
-        "weights 51.8 against 33.6 (L_mlm + L_cos + L_ce)."
+        "In this one run, baselines score higher than students: MNLI, majority class 45.0 against 33.6 (original); "
+        "MNLI, bag of words 54.0 against 33.6 (original), 53.4 (no L_ce); MNLI, random weights 51.8 against 33.6 "
+        "(original)."
     )
     assert beaten_sentence(data, others) == expected
     assert beaten_sentence(data.assign(seeds=3), others).startswith("Baselines score higher than students: MNLI, ")
-    shown = parse(tables.glue_baselines(data, others, suite=MINI, scale="")).get_text()
+    shown = parse(tables.glue_baselines(data, others, suite=MINI)).get_text()
     assert expected.replace("L_", "L") in shown  # the page has subscripts
     assert beaten_sentence(data.assign(score=np.nan), others) == beaten_sentence(data, others.iloc[:0]) == ""
 
@@ -308,12 +307,12 @@ def test_text_from_data_is_escaped():
     differences = glue_differences(ARMS).replace({"mixup-xy": HOSTILE, "QQP": HOSTILE})
     others = glue_baselines().replace({"majority": f"{HOSTILE} again", "QQP": HOSTILE})
     made = [
-        tables.table3(data, means, suite=HOSTILE, real=True, scale=HOSTILE),
+        tables.table3(data, means, suite=HOSTILE, real=True),
         tables.table3_printed(HOSTILE),
-        tables.glue_differences(differences, suite=HOSTILE, scale=HOSTILE),
-        tables.glue_baselines(data, others, suite=HOSTILE, scale=HOSTILE),
+        tables.glue_differences(differences, suite=HOSTILE),
+        tables.glue_baselines(data, others, suite=HOSTILE),
         tables.mini_glue_examples(pd.DataFrame({n: [HOSTILE] for n in ("task", "split", "text", "label")})),
-        tables.table1(scores(ABLATION), averages(ABLATION), scale="", pooling="mean", glue=row(HOSTILE)),
+        tables.table1(scores(ABLATION), averages(ABLATION), pooling="mean", glue=row(HOSTILE)),
     ]
     for html in made:
         assert not parse(html).find_all("script")

@@ -104,7 +104,7 @@ def test_the_comparison_draws_every_value_with_its_interval(effects):
     assert {lines[name].get_marker() for name in ("full", "mixup-xy")} == {"o", "s"}
     spans = [path.vertices[:, 0].tolist() for path in figure.axes[0].collections[0].get_paths()]
     assert spans == [[d - 1, d + 1] for d in range(6)]
-    assert "mixup-xy: C6 −0.25 [−1.00, 1.00]" in figure.get_label()
+    assert "Lowest: −0.25, mixup-xy, C6;" in figure.get_label()
 
 
 def test_the_strips_hold_every_sentence_and_the_mean_of_each_set():
@@ -121,7 +121,7 @@ def test_the_strips_hold_every_sentence_and_the_mean_of_each_set():
     drawn = [line.get_xdata() for line in figure.axes[0].lines[1:]]  # the first is the line of zero
     for got, wanted in zip(drawn, ([0.5, 0.7], [0.6, 0.6], [-0.1, 0.3], [0.1, 0.1]), strict=True):
         np.testing.assert_allclose(got, wanted)
-    assert "b: male terms 0.10, career 0.40" in figure.get_label()
+    assert "Lowest: 0.10, mean of career in a; highest: 0.60, mean of male terms in a." in figure.get_label()
     again = figures.projection_strips(frame, test="C6b")
     np.testing.assert_array_equal(figure.axes[0].lines[1].get_ydata(), again.axes[0].lines[1].get_ydata())
 

@@ -8,9 +8,10 @@ import pytest
 from bs4 import BeautifulSoup
 from made_frames import ABLATION, MIXUP, averages, counts, differences, met, scores, shared_with_seat, verdicts
 
+from fairkd import Profile
 from fairkd.claims import claims, contrasts, paper
 from fairkd.errors import InputError
-from fairkd.names import arm_titles
+from fairkd.names import ARM_NAMES, arm_title, arm_titles
 from fairkd.show import tables
 from fairkd.wording import number, p_text
 
@@ -54,7 +55,7 @@ def rows_of(soup: BeautifulSoup) -> dict[str, list]:
 
 @pytest.fixture
 def table1() -> BeautifulSoup:
-    return parse(tables.table1(scores(ABLATION), averages(ABLATION), scale="Demonstration.", pooling="mean"))
+    return parse(tables.table1(scores(ABLATION), averages(ABLATION), pooling="mean"))
 
 
 def test_table1_shows_ours_and_the_printed_value_of_every_cell(table1):
@@ -90,7 +91,7 @@ def test_table1_gives_both_averages_only_where_the_printed_one_is_not_the_mean_o
 def test_ours_is_bold_only_where_the_frame_says_that_it_is_the_lowest():
     data = scores(ABLATION).assign(lowest=False)
     data.loc[(data.arm == "no-ce") & (data.test == "C6"), "lowest"] = True
-    table = tables.table1(data, averages(ABLATION).assign(lowest=False), scale="Demonstration.", pooling="mean")
+    table = tables.table1(data, averages(ABLATION).assign(lowest=False), pooling="mean")
     rows = rows_of(parse(table))
     ours = {head: [n for n, cell in enumerate(cells) if cell.strong and n % 2 == 0] for head, cells in rows.items()}
     assert [head[:3] for head, bold in ours.items() if bold] == ["C6 "]
@@ -100,11 +101,18 @@ def test_ours_is_bold_only_where_the_frame_says_that_it_is_the_lowest():
     )
 
 
-def test_every_table_says_what_its_numbers_are():
-    scale = "Only a demonstration."
-    table = tables.table1(scores(ABLATION), averages(ABLATION), scale=scale, pooling="mean")
-    for text in (table.text, tables.notice(scale).text, tables.averages(averages(ABLATION), scale=scale).text):
-        assert scale in text
+def test_a_badge_stands_once_in_the_caption_of_each_table_and_is_escaped():
+    made = tables.table1(scores(ABLATION), averages(ABLATION), pooling="mean") + tables.averages(averages(ABLATION))
+    made += tables.claims(JUDGED)
+    plain, soup = parse(made), parse(made.badged(f"a demonstration {HOSTILE}"))
+    assert not plain.select(".badge")
+    captions = soup.find_all("caption")
+    assert len(captions) == 3
+    for before, caption in zip(plain.find_all("caption"), captions, strict=True):
+        assert caption.find_all("small")[-1].get_text() == f"a demonstration {HOSTILE}"
+        assert caption.get_text().startswith(before.get_text())
+    assert len(soup.select(".badge")) == 3
+    assert tables.paragraph("none").badged("x").text == tables.paragraph("none").text
 
 
 def test_text_from_data_is_escaped_everywhere():
@@ -119,19 +127,16 @@ def test_text_from_data_is_escaped_everywhere():
         tables.notice(HOSTILE),
         tables.missing(HOSTILE, HOSTILE),
         tables.paragraph(HOSTILE),
-        tables.averages(data, scale=HOSTILE),
+        tables.averages(data),
         tables.table1(scores(ABLATION).replace("no-ce", HOSTILE), averages(ABLATION).replace("no-ce", HOSTILE),
-                      scale=HOSTILE, pooling="mean"),
-        tables.table2(scores(MIXUP).replace("mine", HOSTILE), averages(MIXUP).replace("mine", HOSTILE),
-                      scale=HOSTILE, pooling="mean"),
-        tables.differences(differences(MIXUP).replace("mine", HOSTILE), scale=HOSTILE),
-        tables.claims(hostile, scale=HOSTILE),
-        tables.claims(hostile.assign(pooling=[HOSTILE, "mean"]), scale=""),
-        tables.claims(hostile.assign(claim=1), scale=""),
-        tables.verdicts(hostile, scale=HOSTILE),
+                      pooling="mean"),
+        tables.table2(scores(MIXUP).replace("mine", HOSTILE), averages(MIXUP).replace("mine", HOSTILE), pooling="mean"),
+        tables.differences(differences(MIXUP).replace("mine", HOSTILE)),
+        tables.claims(hostile),
+        tables.claims(hostile.assign(pooling=[HOSTILE, "mean"])),
+        tables.claims(hostile.assign(claim=1)),
         tables.pairs(counts().replace("gal", HOSTILE), met().replace("gal", HOSTILE), documents=20, sequences=400),
-        tables.debiasing({HOSTILE: RECORD | {HOSTILE: HOSTILE, "sequences_found": {HOSTILE: 1}}}, TEACHERS,
-                         scale=HOSTILE),
+        tables.debiasing({HOSTILE: RECORD | {HOSTILE: HOSTILE, "sequences_found": {HOSTILE: 1}}}, TEACHERS),
         tables.tested_words(shared_with_seat().replace("MaleNames", HOSTILE)),
         tables.tested_words(shared_with_seat().assign(pairs=[[HOSTILE], []])),
     ]  # fmt: skip
@@ -145,15 +150,15 @@ def test_tables_read_well_without_the_style_sheet():
     own = verdicts((1, "mean", "supported", -0.1), (2, "cls", "inconclusive", 0.1))
     both = pd.concat([own.assign(pooling=name) for name in ("mean", "cls")])
     made = [
-        tables.claims(both, scale="Demonstration."),
-        tables.verdicts(own),
-        tables.table2(scores(MIXUP), averages(MIXUP), scale="Demonstration.", pooling="mean"),
+        tables.claims(both),
+        tables.table2(scores(MIXUP), averages(MIXUP), pooling="mean"),
         tables.facts({"a": "b"}, caption="c"),
         tables.frame(pd.DataFrame({"arm": ["full"], "d": [0.5]}), caption="c"),
     ]
     for html in made:
         soup = parse(html)
-        assert all(small.previous_sibling.name == "br" for small in soup.find_all("small"))
+        before = [small.previous_sibling for small in soup.find_all("small")]
+        assert all(one.name == "br" or one.endswith(" ") for one in before)
         words = soup.find_all(class_="text")
         assert words
         assert all(cell["style"] == "text-align: left" for cell in words)
@@ -217,7 +222,7 @@ def rows2(tests=None, means=None) -> dict[tuple[str, str], list]:
     """Cells by (title of the arm, "ours" or "printed")."""
     tests = scores(MIXUP) if tests is None else tests
     means = averages(MIXUP) if means is None else means
-    soup = parse(tables.table2(tests, means, scale="Demonstration.", pooling="mean"))
+    soup = parse(tables.table2(tests, means, pooling="mean"))
     found, title = {}, ""
     for row in soup.select("tbody tr:not(.group)"):
         *names, source = [th.get_text(" ") for th in row.find_all("th")]
@@ -227,15 +232,15 @@ def rows2(tests=None, means=None) -> dict[tuple[str, str], list]:
 
 
 def test_table2_has_the_papers_groups_and_shows_what_it_does_not_know_by_name():
-    soup = parse(tables.table2(scores(MIXUP), averages(MIXUP), scale="Demonstration.", pooling="mean"))
+    soup = parse(tables.table2(scores(MIXUP), averages(MIXUP), pooling="mean"))
     groups = {
         body.select_one(".group").get_text(): body.select("th[rowspan], th.text") for body in soup.find_all("tbody")
     }
     assert {group: [th.get_text() for th in heads] for group, heads in groups.items()} == {
-        "Original supervision": ["original teacher"],
-        "Mixup supervision": ["input embeddings", "logits + input embeddings (proposed)"],
+        "Original supervision": ["original"],
+        "Mixup supervision": ["mixup of input", "mixup of input + logits"],
         "Ours, not in the paper": ["mixup of logits", "mine"],
-        "For reference": ["the teacher itself"],
+        "For reference": ["teacher"],
     }
     assert [th.contents[0] for th in soup.thead.find_all("th")] == [
         "Supervision",
@@ -247,17 +252,17 @@ def test_table2_has_the_papers_groups_and_shows_what_it_does_not_know_by_name():
 
 def test_table2_shows_ours_and_in_the_row_below_the_printed_value_of_every_cell():
     rows, ours = rows2(), scores(MIXUP).query("pooling == 'mean'").set_index(["arm", "test"])
-    for title, arm in (("original teacher", "full"), ("logits + input embeddings (proposed)", "mixup-xy")):
+    for title, arm in (("original", "full"), ("mixup of input + logits", "mixup-xy")):
         for column, test in enumerate(paper.TABLE2[arm]):
             own = ours.loc[(arm, test)]
             text = rows[title, "ours"][column].get_text(" ")
             assert text == f"{own.effect_size:.3f} [{own.low:.2f}, {own.high:.2f}]".replace("-", "−")
             assert rows[title, "printed"][column].get_text() == f"{paper.TABLE2[arm][test]:.3f}"
-    assert rows["original teacher", "ours"][6].get_text(" ") == "1.100 [0.90, 1.40]"
-    assert rows["original teacher", "ours"][7].get_text(" ") == "0.850 [0.45, 1.15]"
-    assert rows["original teacher", "ours"][8].get_text(" ") == "0.600 [0.40, 0.80]"
-    assert rows["original teacher", "printed"][7].get_text() == "–"
-    assert not {("mixup of logits", "printed"), ("mine", "printed"), ("the teacher itself", "printed")} & set(rows)
+    assert rows["original", "ours"][6].get_text(" ") == "1.100 [0.90, 1.40]"
+    assert rows["original", "ours"][7].get_text(" ") == "0.850 [0.45, 1.15]"
+    assert rows["original", "ours"][8].get_text(" ") == "0.600 [0.40, 0.80]"
+    assert rows["original", "printed"][7].get_text() == "–"
+    assert not {("mixup of logits", "printed"), ("mine", "printed"), ("teacher", "printed")} & set(rows)
 
 
 def test_table2_marks_the_clear_lowest_of_a_column_and_the_lowest_of_the_printed_rows():
@@ -268,24 +273,24 @@ def test_table2_marks_the_clear_lowest_of_a_column_and_the_lowest_of_the_printed
     def bold(column, source):
         return [title for (title, kind), cells in rows.items() if kind == source and cells[column].strong]
 
-    assert bold(0, "ours") == ["original teacher"]
+    assert bold(0, "ours") == ["original"]
     assert bold(2, "ours") == ["mine"]
     # Printed C6b: 0.499, 0.049, 0.062; C7b: 1.428, 1.334, 1.218; averages 0.992, 0.830, 0.738.
-    assert bold(1, "printed") == ["input embeddings"]
-    assert [bold(n, "printed") for n in (3, 6)] == 2 * [["logits + input embeddings (proposed)"]]
+    assert bold(1, "printed") == ["mixup of input"]
+    assert [bold(n, "printed") for n in (3, 6)] == 2 * [["mixup of input + logits"]]
     assert bold(7, "ours") == bold(7, "printed") == bold(8, "ours") == bold(8, "printed") == []
 
 
 def test_table2_gives_both_averages_only_where_the_printed_one_does_not_follow_from_its_row():
     rows = rows2()
-    assert rows["input embeddings", "printed"][6].get_text(" ") == "0.830 (0.826 by its row)"
-    assert rows["original teacher", "printed"][6].get_text(" ") == "0.992"
+    assert rows["mixup of input", "printed"][6].get_text(" ") == "0.830 (0.826 by its row)"
+    assert rows["original", "printed"][6].get_text(" ") == "0.992"
 
 
 def test_table2_says_how_many_seeds_the_intervals_cover():
     several = scores(MIXUP).assign(seeds=10)
     several.loc[several.arm == "teacher", "seeds"] = 1
-    table = tables.table2(several, averages(MIXUP), scale="Demonstration.", pooling="mean")
+    table = tables.table2(several, averages(MIXUP), pooling="mean")
     assert "stimulus words and 10 seeds" in parse(table).caption.get_text()
 
 
@@ -293,29 +298,35 @@ def test_table2_says_how_many_seeds_the_intervals_cover():
 
 
 def test_differences_name_both_students_and_give_p_beside_the_interval():
-    soup = parse(tables.differences(differences(ABLATION, poolings=("mean",)), scale="Demonstration."))
+    soup = parse(tables.differences(differences(ABLATION, poolings=("mean",))))
     rows = rows_of(soup)
     assert [th.get_text() for th in soup.thead.find_all("th")] == [
         "student", "minus", "pooling", "difference", "p", "p (Holm)",
     ]  # fmt: skip
-    cells = rows["L mlm  + L cos"]
+    cells = rows["no L ce"]
     assert [c.get_text(" ") for c in cells] == [
-        "L mlm  + L cos  + L ce", "mean", "0.000 [−0.020, 0.020]", "0.030", "0.300",
+        "original", "mean", "0.000 [−0.020, 0.020]", "0.030", "0.300",
     ]  # fmt: skip
     assert "2 under a pooling" in soup.caption.get_text()
 
 
 def test_interval_of_a_small_difference_shows_on_which_side_of_zero_it_lies():
     data = differences(ABLATION).assign(difference=-0.012, low=-0.021, high=-0.003, p=0.0002, p_holm=np.nan)
-    cells = next(iter(rows_of(parse(tables.differences(data, scale=""))).values()))
+    cells = next(iter(rows_of(parse(tables.differences(data))).values()))
     assert [c.get_text(" ") for c in cells][2:] == ["−0.012 [−0.021, −0.003]", "< 0.001", "–"]
 
 
-def test_full_is_named_by_its_losses_among_losses_and_as_the_original_among_mixups():
-    assert arm_titles(["full", "no-ce"])["full"] == "L_mlm + L_cos + L_ce"
-    assert arm_titles(["full", "mixup-xy", "mine"]) == {
-        "full": "original student", "mixup-xy": "mixup: logits + input (proposed)", "mine": "mine",
+def test_students_have_one_name_everywhere_and_the_key_tells_them():
+    assert arm_titles(["full", "no-ce", "mixup-xy", "capacity-2", "mine"]) == {
+        "full": "original", "no-ce": "no L_ce", "mixup-xy": "mixup of input + logits", "capacity-2": "2 layers",
+        "mine": "mine",
     }  # fmt: skip
+    titles = [arm_title(arm) for arm in ARM_NAMES]
+    assert len(set(titles)) == len(titles)
+    rows = rows_of(parse(tables.key_to_names(Profile.load("paper").all_arms())))
+    assert [cell.get_text() for cell in rows["mixup of input + logits"]][1] == "mixup-xy"
+    assert {cells[1].get_text() for cells in rows.values()} == {arm.name for arm in Profile.load("paper").all_arms()}
+    assert all(cells[0].get_text() for cells in rows.values())
 
 
 # --- claims ---
@@ -326,89 +337,93 @@ JUDGED = verdicts(
 )  # fmt: skip
 
 
-def test_claims_have_a_row_each_in_order_with_the_first_pooling_as_the_headline():
-    rows = rows_of(parse(tables.claims(JUDGED, scale="Demonstration.")))
-    heads = list(rows)
-    assert [head.split() for head in heads] == [f"{n} Title {n} Statement {n} on L ce .".split() for n in (1, 2, 3)]
-    first, second, third = rows.values()
-    assert first[0].get_text(" ") == "printed 1 Table 1"
-    assert first[1].get_text(" ") == "0.100 [0.060, 0.140] difference 1 99.7 % interval; 10 seeds"
-    shown = second[1].get_text(" ")
-    assert shown.startswith("−0.100 [−0.140, −0.060] difference 2 99.7 % interval; 10 seeds;  p < 0.001 ;  p for")
-    assert "p for all 15 = 0.012" in shown
-    assert shown.endswith("; finds 0.057 or more with 80 % power")
-    assert [cells[2].get_text(" ") for cells in rows.values()] == [
-        "✗  contradicted cls pooling:  ?  inconclusive", "✓  supported cls pooling:  ✓  supported", "–  not run",
-    ]  # fmt: skip
-    assert [cells[3].get_text() for cells in rows.values()] == [f"Sentence {n}, mean." for n in (1, 2, 3)]
-    assert third[1].get_text() == "–"
+def test_claims_have_a_line_each_in_order_with_the_first_pooling_as_the_headline():
+    soup = parse(tables.claims(JUDGED))
+    heads = [row.th.summary.get_text() for row in soup.tbody.find_all("tr")]
+    assert heads == ["1 Title 1", "2 Title 2", "3 Title 3"]
+    lines = [[cell.get_text() for cell in row.find_all("td")] for row in soup.tbody.find_all("tr")]
+    assert [line[1:] for line in lines] == [
+        ["0.100 [0.060, 0.140]", "✗ contradicted", "–"],
+        ["−0.100 [−0.140, −0.060]", "✓ supported", "0.057"],
+        ["–", "– not run", "–"],
+    ]
+    assert [line[0] for line in lines] == ["r = −0.82", "−0.290", "−1.1"]  # of the paper's own claims 1, 2 and 3
+    first, second, third = (row.details.get_text(" ") for row in soup.tbody.find_all("tr"))
+    assert "Statement 1 on L ce . Table 1; printed: printed 1." in " ".join(first.split())
+    assert "Sentence 2, mean." in second
+    assert "difference 2; 99.7 % interval; 10 seeds; p < 0.001; p for all 15 = 0.012; cls pooling: supported." in second
+    assert "interval" not in third
 
 
-def test_claims_caption_says_the_pooling_the_scale_and_what_several_comparisons_do():
-    caption = parse(tables.claims(JUDGED, scale="Demonstration.")).caption.get_text()
-    for text in ("mean pooling", claims.NOTE, claims.family_note(), claims.adjusted_note(), "Demonstration."):
-        assert text in caption
+def test_printed_differences_are_those_of_the_printed_tables():
+    rows = claims.judge({}, layers={})
+    briefly = {(row.claim, row.part): claims.printed_briefly(row.claim, row.part) for row in rows.itertuples()}
+    assert [part for part, text in briefly.items() if text == "–"] == [(0, "")]  # the teacher's SEAT is not printed
+    assert briefly[4, claims.SIX_TESTS] == number(0.738 - 0.992)
+    assert briefly[5, claims.SIX_TESTS] == number(0.738 - 0.796)
+    assert briefly[8, ""] == "0.0"
+    names = {arm: sum(cells[test] for test in ("C6", "C7b", "C8b")) / 3 for arm, cells in paper.TABLE2.items()}
+    assert briefly[5, claims.NAMES] == number(names["mixup-xy"] - min(v for k, v in names.items() if k != "mixup-xy"))
+
+
+def test_share_of_tests_is_told_as_a_number_of_tests():
+    row = verdicts((6, "mean", "inconclusive", 2 / 6), parts=[claims.BY_TEST])
+    row = row.assign(what="share of the 6 tests in which it is so", low=0.0, high=1.0)
+    (cells,) = rows_of(parse(tables.claims(row))).values()
+    assert [cell.get_text() for cell in cells[:2]] == ["4 of 6", "2 of 6 [0, 6]"]
+
+
+def test_what_several_rows_would_say_alike_stands_once_in_the_caption():
+    rows = verdicts((3, "mean", "inconclusive", 0.1), (8, "mean", "inconclusive", 0.1), (4, "mean", "supported", 0.1))
+    glue = " The paper's claim is about GLUE, not about mini."
+    rows["sentence"] = [f"In this one run so. {contrasts.ONE_SEED}{glue}"] * 2 + ["So it is."]
+    soup = parse(tables.claims(rows))
+    for text in (contrasts.ONE_SEED, glue.strip()):
+        assert soup.get_text().count(text[:-1]) == 1
+        assert f"{text[:-1]} (claims 3 and 8)." in soup.caption.get_text()
+    assert soup.get_text().count("In this one run so.") == 2
+    assert claims.family_note() in soup.caption.get_text()
+    assert "mean pooling" in soup.caption.get_text()
 
 
 @pytest.mark.parametrize("word", contrasts.VERDICTS)
 def test_verdict_is_a_word_with_a_mark_of_its_own_that_screen_readers_skip(word):
     row = verdicts((1, "mean", word, -0.1))
-    for table in (tables.claims(row, scale=""), tables.verdicts(row)):
-        shown = parse(table).select_one(f".verdict.verdict-{word.replace(' ', '-')}")
-        mark = shown.find("span", attrs={"aria-hidden": "true"}).extract()
-        assert shown.get_text().strip() == word
-        assert mark.get_text() == {"supported": "✓", "contradicted": "✗", "inconclusive": "?", "not run": "–"}[word]
+    shown = parse(tables.claims(row)).select_one(f".verdict.verdict-{word.replace(' ', '-')}")
+    mark = shown.find("span", attrs={"aria-hidden": "true"}).extract()
+    assert shown.get_text().strip() == word
+    assert mark.get_text() == {"supported": "✓", "contradicted": "✗", "inconclusive": "?", "not run": "–"}[word]
 
 
 def test_claims_stay_a_table_for_screen_readers_when_a_phone_shows_blocks():
-    soup = parse(tables.claims(JUDGED, scale=""))
+    soup = parse(tables.claims(JUDGED))
     assert soup.table["role"] == "table"
     assert {tag.name: tag["role"] for tag in soup.table.find_all(["thead", "tbody", "tr", "th", "td"])} == {
         "thead": "rowgroup", "tbody": "rowgroup", "tr": "row", "th": "rowheader", "td": "cell",
     }  # fmt: skip
     assert {th["role"] for th in soup.thead.find_all("th")} == {"columnheader"}
-    labels = [td["data-label"] for td in soup.tbody.tr.find_all("td")]
-    assert labels == [th.get_text() for th in soup.thead.find_all("th")][1:]
+    labels = [td.get("data-label") for td in soup.tbody.tr.find_all("td")]
+    assert labels == ["printed", "ours", None, "finds ≥"]  # a verdict needs none
 
 
 def test_one_seed_is_said_so():
-    (cells,) = rows_of(
-        parse(tables.claims(verdicts((1, "mean", "inconclusive", 0.1)).assign(seeds=1), scale=""))
-    ).values()
-    assert cells[1].get_text(" ").endswith("one seed")
+    soup = parse(tables.claims(verdicts((1, "mean", "inconclusive", 0.1)).assign(seeds=1)))
+    assert "; one seed" in soup.details.get_text()
 
 
 def test_claims_of_nothing_are_an_empty_table():
-    assert rows_of(parse(tables.claims(JUDGED.iloc[:0], scale="Demonstration."))) == {}
+    assert rows_of(parse(tables.claims(JUDGED.iloc[:0]))) == {}
 
 
 def test_claim_judged_twice_is_refused():
     with pytest.raises(InputError, match="claim 1 stands twice under mean pooling"):
-        tables.claims(pd.concat([JUDGED, JUDGED.iloc[1:2]]), scale="")
+        tables.claims(pd.concat([JUDGED, JUDGED.iloc[1:2]]))
 
 
-def test_verdicts_are_a_line_a_claim():
-    soup = parse(tables.verdicts(JUDGED, scale="Elsewhere."))
-    rows = rows_of(soup)
-    assert list(rows) == ["1   Title 1", "2   Title 2", "3   Title 3"]
-    assert [cell.get_text(" ") for cell in rows["2   Title 2"]] == [
-        "✓  supported", "−0.100 [−0.140, −0.060] 99.7 % interval", "0.012", "difference 2",
-    ]  # fmt: skip
-    assert "mean pooling" in soup.caption.get_text()
-    assert "Elsewhere." in soup.caption.get_text()
-    assert claims.family_note() in soup.caption.get_text()
-    assert soup.thead.find_all("th")[3].get_text() == "p for all 15"
-
-
-@pytest.mark.parametrize(
-    ("smallest", "words"),
-    [(0.0567, "; finds 0.057 or more with 80 % power"), (math.nan, "")],
-)
-def test_a_row_says_what_it_would_have_found(smallest, words):
+@pytest.mark.parametrize(("smallest", "shown"), [(0.0567, "0.057"), (math.nan, "–")])
+def test_a_row_says_what_it_would_have_found(smallest, shown):
     row = verdicts((1, "mean", "inconclusive", 0.1)).assign(detectable=smallest)
-    shown = parse(tables.claims(row, scale="")).tbody.find_all("td")[1].get_text(" ")
-    assert words in shown
-    assert ("power" in shown) == bool(words)
+    assert parse(tables.claims(row)).tbody.find_all("td")[-1].get_text() == shown
 
 
 def test_claims_by_every_ruler_have_a_column_each_and_seat_first():
@@ -417,25 +432,26 @@ def test_claims_by_every_ruler_have_a_column_each_and_seat_first():
     other["detectable"] = [0.07, math.nan]
     scores = {"log-probability": "size", "pair-preference": "preferred"}
     judged = pd.concat([other.assign(ruler=name, score=score) for name, score in scores.items()])
-    soup = parse(tables.claims_by_ruler(judged, seat, scale="Demonstration."))
-    assert [th.get_text() for th in soup.thead.find_all("th")] == [
+    soup = parse(tables.claims_by_ruler(judged, seat))
+    assert [th.get_text(" ") for th in soup.thead.find_all("th")] == [
         "Claim",
         "SEAT",
-        "log-probability, nats",
-        "pair-preference, %",
+        "log-probability bias nats",
+        "pair preference %",
     ]
     rows = rows_of(soup)
     assert list(rows) == ["1   Title 1", "2   Title 2"]
-    assert [cell.get_text(" ") for cell in rows["1   Title 1"]] == [
-        "✗  contradicted 0.100 [0.060, 0.140]", *2 * ["?  inconclusive 0.200 [0.160, 0.240] ≥ 0.070"],
+    assert [" ".join(cell.get_text(" ").split()) for cell in rows["1   Title 1"]] == [
+        "✗ 0.100 [0.060, 0.140]", *2 * ["? 0.200 [0.160, 0.240] ≥ 0.070"],
     ]  # fmt: skip
-    assert [cell.get_text(" ") for cell in rows["2   Title 2"]] == [
-        "✓  supported −0.100 [−0.140, −0.060] ≥ 0.057", *2 * ["–  not run"],
+    assert [" ".join(cell.get_text(" ").split()) for cell in rows["2   Title 2"]] == [
+        "✓ −0.100 [−0.140, −0.060] ≥ 0.057", *2 * ["–"],
     ]  # fmt: skip
+    marks = soup.select("tbody td span[role=img]")
+    assert [mark["aria-label"] for mark in marks] == ["contradicted", *2 * ["inconclusive"], "supported"]
     caption = soup.caption.get_text()
     assert "mean pooling of SEAT" in caption
-    assert claims.family_note() in caption
-    assert "Demonstration." in caption
+    assert "? inconclusive" in caption  # the marks are told
 
 
 # --- gender words and debiasing ---
@@ -477,7 +493,7 @@ def test_corpus_without_any_pair_is_a_warning():
 
 def test_debiasing_says_what_was_used_and_what_became_of_predictions_and_seat():
     both = {"debiased": RECORD, "without": RECORD | {"updates": 80, "epoch_kept": 2}}
-    record, seat = parse(tables.debiasing(both, TEACHERS, scale="Demonstration.")).find_all("table")
+    record, seat = parse(tables.debiasing(both, TEACHERS)).find_all("table")
     cells = {row.th.get_text(): [cell.get_text() for cell in row.find_all("td")] for row in record.tbody.find_all("tr")}
     assert [cell.get_text() for cell in record.thead.find_all("th")] == ["what", "debiased", "without"]
     assert (cells["updates"], cells["epoch kept, 0 is the original"]) == (["90", "80"], ["1", "2"])
@@ -511,7 +527,7 @@ def test_debiasing_says_what_was_used_and_what_became_of_predictions_and_seat():
 
 def test_what_one_debiased_teacher_alone_has_is_missing_for_the_other():
     both = {"debiased": RECORD, "without": {"updates": 80}}
-    record = parse(tables.debiasing(both, TEACHERS, scale="")).find("table")
+    record = parse(tables.debiasing(both, TEACHERS)).find("table")
     cells = {row.th.get_text(): row.find_all("td")[1].get_text() for row in record.tbody.find_all("tr")}
     assert (cells["updates"], cells["epochs run"]) == ("80", "–")
 
@@ -525,4 +541,4 @@ def test_words_that_seat_tests_are_counted_and_named():
 
 
 def test_profile_without_a_debiased_teacher_says_so():
-    assert "not part of this profile" in tables.debiasing({}, TEACHERS.iloc[:2], scale="").text
+    assert "not part of this profile" in tables.debiasing({}, TEACHERS.iloc[:2]).text

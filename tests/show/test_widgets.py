@@ -185,8 +185,8 @@ def test_a_step_of_lambda_on_seat_measures_nothing(seat, monkeypatch):
 
 def test_the_comparison_draws_both_and_only_what_is_new(comparison, monkeypatch):
     images = BeautifulSoup(comparison.shown.value, "html.parser").find_all("img")
-    assert [f"{name}: C6" in images[0]["alt"] for name in (FULL, MIXED)] == [True, True]
-    assert images[1]["alt"].startswith("Sentences of test C6b on the gender direction")
+    assert [name in images[0]["alt"] for name in (FULL, MIXED)] == [True, True]
+    assert images[1]["alt"].startswith("Each sentence of test C6b on the gender direction")
     assert all(int(image["width"]) and int(image["height"]) for image in images)
     first = comparison.shown.value
     comparison.test.value = "C7"

@@ -319,6 +319,47 @@ def test_changed_file_builds_anew(tmp_path: Path) -> None:
     assert (len(before.train), len(after.train)) == (50, 60)
 
 
+@pytest.mark.parametrize("fresh", [True, False])
+def test_other_content_of_equal_size_and_time_is_another_corpus(tmp_path: Path, monkeypatch, fresh: bool) -> None:
+    monkeypatch.setattr("fairkd.engine.store.FRESH_NS", 10**12 if fresh else 0)
+    source = Path(text_file(tmp_path / "a.txt", TEXTS[:20]))
+    first, time = make(tmp_path, [str(source)], heldout_fraction=0), source.stat().st_mtime_ns
+    source.write_text(source.read_text(encoding="utf-8").replace("e", "a"), encoding="utf-8")
+    os.utime(source, ns=(time, time))
+    assert source.stat().st_mtime_ns == time
+    assert make(tmp_path, [str(source)], heldout_fraction=0).digest != first.digest
+
+
+def test_the_same_content_elsewhere_is_the_same_corpus(tmp_path: Path, monkeypatch) -> None:
+    first = make(tmp_path, [text_file(tmp_path / "a.txt", TEXTS[:20])], heldout_fraction=0)
+    (tmp_path / "moved").mkdir()
+    os.replace(tmp_path / "a.txt", tmp_path / "moved" / "a.txt")
+    os.utime(tmp_path / "moved" / "a.txt", (1, 1))
+    monkeypatch.setattr(module, "_write", None)  # it is not made again
+    assert make(tmp_path, [str(tmp_path / "moved" / "a.txt")], heldout_fraction=0).folder == first.folder
+
+
+@pytest.mark.parametrize("restored", [True, False])
+def test_a_file_written_while_it_is_read_leaves_no_corpus(tmp_path: Path, monkeypatch, restored: bool) -> None:
+    source = Path(text_file(tmp_path / "a.txt", TEXTS[:20]))
+    old, time = source.read_bytes(), source.stat().st_mtime_ns
+
+    def then_written(*args):
+        yield from module.documents(str(source))
+        source.write_bytes(old[::-1])
+        if restored:  # the old bytes again, with the old time
+            source.write_bytes(old)
+            os.utime(source, ns=(time, time))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(module, "_all_documents", then_written)
+        with pytest.raises(InputError, match=r"corpus '.*a\.txt' changed while it was read"):
+            make(tmp_path, [str(source)], heldout_fraction=0)
+    assert not list((tmp_path / "store").glob("*/manifest.json"))
+    source.write_bytes(old)
+    make(tmp_path, [str(source)], heldout_fraction=0)
+
+
 def test_failure_in_the_middle_leaves_no_entry_and_the_next_call_succeeds(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr("fairkd.text.sequences._CHARACTERS_AT_ONCE", 500)
 

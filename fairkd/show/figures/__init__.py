@@ -2,16 +2,19 @@
 
 Ours is filled, the paper's printed value is hollow beside it, the teacher is a dashed line; an interval goes with
 every estimate. Marks differ in shape and lightness as well as colour, so that they stay apart in greyscale and for
-colour-blind readers. Functions take tidy frames and return the Figure, whose label is its alternative text.
+colour-blind readers. Functions take tidy frames and return the Figure, whose label is its alternative text, in two
+sentences: what is shown, and where it begins and ends. Every number stands in the table or file beside it.
 """
 
 from fairkd.show.figures.calibration import rulers_by_strength
+from fairkd.show.figures.claims import claims
+from fairkd.show.figures.display import bundle, show
 from fairkd.show.figures.explore import compare_effects, projection_strips
 from fairkd.show.figures.glue import bias_quality, glue_tasks, learning
 from fairkd.show.figures.mitigation import difference_intervals, mixup, planted_strengths
 from fairkd.show.figures.rulers import ruler_agreement, ruler_forest
 from fairkd.show.figures.seat import ablation, capacity, per_test
-from fairkd.show.figures.style import COLOURS, DPI, OURS, PAPER, TEACHER_COLOUR, show, subscripts, theme
+from fairkd.show.figures.style import COLOURS, DPI, OURS, PAPER, TEACHER_COLOUR, subscripts, theme
 from fairkd.show.figures.teaching import pair_counts, training
 
 __all__ = [
@@ -22,7 +25,9 @@ __all__ = [
     "TEACHER_COLOUR",
     "ablation",
     "bias_quality",
+    "bundle",
     "capacity",
+    "claims",
     "compare_effects",
     "difference_intervals",
     "glue_tasks",

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from fairkd.bias.rulers import planted_score
 from fairkd.lab.calibration import ruler_title
 from fairkd.names import TEACHER
-from fairkd.show.figures.style import shared_legend, theme
+from fairkd.show.figures.style import lowest_and_highest, shared_legend, theme
 from fairkd.show.tables.plain import records
 from fairkd.wording import number
 
@@ -31,7 +31,7 @@ def rulers_by_strength(scores: pd.DataFrame, table: pd.DataFrame) -> Figure:
         table: the columns :data:`fairkd.frames.CALIBRATION`.
     """
     rulers = list(scores.ruler.drop_duplicates())
-    strengths, texts = np.sort(scores.strength.unique()), []
+    strengths, values = np.sort(scores.strength.unique()), []
     colours = {rho: colormaps["RdBu_r"]((rho / abs(strengths).max() + 1) / 2 * 0.8 + 0.1) for rho in strengths}
     colours |= {0.0: "0.35"}
     with theme():
@@ -48,15 +48,17 @@ def rulers_by_strength(scores: pd.DataFrame, table: pd.DataFrame) -> Figure:
                     axis.hlines(at, row.low, row.high, color=colour, linewidth=1.3)
                     label = f"ρ = {number(row.strength, 1)}" if height == 0 else None
                     axis.plot(row.value, at, "o", color=colour, markersize=4.5, label=label)
-                said = ", ".join(f"{number(r.strength, 1)}: {number(r.value, 2)}" for r in records(rows))
-                texts.append(f"{model}, {ruler_title(ruler)} {said}")
+                    values.append((f"{model}, {ruler_title(ruler)}, at {number(row.strength, 1)}", row.value))
             axis.set(title="teacher" if model == TEACHER else "student, all losses", xlabel="measured, as a strength ρ")
             axis.set_yticks(range(len(rulers)), [textwrap.fill(ruler_title(ruler), 30) for ruler in rulers])
             axis.set_ylim(len(rulers) - 0.5, -0.5)
             axis.set_xlim(*(3 * abs(strengths).max() * np.array([-1, 1])))
             axis.grid(visible=False, axis="y")
         shared_legend(figure, figure.axes)
-        figure.set_label(f"Measured in units of planted strength, by planted strength. {'; '.join(texts)}")
+        figure.set_label(
+            "What each ruler measures at each planted strength, in units of that strength, teacher and student. "
+            f"{lowest_and_highest(values)}"
+        )
     return figure
 
 

@@ -7,9 +7,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from fairkd.bias.stimuli import TESTS
-from fairkd.show.figures.style import COLOURS, OURS, shared_legend, theme, zero
+from fairkd.show.figures.style import COLOURS, OURS, lowest_and_highest, shared_legend, theme, zero
 from fairkd.show.tables.plain import records
-from fairkd.wording import interval, number
 
 LOOKS = ((OURS, "o"), (COLOURS[3], "s"), (COLOURS[2], "^"))
 """Colour and mark of each model."""
@@ -38,15 +37,11 @@ def compare_effects(effects: pd.DataFrame) -> Figure:
         axis.invert_yaxis()
         axis.set_xlabel("effect size d")
         shared_legend(figure, [axis])
-        texts = [
-            f"{model}: "
-            + ", ".join(
-                f"{r.test} {number(r.effect_size, 2)} {interval(r.ci_low, r.ci_high)}"
-                for r in records(effects[effects.model == model])
-            )
-            for model in models
-        ]
-        figure.set_label(f"Effect sizes of each test with 95 % intervals. {'; '.join(texts)}")
+        values = [(f"{r.model}, {r.test}", r.effect_size) for r in records(effects)]
+        figure.set_label(
+            f"Effect size of each of the six tests with its 95 % interval: {', '.join(models)}. "
+            f"{lowest_and_highest(values)}"
+        )
     return figure
 
 
@@ -76,13 +71,9 @@ def projection_strips(frame: pd.DataFrame, *, test: str) -> Figure:
             axis.set_xlabel("cosine with the gender direction (right: male)")
         axes[0].invert_yaxis()
         figure.suptitle(f"Sentences of {test}", x=0.01, ha="left", fontsize=10.5)
-        figure.set_label(f"Sentences of test {test} on the gender direction, mean by set. {_means(frame)}")
+        means = frame.groupby(["model", "group"], sort=False).projection.mean().reset_index()
+        values = [(f"mean of {row.group} in {row.model}", row.projection) for row in records(means)]
+        figure.set_label(
+            f"Each sentence of test {test} on the gender direction, a panel a model. {lowest_and_highest(values)}"
+        )
     return figure
-
-
-def _means(frame: pd.DataFrame) -> str:
-    means = frame.groupby(["model", "group"], sort=False).projection.mean()
-    return "; ".join(
-        f"{model}: {', '.join(f'{group} {number(value, 2)}' for group, value in means[model].items())}"
-        for model in frame.model.drop_duplicates()
-    )

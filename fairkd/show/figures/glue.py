@@ -9,14 +9,22 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import isotonic_regression
+from numpy.typing import NDArray
 
 from fairkd.names import TEACHER, arm_titles
-from fairkd.show.figures.style import OURS, TEACHER_COLOUR, forest, shades, shared_legend, subscripts, theme
+from fairkd.show.figures.style import (
+    OURS,
+    TEACHER_COLOUR,
+    forest,
+    lowest_and_highest,
+    shades,
+    shared_legend,
+    spread,
+    subscripts,
+    theme,
+)
 from fairkd.show.tables.baselines import BASELINE_TITLES
 from fairkd.show.tables.plain import records
-from fairkd.wording import interval, number
 
 LIGHT = "#8a8a8a"
 """Baselines."""
@@ -58,14 +66,11 @@ def bias_quality(
         axis.set_ylabel(f"average score on {suite},\npercent    better →")  # turned, this arrow points up
         if axis.get_legend_handles_labels()[1] != ["students"]:
             shared_legend(figure, [axis])
-        texts = [
-            f"{titles[r.arm]} SEAT {number(r.average_seat, 2)} {interval(r.low_seat, r.high_seat)}, "
-            f"score {number(r.average, 1)} {interval(r.low, r.high, 1)}"
-            for r in records(drawn)
-        ]
+        scores = zip((titles[arm] for arm in drawn.arm), drawn.average, strict=True)
+        said = lowest_and_highest(scores, 1) if len(drawn) else "No student has both."
         figure.set_label(
-            f"Average score on {suite} (up is better) against average SEAT (left is less bias), {pooling} pooling: "
-            f"{'; '.join(texts) or 'no student has both'}{note.replace(chr(10), '; ')}"
+            f"Average score on {suite} (up is better) against average SEAT (left is less bias), {pooling} pooling"
+            f"{note.replace(chr(10), '; ')}. {said}"
         )
     return figure
 
@@ -110,25 +115,6 @@ def _names(axis: Axes, rows: pd.DataFrame, titles: dict[str, str], inches: float
         )  # fmt: skip
 
 
-def spread(wanted: ArrayLike, *, gap: float, low: float = 0.02, high: float = 0.98) -> NDArray[np.float64]:
-    """Positions near the wanted ones, in their order, at least ``gap`` apart and from ``low`` to ``high``.
-
-    Of all such positions these have the least sum of squared moves. Where not all find room between the ends, they go
-    beyond ``high``.
-
-    Args:
-        wanted: shape (n,).
-    """
-    array = np.asarray(wanted, dtype=np.float64)
-    if not len(array):
-        return array
-    order, steps = np.argsort(array, kind="stable"), gap * np.arange(len(array))
-    fitted = isotonic_regression(array[order] - steps).x  # least squares under "never falling"
-    placed = np.empty_like(array)
-    placed[order] = np.clip(fitted, low, max(low, high - steps[-1])) + steps
-    return placed
-
-
 def glue_tasks(tasks: pd.DataFrame, baselines: pd.DataFrame, *, suite: str) -> Figure:
     """Scores task by task: a panel a task, a row an arm with its interval, baselines below as lighter marks.
 
@@ -158,8 +144,12 @@ def glue_tasks(tasks: pd.DataFrame, baselines: pd.DataFrame, *, suite: str) -> F
             axis.set_xlabel(f"{suite}, %" if task in names[-4:] else "", fontsize=8.5)
         panels[0].set_ylim(len(rows) - 0.5, -0.5)
         shared_legend(figure, panels)
-        texts = [f"{task}: {_values(pd.concat([tasks, baselines]), task, titles | others)}" for task in names]
-        figure.set_label(f"Scores on {suite} in percent, students and baselines, 95 % intervals. {'; '.join(texts)}")
+        values = [(f"{titles[r.arm]} on {r.task}", r.score) for r in records(tasks)]
+        failed = [f"{titles[r.arm]} on {r.task}" for r in records(tasks) if r.score != r.score]
+        figure.set_label(
+            f"Scores on {suite} in percent with 95 % intervals, a panel a task, students above baselines"
+            f"{'; failed: ' if failed else ''}{', '.join(failed)}. {lowest_and_highest(values, 1)}"
+        )
     return figure
 
 
@@ -182,16 +172,20 @@ def learning(frame: pd.DataFrame, *, suite: str) -> Figure:
     titles, names = arm_titles(frame.arm.drop_duplicates()), list(frame.task.drop_duplicates())
     colours = shades(len(titles) + 1)
     sizes = sorted(set(frame.train_examples))
+    log = sizes[-1] > 4 * sizes[0]
+    step = 0.03 * (np.log(sizes[-1] / sizes[0]) if log else sizes[-1] - sizes[0] or 1) / max(len(titles) - 1, 1)
     with theme():
         figure, panels = _panels(names, height=2.4, sharey=False)
         for axis, task in zip(panels, names, strict=True):
             for n, (arm, colour) in enumerate(zip(titles, colours, strict=False)):
                 own = frame[(frame.task == task) & (frame.arm == arm)].sort_values("train_examples")
-                axis.vlines(own.train_examples, own.low, own.high, color=colour, linewidth=1, alpha=0.6)
+                aside = step * (n - (len(titles) - 1) / 2)  # so that intervals stand beside each other
+                at = own.train_examples * np.exp(aside) if log else own.train_examples + aside
+                axis.vlines(at, own.low, own.high, color=colour, linewidth=1, alpha=0.6)
                 # Twelve looks that stay apart in greyscale.
                 look: Any = {"linestyle": LINES[n % len(LINES)], "marker": MARKERS[n % len(MARKERS)], "color": colour}
-                axis.plot(own.train_examples, own.score, markersize=4.5, label=subscripts(titles[arm]), **look)
-            if sizes[-1] > 4 * sizes[0]:
+                axis.plot(at, own.score, markersize=4.5, label=subscripts(titles[arm]), **look)
+            if log:
                 axis.set_xscale("log")
             axis.set_title(task)
             axis.set_xticks(sizes, [f"{n:,}" for n in sizes], fontsize=8)
@@ -201,16 +195,12 @@ def learning(frame: pd.DataFrame, *, suite: str) -> Figure:
             axis.set_ylabel(f"{suite}, %", fontsize=8.5)
         handles, labels = panels[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside upper right", ncols=min(4, len(titles)))
-        figure.set_label(f"Scores on {suite} against training examples. {'; '.join(_curves(frame, titles))}")
+        values = [(f"{titles[r.arm]} on {r.task}, {r.train_examples:,} examples", r.score) for r in records(frame)]
+        figure.set_label(
+            f"Scores on {suite} in percent against the number of training examples, a panel a task. "
+            f"{lowest_and_highest(values, 1)}"
+        )
     return figure
-
-
-def _curves(frame: pd.DataFrame, titles: dict[str, str]) -> list[str]:
-    texts = []
-    for (task, arm), own in frame.sort_values("train_examples").groupby(["task", "arm"], sort=False):
-        points = zip(own.train_examples, own.score, strict=True)
-        texts.append(f"{task}, {titles[str(arm)]}: " + ", ".join(f"{n:,}: {number(score, 1)}" for n, score in points))
-    return texts
 
 
 def _panels(names: Sequence[str], *, height: float, sharey: bool) -> tuple[Figure, list[Axes]]:
@@ -228,11 +218,3 @@ def _panels(names: Sequence[str], *, height: float, sharey: bool) -> tuple[Figur
 def _rows(frame: pd.DataFrame, task: str, arms: dict[str, str]) -> pd.DataFrame:
     """A row an arm, nan where there is none."""
     return frame[frame.task == task].set_index("arm")[["score", "low", "high"]].reindex(list(arms)).astype(float)
-
-
-def _values(frame: pd.DataFrame, task: str, titles: dict[str, str]) -> str:
-    shown = [
-        f"{titles[r.arm]} " + (f"{number(r.score, 1)} {interval(r.low, r.high, 1)}" if r.score == r.score else "failed")
-        for r in records(frame[frame.task == task])
-    ]
-    return ", ".join(text.strip() for text in shown)

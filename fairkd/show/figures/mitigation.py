@@ -9,10 +9,21 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from fairkd.bias.stimuli import TESTS
-from fairkd.names import TEACHER, TEST_TITLES, arm_titles
-from fairkd.show.figures.style import OURS, TEACHER_COLOUR, forest, hollow, shared_legend, subscripts, theme, zero
+from fairkd.names import TEACHER, arm_titles
+from fairkd.show.figures.style import (
+    OURS,
+    TEACHER_COLOUR,
+    forest,
+    hollow,
+    lowest_and_highest,
+    shared_legend,
+    subscripts,
+    test_title,
+    theme,
+    zero,
+)
 from fairkd.show.tables.plain import records
-from fairkd.wording import interval, number
+from fairkd.wording import number
 
 
 def mixup(tests: pd.DataFrame, *, pooling: str, printed: Mapping[str, Mapping[str, float]]) -> Figure:
@@ -28,31 +39,30 @@ def mixup(tests: pd.DataFrame, *, pooling: str, printed: Mapping[str, Mapping[st
     titles = arm_titles(data.arm.drop_duplicates())
     arms, heights = list(titles), np.arange(len(titles))
     with theme():
-        figure = Figure(figsize=(8.6, 1.4 + 0.58 * len(arms)), layout="constrained")
+        figure = Figure(figsize=(8.6, 1.4 + 0.74 * len(arms)), layout="constrained")
         panels = figure.subplots(2, 3, sharex=True, sharey=True)
         for axis, test in zip(panels.flat, TESTS, strict=True):
             rows = data[data.test == test].set_index("arm").loc[arms]
             zero(axis, upright=True)
             if "full" in arms:
                 axis.axvline(rows.effect_size["full"], color=OURS, linestyle=":", linewidth=1.3, label="ours, original")
-            forest(axis, rows.effect_size, heights - 0.14, rows.low, rows.high)
-            both = [(printed[arm][test], n + 0.2) for n, arm in enumerate(arms) if arm in printed]
+            forest(axis, rows.effect_size, heights - 0.17, rows.low, rows.high)
+            both = [(printed[arm][test], n + 0.24) for n, arm in enumerate(arms) if arm in printed]
             if both:
                 hollow(axis, *zip(*both, strict=True))
-            axis.set_title(f"{test}: {TEST_TITLES[test]}")
+            axis.set_title(test_title(test))
             axis.grid(visible=False, axis="y")
             axis.set_yticks(heights, [subscripts(title) for title in titles.values()])
         panels[0, 0].invert_yaxis()
         for axis in panels[1]:
             axis.set_xlabel("effect size d")
         shared_legend(figure, panels.flat)
-        values = [f"{titles[arm]}: {_tests(data[data.arm == arm])}" for arm in arms]
-        figure.set_label(f"Effect sizes of each test and student, {pooling} pooling, ours. {'; '.join(values)}")
+        values = [(f"{titles[r.arm]}, {r.test}", r.effect_size) for r in records(data)]
+        figure.set_label(
+            f"Effect size of each test and student with its 95 % interval, {pooling} pooling, and the printed values. "
+            f"{lowest_and_highest(values)}"
+        )
     return figure
-
-
-def _tests(rows: pd.DataFrame) -> str:
-    return ", ".join(f"{r.test} {number(r.effect_size, 2)} {interval(r.low, r.high)}" for r in records(rows))
 
 
 def difference_intervals(data: pd.DataFrame, *, pooling: str, printed: Mapping[str, float]) -> Figure:
@@ -66,16 +76,16 @@ def difference_intervals(data: pd.DataFrame, *, pooling: str, printed: Mapping[s
     rows = data[data.pooling == pooling]
     titles, heights = arm_titles([*rows.arm, *rows.baseline]), np.arange(len(rows))
     both = [
-        (printed[row.arm] - printed[row.baseline], n + 0.16)
+        (printed[row.arm] - printed[row.baseline], n + 0.22)
         for n, row in enumerate(records(rows))
         if row.arm in printed and row.baseline in printed
     ]
     baselines = " or ".join(titles[name] for name in rows.baseline.drop_duplicates())
     with theme():
-        figure = Figure(figsize=(7.6, 1.3 + 0.36 * max(len(rows), 1)), layout="constrained")
+        figure = Figure(figsize=(7.6, 1.3 + 0.4 * max(len(rows), 1)), layout="constrained")
         axis = figure.subplots()
         zero(axis, upright=True)
-        forest(axis, rows.difference, heights - 0.12, rows.low, rows.high)
+        forest(axis, rows.difference, heights - 0.18, rows.low, rows.high)
         if both:
             hollow(axis, *zip(*both, strict=True))
         axis.set_yticks(heights, [subscripts(titles[arm]) for arm in rows.arm])
@@ -83,9 +93,10 @@ def difference_intervals(data: pd.DataFrame, *, pooling: str, printed: Mapping[s
         axis.grid(visible=False, axis="y")
         axis.set_xlabel(subscripts(f"average SEAT (mean |d|) minus that of: {baselines}"))
         shared_legend(figure, [axis])
-        values = [f"{titles[r.arm]} {number(r.difference)} {interval(r.low, r.high, 3)}" for r in records(rows)]
+        values = [(titles[r.arm], r.difference) for r in records(rows)]
         figure.set_label(
-            f"Average SEAT minus that of {baselines}, {pooling} pooling, paired 95 % intervals: {', '.join(values)}"
+            f"Average SEAT of each student minus that of {baselines}, {pooling} pooling, with paired 95 % intervals. "
+            f"{lowest_and_highest(values, 3)}"
         )
     return figure
 
@@ -100,7 +111,7 @@ def planted_strengths(data: pd.DataFrame, *, pooling: str) -> Figure:
     rows = data[data.pooling == pooling].sort_values("strength")
     strengths = np.sort(rows.strength.unique())
     aside = 0.012 * float(np.ptp(strengths)) if len(strengths) > 1 else 0.0  # so that intervals do not hide each other
-    texts = []
+    values: list[tuple[str, float]] = []
     with theme():
         figure = Figure(figsize=(6.4, 3.9), layout="constrained")
         axis = figure.subplots()
@@ -118,16 +129,12 @@ def planted_strengths(data: pd.DataFrame, *, pooling: str) -> Figure:
             own = rows[rows.arm == arm]
             axis.vlines(own.strength + shift, own.signed_low, own.signed_high, color=look["color"], linewidth=1.2)
             axis.plot(own.strength + shift, own.signed, label=label, linewidth=1.2, **look)
-            texts.append(f"{label}: {_strengths(own)}")
+            values += [(f"{label} at {number(r.strength, 1)}", r.signed) for r in records(own)]
         axis.set_xticks(strengths, [number(value, 1) for value in strengths])
         axis.set(xlabel="planted strength ρ of the association", ylabel="average SEAT, mean signed d")
         figure.legend(*axis.get_legend_handles_labels(), loc="outside upper right", ncols=2)
-        figure.set_label(f"Mean signed d against planted strength, {pooling} pooling. {'; '.join(texts)}")
+        figure.set_label(
+            f"Average SEAT (mean signed d) of teacher and student against the planted strength, {pooling} pooling. "
+            f"{lowest_and_highest(values)}"
+        )
     return figure
-
-
-def _strengths(rows: pd.DataFrame) -> str:
-    return ", ".join(
-        f"at {number(r.strength, 1)} {number(r.signed, 2)} {interval(r.signed_low, r.signed_high)}"
-        for r in records(rows)
-    )

@@ -11,9 +11,8 @@ from matplotlib.figure import Figure
 from fairkd.bias.rulers import RULERS
 from fairkd.lab.rulers import headlines
 from fairkd.names import arm_titles
-from fairkd.show.figures.style import forest, subscripts, theme, zero
-from fairkd.show.tables.plain import records
-from fairkd.wording import interval, number
+from fairkd.show.figures.style import forest, lowest_and_highest, subscripts, theme, zero
+from fairkd.wording import number
 
 
 def ruler_forest(data: pd.DataFrame) -> Figure:
@@ -25,23 +24,28 @@ def ruler_forest(data: pd.DataFrame) -> Figure:
     own = headlines(data)
     rulers, arms = list(own.ruler.drop_duplicates()), list(own.arm.drop_duplicates())
     titles, heights = arm_titles([*arms, *own.baseline]), np.arange(len(arms))
-    texts = []
+    columns = min(3, max(len(rulers), 1))
+    lines = -(-max(len(rulers), 1) // columns)
     with theme():
-        figure = Figure(figsize=(2.2 + 2.3 * len(rulers), 1.4 + 0.3 * len(arms)), layout="constrained")
-        for axis, ruler in zip(figure.subplots(1, len(rulers), sharey=True, squeeze=False)[0], rulers, strict=True):
+        figure = Figure(figsize=(2.2 + 2.2 * columns, (1.2 + 0.25 * len(arms)) * lines), layout="constrained")
+        panels = list(figure.subplots(lines, columns, sharey=True, squeeze=False).flat)
+        for axis in panels[len(rulers) :]:
+            axis.axis("off")
+        for axis, ruler in zip(panels, rulers, strict=False):
             rows = own[own.ruler == ruler].set_index("arm").loc[arms].reset_index()
             score = RULERS[ruler].scores[0]
             zero(axis, upright=True)
             forest(axis, rows.difference, heights, rows.low, rows.high)
-            axis.set_title(textwrap.fill(RULERS[ruler].title, 22))
+            axis.set_title(textwrap.fill(RULERS[ruler].title, 26))
             axis.set_xlabel(score.unit or "difference")
             axis.grid(visible=False, axis="y")
-            values = [f"{titles[r.arm]} {number(r.difference)} {interval(r.low, r.high, 3)}" for r in records(rows)]
-            texts.append(f"{RULERS[ruler].title} ({score.title}): {', '.join(values)}")
             axis.set_yticks(heights, [subscripts(titles[arm]) for arm in arms])
             axis.set_ylim(len(arms) - 0.5, -0.5)
         baseline = " or ".join(titles[name] for name in own.baseline.drop_duplicates())
-        figure.set_label(f"Each student minus {baseline}, paired 95 % intervals, by ruler. {'; '.join(texts)}")
+        figure.set_label(
+            f"Each student minus {baseline} with paired 95 % intervals, a panel a ruler, each in its own unit. "
+            f"{int(((own.low > 0) | (own.high < 0)).sum())} of {len(own)} intervals leave zero."
+        )
     return figure
 
 
@@ -58,15 +62,17 @@ def ruler_agreement(agreement: pd.DataFrame) -> Figure:
         figure = Figure(figsize=(2.6 + 0.9 * len(names), 1.6 + 0.6 * len(names)), layout="constrained")
         axis = figure.subplots()
         scale = {"vmin": -1, "vmax": 1, "cmap": "RdBu_r", "center": 0}
-        sns.heatmap(agreement, ax=axis, annot=True, fmt=".2f", square=False, cbar=False, linewidths=1, **scale)
+        said = agreement.map(lambda value: number(value, 2).replace("0.", "."))  # as correlations are written
+        look = {"annot": said, "fmt": "", "annot_kws": {"fontsize": 8.5}, "cbar": False, "linewidths": 1}
+        sns.heatmap(agreement, ax=axis, **look, **scale)
         axis.set_xlabel("")
         axis.set_ylabel("")
         axis.tick_params(axis="x", rotation=30)
         values = agreement.to_numpy()
         pairs = [
-            f"{names[a]} and {names[b]} {number(float(values[a, b]), 2)}"
+            (f"{names[a]} and {names[b]}", float(values[a, b]))
             for a in range(len(names))
             for b in range(a + 1, len(names))
         ]
-        figure.set_label(f"Correlation over students: {', '.join(pairs)}")
+        figure.set_label(f"Correlation of each two rulers over the students. {lowest_and_highest(pairs)}")
     return figure

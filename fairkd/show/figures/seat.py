@@ -9,10 +9,24 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from fairkd.bias.stimuli import TESTS
-from fairkd.names import TEACHER, TEST_TITLES, arm_title
-from fairkd.show.figures.style import forest, hollow, points, shared_legend, subscripts, teacher_line, theme, zero
+from fairkd.names import TEACHER, arm_title
+from fairkd.show.figures.style import (
+    forest,
+    hollow,
+    lowest_and_highest,
+    points,
+    shared_legend,
+    subscripts,
+    teacher_line,
+    test_title,
+    theme,
+    zero,
+)
 from fairkd.show.tables.plain import records
 from fairkd.wording import interval, number
+
+BESIDE = 0.25
+"""Of a layer, to the right of ours, so that neither hides the other."""
 
 
 def capacity(averages: pd.DataFrame, correlation: pd.DataFrame, *, printed_r: float) -> Figure:
@@ -27,7 +41,7 @@ def capacity(averages: pd.DataFrame, correlation: pd.DataFrame, *, printed_r: fl
     with theme():
         figure = Figure(figsize=(4.2 * len(poolings) if len(poolings) > 1 else 6.4, 3.9), layout="constrained")
         axes = np.atleast_1d(figure.subplots(1, len(poolings), sharey=True))
-        notes = []
+        values: list[tuple[str, float]] = []
         for axis, pooling in zip(axes, poolings, strict=True):
             rows = averages[averages.pooling == pooling]
             students = rows[rows.arm != TEACHER].sort_values("layers")
@@ -37,10 +51,13 @@ def capacity(averages: pd.DataFrame, correlation: pd.DataFrame, *, printed_r: fl
             axis.set_title(f"{pooling} pooling\n{note}")
             axis.set_xlabel("layers of the student")
             axis.set_xticks(sorted(set(students.layers)))
-            notes.append(f"{pooling} pooling: {_series(students)}; {note}".replace(";\n", ", ").replace("\n", " "))
+            values += [(f"{pooling} pooling, layers {r.layers}", r.average) for r in records(students)]
         axes[0].set_ylabel("average SEAT, mean |d|")
         figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper right", ncols=2)
-        figure.set_label("Average SEAT effect size against layers of the student. " + ". ".join(notes))
+        figure.set_label(
+            "Average SEAT effect size (mean |d|) against layers of the student, the teacher as a dashed line. "
+            f"{lowest_and_highest(values)}"
+        )
     return figure
 
 
@@ -56,7 +73,7 @@ def per_test(
     Args:
         scores: the columns :data:`fairkd.frames.SEAT_TESTS` and pooling.
         pooling: which sentence vectors.
-        printed: test -> the paper's value, drawn hollow at ``printed_layers``.
+        printed: test -> the paper's value, drawn hollow beside ``printed_layers``.
         printed_layers: depth of the student that stands for the paper's (half the teacher's).
     """
     data = scores[scores.pooling == pooling]
@@ -70,16 +87,20 @@ def per_test(
             teacher_line(axis, rows[rows.arm == TEACHER], "effect_size", "low", "high")
             points(axis, students.layers, students.effect_size, students.low, students.high, label="students")
             if printed and printed_layers is not None:
-                hollow(axis, [printed_layers], [printed[test]])
-            axis.set_title(f"{test}: {TEST_TITLES[test]}")
+                hollow(axis, [printed_layers + BESIDE], [printed[test]])
+            axis.set_title(test_title(test))
             axis.set_xticks(sorted(set(students.layers)))
         for axis in panels[1]:
             axis.set_xlabel("layers of the student")
         for axis in panels[:, 0]:
             axis.set_ylabel("effect size d")
         figure.legend(*panels.flat[0].get_legend_handles_labels(), loc="outside upper right", ncols=3)
-        spans = [f"{test} {_range(data, test)}" for test in TESTS]
-        figure.set_label(f"Effect size against layers for each test, {pooling} pooling; range: " + ", ".join(spans))
+        students = data[data.arm != TEACHER]
+        values = [(f"{r.test}, layers {r.layers}", r.effect_size) for r in records(students)]
+        figure.set_label(
+            f"Effect size of each of the six tests against layers of the student, {pooling} pooling. "
+            f"{lowest_and_highest(values)}"
+        )
     return figure
 
 
@@ -100,20 +121,19 @@ def ablation(scores: pd.DataFrame, *, pooling: str, printed: Mapping[str, Mappin
         for axis, arm in zip(axes, arms, strict=True):
             rows = data[data.arm == arm].set_index("test").loc[list(TESTS)]
             zero(axis, upright=True)
-            forest(axis, rows.effect_size, heights - 0.12, rows.low, rows.high)
+            forest(axis, rows.effect_size, heights - 0.17, rows.low, rows.high)
             if arm in printed:
-                hollow(axis, [printed[arm][test] for test in TESTS], heights + 0.18)
+                hollow(axis, [printed[arm][test] for test in TESTS], heights + 0.22)
             axis.set_title(subscripts(arm_title(arm)))
             axis.set_yticks(heights, TESTS)
             axis.set_xlabel("effect size d")
         axes[0].invert_yaxis()
         shared_legend(figure, axes)
-        texts = [
-            f"{arm_title(arm)}: "
-            + ", ".join(f"{r.test} {number(r.effect_size, 2)}" for r in records(data[data.arm == arm]))
-            for arm in arms
-        ]
-        figure.set_label(f"Effect sizes of each arm and test, {pooling} pooling, ours. " + "; ".join(texts))
+        values = [(f"{arm_title(r.arm)}, {r.test}", r.effect_size) for r in records(data[data.arm != TEACHER])]
+        figure.set_label(
+            f"Effect size of each test and student with its 95 % interval, {pooling} pooling, and the printed values. "
+            f"{lowest_and_highest(values)}"
+        )
     return figure
 
 
@@ -123,13 +143,3 @@ def _correlation_note(row: pd.DataFrame, printed_r: float) -> str:
         return f"r is undefined here;\n{printed}"
     one = row.iloc[0]
     return f"r = {number(float(one.r), 2)} {interval(one.low, one.high)}\nover {one.covers};\n{printed}"
-
-
-def _series(students: pd.DataFrame) -> str:
-    pairs = zip(students.layers, students.average.to_numpy(dtype=float), strict=True)
-    return ", ".join(f"layers {layers}: {number(average, 2)}" for layers, average in pairs)
-
-
-def _range(data: pd.DataFrame, test: str) -> str:
-    values = data[(data.test == test) & (data.arm != TEACHER)].effect_size.to_numpy(dtype=float)
-    return f"{number(values.min(), 2)} to {number(values.max(), 2)}"

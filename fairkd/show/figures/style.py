@@ -1,12 +1,9 @@
-"""What all figures share: theme, colours, marks, and how a notebook shows them."""
+"""What all figures share: theme, colours, marks, words."""
 
 from __future__ import annotations
 
-import base64
-import io
 import re
-import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -16,8 +13,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
+from numpy.typing import ArrayLike, NDArray
+from scipy.optimize import isotonic_regression
 
-from fairkd.show.downloads import csv_text
+from fairkd.names import TEST_TITLES
+from fairkd.wording import number
 
 COLOURS: Any = (
     "#0173b2",
@@ -33,7 +33,7 @@ COLOURS: Any = (
 )
 """seaborn's palette "colorblind", written down like its style below: seaborn takes two seconds to import."""
 OURS, PAPER, TEACHER_COLOUR = COLOURS[0], "#222222", "#666666"
-DPI = 144  # two image pixels a page pixel
+DPI = 144  # of pictures in panels, which are images: two of their pixels a page pixel
 
 _WHITEGRID = {
     "axes.axisbelow": True, "axes.facecolor": "white", "axes.grid": True, "axes.labelcolor": ".15",
@@ -61,8 +61,12 @@ def theme() -> AbstractContextManager[None]:
             "axes.spines.top": False,
             "axes.spines.right": False,
             "font.size": 10,
-            "axes.titlesize": 10.5,
+            "axes.titlesize": 10,
             "axes.titlelocation": "left",
+            # Text stays text: a reader's own font writes it. It is laid out in a font that is wider than most.
+            "font.family": "DejaVu Sans",
+            "svg.fonttype": "none",
+            "svg.hashsalt": "fairkd",
             "legend.frameon": False,
         }
     )
@@ -73,53 +77,43 @@ def subscripts(title: str) -> str:
     return re.sub(r"\bL_([a-z][a-z0-9]*)", r"$L_{\\mathrm{\1}}$", title)
 
 
-def show(
-    figure: Figure,
-    *,
-    data: pd.DataFrame | Sequence[pd.DataFrame] | None = None,
-    note: str = "",
-    alt: str | None = None,
-) -> None:
-    """Displays a figure as PNG with alternative text, and closes it.
+def spread(wanted: ArrayLike, *, gap: float, low: float = 0.02, high: float = 0.98) -> NDArray[np.float64]:
+    """Positions near the wanted ones, in their order, at least ``gap`` apart and from ``low`` to ``high``.
+
+    Of all such positions these have the least sum of squared moves. Where not all find room between the ends, they go
+    beyond ``high``.
 
     Args:
-        figure: as returned by the functions here, or any other.
-        data: the numbers that it shows; the exported page offers them as a CSV file below the figure. Several frames
-            follow one another in it.
-        note: small type below the figure that stays with it when it is copied (``Profile.scale``).
-        alt: what a reader who cannot see it should know; the figure's own label where it is not given.
+        wanted: shape (n,).
     """
-    from IPython.display import display
-
-    with theme():
-        if note:
-            _footnote(figure, note)
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format="png", dpi=DPI)
-    # bbox is not tightened, so the size on the page is the figure's own, known before the image is decoded.
-    width, height = (round(inches * 96) for inches in figure.get_size_inches())
-    text = alt or str(figure.get_label() or "Figure without a description")
-    metadata: dict[str, Any] = {"image/png": {"alt": text, "width": width, "height": height}}
-    if data is not None:
-        whole = data if isinstance(data, pd.DataFrame) else pd.concat(data, ignore_index=True)
-        metadata["fairkd"] = {"csv": csv_text(whole)}
-    display(
-        {"image/png": base64.b64encode(buffer.getvalue()).decode("ascii"), "text/plain": text},
-        raw=True,
-        metadata=metadata,
-    )
-    figure.clear()
+    array = np.asarray(wanted, dtype=np.float64)
+    if not len(array):
+        return array
+    order, steps = np.argsort(array, kind="stable"), gap * np.arange(len(array))
+    fitted = isotonic_regression(array[order] - steps).x  # least squares under "never falling"
+    placed = np.empty_like(array)
+    placed[order] = np.clip(fitted, low, max(low, high - steps[-1])) + steps
+    return placed
 
 
-def _footnote(figure: Figure, text: str) -> None:
-    """Makes the figure taller and writes below what was there."""
-    width, height = figure.get_size_inches()
-    lines = textwrap.fill(text, width=int(width * 17)).count("\n") + 1
-    extra = 0.16 * lines + 0.1
-    figure.set_layout_engine("constrained", rect=(0, extra / (height + extra), 1, height / (height + extra)))
-    figure.set_size_inches(width, height + extra)
-    wrapped = textwrap.fill(text, width=int(width * 17))
-    figure.text(0.01, 0.05 / (height + extra), wrapped, fontsize=7, color=TEACHER_COLOUR, va="bottom")
+def test_title(test: str) -> str:
+    """The heading of a test's panel, in two lines, so that it ends before the next one begins."""
+    return f"{test}\n{TEST_TITLES[test]}"
+
+
+def lowest_and_highest(named: Iterable[tuple[str, float]], digits: int = 2) -> str:
+    """The second sentence of a description: where the values begin and where they end.
+
+    >>> lowest_and_highest([("C6", 0.5), ("C7", -1.25), ("C8", float("nan"))])
+    'Lowest: −1.25, C7; highest: 0.50, C6.'
+    """
+    finite = sorted(((value, name) for name, value in named if np.isfinite(value)), key=lambda pair: pair[0])
+    if not finite:
+        return "No value is there."
+    (low, first), (high, last) = finite[0], finite[-1]
+    if len(finite) == 1:
+        return f"Its one value: {number(low, digits)}, {first}."
+    return f"Lowest: {number(low, digits)}, {first}; highest: {number(high, digits)}, {last}."
 
 
 def forest(axis: Axes, at: Any, y: Any, low: Any, high: Any) -> None:

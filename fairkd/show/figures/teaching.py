@@ -10,9 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from fairkd.losses import LOSSES
-from fairkd.show.figures.style import COLOURS, OURS, shades, subscripts, theme
+from fairkd.show.figures.style import COLOURS, OURS, lowest_and_highest, shades, subscripts, theme
 from fairkd.show.tables.plain import records
-from fairkd.wording import number
 
 FIRST_COUNT = 0.7
 """Where a log scale of counts begins, so that one occurrence has a bar."""
@@ -52,9 +51,9 @@ def training(metrics: pd.DataFrame) -> Figure:
             figure.legend(*handles, loc="outside upper right", ncols=min(4, len(arms) or 1))
         last = metrics.sort_values("step").groupby(["arm"], sort=False).tail(1)
         values = zip(last.arm, last[terms[0]], strict=True) if terms else ()
-        ends = ", ".join(f"{arm} {number(value, 2)}" for arm, value in values) or "none"
-        name = f"L_{terms[0]}" if terms else "loss"
-        figure.set_label(f"Training losses against updates for {len(arms)} arms; last {name}: {ends}")
+        what = f"last L_{terms[0]}" if terms else "last loss"
+        named = [(f"{what} of {arm}", value) for arm, value in values]
+        figure.set_label(f"Training losses of {len(arms)} students against updates. {lowest_and_highest(named)}")
     return figure
 
 
@@ -103,12 +102,15 @@ def pair_counts(counts: pd.DataFrame) -> Figure:
         axis.invert_yaxis()
         if log:
             axis.set_xscale("log")
+            axis.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
             axis.set_xlim(FIRST_COUNT, found.max() * 3)
         else:
             axis.set_xlim(0, 1.12 * max(int(numbers.max(initial=0)), 1))
         axis.grid(visible=False, axis="y")
         axis.set_xlabel(f"occurrences in the training text{', log scale' if log else ''}")
         figure.legend(*axis.get_legend_handles_labels(), loc="outside upper right", ncols=2)
-        texts = [f"{r.female} {r.n_female:,}, {r.male} {r.n_male:,}" for r in records(counts)]
-        figure.set_label(f"How often the words of each gender pair occur in the training text: {'; '.join(texts)}")
+        named = [pair for r in records(counts) for pair in ((r.female, r.n_female), (r.male, r.n_male))]
+        figure.set_label(
+            f"How often each word of the gender pairs occurs in the training text. {lowest_and_highest(named, 0)}"
+        )
     return figure

@@ -1,9 +1,10 @@
 """HTML export: an executed notebook becomes one page that needs neither a kernel nor a network.
 
 nbconvert renders the cells (its ``basic`` template, extended by ``templates/fairkd``), with formulas as MathML
-(:mod:`fairkd.show.pages.formulas`); this module adds the table of contents, boxes in which wide tables scroll, links
-that save a figure's data, and one style sheet for light, dark, print and phones. A page holds one script, ``page.js``,
-which moves sliders (:mod:`fairkd.show.sliders.explorer`) and sorts tables, and no address of another host. Its
+(:mod:`fairkd.show.pages.formulas`); this module adds figures as drawings with captions and links that save
+their data, contents, numbers, folds, a glossary (:mod:`fairkd.show.pages.markup`), and one style sheet for light, dark,
+print and phones. A page holds one script, ``page.js``, which moves sliders (:mod:`fairkd.show.sliders.explorer`), sorts
+tables, opens folds and marks where one reads, and no address of another host. Its
 Content-Security-Policy allows that script alone, by its digest, and no request, so that a hostile string in a data set
 or a model's name stays text even where some output forgot to escape it.
 """
@@ -15,24 +16,30 @@ import hashlib
 import os
 import re
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from fairkd.errors import InputError
 from fairkd.lab.results import REPORT
+from fairkd.show import svg
 from fairkd.show.pages.markup import finish, whole
 from fairkd.show.pages.notebook import read_notebook, without_iri_grammar
 
 TEMPLATES = Path(__file__).parent / "templates"
 # No scripts and no widgets: the page shows what is readable without a kernel.
 _PRIORITY = ["text/html", "text/markdown", "image/svg+xml", "image/png", "image/jpeg", "text/latex", "text/plain"]
+_LAST = {"parameters", "injected-parameters", "at-end"}
 _WIDGET = "application/vnd.jupyter.widget-view+json"
 _NO_KERNEL = "A control stands here that computes while it is used. Open the notebook in JupyterLab to use it."
+_IMAGES = ("image/svg+xml", "image/png", "image/jpeg")
 _NO_PAGE = "An output stands here that a page cannot show ({})."
 
 
 def to_html(notebook: Path | str, *, title: str | None = None, beside: Iterable[Path] = ()) -> str:
     """The page of one notebook file.
+
+    A Markdown cell with the tag "fold" is folded below its heading, with all cells up to the next heading as high.
 
     Args:
         notebook: an ``.ipynb`` file, executed or not.
@@ -65,7 +72,8 @@ def to_html(notebook: Path | str, *, title: str | None = None, beside: Iterable[
         ),
     )
     exporter.register_filter("markdown2html", markdown2html)
-    _prepare(node, path.stem)
+    _in_order(node)
+    drawings = _prepare(node, path.stem)
     script = (TEMPLATES / "fairkd" / "page.js").read_text(encoding="utf-8")
     page = {
         "page_title": title or _first_heading(node) or path.stem,
@@ -76,7 +84,9 @@ def to_html(notebook: Path | str, *, title: str | None = None, beside: Iterable[
     }
     html, _ = exporter.from_notebook_node(node, resources=page)
     titles = {f"{other.stem}.html": _first_heading(read_notebook(other)) or other.stem for other in beside}
-    return finish(html, pages=titles).replace("\0", "\N{REPLACEMENT CHARACTER}")  # browsers draw nothing for NUL
+    return finish(html, notebook=path.stem, pages=titles, drawings=drawings).replace(
+        "\0", "\N{REPLACEMENT CHARACTER}"
+    )  # browsers draw nothing for NUL
 
 
 def write_html(notebook: Path | str, page: Path | str, *, title: str | None = None) -> Path:
@@ -97,8 +107,42 @@ def write_html(notebook: Path | str, page: Path | str, *, title: str | None = No
     return target
 
 
-def _prepare(node: Any, stem: str) -> None:
-    """Leaves what the template shows: known metadata, links to the data of figures, sentences elsewhere."""
+def _in_order(node: Any) -> None:
+    """Leaves out sections with the tag "optional" that show nothing; cells of parameters, and "at-end", come last."""
+    kept, skipped = [], 0  # level of the heading whose section is left out
+    for place, cell in enumerate(node.cells):
+        level = _level(cell)
+        if skipped and level and level <= skipped:
+            skipped = 0
+        if not skipped and "optional" in cell.metadata.get("tags", []) and not _shows(node.cells[place:], level):
+            skipped = level
+        if not skipped:
+            kept.append(cell)
+    node.cells = sorted(kept, key=lambda cell: bool(_LAST & {*cell.metadata.get("tags", [])}))
+
+
+def _level(cell: Any) -> int:
+    """Of the heading that a cell begins with; 0 where it begins with none."""
+    found = re.match(r"(#+)\s", cell.source) if cell.cell_type == "markdown" else None
+    return len(found[1]) if found else 0
+
+
+def _shows(cells: Sequence[Any], level: int) -> bool:
+    """Whether any cell of the section has an output: up to the next heading that is no lower."""
+    for cell in cells[1:]:
+        if 0 < _level(cell) <= level:
+            return False
+        if cell.get("outputs"):
+            return True
+    return False
+
+
+def _prepare(node: Any, stem: str) -> dict[str, str]:
+    """Leaves what the template shows: known metadata, links to the data of figures, sentences elsewhere.
+
+    Returns the drawings of its figures by their names, for which their places stand in the outputs.
+    """
+    drawings: dict[str, str] = {}
     language = node.metadata.get("language_info", {})
     lexers = [language.get(name) for name in ("pygments_lexer", "name")]
     node.metadata = {"language_info": {"name": next(filter(None, lexers), "ipython3")}}
@@ -107,33 +151,71 @@ def _prepare(node: Any, stem: str) -> None:
         cell.metadata = {"tags": cell.metadata.get("tags", [])}
         for output in cell.get("outputs", []):
             if output.output_type in ("display_data", "execute_result"):
-                number += "image/png" in output.data
-                _prepare_data(output, f"{stem}-figure-{number}.csv")
+                number += any(kind in output.data for kind in _IMAGES)
+                _prepare_data(output, f"{stem}-figure-{number}", drawings)
         if "outputs" in cell:
             cell.outputs = [output for output in cell.outputs if output.get("data", True)]
+    return drawings
 
 
-def _prepare_data(output: Any, file: str) -> None:
-    """``file``: the name of the figure's data, where it brings them."""
+def _prepare_data(output: Any, name: str, drawings: dict[str, str]) -> None:
+    """``name``: of the figure, for the file of its data and its drawings, which are added to ``drawings``."""
     from fairkd.show.downloads import csv_link
     from fairkd.show.html import render
 
     given, output.metadata = output.metadata, {}
     about = {kind: given[kind] for kind in output.data if isinstance(given.get(kind), dict)}
-    for kind in about.keys() & {"image/png", "image/jpeg"}:
-        sizes = {name: about[kind].get(name) for name in ("alt", "width", "height")}
-        output.metadata[kind] = {name: value for name, value in sizes.items() if isinstance(value, str | int | float)}
-    carried = given.get("fairkd")
-    if isinstance(carried, dict) and isinstance(carried.get("csv"), str):
-        output.metadata["fairkd_link"] = csv_link(carried["csv"], file).text
+    carried = given.get("fairkd") if isinstance(given.get("fairkd"), dict) else {}
+    said = {key: text for key, text in carried.items() if isinstance(text, str)}
+    if "csv" in said:
+        output.metadata["fairkd_link"] = csv_link(said["csv"], f"{name}.csv").text
+    best = next((kind for kind in _PRIORITY if kind in output.data), "")
+    if best in _IMAGES:
+        output.data = {"text/html": _figure(output.data[best], best, about.get(best, {}), said, name, drawings)}
     cannot = "" if output.data.keys() & set(_PRIORITY) else _NO_PAGE.format(", ".join(output.data))
-    if "text/html" in output.data:
+    if "text/html" in output.data and best not in _IMAGES:
         output.data["text/html"] = whole(output.data["text/html"])
         cannot = _NO_PAGE.format("an isolated page") if about.get("text/html", {}).get("isolated") else ""
     elif _WIDGET in output.data:
         cannot = _NO_KERNEL
     if output.data and cannot:
         output.data = {"text/html": render("notes.missing", why=cannot).text}
+
+
+def _figure(
+    source: str, kind: str, about: dict[str, Any], said: dict[str, str], name: str, drawings: dict[str, str]
+) -> str:
+    """A figure with its caption: drawings where they can stand in the page, else an image.
+
+    Args:
+        source: the file, in base64 where it is no SVG.
+        kind: of the file.
+        about: what the output's metadata say of the image.
+        said: what :func:`fairkd.show.figures.show` sent along.
+        name: before the ids of its drawings.
+        drawings: to which its own are added; they stand in the page when all else is done, which is quicker.
+    """
+    from fairkd.show.html import render
+
+    given = said.get("alt") or about.get("alt")
+    alt = given if isinstance(given, str) and given else "A figure without a description"
+    own, image = {}, {}
+    if kind == "image/svg+xml":
+        try:
+            for form, text in (("wide", source), ("narrow", said.get("narrow", ""))):
+                if text:
+                    drawn = svg.clean(text, prefix=f"{name}-{form}-")
+                    drawn.set("class", form if "narrow" in said else "only")
+                    own[f"{name}-{form}"] = svg.markup(drawn)
+            drawings |= own
+        except InputError:
+            own, source = {}, base64.b64encode(source.encode("utf-8", "replace")).decode("ascii")
+    if not own:
+        sizes = {side: about.get(side) for side in ("width", "height")}
+        image = {side: value for side, value in sizes.items() if isinstance(value, str | int | float)}
+        image["src"] = f"data:{kind};base64,{''.join(source.split())}"
+    values = {"caption": said.get("caption", ""), "name": said.get("name", ""), "alt": alt}
+    return render("pictures.figure", drawings=list(own), image=image, **values).text
 
 
 def _first_heading(node: Any) -> str | None:

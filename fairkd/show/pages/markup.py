@@ -1,4 +1,4 @@
-"""What an exported page needs beyond its cells: contents, scroll boxes, buttons that sort, and nothing that runs.
+"""What an exported page needs beyond its cells: contents, folds, scroll boxes, buttons that sort, nothing that runs.
 
 Works on the markup that :mod:`fairkd.show.pages.export` gets from nbconvert.
 """
@@ -11,6 +11,10 @@ import struct
 from collections.abc import Mapping
 from typing import Any
 
+from fairkd.show.pages.glossary import explain_terms
+from fairkd.show.pages.numbers import number_all, slug
+from fairkd.show.svg import night
+
 
 def whole(html: str) -> str:
     """A piece of markup with every element closed, and nothing that closes an element outside of it."""
@@ -19,12 +23,23 @@ def whole(html: str) -> str:
     return str(BeautifulSoup(html, "html.parser"))
 
 
-def finish(html: str, *, pages: Mapping[str, str] | None = None) -> str:
-    """Adds contents, heading ids, scroll boxes and buttons that sort; drops what could load or run something.
+def finish(
+    html: str,
+    *,
+    notebook: str = "",
+    pages: Mapping[str, str] | None = None,
+    drawings: Mapping[str, str] | None = None,
+) -> str:
+    """Adds contents, ids, numbers, folds, scroll boxes, buttons and a glossary; drops what could load or run something.
 
-    ``pages``: file in the page's own folder -> its title, for the contents.
+    Args:
+        html: the page.
+        notebook: its name, from which figures and tables are numbered.
+        pages: file in the page's own folder -> its title, for the contents.
+        drawings: name -> markup, for the places that ``data-drawing`` names.
     """
     from bs4 import BeautifulSoup
+    from bs4.element import PreformattedString
 
     soup = BeautifulSoup(html, "html.parser")
     main = soup.find("main")
@@ -35,25 +50,79 @@ def finish(html: str, *, pages: Mapping[str, str] | None = None) -> str:
     for image in main.find_all("img"):
         if str(image.get("src", "")).startswith("data:"):
             _reserve(image)
-            if image.find_parent(class_="output_png") is not None:
-                image.wrap(_scroll_box(soup, "Figure"))
+            if image.find_parent("figure", class_="plot") is not None:
+                image.wrap(_scroll_box(soup))
         else:
             image.replace_with(f"[an image that is not in this file: {image.get('alt') or image.get('src')}]")
-    for number, table in enumerate(main.find_all("table"), start=1):
+    for table in main.find_all("table"):
         if table.find_parent(class_="result") is not None and _is_plain(table):
             _make_sortable(soup, table)
-        _box(soup, table, number)
+        _box(soup, table)
+    explain_terms(soup, main)
+    taken = {"contents", "content"}
+    sections = _sections(main, taken)
+    number_all(soup, main, notebook=notebook, taken=taken)
+    for cell in main.select("section.fold"):
+        _fold(soup, cell)
+    _fill_contents(soup, sections, pages or {})
+    _add_night(soup, main, "".join((drawings or {}).values()))
+    left = dict(drawings or {})
+    for place in main.select("[data-drawing]"):
+        place.replace_with(PreformattedString(left.pop(str(place["data-drawing"]), "")))
+    return str(soup)
+
+
+def _fill_contents(soup: Any, sections: Mapping[str, str], pages: Mapping[str, str]) -> None:
+    """Lists of links in a fold, which the script opens where there is room beside the page."""
     contents = soup.find(id="contents")
     assert contents is not None
-    lists = {"Contents": _contents(main), "Notebooks": pages or {}}
-    for title, targets in lists.items():
-        if targets:
-            label = soup.new_tag("p")
-            label.string = title
-            contents.extend([label, _links(soup, targets)])
-    if not contents.contents:
+    if not sections and not pages:
         contents.decompose()
-    return str(soup)
+        return
+    fold, head = soup.new_tag("details"), soup.new_tag("summary")
+    head.string = "Contents" if sections else "Notebooks"
+    fold.append(head)
+    if sections:
+        fold.append(_links(soup, sections))
+    if sections and pages:
+        label = soup.new_tag("p")
+        label.string = "Notebooks"
+        fold.append(label)
+    if pages:
+        fold.append(_links(soup, pages))
+    contents.append(fold)
+
+
+def _fold(soup: Any, cell: Any) -> None:
+    """Folds what stands below the first heading of a cell, up to the next cell with a heading as high or higher."""
+    head = cell.find(["h1", "h2", "h3", "h4", "h5", "h6"])
+    if head is None:
+        return
+    ends = [f"h{level}" for level in range(1, int(head.name[1]) + 1)]
+    rest = []
+    for follower in cell.find_next_siblings():
+        if "text-cell" in follower.get("class", []) and follower.find(ends) is not None:
+            break
+        rest.append(follower)
+    fold, summary = soup.new_tag("details", attrs={"class": "fold"}), soup.new_tag("summary")
+    cell.insert_before(fold)
+    summary.append(head.extract())
+    fold.extend([summary, cell, *rest])
+
+
+def _add_night(soup: Any, main: Any, drawings: str) -> None:
+    """What the colours of drawings become on a dark page."""
+    named = {element.get(name, "") for element in main.find_all(True) for name in ("fill", "stroke", "stop-color")}
+    named |= {colour for data in main.find_all("script") for colour in re.findall(r"#[0-9a-f]{6}\b", str(data.string))}
+    named |= set(re.findall(r'(?:fill|stroke|stop-color)="(#[0-9a-f]{6})"', drawings))
+    rules = []
+    for colour in sorted(name for name in named if re.fullmatch("#[0-9a-f]{6}", name)):
+        other = "var(--paper)" if colour == "#ffffff" else night(colour)
+        # Without "svg" before it: that would not reach what a <use> draws.
+        rules += [f'[{name}="{colour}"]{{{name}:{other}}}' for name in ("fill", "stroke", "stop-color")]
+    style = soup.head.find("style") if soup.head else None
+    if rules and style is not None:
+        style.append("@media screen and (prefers-color-scheme: dark) {\n" + "\n".join(rules) + "\n}\n")
 
 
 def _disarm(main: Any) -> None:
@@ -67,12 +136,11 @@ def _disarm(main: Any) -> None:
             del element[name]
 
 
-def _contents(main: Any) -> dict[str, str]:
+def _sections(main: Any, taken: set[str]) -> dict[str, str]:
     """Gives headings ids; returns those of the second level: address -> text."""
     entries: dict[str, str] = {}
-    taken: set[str] = {"contents", "content"}
     for heading in main.select(".text-cell :is(h1, h2, h3)"):
-        heading["id"] = _slug(heading.get_text(), taken)
+        heading["id"] = slug(heading.get_text(), taken)
         if heading.name == "h2":
             entries[f"#{heading['id']}"] = heading.get_text().strip()
     return entries
@@ -124,29 +192,17 @@ def _make_sortable(soup: Any, table: Any) -> None:
             head.append(button)
 
 
-def _box(soup: Any, table: Any, number: int) -> None:
+def _box(soup: Any, table: Any) -> None:
     """Lets a wide table scroll by itself; its caption stays outside, where it wraps with the page."""
-    box = _scroll_box(soup, "Table")
+    box = _scroll_box(soup)
     table.wrap(box)
     caption = table.find("caption")
     if caption is not None:
         caption.extract()
-        caption.name, caption["class"], caption["id"] = "p", "caption", f"table-caption-{number}"
+        caption.name, caption["class"] = "p", "caption"
         box.insert_before(caption)
-        del box["aria-label"]
-        box["aria-labelledby"] = table["aria-labelledby"] = caption["id"]
 
 
-def _scroll_box(soup: Any, label: str) -> Any:
-    return soup.new_tag("div", attrs={"class": "scroll", "tabindex": "0", "role": "region", "aria-label": label})
-
-
-def _slug(text: str, taken: set[str]) -> str:
-    """A heading's id: its words, made unique on the page."""
-    base = re.sub(r"[^\w]+", "-", text.strip().lower()).strip("-") or "section"
-    slug, n = base, 1
-    while slug in taken:
-        n += 1
-        slug = f"{base}-{n}"
-    taken.add(slug)
-    return slug
+def _scroll_box(soup: Any) -> Any:
+    """A box that keys can scroll; its name is the caption, see :mod:`fairkd.show.pages.numbers`."""
+    return soup.new_tag("div", attrs={"class": "scroll", "tabindex": "0", "role": "region"})

@@ -13,8 +13,8 @@ from fairkd.show.tables.glue import (
     table3,
     table3_printed,
 )
-from fairkd.show.tables.judged import claims, claims_by_ruler, claims_of_others, verdicts
-from fairkd.show.tables.plain import facts, frame, missing, notice, paragraph, paragraphs
+from fairkd.show.tables.judged import claims, claims_by_ruler, claims_of_others, key_to_names
+from fairkd.show.tables.plain import facts, frame, missing, notice, paragraph, paragraphs, record
 from fairkd.show.tables.printed import table1, table2
 from fairkd.show.tables.rulers import ruler_components, ruler_differences, ruler_scores, ruler_unread
 from fairkd.show.tables.seat import averages, differences, seat_scores
@@ -35,12 +35,14 @@ __all__ = [
     "frame",
     "glue_baselines",
     "glue_differences",
+    "key_to_names",
     "mini_glue_examples",
     "missing",
     "notice",
     "pairs",
     "paragraph",
     "paragraphs",
+    "record",
     "ruler_components",
     "ruler_differences",
     "ruler_scores",
@@ -51,5 +53,4 @@ __all__ = [
     "table3",
     "table3_printed",
     "tested_words",
-    "verdicts",
 ]

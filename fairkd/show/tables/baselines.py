@@ -18,14 +18,13 @@ CEILING = 95
 """A task in which students come near this many percent cannot tell them apart."""
 
 
-def glue_baselines(tasks: pd.DataFrame, baselines: pd.DataFrame, *, suite: str, scale: str) -> Html:
+def glue_baselines(tasks: pd.DataFrame, baselines: pd.DataFrame, *, suite: str) -> Html:
     """Students beside what a task gives away without pretraining, in how many tasks they lie above it, and where not.
 
     Args:
         tasks: the columns :data:`fairkd.frames.GLUE_SCORES`.
         baselines: the same, with "majority", "bag-of-words" or "untrained" for an arm.
         suite: what the tasks are called.
-        scale: what the numbers are, for the caption.
     """
     arms, others = in_order(tasks), list(baselines.arm.drop_duplicates())
     counts, several = above_baselines(tasks, baselines), several_seeds(tasks)
@@ -51,7 +50,7 @@ def glue_baselines(tasks: pd.DataFrame, baselines: pd.DataFrame, *, suite: str, 
     what = "In bold: students whose interval lies above those of all baselines. " if several else ""
     caption = (
         f"Students and baselines on {suite}, with 95 % intervals. {what}Baselines: the commonest label; a regression "
-        f"on words; a model of the student's shape that starts from random weights. {WHAT_SCORES_ARE} {scale}"
+        f"on words; a model of the student's shape that starts from random weights. {WHAT_SCORES_ARE}"
     )
     made = table(caption, [Row([Cell("task", head="col"), *heads])], rows, kind="wide")
     beaten = beaten_sentence(tasks, baselines) or "No baseline scores higher than a student."

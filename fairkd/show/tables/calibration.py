@@ -8,31 +8,28 @@ import pandas as pd
 
 from fairkd.bias.rulers import planted_score
 from fairkd.lab.calibration import ruler_title
-from fairkd.names import arm_name
+from fairkd.names import arm_title
 from fairkd.show.html import Cell, Html, Row
 from fairkd.show.tables.plain import paragraph, records, table
 from fairkd.wording import number
-
-MODELS = {"full": "student"}
 
 
 def _value(value: object) -> str:
     return f"{value:g}" if isinstance(value, int | float) else str(value)
 
 
-def calibration(data: pd.DataFrame, *, whole: bool = False, scale: str) -> Html:
+def calibration(data: pd.DataFrame, *, whole: bool = False) -> Html:
     """What a strength of 1 adds, how noisy that is, and what is measured where nothing is planted: a row a score.
 
     Args:
         data: the columns :data:`fairkd.frames.CALIBRATION`.
         whole: every score; else of each ruler the one that is about what is planted.
-        scale: what the numbers are (``Profile.scale``), for the caption.
     """
     rows = []
     for row in records(data):
         if not whole and planted_score(row.ruler) != row.score:
             continue
-        cells = [Cell(text, kind="text", symbols=False) for text in (row.score, MODELS.get(row.model, row.model))]
+        cells = [Cell(text, kind="text", symbols=False) for text in (row.score, arm_title(row.model))]
         cells.append(Cell(row.slope, (row.slope_low, row.slope_high), digits=(3, 3)))
         cells.append(Cell(_rises(row), kind="text"))
         cells += [
@@ -48,7 +45,7 @@ def calibration(data: pd.DataFrame, *, whole: bool = False, scale: str) -> Html:
         "own draw of the text and students. The slope is what a strength of 1 adds, by least squares over strengths "
         "(of a score without a sign: over their sizes); it rises where its interval lies above zero. Noise is the "
         "standard deviation over seeds, and found the smallest strength that is told from none with 80 % power; both "
-        f"are divided by the slope, so that rulers can be compared. {scale}"
+        f"are divided by the slope, so that rulers can be compared."
     )
     return table(caption, [Row([Cell(name, head="col", symbols=False) for name in names])], rows, kind="wide")
 
@@ -77,17 +74,16 @@ def coverage(data: pd.DataFrame) -> Html:
     return paragraph(" ".join(said))
 
 
-def doses(data: pd.DataFrame, *, scale: str) -> Html:
+def doses(data: pd.DataFrame) -> Html:
     """What parameters do to bias: a row a score, a column a student at a value, each minus the baseline.
 
     Args:
         data: the columns :data:`fairkd.frames.SWEEP_DIFFERENCES`.
-        scale: as for :func:`calibration`.
     """
     kept = [row.score in (planted_score(row.ruler), "words of D", "names") for row in records(data)]
     own = data[kept]
     columns = {
-        (row.arm, row.parameter, row.value): f"{arm_name(row.arm).brief}\n{row.parameter} {_value(row.value)}"
+        (row.arm, row.parameter, row.value): f"{arm_title(row.arm)}\n{row.parameter} {_value(row.value)}"
         for row in records(own[["arm", "parameter", "value"]].drop_duplicates())
     }
     rows = []
@@ -97,9 +93,9 @@ def doses(data: pd.DataFrame, *, scale: str) -> Html:
         heads = [Cell(ruler_title(str(ruler)), kind="text", head="row", symbols=False), Cell(str(score), kind="text")]
         rows.append(Row([*heads, *(Cell(one.difference, (one.low, one.high), digits=(3, 3)) for one in differences)]))
     titles = [Cell(title, head="col", symbols=False) for title in ("ruler", "score", *columns.values())]
-    baseline = arm_name(str(own.baseline.iloc[0])).brief
+    baseline = arm_title(str(own.baseline.iloc[0]))
     caption = (
         f"What a parameter does to bias: each student minus the {baseline} one at the profile's values, with paired "
-        f"95 % intervals. {scale}"
+        f"95 % intervals."
     )
     return table(caption, [Row(titles)], rows, kind="wide")

@@ -67,14 +67,13 @@ def _share(part: int, whole: int) -> Cell:
     return Cell(f"{part:,}", below=(f"{number(100 * part / whole, 1)} %",) if whole else ())
 
 
-def debiasing(debiased: Mapping[str, Mapping[str, Any]], teachers: pd.DataFrame, *, scale: str) -> Html:
+def debiasing(debiased: Mapping[str, Mapping[str, Any]], teachers: pd.DataFrame) -> Html:
     """What debiasing did to the teacher: words and sequences used, predictions and SEAT before and after.
 
     Args:
         debiased: name -> record (its ``record["debias"]``) of each debiased teacher; what has no label here is shown by
             its name. Empty if there is none.
         teachers: the columns :data:`fairkd.frames.SEAT_AVERAGES` and pooling; arm is "original" or one of the names.
-        scale: what the numbers are (``Profile.scale``), for the caption.
     """
     if not debiased:
         return missing("Debiasing", "not part of this profile: none of its students has a debiased teacher.")
@@ -82,8 +81,7 @@ def debiasing(debiased: Mapping[str, Mapping[str, Any]], teachers: pd.DataFrame,
     seat = teachers.sort_values("pooling", key=lambda names: names != teachers.pooling.iloc[0], kind="stable")[columns]
     averages = frame(
         seat,
-        caption=f"Average SEAT of the teacher before and after debiasing, with 95 % intervals over stimulus words. "
-        f"{scale}",
+        caption="Average SEAT of the teacher before and after debiasing, with 95 % intervals over stimulus words",
         titles={"arm": "teacher", "average": "mean |d|", "signed": "mean signed d"},
         intervals={"average": ("low", "high"), "signed": ("signed_low", "signed_high")},
     )

@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from fairkd.claims import paper
-from fairkd.names import TEACHER, arm_name, arm_titles
+from fairkd.names import TEACHER, arm_title, arm_titles
 from fairkd.show.html import Cell, Html, Row
 from fairkd.show.tables.plain import bold, frame, missing, records, table
 from fairkd.wording import number, p_text
@@ -35,7 +35,7 @@ SHORT = 36
 """Characters of a reason that fit into a cell."""
 
 
-def table3(tasks: pd.DataFrame, averages: pd.DataFrame, *, suite: str, real: bool, scale: str) -> Html:
+def table3(tasks: pd.DataFrame, averages: pd.DataFrame, *, suite: str, real: bool) -> Html:
     """Table 3: a row a task, a column an arm, the printed values beside ours where the data are GLUE.
 
     Of ours a score is bold where it is the highest of its row beyond doubt, of the printed ones where it is the
@@ -46,7 +46,6 @@ def table3(tasks: pd.DataFrame, averages: pd.DataFrame, *, suite: str, real: boo
         averages: the columns :data:`fairkd.frames.GLUE_AVERAGES`.
         suite: what the tasks are called, "GLUE" or another name.
         real: whether they are GLUE, so that the printed values may stand beside ours.
-        scale: what the numbers are (``Profile.scale``), for the caption.
     """
     arms, names = in_order(tasks), list(tasks.task.drop_duplicates())
     cells, means = tasks.set_index(["arm", "task"]), averages.set_index("arm")
@@ -64,7 +63,7 @@ def table3(tasks: pd.DataFrame, averages: pd.DataFrame, *, suite: str, real: boo
     rows.append(_average_row(means, arms, printed, names))
     caption = (
         f"Table 3 on {suite}: 95 % intervals over {covers(tasks)} in small type. "
-        f"{bold('highest', printed=bool(printed))} {WHAT_SCORES_ARE} {_apart(real)}{scale}"
+        f"{bold('highest', printed=bool(printed))} {WHAT_SCORES_ARE}{_apart(real)}"
     )
     made = table(caption, _head(arms, printed), rows, kind="wide")
     for what, reason in failures(tasks):
@@ -88,12 +87,12 @@ def table3_printed(suite: str = "") -> Html:
     rows.append(Row([Cell("Avg.", head="row"), *cells], kind="total"))
     other = f" with scores on {suite}: those are other tests" if suite else " with scores on other tests"
     printed = paper.TABLE1_GLUE_AVERAGE
-    losses = ", ".join(f"{number(value, 1)} ({arm_name(arm).brief})" for arm, value in printed.items())
+    losses = ", ".join(f"{number(value, 1)} ({arm_title(arm)})" for arm, value in printed.items())
     caption = (
         f"Printed in the paper's Table 3, on GLUE, in percent; the best of a row in bold. Not comparable{other}. "
         f"The averages in Table 1: {losses}."
     )
-    heads = [Cell(title, head="col") for title in ("Task", "Original Teacher", "Mixup in distillation")]
+    heads = [Cell(title, head="col") for title in ("task", *(column_title(arm_title(arm)) for arm in arms))]
     return table(caption, [Row(heads)], rows, kind="wide")
 
 
@@ -118,13 +117,12 @@ def glue_row(averages: pd.DataFrame, columns: Sequence[str], printed: Iterable[s
     return Row(row)
 
 
-def glue_differences(data: pd.DataFrame, *, suite: str, scale: str) -> Html:
+def glue_differences(data: pd.DataFrame, *, suite: str) -> Html:
     """Scores of each student minus those of another, task by task, in points of a percent.
 
     Args:
         data: the columns :data:`fairkd.frames.GLUE_DIFFERENCES`.
         suite: what the tasks are called.
-        scale: what the numbers are, for the caption.
     """
     titles = arm_titles([*data.arm, *data.baseline])
     columns = list(dict.fromkeys(zip(data.arm, data.baseline, strict=True)))
@@ -139,7 +137,7 @@ def glue_differences(data: pd.DataFrame, *, suite: str, scale: str) -> Html:
     caption = (
         f"Differences of scores on {suite}, in percentage points, with paired 95 % intervals; above zero is better. p "
         f"is two-sided, for no difference; Holm's allows for the {len(columns)} in the row Avg., and apart from those "
-        f"for the {tests} of single tasks. One seed gives no p. {scale}"
+        f"for the {tests} of single tasks. One seed gives no p."
     )
     return table(caption, [Row([Cell("task", head="col"), *heads])], rows, kind="wide")
 
@@ -179,7 +177,7 @@ def _highest(values: Mapping[str, float]) -> set[str]:
 
 
 def failures(tasks: pd.DataFrame) -> list[tuple[str, str]]:
-    """What failed and why: pairs of words such as ("RTE, original student", reason), one of each task and reason."""
+    """What failed and why: pairs of words such as ("RTE, original", reason), one of each task and reason."""
     titles, found = arm_titles(tasks.arm.drop_duplicates()), dict[tuple[str, str], list[str]]()
     for row in records(tasks[tasks.error.fillna("") != ""]):
         found.setdefault((row.task, row.error), []).append(titles[row.arm])
@@ -268,7 +266,7 @@ def task_head(task: str) -> Cell:
 
 def column_title(title: str) -> str:
     """An arm's title, in two lines where it has two parts, so that a column is narrow."""
-    return title.replace(": ", ":\n")
+    return title.replace("mixup of ", "mixup of\n")
 
 
 def _difference(row: Any) -> Cell:
@@ -280,4 +278,4 @@ def _difference(row: Any) -> Cell:
 
 
 def _apart(real: bool) -> str:
-    return "" if real else "These are not the paper's tests: its printed values are not comparable and stand apart. "
+    return "" if real else " These are not the paper's tests: its printed values are not comparable and stand apart."

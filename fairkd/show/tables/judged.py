@@ -3,121 +3,143 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
+from fairkd.arms import Arm
 from fairkd.bias.rulers import RULERS
-from fairkd.claims.claims import NOTE, adjusted_note, count_rows, family_note
+from fairkd.claims.claims import count_rows, family_note, printed_briefly
+from fairkd.claims.contrasts import ONE_SEED
 from fairkd.claims.others import others_level
 from fairkd.errors import InputError
 from fairkd.lab.calibration import ruler_title
+from fairkd.names import arm_name, arm_title, with_titles
 from fairkd.show.html import Cell, Html, render
+from fairkd.show.tables.plain import frame as plain_frame
 from fairkd.show.tables.plain import records
-from fairkd.wording import number, p_text, percent
+from fairkd.wording import interval, listed, number, p_text, percent
 
 
-def claims(frame: pd.DataFrame, *, scale: str) -> Html:
-    """The report's opening: a row a part of a claim, with what the paper prints, ours, the verdict and a sentence.
+def claims(frame: pd.DataFrame) -> Html:
+    """The verdicts: a line a part of a claim, with what is printed, ours, the verdict, and what would have been found.
+
+    The full sentence, p-values and the verdicts under other poolings unfold.
 
     Args:
         frame: the columns :data:`fairkd.frames.VERDICT_ROWS` and pooling; a row a part of a claim and pooling. The
             first pooling is the headline, of the others only the verdicts are shown.
-        scale: what the numbers are (``Profile.scale``), for the caption.
 
     Raises:
         InputError: a part of a claim stands twice under one pooling.
     """
     headline, others = _by_claim(frame)
-    parts = headline.claim.value_counts()
-    rows = list[dict[str, Any]]()
-    for row in records(headline):
-        same = others[(others.claim == row.claim) & (others.part == row.part)]
-        first = all(made["claim"] != row.claim for made in rows)
-        rows.append(_findings(row) | _beside(row, same) | {"parts": int(parts[row.claim]) if first else 0})
-    caption = f"The paper's claims and what this experiment says, {_headline(frame)}."
-    return render("claims.claims", caption=f"{caption} {family_note()} {adjusted_note()} {NOTE} {scale}", rows=rows)
+    first = ~headline.duplicated("claim")
+    rows = [
+        _findings(row) | _unfolded(row, others[(others.claim == row.claim) & (others.part == row.part)])
+        for row in records(headline)
+    ]
+    rows = [row | {"first": own} for row, own in zip(rows, first, strict=True)]
+    once = []
+    for text in (ONE_SEED, *_not_about(headline)):  # said once in the caption, not in every row
+        about = dict.fromkeys(str(row["claim"]) for row in rows if text in row["sentence"])
+        if about:
+            once.append(f"{text[:-1]} (claim{'s' if len(about) > 1 else ''} {listed(list(about))}).")
+        rows = [row | {"sentence": row["sentence"].replace(text, "").strip()} for row in rows]
+    caption = (
+        f"Verdicts on the paper's claims by SEAT and GLUE, {_headline(frame)}: what the paper prints, ours with the "
+        f"interval that judges, and the smallest difference that a run like this finds with 80 % power. {family_note()}"
+    )
+    return render("claims.claims", caption=" ".join([caption, *once]), rows=rows, family=_for_all())
 
 
-def verdicts(frame: pd.DataFrame, *, scale: str = "") -> Html:
-    """The verdicts alone, a row a part of a claim, for embedding in another report.
-
-    Args:
-        frame: as for :func:`claims`; the first pooling is shown.
-        scale: what the numbers are, for the caption.
-
-    Raises:
-        InputError: a part of a claim stands twice under one pooling.
-    """
-    headline, _ = _by_claim(frame)
-    caption = f"Verdicts on the paper's claims, {_headline(frame)}, with the interval that judges."
-    caption = f"{caption} {family_note()} {adjusted_note()} {scale}".strip()
-    rows = [_findings(row) for row in records(headline)]
-    return render("claims.verdicts", caption=caption, rows=rows, family=_for_all())
-
-
-def claims_by_ruler(judged: pd.DataFrame, seat: pd.DataFrame, *, scale: str) -> Html:
+def claims_by_ruler(judged: pd.DataFrame, seat: pd.DataFrame) -> Html:
     """The claims on bias by every ruler: a row a claim, a column a ruler, SEAT first.
 
     Args:
         judged: the columns :data:`fairkd.frames.RULER_VERDICTS`.
         seat: as for :func:`claims`; of its headline, the first part of each claim is shown.
-        scale: as for :func:`claims`.
     """
-    rulers = list(judged.ruler.drop_duplicates())
     headline, _ = _by_claim(seat)
     both = pd.concat([headline.drop_duplicates("claim").assign(ruler=_SEAT), judged], ignore_index=True)
-    found = {(row.claim, row.ruler): _findings(row) | {"smallest": _brief(row.detectable)} for row in records(both)}
-    lines = [
-        {"claim": row.claim, "title": row.title, "cells": [found.get((row.claim, ruler)) for ruler in (_SEAT, *rulers)]}
-        for row in records(judged.drop_duplicates("claim"))
-    ]
     caption = (
-        f"The claims on bias by every ruler, {_headline(seat)} of SEAT: verdict, difference (for claim 1 what a "
-        f"layer more changes) with the interval that judges, and after ≥ the smallest that an experiment like this "
-        f"finds with 80 % power. Each ruler is a family by itself. {family_note()} {scale}"
+        f"The claims on bias by every ruler, {_headline(seat)} of SEAT: {_MARKS}, the difference (for claim 1 what a "
+        "layer more changes; above zero is more bias) with the interval that judges, and after ≥ the smallest that "
+        "would be found. Each ruler judges its rows as SEAT does, by itself."
     )
     scores = dict(zip(judged.ruler, judged.score, strict=True))
-    heads = [_SEAT, *(_called(ruler, scores[ruler]) for ruler in rulers)]
-    return render("claims.by_ruler", caption=caption.strip(), heads=heads, rows=lines)
+    heads = {_SEAT: _head(_SEAT), **{ruler: _head(ruler_title(ruler), _unit(ruler, scores[ruler])) for ruler in scores}}
+    return _matrix(caption, both, heads, claims=judged)
 
 
-def claims_of_others(judged: pd.DataFrame, *, scale: str) -> Html:
+def claims_of_others(judged: pd.DataFrame) -> Html:
     """The claims of others by every ruler, SEAT first: a row a claim, a column a ruler.
 
     Args:
         judged: the columns :data:`fairkd.frames.RULER_VERDICTS`, as from ``exp.other_claims()``.
-        scale: as for :func:`claims`.
     """
-    rulers = list(judged.ruler.drop_duplicates())
-    found = {(row.claim, row.ruler): _findings(row) | {"smallest": _brief(row.detectable)} for row in records(judged)}
-    lines = [
-        {
-            "claim": row.claim,
-            "title": f"{row.title} ({row.source})",
-            "cells": [found.get((row.claim, ruler)) for ruler in rulers],
-        }
-        for row in records(judged.drop_duplicates("claim"))
-    ]
-    level = percent(others_level())
+    named = judged.assign(title=judged.title + " (" + judged.source + ")")
     caption = (
-        f"What others say, by every ruler: verdict, difference with the {level} interval that judges, and after ≥ the "
-        f"smallest that an experiment like this finds with 80 % power. The {len(lines)} rows of a ruler hold together "
-        f"with 95 %. {scale}"
+        f"What others say, by every ruler: {_MARKS}, the difference with the {percent(others_level())} interval that "
+        f"judges, and after ≥ the smallest that would be found. The {judged.claim.nunique()} rows of a ruler hold "
+        "together with 95 %."
     )
-    return render("claims.by_ruler", caption=caption.strip(), heads=[ruler_title(name) for name in rulers], rows=lines)
+    heads = {ruler: _head(ruler_title(ruler)) for ruler in judged.ruler.drop_duplicates()}
+    return _matrix(caption, named, heads, claims=named)
 
 
+def key_to_names(arms: Sequence[Arm]) -> Html:
+    """What the names of students stand for, and what arms are called in parameters and result tables.
+
+    Args:
+        arms: of the profile.
+    """
+    rows = [{"name": arm_title(arm.name), "learns from": arm_name(arm.name).learns, "arm": arm.name} for arm in arms]
+    return plain_frame(pd.DataFrame(rows), caption="Names of the students")
+
+
+def _matrix(caption: str, judged: pd.DataFrame, heads: Mapping[str, Cell], *, claims: pd.DataFrame) -> Html:
+    found = {(row.claim, row.ruler): _in_matrix(row) for row in records(judged)}
+    lines = [
+        {"claim": row.claim, "title": row.title, "cells": [found.get((row.claim, ruler)) for ruler in heads]}
+        for row in records(claims.drop_duplicates("claim"))
+    ]
+    return render("claims.by_ruler", caption=caption, heads=list(heads.values()), rows=lines)
+
+
+_MARKS = "✓ supported, ✗ contradicted, ? inconclusive"
 _SEAT = "SEAT"
 
 
-def _called(ruler: str, score: str) -> str:
-    unit = next(one.unit for one in RULERS[ruler].scores if one.name == score)
-    return f"{ruler}, {unit}" if unit else ruler
+def smallest(difference: float) -> str:
+    """The smallest difference that would be found, with as many digits as it takes to tell it from none; "" for none.
+
+    >>> smallest(0.5618), smallest(0.00004), smallest(0.0)
+    ('0.562', '0.00004', '')
+    """
+    if not (math.isfinite(difference) and difference):
+        return ""
+    digits = 3
+    while digits < 6 and not float(f"{difference:.{digits}f}"):
+        digits += 1
+    return number(difference, digits)
 
 
-def _brief(smallest: float) -> str:
-    return f"≥ {number(smallest)}" if math.isfinite(smallest) else ""
+def _unit(ruler: str, score: str) -> str:
+    return next(one.unit for one in RULERS[ruler].scores if one.name == score)
+
+
+def _head(title: str, unit: str = "") -> Cell:
+    return Cell(title, below=(unit,) if unit else (), head="col", symbols=False)
+
+
+def _in_matrix(row: Any) -> dict[str, Any]:
+    found = smallest(row.detectable)
+    return {
+        "verdict": row.verdict,
+        "cell": Cell(row.estimate, (row.low, row.high), digits=(3, 3), below=(f"≥ {found}",) if found else ()),
+    }
 
 
 def _by_claim(frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -141,21 +163,39 @@ def _headline(frame: pd.DataFrame) -> str:
 
 
 def _findings(row: Any) -> dict[str, Any]:
-    """A row's own fields, the estimate as a cell, and the level of its interval in words."""
-    cell = Cell(row.estimate, (row.low, row.high), digits=(3, 3))
-    level = f"{percent(row.level)} interval" if math.isfinite(row.level) else ""
-    return row._asdict() | {"cell": cell, "level": level, "adjusted": p_text(row.p_adjusted)}
-
-
-def _beside(row: Any, others: pd.DataFrame) -> dict[str, Any]:
-    """Seeds, p-values, what would be found, and the verdicts under other poolings, if a claim was run under any."""
-    p_values = (("p", p_text(row.p)), (_for_all(), p_text(row.p_adjusted))) if number(row.p) != "–" else ()
-    return {
-        "runs": "one seed" if row.seeds == 1 else f"{int(row.seeds)} seeds",
-        "detectable": number(row.detectable) if math.isfinite(row.detectable) else "",
-        "p_values": [f"{name} {text}" if text.startswith("<") else f"{name} = {text}" for name, text in p_values],
-        "others": [other for other in records(others) if not other.verdict == row.verdict == "not run"],
+    """A row's own fields, and its numbers as text."""
+    return row._asdict() | {
+        "briefly": printed_briefly(row.claim, row.part),
+        **_estimate(row),
+        "smallest": smallest(row.detectable),
     }
+
+
+def _estimate(row: Any) -> dict[str, str]:
+    """Ours in one line: the estimate and its interval, or in how many of the six tests something is so."""
+    if not row.what.startswith("share of the 6 tests") or not math.isfinite(row.low):
+        return {"value": number(row.estimate), "ends": interval(row.low, row.high, 3)}
+    tests, low, high = (round(6 * share) for share in (row.estimate, row.low, row.high))
+    return {"value": f"{tests} of 6", "ends": f"[{low}, {high}]"}
+
+
+def _unfolded(row: Any, others: pd.DataFrame) -> dict[str, str]:
+    """What is estimated, level, seeds, p-values and the verdicts under other poolings, in a sentence."""
+    if row.verdict == "not run":
+        return {"about": ""}
+    parts = [with_titles(row.what), f"{percent(row.level)} interval" if math.isfinite(row.level) else ""]
+    parts.append("one seed" if row.seeds == 1 else f"{int(row.seeds)} seeds")
+    if number(row.p) != "–":
+        pairs = (("p", p_text(row.p)), (_for_all(), p_text(row.p_adjusted)))
+        parts += [f"{name} {text}" if text.startswith("<") else f"{name} = {text}" for name, text in pairs]
+    parts += [f"{other.pooling} pooling: {other.verdict}" for other in records(others)]
+    return {"about": f"{'; '.join(part for part in parts if part)}."}
+
+
+def _not_about(frame: pd.DataFrame) -> list[str]:
+    """That a claim is about GLUE, in the words of the judges."""
+    found = frame.sentence.str.extract(r"(The paper's claim is about GLUE, not about .+\.)$")[0].dropna()
+    return list(found.drop_duplicates())
 
 
 def _for_all() -> str:

@@ -27,8 +27,20 @@ def bold(word: str, *, line: str = "row", printed: bool = True) -> str:
 
 
 def notice(scale: str) -> Html:
-    """A box at the top of a page that says what its numbers are (``Profile.scale``)."""
+    """A box at the top of a notebook that says what its numbers are (``Profile.scale``)."""
     return render("notes.notice", scale=scale)
+
+
+def record(manifest: Mapping[str, Any]) -> Html:
+    """A notebook's manifest, folded into one line.
+
+    Args:
+        manifest: as ``exp.finish()`` returns it.
+    """
+    notebook = manifest["notebook"]
+    shown = {name: value for name, value in manifest.items() if name != "notebook"}
+    whole = facts(shown, caption=f"Manifest of {notebook}")
+    return render("notes.folded", summary=f"The record: results/{notebook}.json", content=whole)
 
 
 def missing(what: str, why: str) -> Html:

@@ -10,18 +10,16 @@ import pandas as pd
 
 from fairkd.bias.stimuli import NAME_TESTS, TESTS
 from fairkd.claims import paper
-from fairkd.names import TABLE2_GROUPS, TEACHER, TEST_TITLES, arm_name, arm_title
+from fairkd.names import TABLE2_GROUPS, TEACHER, TEST_TITLES, arm_title
 from fairkd.show.html import Cell, Html, Row
-from fairkd.show.tables.glue import glue_row, two_rows_of_heads
+from fairkd.show.tables.glue import column_title, glue_row, two_rows_of_heads
 from fairkd.show.tables.plain import bold, table
 from fairkd.wording import listed, number
 
 MEAN_OF_NAMES = f"mean |d| of {listed(NAME_TESTS)}"
 
 
-def table1(
-    scores: pd.DataFrame, averages: pd.DataFrame, *, scale: str, pooling: str, glue: pd.DataFrame | None = None
-) -> Html:
+def table1(scores: pd.DataFrame, averages: pd.DataFrame, *, pooling: str, glue: pd.DataFrame | None = None) -> Html:
     """Table 1: a column an arm, ours beside the printed values; the row of GLUE where there are such scores.
 
     Of ours a value is bold where it is the lowest |d| of its row beyond doubt, of the printed ones where it is the
@@ -31,7 +29,6 @@ def table1(
     Args:
         scores: the columns :data:`fairkd.frames.SEAT_TESTS` and pooling.
         averages: the columns :data:`fairkd.frames.SEAT_AVERAGES` and pooling.
-        scale: what the numbers are (``Profile.scale``), for the caption.
         pooling: which sentence vectors to show.
         glue: average scores, the columns :data:`fairkd.frames.GLUE_AVERAGES`, suite and tasks (how many).
             Only the suite "GLUE" has printed values beside it: another one is another test.
@@ -61,9 +58,9 @@ def table1(
         more = f" {glue.suite.iloc[0]} Avg.: the mean score in percent, where higher is better."
     caption = (
         f"Table 1, SEAT: effect sizes d with {pooling} pooling, 95 % intervals over {covered(ours)} in small type. "
-        f"{bold('lowest |d|', printed=any(arm in paper.TABLE1 for arm in arms))}{more} {scale}"
+        f"{bold('lowest |d|', printed=any(arm in paper.TABLE1 for arm in arms))}{more}"
     )
-    head = two_rows_of_heads("SEAT", [(arm_title(arm), arm in paper.TABLE1) for arm in columns])
+    head = two_rows_of_heads("SEAT", [(column_title(arm_title(arm)), arm in paper.TABLE1) for arm in columns])
     return table(caption, head, rows, kind="wide")
 
 
@@ -96,7 +93,7 @@ def _both_averages(printed: float, cells: Mapping[str, float], words: str, *, be
     return Cell(printed, best=best, kind=kind, below=own)
 
 
-def table2(tests: pd.DataFrame, averages: pd.DataFrame, *, scale: str, pooling: str) -> Html:
+def table2(tests: pd.DataFrame, averages: pd.DataFrame, *, pooling: str) -> Html:
     """Table 2: a row an arm, ours with the printed values in the row below it, and two averages that are not printed.
 
     Of ours a value is bold where it is the lowest |d| of its column beyond doubt, of the printed rows shown where it is
@@ -106,7 +103,6 @@ def table2(tests: pd.DataFrame, averages: pd.DataFrame, *, scale: str, pooling: 
     Args:
         tests: the columns :data:`fairkd.frames.SEAT_TESTS` and pooling.
         averages: the columns :data:`fairkd.frames.SEAT_AVERAGES` and pooling.
-        scale: what the numbers are (``Profile.scale``), for the caption.
         pooling: which sentence vectors to show.
     """
     ours = tests[tests.pooling == pooling]
@@ -127,7 +123,7 @@ def table2(tests: pd.DataFrame, averages: pd.DataFrame, *, scale: str, pooling: 
         bodies.append(rows)
     caption = (
         f"Table 2, SEAT: effect sizes d with {pooling} pooling, 95 % intervals over {covered(ours)} in small type. "
-        f"{bold('lowest |d|', line='column', printed=bool(printed))} {scale}"
+        f"{bold('lowest |d|', line='column', printed=bool(printed))}"
     )
     return table(caption, [_table2_head()], *bodies, kind="wide pairs-of-rows")
 
@@ -143,13 +139,11 @@ def covered(data: pd.DataFrame) -> str:
 def _groups(shown: Iterable[str]) -> dict[str, dict[str, str]]:
     """Group -> arm -> title, of these arms, in the order of the paper; those of a profile's own as they come."""
     found = list(shown)
-    groups = {
-        group: {arm: arm_name(arm).supervision for arm in arms if arm in found} for group, arms in TABLE2_GROUPS.items()
-    }
+    groups = {group: {arm: arm_title(arm) for arm in arms if arm in found} for group, arms in TABLE2_GROUPS.items()}
     placed = {arm for titles in groups.values() for arm in titles}
     *_, own = groups.values()
     own.update({arm: arm_title(arm) for arm in found if arm not in placed and arm != TEACHER})
-    groups["For reference"] = {TEACHER: arm_name(TEACHER).supervision} if TEACHER in found else {}
+    groups["For reference"] = {TEACHER: arm_title(TEACHER)} if TEACHER in found else {}
     return {group: titles for group, titles in groups.items() if titles}
 
 

@@ -11,34 +11,31 @@ from fairkd.show.html import Cell, Html, Row
 from fairkd.show.tables.plain import frame, paragraph, records, table
 
 
-def ruler_scores(scores: pd.DataFrame, *, scale: str) -> Html:
+def ruler_scores(scores: pd.DataFrame) -> Html:
     """Every score of the teacher and the students, with 95 % intervals over items and seeds.
 
     Args:
         scores: the columns :data:`fairkd.frames.RULER_SCORES`.
-        scale: what the numbers are (``Profile.scale``), for the captions.
     """
-    return _by_ruler(scores, "value", "", scale)
+    return _by_ruler(scores, "value", "")
 
 
-def ruler_differences(differences: pd.DataFrame, *, scale: str) -> Html:
+def ruler_differences(differences: pd.DataFrame) -> Html:
     """Every score of each student minus that of the baseline, with paired 95 % intervals.
 
     Args:
         differences: the columns :data:`fairkd.frames.RULER_DIFFERENCES`.
-        scale: as for :func:`ruler_scores`.
     """
     titles = arm_titles([*differences.arm, *differences.baseline])
     against = " or ".join(titles[name] for name in differences.baseline.drop_duplicates())
-    return _by_ruler(differences, "difference", f", minus that of {against} (paired)", scale)
+    return _by_ruler(differences, "difference", f", minus that of {against} (paired)")
 
 
-def ruler_components(components: pd.DataFrame, *, scale: str) -> Html:
+def ruler_components(components: pd.DataFrame) -> Html:
     """How much of a difference's chance lies in items, students and teachers: medians over arms, by score.
 
     Args:
         components: the columns :data:`fairkd.frames.RULER_COMPONENTS`.
-        scale: as for :func:`ruler_scores`.
     """
     titles = {
         "difference": "|difference|",
@@ -55,7 +52,7 @@ def ruler_components(components: pd.DataFrame, *, scale: str) -> Html:
     names = ("ruler", "score", *(titles[name] for name in parts))
     caption = (
         "Where the chance in a student's difference from the original lies, in the unit of each score: medians over "
-        f"the arms. One student or one teacher says nothing of what another would give. {scale}"
+        "the arms. One student or one teacher says nothing of what another would give."
     )
     return table(caption, [Row([Cell(name, head="col") for name in names])], rows)
 
@@ -73,7 +70,7 @@ def ruler_unread(unread: pd.DataFrame) -> Html:
     return frame(counts, caption="Items without a value in some model", titles={"item": "items", "problem": "why"})
 
 
-def _by_ruler(data: pd.DataFrame, value: str, what: str, scale: str) -> Html:
+def _by_ruler(data: pd.DataFrame, value: str, what: str) -> Html:
     made = Html("")
     for ruler, own in data.groupby("ruler", sort=False):
         names = list(own.score.drop_duplicates())
@@ -87,7 +84,7 @@ def _by_ruler(data: pd.DataFrame, value: str, what: str, scale: str) -> Html:
             rows.append(Row(row))
         heads = [Cell(_head(_score(str(ruler), name)), head="col", symbols=False) for name in names]
         source = RULERS[str(ruler)]
-        caption = f"{source.title[0].upper()}{source.title[1:]} ({source.source}){what}, with 95 % intervals. {scale}"
+        caption = f"{source.title[0].upper()}{source.title[1:]} ({source.source}){what}, with 95 % intervals."
         made += table(caption, [Row([Cell("student", head="col"), *heads])], rows, kind="wide")
     return made
 

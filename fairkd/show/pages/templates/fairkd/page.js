@@ -1,6 +1,7 @@
 "use strict";
-// Two things move on a page: pictures with a slider, and the order of a table's rows. Everything that is shown was
-// computed before; this only swaps it. Text is set as text, shapes are made one by one: no string becomes markup.
+// What moves on a page: pictures with a slider, the order of a table's rows, folds, and the mark in the contents.
+// Everything that is shown was computed before. Text is set as text, shapes are made one by one: no string becomes
+// markup.
 (() => {
   const SHAPES = new Set(["path", "rect", "circle", "text"]);
 
@@ -18,10 +19,13 @@
     const value = figure.querySelector("output");
     const sentence = figure.querySelector(".sentence [aria-live]");
     const picture = figure.querySelector("svg.drawing");
-    const groups = [...figure.querySelectorAll("[data-moving]")];
+    function draw(svg, at) {
+      for (const group of svg.querySelectorAll("[data-moving]"))
+        group.replaceChildren(...data.shapes[at][group.dataset.moving].map(shape));
+    }
     function show() {
       const at = Number(slider.value);
-      for (const group of groups) group.replaceChildren(...data.shapes[at][group.dataset.moving].map(shape));
+      draw(picture, at);
       value.textContent = data.texts[at];
       slider.setAttribute("aria-valuetext", data.texts[at]);
       sentence.textContent = data.sentences[at];
@@ -29,6 +33,18 @@
     }
     slider.addEventListener("input", show);
     slider.disabled = false;
+    // On paper: the first value, the middle and the last, side by side.
+    addEventListener("beforeprint", () => {
+      const strip = figure.appendChild(document.createElement("div"));
+      strip.className = "strip";
+      for (const at of new Set([0, Math.floor(data.texts.length / 2), data.texts.length - 1])) {
+        const part = strip.appendChild(document.createElement("div"));
+        part.append(`${slider.labels[0].textContent.trim()} ${data.texts[at]}`, picture.cloneNode(true));
+        draw(part.lastChild, at);
+      }
+      picture.after(strip);
+    });
+    addEventListener("afterprint", () => figure.querySelector(".strip")?.remove());
     if (slider.value !== slider.getAttribute("value")) show(); // a browser may restore where the slider was
   }
 
@@ -60,6 +76,43 @@
     body.append(...rows.map(([, row]) => row));
   }
 
+  function target(hash) {
+    try {
+      return document.getElementById(decodeURIComponent(hash.slice(1)));
+    } catch {
+      return null; // no address that this page wrote
+    }
+  }
+
+  // A link into a fold opens it, and so does printing.
+  function reveal() {
+    const found = target(location.hash);
+    for (let fold = found?.closest("details"); fold; fold = fold.parentElement.closest("details")) fold.open = true;
+    found?.scrollIntoView();
+  }
+
+  // The contents: open beside a wide page, a button above a narrow one; the section that is read is marked.
+  function follow(nav) {
+    const fold = nav.querySelector("details");
+    const wide = matchMedia("(min-width: 76rem)");
+    const links = [...nav.querySelectorAll('a[href^="#"]')];
+    const heads = links.map((link) => target(link.hash));
+    function mark() {
+      const end = innerHeight + scrollY >= document.documentElement.scrollHeight - 2;
+      const read = heads.findLastIndex((head) => head.getBoundingClientRect().top < innerHeight * 0.15);
+      const at = end && scrollY > 0 ? heads.length - 1 : read;
+      links.forEach((link, n) => (n === at ? link.setAttribute("aria-current", "true") : link.removeAttribute("aria-current")));
+    }
+    const settle = () => (fold.open = wide.matches);
+    settle();
+    wide.addEventListener("change", settle);
+    nav.addEventListener("click", (event) => event.target.closest("a") && settle());
+    nav.addEventListener("keydown", (event) => event.key === "Escape" && settle());
+    const observer = new IntersectionObserver(mark, { rootMargin: "9999999px 0px -85% 0px" });
+    for (const head of heads) observer.observe(head);
+    addEventListener("scrollend", mark);
+  }
+
   function each(selector, prepare) {
     for (const element of document.querySelectorAll(selector)) {
       try {
@@ -70,6 +123,18 @@
     }
   }
 
+  let opened = [];
+  addEventListener("beforeprint", () => {
+    opened = [...document.querySelectorAll("details.fold:not([open])")];
+    for (const fold of opened) fold.open = true;
+  });
+  addEventListener("afterprint", () => {
+    for (const fold of opened) fold.open = false;
+  });
+  addEventListener("hashchange", reveal);
+  document.addEventListener("click", (event) => event.target.closest('a[href^="#"]') && setTimeout(reveal));
+  if (location.hash) reveal();
+  each("#contents", follow);
   each("figure.explorer", explore);
   each("table.sortable", (table) => {
     for (const button of table.tHead.querySelectorAll("button.sort")) {

@@ -1,0 +1,175 @@
+"""What a profile's training costs, from shapes and counts alone: FLOPs, memory, disk, and a time on this CPU.
+
+Imports neither torch nor transformers, so that a summary is there at once; :mod:`fairkd.lab.plan` measures the device
+with torch and looks everything up.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from fairkd.arms import Arm
+from fairkd.engine.chunks import CHUNK
+from fairkd.engine.loading import embedded_folder
+from fairkd.engine.store import read_json
+from fairkd.errors import InputError
+from fairkd.lab.cost import BYTES, BatchSize, Shape, body_flops, head_flops, memory_bytes, step_flops
+from fairkd.profile import Profile
+
+UTILISATION = 0.5
+"""Share of the measured matmul peak that the estimated times assume; ``python -m benchmarks`` measures it."""
+SWAPPED = 0.5
+"""Share of the tokens in sequences with a gender word that the estimates assume."""
+DRIVER = Path("/proc/driver/nvidia/version")
+"""There where Linux has a driver for NVIDIA's GPUs."""
+
+
+@dataclass(frozen=True)
+class TextSize:
+    """The training text of a tokenised corpus."""
+
+    sequences: int
+    tokens: int
+
+
+@dataclass(frozen=True)
+class ExpectedCost:
+    """What the students of a profile cost.
+
+    Attributes:
+        arms: students that are trained at once; arms of equal content are one.
+        trainings: one for each seed.
+        length: tokens of a sequence, the mean; the longest allowed where the text's size is not known.
+        tokens: of an update.
+        update_flops: of an update, all students.
+        adapting_flops: of the adaptation of all teachers, if it is needed.
+        updates: of a training; None where they follow from the size of a text that is not known.
+        flops: of all trainings; None as for ``updates``.
+        memory: peak of a training, in bytes.
+        disk: of the students, in bytes.
+    """
+
+    arms: int
+    trainings: int
+    length: float
+    tokens: float
+    update_flops: float
+    adapting_flops: float
+    updates: int | None
+    flops: float | None
+    memory: float
+    disk: float
+
+
+def expected_cost(profile: Profile, teacher: Shape, text: TextSize | None, *, device: str) -> ExpectedCost:
+    """The cost of a profile's students under the cost model (:mod:`fairkd.lab.cost`).
+
+    Args:
+        profile: its parameters.
+        teacher: the teacher's shape.
+        text: size of the training text, None if it is not known.
+        device: kind of device, "cpu" or "cuda".
+
+    Raises:
+        InputError: an arm is deeper than the teacher, or no update would change a weight.
+    """
+    recipe, settings = profile.recipe, profile.teacher
+    arms: list[Arm] = list({str(arm.content()): arm for arm in profile.all_arms()}.values())  # equal content is one
+    for arm in arms:
+        if arm.layers > teacher.layers:
+            raise InputError(f"arm {arm.name!r} has {arm.layers} layers; its teacher has {teacher.layers}")
+    length = text.tokens / text.sequences if text else float(profile.corpus.max_length)
+    schedule = recipe.schedule(text.sequences) if text else None
+    updates = schedule.updates if schedule else recipe.max_steps
+    batch, trainings = batch_of(recipe, recipe.batch_size, length), len(profile.student_seeds)
+    step = step_flops(teacher, arms, batch)
+    update = recipe.gradient_accumulation_steps * step
+    adapting = adaptation_flops(teacher, settings.adapt_batch_size, length, recipe.mlm_mask_prop)
+    read = schedule.batches_read * step if schedule else None if updates is None else updates * update
+    return ExpectedCost(
+        arms=len(arms),
+        trainings=trainings,
+        length=length,
+        tokens=batch.tokens * recipe.gradient_accumulation_steps,
+        update_flops=update,
+        adapting_flops=len(profile.teacher_seeds) * settings.adapt_steps * adapting,
+        updates=updates,
+        flops=None if read is None else trainings * read,
+        memory=memory_bytes(teacher, arms, batch, chunk=CHUNK[device]),
+        disk=float(BYTES * trainings * sum(teacher.at_depth(arm.layers).parameters for arm in arms)),
+    )
+
+
+def reads(profile: Profile, found: ExpectedCost, text: TextSize | None) -> str:
+    """How much a student reads in its updates, estimated from the mean length, and what share of the text that is."""
+    recipe, updates = profile.recipe, found.updates or 0
+    sequences = updates * recipe.gradient_accumulation_steps * recipe.batch_size
+    said = f"about {sequences:,} sequences, {sequences * found.length:,.0f} tokens" + ("" if text else " at most")
+    if text is None:
+        return said
+    return f"{said}; one pass over the training text is {text.sequences:,} sequences, {text.tokens:,} tokens"
+
+
+def batch_of(recipe: Any, sequences: int, length: float) -> BatchSize:
+    """The expected batch of so many sequences of a mean length: rows of each loss, gender words in half of them."""
+    tokens = sequences * length
+    ce, mlm = recipe.ce_token_fraction * tokens, recipe.mlm_mask_prop * tokens
+    return BatchSize(tokens, length, ce, mlm, ce + (1 - recipe.ce_token_fraction) * mlm, SWAPPED)
+
+
+def adaptation_flops(teacher: Shape, sequences: int, length: float, mask_prop: float) -> float:
+    """An update of the teacher's adaptation: forward and backward pass, the head at the labelled tokens."""
+    tokens = sequences * length
+    return 3 * (body_flops(teacher, tokens, length) + head_flops(teacher, mask_prop * tokens))
+
+
+def recorded_shape(profile: Profile) -> Shape | None:
+    """The teacher's shape as its config.json says it; None if there is none here, as of a teacher from scratch.
+
+    Nothing is downloaded; of a checkpoint of the hub the cached file is read.
+
+    Raises:
+        InputError: the config.json cannot be read, or lacks what a BERT's has.
+    """
+    source = profile.teacher.source
+    folder = profile.path(source)
+    if source == "scratch":
+        return None
+    if source == "embedded" and not folder.is_dir():
+        folder = embedded_folder()
+    path: Any = folder / "config.json"
+    if not folder.is_dir():
+        from huggingface_hub import try_to_load_from_cache
+
+        path = try_to_load_from_cache(source, "config.json")
+        if not isinstance(path, str):
+            return None
+    values = read_json(Path(path))
+    try:
+        return Shape.of(SimpleNamespace(**values))
+    except (AttributeError, TypeError) as error:
+        raise InputError(f"{path} is no configuration of a BERT: {error}") from None
+
+
+def device_kind(profile: Profile) -> str:
+    """ "cpu" or "cuda", without asking torch: "auto" is taken for a GPU where Linux has NVIDIA's driver."""
+    if profile.device != "auto":
+        return profile.device.partition(":")[0]
+    return "cuda" if DRIVER.exists() else "cpu"
+
+
+def cpu_matmul_rate(size: int = 1024) -> float:
+    """FLOP/s of a square matrix product in fp32 on the CPU, as numpy does it; best of three, a tenth of a second."""
+    import numpy as np
+
+    a, best = np.ones((size, size), dtype=np.float32), math.inf
+    for _ in range(4):
+        started = time.perf_counter()
+        a @ a
+        best = min(best, time.perf_counter() - started)
+    return 2 * size**3 / best

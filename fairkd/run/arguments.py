@@ -1,0 +1,112 @@
+"""What the command line's arguments mean, and the examples of its help."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Annotated, Any
+
+import typer
+
+from fairkd.engine.yaml_text import load_yaml
+from fairkd.errors import InputError, shown
+from fairkd.profile import Profile
+
+ProfileName = Annotated[
+    str, typer.Argument(metavar="PROFILE", help="Name of a file in papermill_params/, or a path to one.")
+]
+AsJson = Annotated[
+    bool, typer.Option("--json", help="Print one JSON document instead (docs/json.md), and nothing else.")
+]
+Output = Annotated[
+    str | None,
+    typer.Option("--output", metavar="FILE", help="Write that JSON document to a file, whole or not at all."),
+]
+
+EXAMPLES = {
+    "": ("fairkd reproduce quick", "fairkd open quick", "fairkd seat embedded"),
+    "reproduce": ("fairkd reproduce", "fairkd reproduce planted", "fairkd reproduce my-profile.yaml"),
+    "train": ("fairkd train small",),
+    "run": (
+        "fairkd run 01_capacity",
+        "fairkd run 02_ablation --profile small -p seeds '[0, 1, 2]' -p temperature 4.0",
+    ),
+    "export": (
+        "fairkd export quick",
+        "fairkd export 03_mixup --profile planted --to mixup.html",
+        "fairkd export runs/quick/03_mixup.ipynb",
+    ),
+    "open": ("fairkd open", "fairkd open planted --print"),
+    "seat": (
+        "fairkd seat embedded",
+        "fairkd seat bert-base-uncased --pooling mean --pooling cls",
+        "fairkd seat my/checkpoint --tokenizer my/tokenizer --json",
+    ),
+    "bias": (
+        "fairkd bias bert-base-uncased distilbert-base-uncased",
+        "fairkd bias my/student my/teacher --baseline my/teacher --ruler log-probability --output bias.json",
+    ),
+    "glue": (
+        "fairkd glue embedded --task RTE",
+        "fairkd glue my/student --source hub:nyu-mll/glue --task RTE --seed 0 --seed 1 --json",
+    ),
+    "plan": ("fairkd plan paper", "fairkd plan quick --all", "fairkd plan small --json"),
+    "status": ("fairkd status", "fairkd status planted --all", "fairkd status quick --output status.json"),
+    "data rulers": ("fairkd data rulers", "fairkd data rulers --to data/rulers"),
+}
+"""Command lines by command; "" is fairkd itself. Tests parse each."""
+
+
+def help_examples(command: str) -> str:
+    """What stands at the end of a command's help, its lines kept as they are."""
+    return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in EXAMPLES[command])
+
+
+def with_parameters(profile: Profile, settings: list[str]) -> Profile:
+    """A profile with single values changed.
+
+    Args:
+        profile: the values to begin with.
+        settings: "name=value". Numbers are read as Python and papermill's ``-p`` read them, lists, mappings and text in
+            quotes as YAML; null, None and the truth values are what they spell. All else is text as it stands.
+
+    Raises:
+        InputError: a setting is not of that form, or names no parameter or one a second time, or its value is not
+            allowed.
+    """
+    changes: dict[str, Any] = {}
+    for setting in settings:
+        name, equals, text = setting.partition("=")
+        name = name.strip()
+        if not equals:
+            raise InputError(f"-p {setting}: give a name and a value, as in -p seeds '[0, 1]'")
+        if name in changes:
+            raise InputError(f"-p {shown(setting)}: {name} has a value already; give it once")
+        changes[name] = _value_of(setting, text.strip())
+    return profile.changed(**changes) if changes else profile
+
+
+def _value_of(setting: str, text: str) -> Any:
+    """A value of the command line. YAML alone would read 012 as ten, 1:30 as ninety, 5e-4 as text and "" as nothing."""
+    for number in (int, float):
+        with suppress(ValueError):
+            if "_" not in text:
+                return number(text)
+    if not text.startswith(("[", "{", '"', "'")):
+        return text
+    try:
+        return load_yaml(text)
+    except InputError as error:
+        raise InputError(f"-p {shown(setting)}: the value is not YAML: {error}") from error
+
+
+def join_pairs(arguments: list[str]) -> list[str]:
+    """Makes "-p NAME VALUE", as papermill has it, into "-p NAME=VALUE".
+
+    typer has no repeatable option of two values.
+    """
+    joined, rest = [], list(arguments)
+    while rest:
+        joined.append(rest.pop(0))
+        if joined[-1] == "-p" and len(rest) >= 2 and "=" not in rest[0]:
+            joined.append(f"{rest.pop(0)}={rest.pop(0)}")
+    return joined

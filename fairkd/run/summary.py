@@ -1,0 +1,167 @@
+"""What ``fairkd status`` and ``fairkd plan`` say of a profile, as documents and as lines; there in a second.
+
+Neither torch nor transformers is imported: students are counted by the store's records (:mod:`fairkd.lab.records`).
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from fairkd.engine.processes import cores
+from fairkd.lab.estimate import (
+    UTILISATION,
+    cpu_matmul_rate,
+    device_kind,
+    expected_cost,
+    reads,
+    recorded_shape,
+)
+from fairkd.lab.records import Recorded, recorded
+from fairkd.lab.results import REPORT, Results
+from fairkd.lab.variants import difference, output_dir, shown_path, variants
+from fairkd.profile import Profile
+from fairkd.run.ledger import NotebookState, status
+from fairkd.text.sources import check_sources, is_path
+from fairkd.wording import duration
+
+MOST_NAMED = 6
+"""Missing arms that a line names; it counts the others."""
+
+
+def report_page(profile: Profile) -> Path:
+    """Where a profile's report is, once it is there."""
+    return output_dir(profile) / "report.html"
+
+
+def status_document(profile: Profile, given: str) -> dict[str, Any]:
+    """What is done and what is missing; ``given`` is how the user named the profile."""
+    states, found, page = status(profile), recorded(profile), report_page(profile)
+    folders = {folder: values for folder, values in variants(profile).items() if folder != output_dir(profile)}
+    return {
+        "profile": profile.name,
+        "folder": str(output_dir(profile)),
+        "place": Results(REPORT, profile).place(),
+        "notebooks": [asdict(one) for one in states],
+        "students": _students(found, profile),
+        "report": str(page) if page.is_file() else None,
+        "variants": [
+            {"folder": str(folder), "differs": difference(values, profile.values())}
+            for folder, values in folders.items()
+        ],
+        "next": _next_of(states, given),
+    }
+
+
+def status_lines(document: Mapping[str, Any], given: str) -> dict[str, str]:
+    """A status document as headings and texts."""
+    states = document["notebooks"]
+    done = sum(one["state"] == "done" for one in states)
+    other: dict[tuple[str, str], list[str]] = {}
+    for one in states:
+        if one["state"] != "done":
+            other.setdefault((one["state"], one["detail"]), []).append(one["notebook"])
+    lines = [f"{state}: {', '.join(names)}{f' ({why})' if why else ''}" for (state, why), names in other.items()]
+    variants_of = document["variants"]
+    return {
+        "notebooks": "\n".join([f"{done} of {len(states)} done", *lines]),
+        "students": _counted(document["students"]),
+        "report": shown_path(Path(document["report"])) if document["report"] else "not there yet",
+        "variants": f"{len(variants_of)}, which --all names" if variants_of else "",
+        "next": document["next"],
+        "details": f"fairkd status {shlex.quote(given)} --all",
+    }
+
+
+def plan_document(profile: Profile, given: str) -> dict[str, Any]:
+    """What a profile needs, what of it is recorded, and what the rest costs.
+
+    Raises:
+        InputError: a source of the corpus cannot be used, or the students cannot be trained.
+    """
+    sources = [str(profile.path(one)) if is_path(one) else one for one in profile.corpus.sources]
+    check_sources(sources, column=profile.corpus.column)
+    found, shape, device = recorded(profile), recorded_shape(profile), device_kind(profile)
+    cost = expected_cost(profile, shape, found.text, device=device) if shape else None
+    rate = cpu_matmul_rate() if cost and cost.flops and device == "cpu" else None
+    return {
+        "profile": profile.name,
+        "teacher": profile.teacher.source,
+        "corpus": asdict(found.text) if found.text else None,
+        "students": _students(found, profile),
+        "took_seconds": found.seconds or None,
+        "estimate": asdict(cost) | {"reads": reads(profile, cost, found.text)} if cost else None,
+        "device": device,
+        "flops_per_second": rate,
+        "seconds": cost.flops / (UTILISATION * rate) if cost and cost.flops and rate else None,
+        "next": f"fairkd reproduce {shlex.quote(given)}" if found.missing else f"fairkd status {shlex.quote(given)}",
+    }
+
+
+def plan_lines(document: Mapping[str, Any], given: str) -> dict[str, str]:
+    """A plan document as headings and texts."""
+    corpus, students, cost = document["corpus"], document["students"], document["estimate"]
+    details = f"fairkd plan {shlex.quote(given)} --all"
+    took, most = document["took_seconds"], "" if corpus else "at most "
+    return {
+        "teacher": document["teacher"],
+        "corpus": f"{corpus['tokens']:,} tokens to train on" if corpus else "not tokenised yet",
+        "students": _counted(students),
+        "missing": _missing(students["missing"]),
+        "took": f"{duration(took)}, the trainings summed, on the machine that made them" if took else "",
+        "a student reads": cost["reads"] if cost and cost["updates"] is not None else "",
+        "training": _training(document, details),
+        "memory": f"{most}{cost['memory'] / 1e9:.1f} GB a training" if cost else "",
+        "disk": f"{cost['disk'] / 1e9:.1f} GB for the students" if cost else "",
+        "next": document["next"],
+        "details": details,
+    }
+
+
+def _training(document: Mapping[str, Any], details: str) -> str:
+    """What all trainings cost, as far as it is known without loading a model."""
+    cost, seconds = document["estimate"], document["seconds"]
+    if not cost:
+        scratch = "a teacher from scratch takes its vocabulary from the text"
+        return f"--all computes it: {scratch if document['teacher'] == 'scratch' else 'the teacher is not here yet'}"
+    if not cost["flops"]:
+        return "not known before the corpus is tokenised (fairkd train begins with it)"
+    flops = f"{cost['flops']:.2g} FLOPs for all; measuring, GLUE and notebooks come on top"
+    if not seconds:
+        return f"{flops}; for the time on this GPU: {details}"
+    rate = f"{UTILISATION:.0%} of {document['flops_per_second'] / 1e9:,.0f} GFLOP/s of this CPU, {cores()} cores"
+    most = "" if document["corpus"] else "at most "
+    return f"{most}about {duration(seconds)} at {rate}; {flops}"
+
+
+def _students(found: Recorded, profile: Profile) -> dict[str, Any]:
+    return {
+        "wanted": found.wanted,
+        "recorded": found.wanted - len(found.missing),
+        "missing": [{"arm": arm, "seed": seed} for arm, seed in found.missing],
+        "unfinished_in_store": found.unfinished,
+        "store": str(profile.store().root),
+    }
+
+
+def _counted(students: Mapping[str, Any]) -> str:
+    begun = students["unfinished_in_store"]
+    more = f"; {begun} begun and not ended, of any profile" if begun else ""
+    store = shown_path(Path(students["store"]))
+    return f"{students['recorded']} of {students['wanted']} by the records of {store}{more}"
+
+
+def _missing(students: list[dict[str, Any]]) -> str:
+    arms = list(dict.fromkeys(one["arm"] for one in students))
+    more = f" and {len(arms) - MOST_NAMED} more" if len(arms) > MOST_NAMED else ""
+    names = ", ".join(arms[:MOST_NAMED])
+    return f"{len(students)} students of {len(arms)} arms: {names}{more}" if arms else "no student"
+
+
+def _next_of(states: list[NotebookState], given: str) -> str:
+    words = {one.state for one in states}
+    command = "status" if "running" in words else "open" if words == {"done"} else "reproduce"
+    return f"fairkd {command} {shlex.quote(given)}"

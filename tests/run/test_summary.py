@@ -1,0 +1,285 @@
+"""Summaries of status and plan: true, quick, and without torch; documents for machines; the page in the browser."""
+
+import json
+import shlex
+import subprocess
+import sys
+import webbrowser
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import typer
+import yaml
+
+import fairkd as package
+from fairkd.bias.stimuli import TESTS
+from fairkd.engine.store import write_json
+from fairkd.lab.variants import output_dir
+from fairkd.profile import Profile, project_root
+from fairkd.run import cli, documents, ledger
+from fairkd.run.arguments import EXAMPLES, join_pairs
+
+ROOT = project_root()
+
+
+@pytest.fixture
+def profile(tmp_path) -> Path:
+    """The file of a profile whose folders are empty."""
+    places = {"runs_dir": str(tmp_path / "runs"), "store_dir": str(tmp_path / "store")}
+    path = tmp_path / "mine.yaml"
+    path.write_text(yaml.safe_dump(Profile.load("quick").values() | places | {"profile": "mine"}))
+    return path
+
+
+def lines(printed: str) -> dict[str, str]:
+    """A summary by its headings; lines that go on stand after the first."""
+    found: dict[str, str] = {}
+    for line in printed.splitlines()[1:]:
+        heading, _, text = line.strip().partition("  ")
+        if line.startswith(" " * 6):
+            found[[*found][-1]] += f"\n{line.strip()}"
+        else:
+            found[heading] = text.strip()
+    return found
+
+
+# --- version and help -------------------------------------------------------------------------------------------------
+
+
+def test_the_version_is_the_packages(fairkd):
+    status, out, _ = fairkd("--version")
+    assert status == 0
+    assert out.startswith(f"fairkd {package.__version__} (Python 3.")
+    assert "torch 2." in out
+
+
+def commands() -> dict[str, object]:
+    group = typer.main.get_command(cli.app)
+    found = {"": group} | dict(group.commands)
+    data = found.pop("data")
+    return found | {f"data {name}": command for name, command in data.commands.items()}
+
+
+def test_every_command_has_examples_and_its_help_shows_them_a_line_each(fairkd):
+    assert set(EXAMPLES) == set(commands())
+    for command, examples in EXAMPLES.items():
+        status, out, _ = fairkd(*command.split(), "--help")
+        assert status == 0
+        for example in examples:
+            assert f"  {example}\n" in out, command
+
+
+@pytest.mark.parametrize("example", [example for examples in EXAMPLES.values() for example in examples])
+def test_examples_parse(example):
+    program, *arguments = join_pairs(shlex.split(example))
+    assert program == "fairkd"
+    context = typer.main.get_command(cli.app).make_context(program, arguments)
+    while hasattr(context.command, "resolve_command"):
+        name, command, rest = context.command.resolve_command(context, [*context._protected_args, *context.args])
+        context = command.make_context(name, rest, parent=context)
+    assert not context.args
+
+
+def test_an_example_that_does_not_parse_would_be_seen():
+    with pytest.raises(Exception, match="no-such-option"):
+        test_examples_parse("fairkd seat embedded --no-such-option")
+
+
+def test_commands_of_the_readme_parse():
+    text = (ROOT / "README.md").read_text()
+    found = [
+        line.partition("#")[0].strip()
+        for line in text.splitlines()
+        if line.startswith(("fairkd ", ".venv/bin/fairkd "))
+    ]
+    assert len(found) > 5
+    for line in found:
+        test_examples_parse(line.removeprefix(".venv/bin/"))
+
+
+# --- summaries --------------------------------------------------------------------------------------------------------
+
+
+def test_the_summaries_need_neither_torch_nor_transformers(profile):
+    code = (
+        "import sys\nfrom fairkd.run import cli\n"
+        "for command in ('status', 'plan'):\n"
+        f"    sys.argv = ['fairkd', command, {str(profile)!r}]\n"
+        "    try:\n        cli.main()\n    except SystemExit as end:\n        assert not end.code\n"
+        "print(sorted({'torch', 'transformers', 'datasets', 'nbformat'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_status_of_a_fresh_profile_says_what_to_run(fairkd, profile, tmp_path):
+    status, out, _ = fairkd("status", str(profile))
+    assert status == 0
+    said = lines(out)
+    names = ", ".join(ledger.notebooks(Profile.load(profile)))
+    assert said["notebooks"] == f"0 of 7 done\nnot run: {names}"
+    assert said["students"] == f"0 of 56 by the records of {tmp_path / 'store'}"
+    assert said["report"] == "not there yet"
+    assert said["next"] == f"fairkd reproduce {profile}"
+    assert len(out.splitlines()) < 10
+    assert not (tmp_path / "store").exists()
+
+
+def test_status_groups_what_is_not_done_by_its_reason(fairkd, profile):
+    values = Profile.load(profile)
+    folder = output_dir(values)
+    for name, why in {"01_capacity": "no", "02_ablation": "no", "03_mixup": "another"}.items():
+        write_json(folder / "status" / f"{name}.failed.json", {"detail": why})
+    said = lines(fairkd("status", str(profile))[1])["notebooks"].splitlines()
+    assert said[2:] == ["failed: 01_capacity, 02_ablation (no)", "failed: 03_mixup (another)"]
+
+
+@pytest.mark.parametrize(("states", "command"), [("done", "open"), ("running", "status"), ("stale", "reproduce")])
+def test_the_next_command_follows_from_the_states(fairkd, profile, monkeypatch, states, command):
+    rows = [ledger.NotebookState("01_capacity", word, "", "", None) for word in ("done", states)]
+    monkeypatch.setattr("fairkd.run.summary.status", lambda profile: rows)
+    assert lines(fairkd("status", str(profile))[1])["next"] == f"fairkd {command} {profile}"
+
+
+def test_plan_says_that_costs_are_bounds_before_there_is_a_corpus(fairkd, profile, monkeypatch):
+    monkeypatch.setattr("fairkd.run.summary.cpu_matmul_rate", lambda: 2e11)
+    monkeypatch.setattr("fairkd.lab.estimate.DRIVER", Path("/nowhere"))
+    status, out, _ = fairkd("plan", str(profile), "--json")
+    assert status == 0
+    document = json.loads(out)
+    cost = document["estimate"]
+    assert document["seconds"] == pytest.approx(cost["flops"] / 1e11)
+    assert (cost["arms"], cost["trainings"], cost["updates"], cost["length"]) == (14, 4, 16, 128)
+    said = lines(fairkd("plan", str(profile))[1])
+    assert said["corpus"] == "not tokenised yet"
+    assert said["missing"].startswith("56 students of 14 arms: capacity-1, capacity-2,")
+    assert said["training"].startswith("at most about ")
+    assert "50% of 200 GFLOP/s" in said["training"]
+    assert said["memory"].startswith("at most ")
+    assert said["a student reads"].endswith("at most")
+
+
+def test_plan_gives_no_time_for_a_gpu_that_it_has_not_asked(fairkd, profile, monkeypatch, tmp_path):
+    monkeypatch.setattr("fairkd.lab.estimate.DRIVER", tmp_path)
+    document = json.loads(fairkd("plan", str(profile), "--json")[1])
+    assert (document["device"], document["seconds"]) == ("cuda", None)
+    assert "for the time on this GPU" in lines(fairkd("plan", str(profile))[1])["training"]
+
+
+def test_plan_refuses_students_deeper_than_their_teacher(fairkd, profile):
+    values = yaml.safe_load(profile.read_text())
+    profile.write_text(yaml.safe_dump(values | {"depths": [7]}))
+    status, _, err = fairkd("plan", str(profile))
+    assert (status, "arm 'capacity-7' has 7 layers; its teacher has 6" in err) == (2, True)
+
+
+# --- documents --------------------------------------------------------------------------------------------------------
+
+
+def test_documents_have_the_fields_that_are_documented(fairkd, profile):
+    text = (ROOT / "docs" / "json.md").read_text()
+    for command in ("status", "plan"):
+        document = json.loads(fairkd(command, str(profile), "--json")[1])
+        section = text.partition(f"## {command}\n")[2].partition("\n## ")[0]
+        documented = {line.split("`")[1] for line in section.splitlines() if line.startswith("| `")}
+        assert set(document) | {"each_student"} | ({"cost"} if command == "plan" else set()) == documented, command
+        assert "estimate" not in document or set(document["estimate"]) <= set(text.replace("`", " ").split())
+
+
+def test_a_document_is_all_that_is_printed_and_a_file_holds_the_same(fairkd, profile, tmp_path):
+    target = tmp_path / "status.json"
+    status, out, err = fairkd("status", str(profile), "--json", "--output", str(target))
+    assert (status, err) == (0, "")
+    assert target.read_text() == out
+    status, out, _ = fairkd("status", str(profile), "--output", str(target))
+    assert "of 7 done" in out  # without --json the summary is printed beside the file
+    assert json.loads(target.read_text())["profile"] == "mine"
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def test_what_is_printed_meanwhile_does_not_reach_the_document(fairkd, monkeypatch):
+    def measure(model, **_):
+        print("progress")
+        row = {"pooling": "mean", "effect_size": float("nan"), "unknown_words": [], "unknown_sentences": 0}
+        return pd.DataFrame([{"test": test, **row} for test in TESTS])
+
+    monkeypatch.setattr("fairkd.seat.measure_encoder", measure)
+    monkeypatch.setattr(cli, "models_at_hand", lambda *models: None)
+    status, out, err = fairkd("seat", "some/model", "--json")
+    assert (status, err) == (0, "progress\n")
+    assert json.loads(out)[0]["effect_size"] is None
+
+
+@pytest.mark.parametrize("command", [["seat", "m"], ["bias", "m"], ["glue", "m"], ["status"], ["plan"]])
+def test_a_file_that_cannot_be_written_is_refused_before_any_work(fairkd, tmp_path, monkeypatch, command):
+    for module in (
+        "fairkd.seat.measure_encoder",
+        "fairkd.bias.measuring.measure_models",
+        "fairkd.run.summary.recorded",
+    ):
+        monkeypatch.setattr(module, lambda *_, **__: pytest.fail("it worked"))
+    for name, why in {"": "this is a folder", ".": "this is a folder", "none/x.json": "there is no folder"}.items():
+        status, out, err = fairkd(*command, "--output", str(tmp_path / name) if name else "")
+        assert (status, out) == (2, "")
+        assert why in err
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_no_number_that_json_lacks_and_nothing_half_written(tmp_path, capsys, number):
+    target = tmp_path / "old.json"
+    target.write_text("old")
+    with pytest.raises(ValueError, match="JSON"):
+        documents.deliver({"x": number}, as_json=True, target=target)
+    assert capsys.readouterr().out == ""
+    assert target.read_text() == "old"
+
+
+def test_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
+    target = tmp_path / "old.json"
+    target.write_text("old")
+
+    def full(file):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(documents, "flush", full)
+    with pytest.raises(OSError, match="No space"):
+        documents.deliver({"x": 1}, as_json=False, target=target)
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["old"]
+
+
+# --- open -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def browser(monkeypatch):
+    """What the browser is asked to open; there is a display."""
+    opened = []
+    monkeypatch.setattr(webbrowser, "open", lambda address: opened.append(address) or True)
+    monkeypatch.setenv("DISPLAY", ":0")
+    return opened
+
+
+def test_open_says_what_makes_the_page_if_it_is_not_there(fairkd, profile, browser):
+    status, out, err = fairkd("open", str(profile))
+    assert (status, out, browser) == (2, "", [])
+    assert f"Make it with: fairkd reproduce {profile}" in err
+
+
+def test_open_opens_the_page_or_only_says_where_it_lies(fairkd, profile, browser, monkeypatch):
+    page = output_dir(Profile.load(profile)) / "report.html"
+    page.parent.mkdir(parents=True)
+    page.write_text("<p>a page")
+    assert fairkd("open", str(profile)) == (0, f"{page}\n", "")
+    assert browser == [page.as_uri()]
+    assert fairkd("open", str(profile), "--print") == (0, f"{page}\n", "")
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(sys, "platform", "linux")
+    assert fairkd("open", str(profile)) == (0, f"{page}\n", "")
+    assert browser == [page.as_uri()]  # once: the first time
+    monkeypatch.setenv("DISPLAY", ":0")
+    monkeypatch.setattr(webbrowser, "open", lambda address: False)
+    status, out, err = fairkd("open", str(profile))
+    assert (status, out) == (0, f"{page}\n")
+    assert "no browser could be started" in err
