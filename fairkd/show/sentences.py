@@ -27,7 +27,7 @@ from fairkd.show.tables import frame as table
 from fairkd.show.tables import paragraph
 from fairkd.show.tables.baselines import beaten_sentence
 from fairkd.show.tables.glue import failures, several_seeds
-from fairkd.show.tables.judged import smallest
+from fairkd.show.tables.judged import detectable_difference
 from fairkd.show.tables.plain import records
 from fairkd.wording import interval, listed, number, percent
 
@@ -41,7 +41,7 @@ ASKED = (
 DECIDED = ("supported", "contradicted")
 LEADING = {0: "Distillation", 4: "Mixup"}
 """The claims that the card tells one by one: the paper's first finding, and its remedy."""
-SECTIONS = {
+SHOWN_BY = {
     "00_method": "The method on one sentence",
     "01_capacity": "Figure 1",
     "02_ablation": "Table 1",
@@ -77,7 +77,7 @@ def not_in_this_run(why: Mapping[str, str], profile: Profile) -> Html:
         own = profile.name if notebook != "06_planted" or profile.planted_strengths else CONTROLLED
         makes = notebook != "04_glue" or profile.glue.source is not None
         command = f"fairkd reproduce {own}" if own != profile.name else f"fairkd run {notebook} --profile {own}"
-        rows.append({"what": SECTIONS.get(notebook, notebook), "why": reason, "command": command if makes else ""})
+        rows.append({"what": SHOWN_BY.get(notebook, notebook), "why": reason, "command": command if makes else ""})
     return render("notes.absent", rows=rows) if rows else paragraph("Everything that the report can show is in it.")
 
 
@@ -188,7 +188,7 @@ def _told(headline: pd.DataFrame, claim: int, word: str) -> str:
     text = f"{word} ({pair}): {number(row.estimate)} {interval(row.low, row.high, 3)}".rstrip() + f", {row.verdict}"
     if row.seeds == 1:
         return f"{text}, as one seed decides nothing."
-    found = smallest(row.detectable) if row.verdict == "inconclusive" else ""
+    found = detectable_difference(row.detectable) if row.verdict == "inconclusive" else ""
     return f"{text}; {found} would be found." if found else f"{text}."
 
 
