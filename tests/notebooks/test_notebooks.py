@@ -451,7 +451,7 @@ def test_report_opens_with_the_card_and_the_verdicts_that_the_notebooks_reached(
         values = row.find_all("td")[1].get_text()
         assert number(claim.estimate) in values or "of 6" in values
     distillation = soup.select(".card li")[1].get_text()
-    assert rows[0].find_all("td")[1].get_text() in distillation
+    assert rows[0].find_all("td")[1].get_text().strip() in distillation
 
 
 def test_caveats_stand_once_on_the_page(tiny):
