@@ -676,6 +676,7 @@ def test_a_name_that_cannot_be_loaded_is_an_error(monkeypatch):
         raise OSError("We couldn't connect to the hub.\nSecond line.")
 
     monkeypatch.setattr("transformers.AutoConfig.from_pretrained", offline)
+    monkeypatch.setattr("fairkd.engine.loading.check_at_hand", lambda source: None)
     with pytest.raises(
         InputError, match=r"cannot load an encoder from 'bret-base': We couldn't connect to the hub\. f"
     ):

@@ -140,7 +140,11 @@ class Materials:
         """The tokenised corpus."""
         options = {"store": self.store, **self.corpus_options}
         found = corpora.find(self.sources, self.checkpoint.tokenizer_digest, **options)
-        return found or corpora.build(self.sources, self.checkpoint.tokenizer, progress=self.progress, **options)
+        found = found or corpora.build(self.sources, self.checkpoint.tokenizer, progress=self.progress, **options)
+        if self.profile.teacher.source != "scratch":  # not before: who only plans writes nothing
+            folder = self.profile.path(self.profile.teacher.source)
+            teachers.remember(self.checkpoint, folder=folder, store=self.store)
+        return found
 
     def setting(self, seed: int) -> Setting:
         """What the students of one seed share.

@@ -182,6 +182,7 @@ def _run(source: Path, files: Files, profile: Profile, may_train: bool) -> Outco
         detail = _papermill(source, files, profile, token, may_train) or _unfinished(files, token)
         if not detail:
             os.replace(files.of("running.ipynb"), files.of("ipynb"))
+            _sign(files.of("ipynb"))
             detail = _export(files)
     except BaseException:
         with suppress(OSError):  # a full disk, say, must not hide what went wrong
@@ -203,6 +204,15 @@ def _run(source: Path, files: Files, profile: Profile, may_train: bool) -> Outco
     write_json(files.status, record | {"seconds": round(seconds, 1), "files": digests})
     files.record("running.json").unlink(missing_ok=True)
     return Outcome(files.notebook, "done", "", seconds, files.of("html"))
+
+
+def _sign(notebook: Path) -> None:
+    """Signs what was executed here for this account: of a notebook that it did not sign JupyterLab draws no SVG."""
+    import nbformat
+    from nbformat.sign import NotebookNotary
+
+    with suppress(OSError):  # a home that cannot be written: descriptions stand where figures would
+        NotebookNotary().sign(nbformat.read(notebook, as_version=4))
 
 
 def _plan(source: Path, files: Files, profile: Profile) -> Outcome:

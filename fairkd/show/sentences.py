@@ -26,8 +26,8 @@ from fairkd.show.html import Html, render
 from fairkd.show.tables import frame as table
 from fairkd.show.tables import paragraph
 from fairkd.show.tables.baselines import beaten_sentence
-from fairkd.show.tables.glue import failures
-from fairkd.show.tables.judged import smallest
+from fairkd.show.tables.glue import failures, several_seeds
+from fairkd.show.tables.judged import detectable_difference
 from fairkd.show.tables.plain import records
 from fairkd.wording import interval, listed, number, percent
 
@@ -41,7 +41,7 @@ ASKED = (
 DECIDED = ("supported", "contradicted")
 LEADING = {0: "Distillation", 4: "Mixup"}
 """The claims that the card tells one by one: the paper's first finding, and its remedy."""
-SECTIONS = {
+SHOWN_BY = {
     "00_method": "The method on one sentence",
     "01_capacity": "Figure 1",
     "02_ablation": "Table 1",
@@ -77,7 +77,7 @@ def not_in_this_run(why: Mapping[str, str], profile: Profile) -> Html:
         own = profile.name if notebook != "06_planted" or profile.planted_strengths else CONTROLLED
         makes = notebook != "04_glue" or profile.glue.source is not None
         command = f"fairkd reproduce {own}" if own != profile.name else f"fairkd run {notebook} --profile {own}"
-        rows.append({"what": SECTIONS.get(notebook, notebook), "why": reason, "command": command if makes else ""})
+        rows.append({"what": SHOWN_BY.get(notebook, notebook), "why": reason, "command": command if makes else ""})
     return render("notes.absent", rows=rows) if rows else paragraph("Everything that the report can show is in it.")
 
 
@@ -151,7 +151,9 @@ def card(
     headline = judged[judged.pooling == judged.pooling.iloc[0]]
     first = counted(headline)
     if rulers is not None:
-        first += f" By other rulers than SEAT, {int(rulers.verdict.isin(DECIDED).sum()) or 'none'} of {len(rulers)}."
+        decided = int(rulers.verdict.isin(DECIDED).sum())
+        are = "are" if decided > 1 else "is"
+        first += f" By other rulers than SEAT {decided or 'none'} of {len(rulers)} {are}."
     answer = [first, *(_told(headline, claim, word) for claim, word in LEADING.items())]
     level = percent(claims.family_level())
     how = f"Differences of average SEAT with {level} intervals; what would be found is found with 80 % power."
@@ -186,7 +188,7 @@ def _told(headline: pd.DataFrame, claim: int, word: str) -> str:
     text = f"{word} ({pair}): {number(row.estimate)} {interval(row.low, row.high, 3)}".rstrip() + f", {row.verdict}"
     if row.seeds == 1:
         return f"{text}, as one seed decides nothing."
-    found = smallest(row.detectable) if row.verdict == "inconclusive" else ""
+    found = detectable_difference(row.detectable) if row.verdict == "inconclusive" else ""
     return f"{text}; {found} would be found." if found else f"{text}."
 
 
@@ -308,7 +310,7 @@ def ablation_sentence(results: Tables) -> str:
         f"{arm_title(best)} ({number(paper.average(paper.TABLE1[best]))} by the six values that it prints)."
     )
     change = _without_ce(differences[differences.pooling == pooling])
-    return f"{text} {change}." if change else text
+    return f"{text} {change} (95 %, by itself)." if change else text
 
 
 def mixup_sentence(results: Tables) -> str:
@@ -348,6 +350,8 @@ def glue_sentence(results: Tables, *, suite: str) -> str:
     if change:
         printed = number(paper.TABLE1_GLUE_AVERAGE["no-ce"] - paper.TABLE1_GLUE_AVERAGE["full"], 1)
         texts.append(f"{change} points{f', in the paper by {printed}' if suite == 'GLUE' else ''}.")
+    if not several_seeds(results["glue_tasks"]):
+        texts.append("Intervals are over examples: one seed says nothing about another training.")
     if "glue_baselines" in results:
         texts.append(beaten_sentence(results["glue_tasks"], results["glue_baselines"]))
     failed = [what for what, _ in failures(results["glue_tasks"])]

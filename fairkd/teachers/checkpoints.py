@@ -22,7 +22,7 @@ from fairkd.engine.digests import tokenizer_digest, weights_digest
 from fairkd.engine.limits import limits_of
 from fairkd.engine.loading import embedded_folder, load_config, load_pretrained, load_tokenizer
 from fairkd.engine.messages import expanded
-from fairkd.engine.store import REVISIONS, Store, file_digest, read_json, write_json
+from fairkd.engine.store import REVISIONS, Store, digest_once, read_json, write_json
 from fairkd.errors import InputError, check_slip
 from fairkd.gender import PAIRS
 from fairkd.rng import derive
@@ -163,34 +163,16 @@ _KNOWN = ("weights_digest", "tokenizer_digest", "has_mlm_head", "layers", "longe
 
 
 def open_checkpoint(source: str, *, folder: Path, store: Store) -> Checkpoint:
-    """As :func:`load_checkpoint`, but model and tokenizer of files that were loaded before are late.
+    """As :func:`load_checkpoint`, but of files that :func:`remember` kept model and tokenizer are late; writes nothing.
 
     Args:
         source: and ``folder``: as there.
         store: keeps what is to be known of the files, by their digests.
     """
-    if not folder.is_dir():
-        if source != "embedded":  # of the hub; which files are meant is for its client to say
-            return load_checkpoint(source, folder=folder)
-        place = embedded_folder()
-    else:
-        place = folder
-    spec = {
-        "version": REVISIONS["checkpoint"],
-        "seat": REVISIONS["seat"],  # of the words that may be unknown
-        "files": _digests(place),
-        "libraries": {name: version(name) for name in ("tokenizers", "torch", "transformers")},
-    }
-    key, loaded = Store.key("checkpoint", spec), []
-
-    def make() -> None:
-        loaded.append(load_checkpoint(source, folder=folder))
-        with store.write(key, {"kind": "checkpoint", **spec}) as new:
-            write_json(new / "known.json", _known(loaded[0]))
-
-    entry = store.once(key, make)
-    if loaded:
-        return loaded[0]
+    place = _place(source, folder)
+    entry = store.find(Store.key("checkpoint", _spec(place))) if place else None
+    if place is None or entry is None:
+        return load_checkpoint(source, folder=folder)
 
     def tokenizer() -> Any:
         found = load_tokenizer(str(place))
@@ -199,6 +181,42 @@ def open_checkpoint(source: str, *, folder: Path, store: Store) -> Checkpoint:
 
     late = {"model": lambda: load_checkpoint(source, folder=folder).model, "tokenizer": tokenizer}
     return LateCheckpoint(late, source=source, **read_json(entry / "known.json"))
+
+
+def remember(checkpoint: Checkpoint, *, folder: Path, store: Store) -> None:
+    """Keeps in the store what is asked of a checkpoint most; nothing of one of the hub.
+
+    Args:
+        checkpoint: of :func:`open_checkpoint`, with the same ``folder``.
+    """
+    place = _place(checkpoint.source, folder)
+    if place is None or isinstance(checkpoint, LateCheckpoint):
+        return
+    spec = _spec(place)
+    key = Store.key("checkpoint", spec)
+
+    def make() -> None:
+        with store.write(key, {"kind": "checkpoint", **spec}) as new:
+            write_json(new / "known.json", _known(checkpoint))
+
+    store.once(key, make)
+
+
+def _place(source: str, folder: Path) -> Path | None:
+    """Where a checkpoint's files lie; None for one of the hub, whose client says which files are meant."""
+    if folder.is_dir():
+        return folder
+    return embedded_folder() if source == "embedded" else None
+
+
+def _spec(place: Path) -> dict[str, Any]:
+    """What decides what is known of a checkpoint's files."""
+    return {
+        "version": REVISIONS["checkpoint"],
+        "seat": REVISIONS["seat"],  # of the words that may be unknown
+        "files": _digests(place),
+        "libraries": {name: version(name) for name in ("tokenizers", "torch", "transformers")},
+    }
 
 
 def _known(checkpoint: Checkpoint) -> dict[str, Any]:
@@ -213,7 +231,7 @@ def _digests(folder: Path) -> dict[str, str]:
     """Of the files that a checkpoint may be read from."""
     kinds = (".json", ".txt", ".safetensors", ".model")
     return {
-        path.name: file_digest(path) for path in sorted(folder.iterdir()) if path.suffix in kinds and path.is_file()
+        path.name: digest_once(path) for path in sorted(folder.iterdir()) if path.suffix in kinds and path.is_file()
     }
 
 

@@ -40,8 +40,10 @@ def page(browser: Any, lab: str) -> Iterator[Any]:
     """The notebook, all its cells run."""
     tab = opened(browser, lab)
     run_all(tab)
-    ended = tab.locator(".jp-OutputArea-output").get_by_text(re.compile("Manifest of 00_explore|Error"))
-    ended.first.wait_for(timeout=1000 * RUNNING)
+    last = tab.locator(".jp-CodeCell").last.locator(".jp-OutputArea-output")  # it ends on its controls
+    last.or_(tab.locator(".jp-OutputArea-output").get_by_text(re.compile("Error"))).first.wait_for(
+        timeout=1000 * RUNNING
+    )
     yield tab
     tab.close()
 

@@ -78,7 +78,7 @@ def test_another_value_makes_a_variant_that_runs_to_its_end(lab):
         " cell.sharedModel.setSource(cell.sharedModel.source + '\\nmax_steps = 12\\nseat_bootstrap = 100'); }"
     )
     run_all(tab)
-    output(tab, "Manifest of 01_capacity").wait_for(timeout=1000 * RUNNING)
+    output(tab, "Manifest of 01_capacity").wait_for(state="attached", timeout=1000 * RUNNING)  # folded
     variant = output(tab, "A variant of the profile 'tiny': arms ")
     where = re.search(r"Its results lie in (\S+); those of the profile stay as they are", variant.inner_text())[1]
     assert (Path(where) / "results" / "01_capacity.json").is_file()

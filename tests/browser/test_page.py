@@ -246,7 +246,7 @@ def test_data_of_a_figure_is_saved_without_a_request(visit, page):
 
 def test_code_opens_by_its_button(visit, page):
     tab = visit(page)
-    code = tab.locator("details.code").nth(0)
+    code = tab.locator("details.code").filter(has_text="alpha = 0.4")  # parameters stand at the end
     assert not code.locator("pre").is_visible()
     code.locator("summary").focus()
     tab.keyboard.press("Enter")

@@ -170,6 +170,16 @@ def test_code_is_folded_not_lost(page):
     assert not any("open" in d.attrs for d in soup.select("details"))
 
 
+def test_a_cell_that_only_displays_pieces_may_leave_out_its_code(tmp_path):
+    cells = [new_code_cell("shown = 1"), new_code_cell("unseen = 2", metadata={"tags": ["no-code"]})]
+    cells[1].outputs = [new_output("stream", name="stdout", text="its output")]
+    nbformat.write(new_notebook(cells=cells), tmp_path / "a.ipynb")
+    text = BeautifulSoup(to_html(tmp_path / "a.ipynb"), "html.parser").get_text()
+    assert "shown = 1" in text
+    assert "unseen = 2" not in text
+    assert "its output" in text
+
+
 def test_messages_show_the_last_state_of_a_progress_bar(page):
     soup, _ = page
     messages = soup.select_one("details.stderr pre").get_text()

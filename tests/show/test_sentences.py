@@ -111,10 +111,12 @@ def test_ablation_sentence_names_our_lowest_and_the_papers_with_both_of_its_aver
 
 def test_ablation_sentence_tells_what_leaving_out_l_ce_changes():
     results = ablation_tables()
-    assert report.ablation_sentence(results).endswith(" Without L_ce the average changes by 0.00 [−0.02, 0.02].")
+    assert report.ablation_sentence(results).endswith(
+        " Without L_ce the average changes by 0.00 [−0.02, 0.02] (95 %, by itself)."
+    )
     results["ablation_differences"].loc[:, ["difference", "low", "high"]] = (0.0012, -0.0003, 0.012)
     assert report.ablation_sentence(results).endswith(
-        "changes by 0.0012 [−0.0003, 0.0120]."
+        "changes by 0.0012 [−0.0003, 0.0120] (95 %, by itself)."
     )  # digits as the interval's
     lone = results | {"ablation_differences": differences(ABLATION[:3])}
     assert "Without L_ce the average" not in report.ablation_sentence(lone)
@@ -241,7 +243,7 @@ def test_the_card_says_what_was_run_and_escapes_names():
     assert "2 seeds of the teacher '<script>x</script>' (1 layers of 2 units), 12 updates each" in text
     assert "over 12 to 13 % of 10,000 tokens." in text
     other = report.card(FACTS, NOT_RUN, Profile.load("quick"), rulers=cases((0, "supported"), (4, "contradicted")))
-    assert "15 not run. By other rulers than SEAT, 3 of 15." in other.text
+    assert "15 not run. By other rulers than SEAT 3 of 15 are." in other.text
     assert soup.select_one(".badge").get_text() == "demonstration"
 
 
@@ -407,7 +409,10 @@ def test_glue_sentence_names_lowest_and_highest_and_the_tests():
 def test_glue_sentence_tells_what_leaving_out_l_ce_changes():
     results = quality() | {"glue_differences": change("no-ce", -2.0, 0.5)}
     text = report.glue_sentence(results, suite="GLUE")
-    assert text.endswith("Without L_ce the average changes by −0.8 [−2.0, 0.5] points, in the paper by −1.5.")
+    told = "Without L_ce the average changes by −0.8 [−2.0, 0.5] points, in the paper by −1.5."
+    assert text.endswith(f"{told} Intervals are over examples: one seed says nothing about another training.")
+    results["glue_tasks"] = results["glue_tasks"].assign(seeds=3)
+    assert report.glue_sentence(results, suite="GLUE").endswith(told)
     assert "in the paper by" not in report.glue_sentence(results, suite=MINI)
     assert "Without" not in report.glue_sentence(quality(), suite=MINI)
 

@@ -6,8 +6,8 @@ colour-blind readers. Functions take tidy frames and return the Figure, whose la
 sentences: what is shown, and where it begins and ends. Every number stands in the table or file beside it.
 """
 
+from fairkd.show.figures.behind_claims import behind_claims
 from fairkd.show.figures.calibration import rulers_by_strength
-from fairkd.show.figures.claims import claims
 from fairkd.show.figures.display import bundle, show
 from fairkd.show.figures.explore import compare_effects, projection_strips
 from fairkd.show.figures.glue import bias_quality, glue_tasks, learning
@@ -24,10 +24,10 @@ __all__ = [
     "PAPER",
     "TEACHER_COLOUR",
     "ablation",
+    "behind_claims",
     "bias_quality",
     "bundle",
     "capacity",
-    "claims",
     "compare_effects",
     "difference_intervals",
     "glue_tasks",

@@ -112,10 +112,10 @@ _MARKS = "✓ supported, ✗ contradicted, ? inconclusive"
 _SEAT = "SEAT"
 
 
-def smallest(difference: float) -> str:
+def detectable_difference(difference: float) -> str:
     """The smallest difference that would be found, with as many digits as it takes to tell it from none; "" for none.
 
-    >>> smallest(0.5618), smallest(0.00004), smallest(0.0)
+    >>> detectable_difference(0.5618), detectable_difference(0.00004), detectable_difference(0.0)
     ('0.562', '0.00004', '')
     """
     if not (math.isfinite(difference) and difference):
@@ -135,7 +135,7 @@ def _head(title: str, unit: str = "") -> Cell:
 
 
 def _in_matrix(row: Any) -> dict[str, Any]:
-    found = smallest(row.detectable)
+    found = detectable_difference(row.detectable)
     return {
         "verdict": row.verdict,
         "cell": Cell(row.estimate, (row.low, row.high), digits=(3, 3), below=(f"≥ {found}",) if found else ()),
@@ -167,7 +167,7 @@ def _findings(row: Any) -> dict[str, Any]:
     return row._asdict() | {
         "briefly": printed_briefly(row.claim, row.part),
         **_estimate(row),
-        "smallest": smallest(row.detectable),
+        "smallest": detectable_difference(row.detectable),
     }
 
 

@@ -16,7 +16,7 @@ SIZE = (4.4, 0.36, 0.85)
 """Inches: width, height of a row, and of the rest. Narrow, so that a phone shows it without making letters small."""
 
 
-def claims(judged: pd.DataFrame) -> Figure | None:
+def behind_claims(judged: pd.DataFrame) -> Figure | None:
     """Differences of average SEAT that claims are about, with the intervals that judge, beside the printed ones.
 
     Args:
