@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -350,7 +351,7 @@ class Profile(RunSettings):
         """The values that have an effect on results: not where things lie or how often they are saved."""
         return {name: value for name, value in values.items() if name not in PLACES}
 
-    @property
+    @cached_property
     def is_demonstration(self) -> bool:
         """Whether anything but seeds and device differs from the shipped profile ``paper``."""
         paper = self.effective(type(self).load("paper").values())

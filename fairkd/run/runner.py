@@ -45,6 +45,7 @@ from fairkd.errors import InputError
 from fairkd.lab.results import REPORT, Manifest, Results, read_state
 from fairkd.lab.variants import OWN_FILE, keep, output_dir
 from fairkd.profile import Profile, project_root
+from fairkd.run.execute import KERNEL_DIED
 from fairkd.run.ledger import (
     Files,
     here,
@@ -62,7 +63,6 @@ from fairkd.show.pages.notebook import read_notebook
 __all__ = ["REPORT", "Outcome", "notebook_path", "notebooks", "reproduce", "run", "status"]
 
 TOKEN, NO_TRAINING = "FAIRKD_RUN_TOKEN", "FAIRKD_NO_TRAINING"
-_KERNEL_START_SECONDS = 180
 AT_ONCE = 2
 """Notebooks at once: each has a kernel with PyTorch, and processes of its own for what it measures."""
 
@@ -239,21 +239,17 @@ def _papermill(source: Path, files: Files, profile: Profile, token: str, may_tra
         parameters.write_text(yaml.safe_dump(profile.grouped(), sort_keys=False, allow_unicode=True), encoding="utf-8")
         paths = os.pathsep.join(filter(None, [folder, os.environ.get("JUPYTER_PATH")]))
         settings = {"JUPYTER_PATH": paths, TOKEN: token, "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
+        settings["JPY_SESSION_NAME"] = ""  # of a JupyterLab from whose terminal this runs: nobody watches the notebook
         if not may_train:
             settings[NO_TRAINING] = "1"
-        options = ["-k", "python3", "-l", "python", "--no-progress-bar", "--log-output"]
-        options += ["--start-timeout", str(_KERNEL_START_SECONDS), "--cwd", str(project_root())]
         files.folder.mkdir(parents=True, exist_ok=True)
         threading.Thread(target=_import_export, daemon=True).start()  # meanwhile this process would only wait
         with files.of("running.log").open("w", encoding="utf-8") as log:
-            code = _call(
-                ["fairkd.run.execute", str(source), str(files.of("running.ipynb")), "-f", str(parameters), *options],
-                environment=settings,
-                log=log,
-            )
+            arguments = [str(source), str(files.of("running.ipynb")), str(parameters)]
+            code = _call(["fairkd.run.execute", *arguments], environment=settings, log=log)
     if code == 0:
         return ""
-    if code == 138:
+    if code == KERNEL_DIED:
         return "its kernel died"
     return _cell_error(files.of("running.ipynb")) or f"papermill ended with status {code}: {_last_line(files)}"
 
