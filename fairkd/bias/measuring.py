@@ -110,7 +110,7 @@ def compare(
     Returns:
         Rows with the columns ``BIAS_SCORES``, and with ``BIAS_DIFFERENCES``.
     """
-    estimates = {model: estimate(ruler, score, [own], n_bootstrap=n_bootstrap) for model, own in kept.items()}
+    estimates = {model: estimate(ruler, score, own, n_bootstrap=n_bootstrap) for model, own in kept.items()}
     key = [ruler.name, score.name]
     rows = [[*key, model, *_with_interval(own), len(kept[model])] for model, own in estimates.items()]
     against = [

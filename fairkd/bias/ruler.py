@@ -129,33 +129,36 @@ def on_common_items(found: Mapping[Any, Sequence[Sequence[pd.DataFrame]]]) -> di
 def estimate_groups(
     ruler: Ruler, score: Score, groups: Sequence[Sequence[pd.DataFrame]], *, n_bootstrap: int
 ) -> Estimate:
-    """:func:`estimate` of models that are grouped by seed."""
-    return estimate(ruler, score, list(chain(*groups)), students=len(groups[0]), n_bootstrap=n_bootstrap)
-
-
-def estimate(
-    ruler: Ruler, score: Score, found: Sequence[pd.DataFrame], *, students: int = 1, n_bootstrap: int = 1000
-) -> Estimate:
     """A score of one arm, over its seeds and over resampled units.
 
     Args:
         ruler: that measured.
         score: one of its scores.
-        found: in each model, on common items (:func:`common`).
-        students: so many models in a row are of one seed, of which their mean counts.
+        groups: what it found in the models of each seed, on common items (:func:`common`).
         n_bootstrap: replicates.
 
     Returns:
         The mean over seeds; replicate b has the same units and seeds for every arm.
     """
+    return over_seeds([[estimate(ruler, score, one, n_bootstrap=n_bootstrap) for one in group] for group in groups])
+
+
+def estimate(ruler: Ruler, score: Score, found: pd.DataFrame, *, n_bootstrap: int = 1000) -> Estimate:
+    """A score of one model, over resampled units; the arguments of :func:`estimate_groups`, of which it is a part."""
     if score.by_unit:
-        found = [unit_means(frame) for frame in found]
-    weights = item_weights(found[0], n_bootstrap, ruler=ruler.name)
-    once, groups = np.ones((1, weights.shape[1])), found[0]["group"].to_numpy()
-    values = [frame["value"].to_numpy(dtype=float) for frame in found]
-    by_seed = mean_by_seed([score.of(own, groups, once)[0] for own in values], students)
-    replicates = mean_by_seed([score.of(own, groups, weights) for own in values], students)  # (seeds, B)
-    draws = resample_seeds(len(by_seed), n_bootstrap, numpy_generator(0, "resampled seeds", len(by_seed)))
+        found = unit_means(found)
+    weights = item_weights(found, n_bootstrap, ruler=ruler.name)
+    values, groups = found["value"].to_numpy(dtype=float), found["group"].to_numpy()
+    once = score.of(values, groups, np.ones((1, weights.shape[1])))
+    return Estimate(float(once[0]), score.of(values, groups, weights), once)
+
+
+def over_seeds(models: Sequence[Sequence[Estimate]]) -> Estimate:
+    """The mean over seeds of what was estimated in each model of a seed, with resampled seeds in its replicates."""
+    flat, students = list(chain(*models)), len(models[0])
+    by_seed = mean_by_seed([own.value for own in flat], students)
+    replicates = mean_by_seed([own.replicates for own in flat], students)  # (seeds, B)
+    draws = resample_seeds(len(by_seed), replicates.shape[1], numpy_generator(0, "resampled seeds", len(by_seed)))
     return Estimate(float(by_seed.mean()), multibootstrap(replicates, draws), by_seed)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ import pandas as pd
 
 from fairkd.arms import Arm, capacity_arms
 from fairkd.bias.masked import load_masked_lm
-from fairkd.bias.ruler import Ruler, Score, estimate, estimate_groups, on_common_items
+from fairkd.bias.ruler import Ruler, Score, estimate, on_common_items, over_seeds
 from fairkd.bias.rulers import RULERS, SHIPPED, measure_with, planted_score
 from fairkd.claims.claims import judge_by_score
 from fairkd.engine.side_by_side import one_thread
@@ -31,6 +33,28 @@ Items = dict[str, list[list[pd.DataFrame]]]
 """By arm: what a ruler found in its students by seed, see :meth:`fairkd.lab.materials.Materials.groups`."""
 
 
+@dataclass(frozen=True)
+class Scored:
+    """A score of every model, on the items of which each has a value.
+
+    Attributes:
+        ruler: that measured.
+        score: one of its scores.
+        models: by arm, the score of each student by seed, as in ``Items``.
+        items: how many there are.
+    """
+
+    ruler: Ruler
+    score: Score
+    models: dict[str, list[list[Estimate]]]
+    items: int
+
+    @cached_property
+    def arms(self) -> dict[str, Estimate]:
+        """The score of each arm, over its seeds and over items."""
+        return {arm: over_seeds(groups) for arm, groups in self.models.items()}
+
+
 class Rulers:
     """Bias of students that have been trained, by every ruler beside SEAT: what a notebook has as ``exp.rulers``.
 
@@ -42,17 +66,17 @@ class Rulers:
     def __init__(self, materials: Materials) -> None:
         self.materials, self.profile = materials, materials.profile
         self._items: dict[str, pd.DataFrame] = {}
+        self._kept: dict[tuple[str, tuple[Any, ...]], list[Scored]] = {}
         self._others: dict[tuple[str, int], Rulers] = {}  # by profile and the seed of the teacher
 
     def scores(self, arms: Sequence[Arm]) -> pd.DataFrame:
         """Every score of the teacher and of each arm: the columns :data:`fairkd.frames.RULER_SCORES`."""
         rows = []
-        for ruler, score, items in self._scored(arms):
-            for arm, estimated in self._estimates(ruler, score, items).items():
+        for own in self._scored(arms):
+            for arm, estimated in own.arms.items():
                 low, high = estimated.interval()
-                row = {"arm": arm, "seeds": len(items[arm]), "ruler": ruler.name, "score": score.name}
-                row |= {"value": estimated.value, "low": low, "high": high, "items": len(items[arm][0][0])}
-                rows.append(row)
+                row = {"arm": arm, "seeds": len(own.models[arm]), "ruler": own.ruler.name, "score": own.score.name}
+                rows.append(row | {"value": estimated.value, "low": low, "high": high, "items": own.items})
         return pd.DataFrame(rows, columns=RULER_SCORES)
 
     def differences(self, arms: Sequence[Arm], *, baseline: str) -> pd.DataFrame:
@@ -62,9 +86,11 @@ class Rulers:
             InputError: ``baseline`` is neither one of the arms nor the teacher.
         """
         rows = []
-        for ruler, score, arm, difference, seeds in self._compared(arms, baseline):
+        for own, arm in self._compared(arms, baseline):
+            difference = own.arms[arm] - own.arms[baseline]
             low, high = difference.interval()
-            row = {"arm": arm, "baseline": baseline, "seeds": seeds, "ruler": ruler.name, "score": score.name}
+            row = {"arm": arm, "baseline": baseline, "seeds": len(own.models[arm])}
+            row |= {"ruler": own.ruler.name, "score": own.score.name}
             rows.append(row | {"difference": difference.value, "low": low, "high": high, "p": difference.p()})
         return pd.DataFrame(rows, columns=RULER_DIFFERENCES)
 
@@ -77,16 +103,12 @@ class Rulers:
             InputError: as :meth:`differences`.
         """
         rows = []
-        for ruler, score, items in self._scored(arms):
-            self._check(baseline, items)
-            for arm in (arm for arm in items if arm not in (baseline, TEACHER)):
-                differences = [
-                    [self._one(ruler, score, own) - self._one(ruler, score, other) for own, other in pairs]
-                    for pairs in self._paired(items[arm], items[baseline])
-                ]
-                row = {"arm": arm, "baseline": baseline, "seeds": len(items[arm])}
-                row |= {"ruler": ruler.name, "score": score.name}
-                rows.append(row | components_of(differences, teachers=len(self.profile.teacher_seeds)))
+        for own, arm in self._compared(arms, baseline):
+            pairs = self._paired(own.models[arm], own.models[baseline])
+            row = {"arm": arm, "baseline": baseline, "seeds": len(own.models[arm])}
+            row |= {"ruler": own.ruler.name, "score": own.score.name}
+            differences = [[ours - theirs for ours, theirs in of_seed] for of_seed in pairs]
+            rows.append(row | components_of(differences, teachers=len(self.profile.teacher_seeds)))
         return pd.DataFrame(rows, columns=RULER_COMPONENTS)
 
     def claims(self, arms: Sequence[Arm]) -> pd.DataFrame:
@@ -96,9 +118,9 @@ class Rulers:
         """
         depths = {arm.name: arm.layers for arm in capacity_arms(self.profile.depths) if arm in arms}
         tables = [
-            judge_by_score(ruler, score, self._estimates(ruler, score, items), layers=depths)
-            for ruler, score, items in self._scored(arms)
-            if score.name == self.judging(ruler)
+            judge_by_score(own.ruler, own.score, own.arms, layers=depths)
+            for own in self._scored(arms)
+            if own.score.name == self.judging(own.ruler)
         ]
         return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=RULER_VERDICTS)
 
@@ -172,41 +194,46 @@ class Rulers:
         """What a ruler finds in these models, :data:`fairkd.bias.ruler.ITEMS` of each."""
         return [[self.of(own).items(model, ruler) for own, model in group] for group in groups]
 
-    def _scored(self, arms: Sequence[Arm]) -> Iterator[tuple[Ruler, Score, Items]]:
-        """Each score with what its ruler found, on the items of which every model has a value.
+    def _scored(self, arms: Sequence[Arm]) -> Iterator[Scored]:
+        """Each score of each model; a ruler without an item of which every model has a value is left out.
 
-        A ruler without such an item is left out; :meth:`unread` says why.
+        :meth:`unread` says why. Every table of a notebook asks for the same models, whose scores are kept.
         """
+        measure_rulers([(self.materials, [None, *arms])])
+        models = {TEACHER: self.materials.groups(None)} | {arm.name: self.materials.groups(arm) for arm in arms}
         for ruler in RULERS.values():
-            if items := on_common_items(self.measured(ruler, arms)):
-                yield from ((ruler, score, items) for score in ruler.scores)
+            items = {arm: self.found(ruler, groups) for arm, groups in models.items()}
+            # by the frames, which self._items keeps: a model trained anew has others
+            asked = ruler.name, tuple((arm, tuple(map(id, chain(*frames)))) for arm, frames in items.items())
+            if asked not in self._kept:
+                self._kept[asked] = list(self._estimated(ruler, items))
+            yield from self._kept[asked]
 
-    def _compared(self, arms: Sequence[Arm], baseline: str) -> Iterator[tuple[Ruler, Score, str, Estimate, int]]:
-        for ruler, score, items in self._scored(arms):
-            self._check(baseline, items)
-            estimates = self._estimates(ruler, score, items)
-            for arm in (arm for arm in items if arm not in (baseline, TEACHER)):
-                yield ruler, score, arm, estimates[arm] - estimates[baseline], len(items[arm])
-
-    def _estimates(self, ruler: Ruler, score: Score, items: Items) -> dict[str, Estimate]:
+    def _estimated(self, ruler: Ruler, measured: Items) -> Iterator[Scored]:
         draws = self.profile.seat.bootstrap
-        return {arm: estimate_groups(ruler, score, groups, n_bootstrap=draws) for arm, groups in items.items()}
+        for score in ruler.scores if (items := on_common_items(measured)) else ():
+            of = partial(estimate, ruler, score, n_bootstrap=draws)
+            models = {arm: [[of(frame) for frame in group] for group in groups] for arm, groups in items.items()}
+            yield Scored(ruler, score, models, len(items[TEACHER][0][0]))
 
-    def _one(self, ruler: Ruler, score: Score, frame: pd.DataFrame) -> Estimate:
-        return estimate(ruler, score, [frame], n_bootstrap=self.profile.seat.bootstrap)
+    def _compared(self, arms: Sequence[Arm], baseline: str) -> Iterator[tuple[Scored, str]]:
+        """Each score with each arm but the baseline and the teacher."""
+        for own in self._scored(arms):
+            self._check(baseline, own.models)
+            yield from ((own, arm) for arm in own.models if arm not in (baseline, TEACHER))
 
     @staticmethod
     def _paired(
-        ours: list[list[pd.DataFrame]], baseline: list[list[pd.DataFrame]]
-    ) -> Iterator[list[tuple[pd.DataFrame, pd.DataFrame]]]:
-        """By seed, pairs of an arm's frame and the baseline's; a teacher's stands beside each of its students."""
+        ours: list[list[Estimate]], baseline: list[list[Estimate]]
+    ) -> Iterator[list[tuple[Estimate, Estimate]]]:
+        """By seed, pairs of an arm's estimate and the baseline's; a teacher's stands beside each of its students."""
         for own, other in zip(ours, baseline * len(ours) if len(baseline) == 1 else baseline, strict=True):
             yield list(zip(own, other * len(own) if len(other) == 1 else other, strict=True))
 
     @staticmethod
-    def _check(baseline: str, items: Items) -> None:
-        if baseline not in items:
-            raise InputError(f"baseline {baseline!r} is not among {list(items)}.{nearest(baseline, items)}")
+    def _check(baseline: str, models: Iterable[str]) -> None:
+        if baseline not in models:
+            raise InputError(f"baseline {baseline!r} is not among {list(models)}.{nearest(baseline, models)}")
 
 
 def measure_rulers(jobs: Iterable[Job]) -> None:

@@ -76,7 +76,7 @@ def test_every_model_sees_the_same_resampled_units_so_that_differences_are_paire
     assert c.high - c.low < 0.1 * (scores["high"] - scores["low"]).min()
     weights = item_weights(kept["a"], 1000, ruler=LOG_PROBABILITY.name)
     literal = np.array([np.average(values, weights=row) for row in weights])
-    assert estimate(LOG_PROBABILITY, level, [kept["a"]]).replicates == pytest.approx(literal)
+    assert estimate(LOG_PROBABILITY, level, kept["a"]).replicates == pytest.approx(literal)
 
 
 def test_items_that_one_model_cannot_read_count_for_none():
@@ -104,7 +104,7 @@ def test_models_are_measured_on_common_items(folders):
     assert set(scores["items"]) == {len(own[0]) - 5}
     kept = common(own)
     for score in LOG_PROBABILITY.scores:
-        estimates = [estimate(LOG_PROBABILITY, score, [frame], n_bootstrap=50) for frame in kept]
+        estimates = [estimate(LOG_PROBABILITY, score, frame, n_bootstrap=50) for frame in kept]
         for name, expected in zip(names, estimates):
             row = scores.loc[(score.name, name)]
             assert [row.value, row.low, row.high] == pytest.approx([expected.value, *expected.interval()], abs=1e-6)

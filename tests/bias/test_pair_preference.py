@@ -107,8 +107,8 @@ def test_scores_by_hand():
     assert np.isnan(preferred(values, groups, np.array([[1.0, 1, 0, 0]]), decimals=3, only="y"))
     headline, mean = PAIR_PREFERENCE[0].scores
     assert (headline.unit, headline.neutral, mean.unit, mean.neutral) == ("%", 50.0, "nats", 0.0)
-    assert estimate(PAIR_PREFERENCE[0], headline, [found]).value == 50.0
-    assert estimate(PAIR_PREFERENCE[0], mean, [found]).value == pytest.approx(0.1001)
+    assert estimate(PAIR_PREFERENCE[0], headline, found).value == 50.0
+    assert estimate(PAIR_PREFERENCE[0], mean, found).value == pytest.approx(0.1001)
 
 
 # --- literal forms ---------------------------------------------------------------------------------------------------
@@ -201,7 +201,7 @@ def test_batches_order_and_threads_change_no_score(random, ruler):
         assert found["item"].tolist() == expected["item"].tolist()
         assert found["value"].to_numpy() == pytest.approx(expected["value"].to_numpy(), abs=5e-6)
         for score in ruler.scores:
-            one, two = estimate(ruler, score, [found]), estimate(ruler, score, [expected])
+            one, two = estimate(ruler, score, found), estimate(ruler, score, expected)
             assert one.value == pytest.approx(two.value, abs=1e-6)
             assert one.interval() == pytest.approx(two.interval(), abs=1e-6)
 

@@ -33,7 +33,8 @@ from fairkd.errors import InputError
 
 
 def scores_of(ruler, found) -> dict[str, float]:
-    return {score.name: estimate(ruler, score, common([found]), n_bootstrap=50).value for score in ruler.scores}
+    (kept,) = common([found])
+    return {score.name: estimate(ruler, score, kept, n_bootstrap=50).value for score in ruler.scores}
 
 
 # --- CrowS-Pairs -----------------------------------------------------------------------------------------------------

@@ -126,9 +126,9 @@ def test_log_probability_bias_of_logits_set_by_hand(words):
         assert corrected.loc[unit].tolist() == pytest.approx([expected - 7.3, expected - 7.3], abs=1e-6)
 
 
-def scores_of(ruler, frame, **options):
-    kept = common([frame])
-    return {score.name: estimate(ruler, score, kept, n_bootstrap=20, **options).value for score in ruler.scores}
+def scores_of(ruler, frame):
+    (kept,) = common([frame])
+    return {score.name: estimate(ruler, score, kept, n_bootstrap=20).value for score in ruler.scores}
 
 
 def test_scores_of_log_probability_bias_by_hand(words):
@@ -427,7 +427,7 @@ def test_a_replicate_is_the_score_of_repeated_units(seed, ruler):
             again = np.repeat(np.arange(len(own)), row.astype(int))
             literal = score.of(values[again], groups[again], np.ones((1, len(again))))[0]
             assert expected == pytest.approx(literal, abs=1e-9, nan_ok=True)
-        replicates = estimate(ruler, score, [frame], n_bootstrap=3).replicates
+        replicates = estimate(ruler, score, frame, n_bootstrap=3).replicates
         assert replicates == pytest.approx(found, abs=1e-12, nan_ok=True)
 
 

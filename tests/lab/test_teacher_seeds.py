@@ -8,7 +8,7 @@ import pytest
 
 from fairkd import InputError, Profile, frames
 from fairkd.bias.effects import Effects
-from fairkd.bias.ruler import Ruler, Score, estimate, weighted_mean
+from fairkd.bias.ruler import Ruler, Score, estimate_groups, item_weights, weighted_mean
 from fairkd.bias.rulers import RULERS
 from fairkd.bias.stimuli import TESTS
 from fairkd.engine.store import Store
@@ -20,8 +20,10 @@ from fairkd.lab.materials import Materials
 from fairkd.lab.plan import plan
 from fairkd.lab.rulers import components_of
 from fairkd.lab.training import train_profile
+from fairkd.rng import numpy_generator
 from fairkd.show import figures, tables
 from fairkd.stats.estimates import Estimate
+from fairkd.stats.resampling import resample_seeds
 
 SEEDS = (0, 1, 1000, 1001)
 
@@ -141,8 +143,15 @@ def test_students_of_a_teacher_count_as_their_mean():
     assert [one.average().value for one in own.each_seed()] == pytest.approx(by_hand)
     ruler = Ruler("r", "r", "", lambda *_: None, (Score("mean", "mean", "", weighted_mean),))
     frames = [pd.DataFrame({"unit": list("abcdef"), "group": "all", "value": row}) for row in d]
-    found = estimate(ruler, ruler.scores[0], frames, students=3, n_bootstrap=20)
+    found = estimate_groups(ruler, ruler.scores[0], [frames[:3], frames[3:]], n_bootstrap=20)
     assert found.by_seed == pytest.approx([d[:3].mean(), d[3:].mean()])
+    weights = item_weights(frames[0], 20, ruler="r")
+    drawn = resample_seeds(2, 20, numpy_generator(0, "resampled seeds", 2))
+    literal = [
+        np.mean([np.average(d[3 * seed : 3 * seed + 3].mean(0), weights=row) for seed in seeds])
+        for row, seeds in zip(weights, drawn)
+    ]
+    assert found.replicates == pytest.approx(literal)
 
 
 def test_variance_components_of_a_nested_design():
