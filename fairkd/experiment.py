@@ -403,7 +403,8 @@ class Experiment:
     ) -> None:
         """Displays a figure or a table, and saves it under a name, so that the report can show it as it is.
 
-        What its numbers are ("demonstration") stands in its caption.
+        What its numbers are ("demonstration") stands in the caption of a table and in small type below a figure, so
+        that it goes along with a copy.
 
         Args:
             name: of the piece: letters, digits, - and _.
@@ -425,7 +426,7 @@ class Experiment:
             from fairkd.show import figures  # here, as it takes a second: the command line has no figures
 
             given: dict[str, Any] = {"note": f"{self.badge.capitalize()}.", "name": name.lower().replace("_", "-")}
-            words = f"{caption} ({self.badge})." if caption else None
+            words = f"{caption}." if caption else None
             bundle = figures.bundle(what, data=list(frames.values()) or None, caption=words, **given)
         self._results.save_piece(name, bundle)
         _display(bundle)
@@ -452,7 +453,7 @@ class Experiment:
 
     @property
     def badge(self) -> str:
-        """What the numbers are, in the few words that stand in each caption."""
+        """What the numbers are, in the few words that stand at each figure and table."""
         return sentences.badge(self.profile)
 
     def _whose(self, notebook: str) -> Profile:

@@ -254,8 +254,18 @@ def test_code_opens_by_its_button(visit, page):
     assert "alpha = 0.4" in code.inner_text()
 
 
-def test_print_shows_everything_that_is_read_and_no_controls(visit, page):
-    tab = visit(page, scheme="dark", width=700)
+def test_print_shows_what_is_open_and_no_controls(visit, page):
+    tab = visit(page, scheme="dark", width=1300)
+    folded = tab.locator("details.fold table").first
+    tab.emulate_media(media="print", color_scheme="light")
+    assert not folded.is_visible()
+    note = tab.locator("details.fold > summary").first.evaluate("e => getComputedStyle(e, '::after').content")
+    assert "what is open is printed" in note
+    tab.emulate_media(media="screen")
+    button = tab.get_by_role("button", name="Open all sections")
+    button.click()
+    assert tab.locator("details.fold:not([open])").count() == 0
+    tab.get_by_role("button", name="Close all sections").wait_for()
     tab.emulate_media(media="print", color_scheme="light")
     tab.evaluate("dispatchEvent(new Event('beforeprint'))")
     for unseen in ("#contents", "details.code", "figure.explorer input", "p.data >> nth=0", "a.here", "noscript"):
@@ -268,7 +278,11 @@ def test_print_shows_everything_that_is_read_and_no_controls(visit, page):
     assert tab.evaluate(f"{boxes}.length") == 0
     tab.evaluate("dispatchEvent(new Event('afterprint'))")
     assert tab.locator(".strip").count() == 0
+    tab.emulate_media(media="screen")
+    tab.get_by_role("button", name="Close all sections").click()
     assert tab.locator("details.fold[open]").count() == 0
+    tab.locator("details.fold > summary").first.click()
+    tab.get_by_role("button", name="Open all sections").wait_for()
 
 
 def test_a_slider_is_printed_as_three_of_its_states(visit, page):
@@ -297,12 +311,15 @@ def test_paper_has_margins_and_page_numbers(visit, page):
     assert "margin" in rule
 
 
-def test_folds_are_printed_where_no_script_runs(browser, page):
+def test_folds_open_and_are_printed_where_no_script_runs(browser, page):
     context = browser.new_context(java_script_enabled=False, offline=True)
     tab = context.new_page()
     tab.goto(page.as_uri())
     assert tab.locator("noscript p").is_visible()
     assert not tab.get_by_text("Words of SEAT.").first.is_visible()
+    assert tab.get_by_role("button", name="Open all sections").count() == 0
+    for fold in tab.locator("details.fold > summary").all():
+        fold.click()
     tab.emulate_media(media="print")
     assert tab.locator("details.fold table").first.bounding_box()["height"] > 20
     context.close()

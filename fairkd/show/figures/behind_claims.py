@@ -46,7 +46,7 @@ def behind_claims(judged: pd.DataFrame) -> Figure | None:
         axis.set_yticks([])
         axis.spines["left"].set_visible(False)
         axis.set_ylim(len(own) - 0.6, -0.75)
-        axis.set_xlabel("difference of average SEAT; right is more bias")
+        axis.set_xlabel("difference of average SEAT")
         axis.grid(visible=False, axis="y")
         shared_legend(figure, [axis])
     told = [

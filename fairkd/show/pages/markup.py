@@ -64,7 +64,7 @@ def finish(
     number_all(soup, main, notebook=notebook, taken=taken)
     for cell in main.select("section.fold"):
         _fold(soup, cell)
-    _fill_contents(soup, sections, pages or {})
+    _fill_contents(soup, sections, pages or {}, folds=main.find("details", class_="fold") is not None)
     _add_night(soup, main, "".join((drawings or {}).values()))
     left = dict(drawings or {})
     for place in main.select("[data-drawing]"):
@@ -72,8 +72,11 @@ def finish(
     return str(soup)
 
 
-def _fill_contents(soup: Any, sections: Mapping[str, str], pages: Mapping[str, str]) -> None:
-    """Lists of links in a fold, which the script opens where there is room beside the page."""
+def _fill_contents(soup: Any, sections: Mapping[str, str], pages: Mapping[str, str], *, folds: bool) -> None:
+    """Lists of links in a fold, which the script opens where there is room beside the page.
+
+    Below them a button for all folds of the page, which is hidden where there is no script.
+    """
     contents = soup.find(id="contents")
     assert contents is not None
     if not sections and not pages:
@@ -90,6 +93,10 @@ def _fill_contents(soup: Any, sections: Mapping[str, str], pages: Mapping[str, s
         fold.append(label)
     if pages:
         fold.append(_links(soup, pages))
+    if folds:
+        button = soup.new_tag("button", attrs={"class": "folds", "type": "button", "hidden": ""})
+        button.string = "Open all sections"
+        fold.append(button)
     contents.append(fold)
 
 

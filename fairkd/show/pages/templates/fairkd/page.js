@@ -84,7 +84,7 @@
     }
   }
 
-  // A link into a fold opens it, and so does printing.
+  // A link into a fold opens it.
   function reveal() {
     const found = target(location.hash);
     for (let fold = found?.closest("details"); fold; fold = fold.parentElement.closest("details")) fold.open = true;
@@ -123,18 +123,25 @@
     }
   }
 
-  let opened = [];
-  addEventListener("beforeprint", () => {
-    opened = [...document.querySelectorAll("details.fold:not([open])")];
-    for (const fold of opened) fold.open = true;
-  });
-  addEventListener("afterprint", () => {
-    for (const fold of opened) fold.open = false;
-  });
+  // Paper and the browser's search have what is open.
+  function foldAll(button) {
+    const folds = [...document.querySelectorAll("details.fold")];
+    const closed = () => folds.some((fold) => !fold.open);
+    const name = () => (button.textContent = closed() ? "Open all sections" : "Close all sections");
+    button.hidden = false;
+    button.addEventListener("click", () => {
+      const open = closed();
+      for (const fold of folds) fold.open = open;
+    });
+    for (const fold of folds) fold.addEventListener("toggle", name);
+    name();
+  }
+
   addEventListener("hashchange", reveal);
   document.addEventListener("click", (event) => event.target.closest('a[href^="#"]') && setTimeout(reveal));
   if (location.hash) reveal();
   each("#contents", follow);
+  each("button.folds", foldAll);
   each("figure.explorer", explore);
   each("table.sortable", (table) => {
     for (const button of table.tHead.querySelectorAll("button.sort")) {
