@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from fairkd.losses import LOSSES
+from fairkd.names import arm_titles
 from fairkd.show.figures.style import COLOURS, OURS, lowest_and_highest, shades, subscripts, theme
 from fairkd.show.tables.plain import records
 
@@ -25,7 +26,8 @@ def training(metrics: pd.DataFrame) -> Figure:
             no such term).
     """
     terms = [term for term in LOSSES if term in metrics and metrics[term].notna().any()]
-    arms = list(metrics.arm.drop_duplicates())
+    titles = arm_titles(metrics.arm.drop_duplicates())
+    arms = list(titles)
     # A step from dark to light is an order that greyscale keeps; dashes tell neighbours apart.
     looks = list(zip(shades(len(arms) + 1)[: len(arms)], _dashes(len(arms)), strict=True))
     many = len(arms) > 6
@@ -39,7 +41,7 @@ def training(metrics: pd.DataFrame) -> Figure:
             rows = metrics[metrics[term].notna()]
             for arm, (colour, dashes) in zip(arms, looks, strict=True):
                 own = rows[rows.arm == arm]
-                _curve(axis, own, term, label=arm, band=0.1 if many else 0.2, color=colour, dashes=dashes)
+                _curve(axis, own, term, label=subscripts(titles[arm]), band=0.1 if many else 0.2, color=colour, dashes=dashes)
             axis.set_title(subscripts(f"L_{term}"))
             axis.set(xlabel="update", ylabel="loss a token" if many or term == terms[0] else "")
         handles: tuple[Any, Any] = panels[0].get_legend_handles_labels()
@@ -52,7 +54,7 @@ def training(metrics: pd.DataFrame) -> Figure:
         last = metrics.sort_values("step").groupby(["arm"], sort=False).tail(1)
         values = zip(last.arm, last[terms[0]], strict=True) if terms else ()
         what = f"last L_{terms[0]}" if terms else "last loss"
-        named = [(f"{what} of {arm}", value) for arm, value in values]
+        named = [(f"{what} of {titles[arm]}", value) for arm, value in values]
         figure.set_label(f"Training losses of {len(arms)} students against updates. {lowest_and_highest(named)}")
     return figure
 
