@@ -245,6 +245,7 @@ class _Run:
             "resumed_from_step": learner.resumed_from,
             "arms_in_the_pass": [other.name for other in self.arms.values()],
             "peak_memory_bytes": peak_memory_bytes(setting.device),
+            **learner.speed(),
             **about,
             **environment(setting.device),
         }

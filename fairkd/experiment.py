@@ -271,7 +271,8 @@ class Experiment:
             for arm in arms
             for seed in self.profile.student_seeds
         ]
-        return pd.concat(frames, ignore_index=True)
+        # Students of earlier versions have their speed beside their losses: of the machine, not of the model.
+        return pd.concat(frames, ignore_index=True).drop(columns="tokens_per_second", errors="ignore")
 
     def facts(self) -> dict[str, Any]:
         """What the numbers rest on: corpus, teacher, what was read and environment, as plain values; makes nothing.

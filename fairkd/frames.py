@@ -74,7 +74,7 @@ from none with 80 % power; zero is the score where nothing is planted, less its 
 COVERAGE = ["ruler", "score", "model", "seed", "low", "high", "covers"]
 """A score with a sign, a kind of model and a seed (-1: all together): its interval where nothing is planted, over items
 (all together: over seeds too), less the neutral value, and whether it holds zero."""
-TRAINING_METRICS = ["step", "learning_rate", "loss", "grad_norm", "tokens_per_second"]
+TRAINING_METRICS = ["step", "learning_rate", "loss", "grad_norm"]
 """An update: the weighted loss; a column for each of its terms, under the term's name, stands before it."""
 GLUE_METRICS = ["arm", "layers", "seed", "run", "task", "split", "metric", "value"]
 """A student, fine-tuning run, task, split and metric: a fraction."""

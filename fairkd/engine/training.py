@@ -11,6 +11,7 @@ import json
 import math
 import os
 import shutil
+import statistics
 import sys
 import tempfile
 import time
@@ -78,6 +79,7 @@ class Learner:
         self.resumed_from = 0
         self.divergence: Divergence | None = None
         self.metrics: list[dict[str, float]] = []
+        self.speeds: list[float] = []
         self._unread: list[dict[str, Any]] = []
         self._window: list[dict[str, Tensor]] = []
         self.parameters = {n: p for n, p in model.named_parameters() if p.requires_grad}
@@ -108,9 +110,10 @@ class Learner:
 
     def read(self, tokens_per_second: float) -> None:
         """Moves the kept losses to the host and looks for the first that is not finite."""
+        self.speeds.append(tokens_per_second)
         for row in self._unread:
             values = {name: float(value) for name, value in row.items()}
-            self.metrics.append(values | {"tokens_per_second": tokens_per_second})
+            self.metrics.append(values)
             bad = [name for name in values if not math.isfinite(values[name])]
             if bad and self.divergence is None:
                 self.divergence = Divergence(self.name, int(values["step"]), bad[0])
@@ -119,6 +122,10 @@ class Learner:
     def metrics_frame(self) -> pd.DataFrame:
         """A row an update: the columns :data:`fairkd.frames.TRAINING_METRICS` and the terms."""
         return pd.DataFrame(self.metrics).astype({"step": int})
+
+    def speed(self) -> dict[str, float | None]:
+        """For a manifest, and not beside the metrics, which equal runs have alike: the median since it was resumed."""
+        return {"tokens_per_second": statistics.median(self.speeds) if self.speeds else None}
 
     def save(self) -> None:
         """Writes a checkpoint, then removes the older ones; a checkpoint appears whole or not at all."""

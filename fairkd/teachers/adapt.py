@@ -141,7 +141,8 @@ def _make(key: str, checkpoint: Checkpoint, model: Any, setting: Setting, *, ada
         **(text_read(setting).record() if adapted else {}),
     }
     manifest = {"kind": "teacher", "weights_digest": weights_digest(model), "corpus_digest": corpus.digest}
-    with store.write(key, {**manifest, "record": record, **environment(device)}) as folder:
+    speed = {} if learner is None else learner.speed()
+    with store.write(key, {**manifest, "record": record, **speed, **environment(device)}) as folder:
         if learner is not None:
             with quiet():
                 model.save_pretrained(folder)
