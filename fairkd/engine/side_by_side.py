@@ -8,17 +8,19 @@ cores. On a GPU pieces follow one another in this process.
 from __future__ import annotations
 
 import multiprocessing
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed, wait
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from typing import Any, Self
 
 import torch
 
-from fairkd.engine.processes import cores, die_with_parent
+from fairkd.engine.processes import cores, die_with_parent, physical_memory
 from fairkd.engine.progress import Progress
-from fairkd.engine.stopping import STOPPING, Stopped, ordered_to_stop, take_orders
+from fairkd.engine.stopping import STOPPING, Stopped, ordered_to_stop, take_orders, works
 
 MOST = 8
 """Processes at most: each holds models and PyTorch."""
@@ -39,16 +41,33 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def pool(queue: Any = None, order: Any = None) -> ProcessPoolExecutor:
+class ProcessLostError(RuntimeError):
+    """A process that did a piece of work was killed from outside, with others and again alone."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "its process was killed, beside others and again alone; most likely there is too little memory "
+            f"({physical_memory() / 2**30:.0f} GiB in all)"
+        )
+
+
+def tell_of_lost() -> None:
+    """Says that lost pieces of work are tried again."""
+    text = "A process was killed, perhaps for want of memory; what was lost is tried once more, a piece at a time."
+    print(text, file=sys.stderr, flush=True)
+
+
+def pool(queue: Any = None, order: Any = None, *, processes: int | None = None) -> ProcessPoolExecutor:
     """Processes with one thread each, which end with this one.
 
     Args:
         queue: takes what they tell of their updates.
         order: an event of processes, which tells them to stop.
+        processes: how many; as many as :func:`workers` says without it.
     """
     # Not a fork: PyTorch's threads do not survive one.
     context = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(workers(), mp_context=context, initializer=_begin, initargs=(queue, order))
+    return ProcessPoolExecutor(processes or workers(), mp_context=context, initializer=_begin, initargs=(queue, order))
 
 
 def workers() -> int:
@@ -77,16 +96,33 @@ def side_by_side(
         updates: of all calls together, as :func:`counting` counts them: the calls are trainings, which an interrupt
             ends with what they have saved. Without it the line counts calls.
 
+    A process that is killed takes the others' work with it: what was lost is done once more, one piece at a time, and
+    for one that is killed again stands a :class:`ProcessLostError`.
+
     Raises:
         Stopped: it was interrupted, and every training that was at work is saved.
     """
     if here:
         with one_thread():
             return [_outcome(function, call) for call in calls]
+    results = _in_processes(function, calls, most=workers(), label=label, updates=updates)
+    lost = [number for number, result in enumerate(results) if isinstance(result, BrokenProcessPool)]
+    if lost:
+        tell_of_lost()
+    for number in lost:
+        (again,) = _in_processes(function, [calls[number]], most=1, label=label, updates=updates)
+        results[number] = ProcessLostError() if isinstance(again, BrokenProcessPool) else again
+    return results
+
+
+def _in_processes(
+    function: Callable[..., Any], calls: Sequence[tuple[Any, ...]], *, most: int, label: str, updates: int
+) -> list[Any]:
+    """:func:`side_by_side` in so many processes; a BrokenProcessPool in place of each result that was lost."""
     context = multiprocessing.get_context("spawn")
     queue, order = context.SimpleQueue(), context.Event()
     unit, saved = "updates" if updates else "pieces", False
-    with Progress(label, updates or len(calls), unit=unit) as shown, pool(queue, order) as processes:
+    with Progress(label, updates or len(calls), unit=unit) as shown, pool(queue, order, processes=most) as processes:
         reader = threading.Thread(target=_show, args=(queue, shown if updates else None), daemon=True)
         reader.start()
         futures = [processes.submit(_unless_stopped, function, call) for call in calls]
@@ -125,13 +161,14 @@ def _all_saved(futures: Sequence[Future[Any]], order: Any, shown: Progress) -> b
 def end_at_once(processes: ProcessPoolExecutor) -> None:
     """Ends what is at work, and what waits. A shutdown alone would let the processes go on with what is waiting."""
     for process in list((processes._processes or {}).values()):
-        process.terminate()
+        process.kill()  # a training takes any other signal for an order to save
 
 
 def _unless_stopped(function: Callable[..., Any], call: tuple[Any, ...]) -> Any:
     if ordered_to_stop():
         raise Stopped("stopped before it began")
-    return function(*call)
+    with works():
+        return function(*call)
 
 
 def counting(label: str, total: int, *, done: int = 0) -> Any:

@@ -36,6 +36,8 @@ from fairkd.engine.store import check_seal, flush, seal
 from fairkd.errors import InputError
 from fairkd.rng import derive
 
+CHECKPOINT_SECONDS = 20 * 60
+"""A checkpoint is written at least so often, however long an update takes."""
 STATE, METRICS = "state.safetensors", "metrics.json"
 LOSS_READ_EVERY = {"cpu": 1, "cuda": 20}
 """Updates between two looks at the losses: each look makes a GPU wait for the host."""
@@ -238,7 +240,7 @@ def fit(
         learner.resume()
     total, look_every = schedule.updates, LOSS_READ_EVERY[device.type]
     first = min((learner.update for learner in learners), default=total)
-    started, tokens = time.perf_counter(), 0
+    started, tokens, saved = time.perf_counter(), 0, time.perf_counter()
     with counting(progress, total, done=first) as shown, interrupts_noted(shown.stopping) as stopped:
         for update in range(first, total):
             active = [one for one in learners if one.update == update and one.divergence is None]
@@ -251,7 +253,8 @@ def fit(
                     if number == numbers[-1]:
                         learner.step(schedule.planned)  # at once, so that one model's gradients are alive at a time
             shown.add()
-            checkpoint = (update + 1) % recipe.checkpoint_every == 0 or update + 1 == total or stopped()
+            due = (update + 1) % recipe.checkpoint_every == 0 or time.perf_counter() - saved >= CHECKPOINT_SECONDS
+            checkpoint = due or update + 1 == total or stopped()
             if checkpoint or (update + 1) % look_every == 0:
                 for learner in active:
                     learner.read(tokens / (time.perf_counter() - started))
@@ -259,5 +262,6 @@ def fit(
             for learner in active if checkpoint else ():
                 if learner.divergence is None:
                     learner.save()
+                saved = time.perf_counter()
             if stopped():
                 raise Stopped.at(progress or learners[0].name, update + 1, total)

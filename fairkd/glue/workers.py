@@ -10,18 +10,19 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from fairkd.engine.side_by_side import end_at_once, pool
+from fairkd.engine.side_by_side import ProcessLostError, end_at_once, pool, tell_of_lost
 from fairkd.engine.store import Store
 from fairkd.glue.data import TaskData
 from fairkd.glue.finetune import Run, finetune
 
 if TYPE_CHECKING:
-    from concurrent.futures import ProcessPoolExecutor
+    from concurrent.futures import Future, ProcessPoolExecutor
 
     from datasets import Dataset
 
@@ -38,6 +39,7 @@ class Workers:
         self._pool: ProcessPoolExecutor | None = None
         self._scratch: tempfile.TemporaryDirectory[str] | None = None
         self._on_disk: dict[tuple[str, str], TaskData] = {}
+        self._lost = False
 
     def __enter__(self) -> Self:
         return self
@@ -60,7 +62,31 @@ class Workers:
             return partial(finetune, run, self._store)
         if self._pool is None:
             self._pool = pool()
-        return self._pool.submit(finetune, replace(run, data=self._mapped(run.data)), self._store).result
+        mapped = replace(run, data=self._mapped(run.data))
+        try:
+            return partial(self._wait, self._pool.submit(finetune, mapped, self._store), mapped)
+        except BrokenProcessPool:  # one was killed since the last run was started
+            return partial(self._alone, mapped)
+
+    def _wait(self, future: Future[Path], run: Run) -> Path:
+        try:
+            return future.result()
+        except BrokenProcessPool:
+            if not self._lost:
+                tell_of_lost()
+            self._lost = True
+            return self._alone(run)
+
+    def _alone(self, run: Run) -> Path:
+        """A run whose process was killed, or that of another beside it: once more, with nothing beside it."""
+        with pool(processes=1) as process:
+            try:
+                return process.submit(finetune, run, self._store).result()
+            except BrokenProcessPool:
+                raise ProcessLostError from None
+            except KeyboardInterrupt:
+                end_at_once(process)
+                raise
 
     def _mapped(self, data: TaskData) -> TaskData:
         """The same examples, mapped from files; such a data set is pickled as their paths."""

@@ -1,7 +1,8 @@
 """The command line ``fairkd``: reproduce, train, run, export, open, seat, bias, glue, data, plan, status.
 
-Wrong input is a sentence on standard error and exit status 2; a failed notebook is exit status 1. What is slow to
-import is imported by the command that needs it.
+Wrong input is a sentence on standard error and exit status 2; a failed notebook is exit status 1; a signal that asks
+for an end (Ctrl-C, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2) saves what is trained, and is exit status 128 and its number.
+What is slow to import is imported by the command that needs it.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import platform
-import signal
 import sys
 from typing import Annotated, Any
 
@@ -18,6 +18,7 @@ import typer.core
 
 import fairkd
 from fairkd.bias.poolings import POOLINGS
+from fairkd.engine.stopping import exit_status, heed_signals, one_line
 from fairkd.errors import DivergedError, InputError
 from fairkd.profile import Profile
 from fairkd.run.arguments import AsJson, Output, ProfileName, help_examples, join_pairs, with_parameters
@@ -25,16 +26,13 @@ from fairkd.run.documents import as_rows, deliver, nothing_printed, target_file
 
 __all__ = ["app", "join_pairs", "main", "with_parameters"]
 
-INTERRUPTED = 130
-"""Exit status after an interrupt, as shells have it."""
-
 
 class Interrupted(Exception):
-    """An interrupt of a command, in one line; typer would make "Aborted!" and status 1 of it."""
+    """A signal that ended a command, in one line; typer would make "Aborted!" and status 1 of it."""
 
 
 class Commands(typer.core.TyperGroup):
-    """The commands; an interrupt leaves each of them as :class:`Interrupted`."""
+    """The commands; a signal leaves each of them as :class:`Interrupted`."""
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -77,8 +75,9 @@ def reproduce(profile: ProfileName = "quick") -> None:
     """Train what is missing, run every notebook, write the HTML report. Finished work is not repeated."""
     from fairkd.run import runner
 
-    _stop_children_on_termination()
-    outcomes = runner.reproduce(_given(profile))
+    checked = _given(profile)
+    with one_line(f"reproduce {checked.name}"):
+        outcomes = runner.reproduce(checked)
     if any(outcome.state == "failed" for outcome in outcomes):
         raise typer.Exit(1)
 
@@ -106,9 +105,9 @@ def run(
     from fairkd.lab.results import Results
     from fairkd.run import runner
 
-    _stop_children_on_termination()
     values = with_parameters(_given(profile), parameters or [])
-    outcome = runner.run(notebook, values, force=force)
+    with one_line(notebook):
+        outcome = runner.run(notebook, values, force=force)
     if place := Results(notebook, values).place():
         print(place)
     print(f"{outcome.notebook}: {outcome.state}{f': {outcome.detail}' if outcome.detail else ''}")
@@ -354,18 +353,14 @@ def _given(profile: str) -> Profile:
     return checked
 
 
-def _stop_children_on_termination() -> None:
-    """SIGTERM becomes an exception, so that a notebook's process is stopped too and its state is recorded."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-
-
 def main() -> None:
     """Entry point of the console script."""
+    heed_signals()
     try:
         app(join_pairs(sys.argv[1:]))
     except Interrupted as error:
         print(f"fairkd: {error}", file=sys.stderr)
-        sys.exit(INTERRUPTED)
+        sys.exit(exit_status())
     except InputError as error:
         print(f"fairkd: {error}", file=sys.stderr)
         sys.exit(2)

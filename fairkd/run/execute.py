@@ -3,15 +3,22 @@
 As ``papermill NOTEBOOK OUTPUT -f PARAMETERS --log-output``, but faster in two respects: what no notebook needs is not
 imported (:func:`fairkd.show.pages.notebook.without_iri_grammar`), and when all cells are done the kernel is not asked
 to take itself apart, which takes one with PyTorch most of a second. What a notebook has made is on the disk by then.
+
+A signal that asks for an end interrupts the kernel, whose training is saved, and so ends the notebook at that cell.
 """
 
 from __future__ import annotations
 
 import logging
+import signal
 import sys
+import threading
+import time
 import traceback
+from contextlib import suppress
 from pathlib import Path
 
+from fairkd.engine.stopping import ENDS
 from fairkd.engine.yaml_text import load_yaml, utf8_text
 from fairkd.show.pages.notebook import without_iri_grammar
 
@@ -19,6 +26,8 @@ KERNEL_DIED = 138
 """Exit status, as papermill has it."""
 START_SECONDS = 180
 """For which the kernel's start is waited."""
+AGAIN_SECONDS = 20
+"""After which a kernel is interrupted once more: one that was between two cells has not noticed."""
 
 
 def execute(notebook: str, output: str, parameters: str) -> int:
@@ -36,6 +45,8 @@ def execute(notebook: str, output: str, parameters: str) -> int:
     from nbclient.exceptions import DeadKernelError
     from papermill.execute import execute_notebook
 
+    for number in ENDS:
+        signal.signal(number, lambda *_: threading.Thread(target=_interrupt_kernel, daemon=True).start())
     logging.basicConfig(level="INFO", format="%(message)s")
     try:
         execute_notebook(
@@ -54,6 +65,17 @@ def execute(notebook: str, output: str, parameters: str) -> int:
         traceback.print_exc()
         return KERNEL_DIED
     return 0
+
+
+def _interrupt_kernel() -> None:
+    """Until this process ends."""
+    import psutil  # here: the command line, which looks at what this module says of exits, has no use for it
+
+    while True:
+        for kernel in psutil.Process().children():
+            with suppress(psutil.NoSuchProcess):
+                kernel.send_signal(signal.SIGINT)
+        time.sleep(AGAIN_SECONDS)
 
 
 if __name__ == "__main__":

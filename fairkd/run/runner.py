@@ -40,6 +40,7 @@ from typing import Any, Literal
 import yaml
 
 from fairkd.engine.processes import cores, die_with_parent
+from fairkd.engine.stopping import child, end_children
 from fairkd.engine.store import file_digest, write_json
 from fairkd.errors import InputError
 from fairkd.lab.results import REPORT, Manifest, Results, read_state
@@ -153,6 +154,7 @@ def _run_some(names: list[str], profile: Profile, pending: list[str], *, may_tra
                 yield one.result()
         except BaseException:
             threads.shutdown(wait=False, cancel_futures=True)
+            end_children()
             raise
 
 
@@ -285,7 +287,7 @@ def _train(profile: Profile) -> int:
 
 def _call(module: list[str], *, environment: dict[str, str] | None = None, log: Any = None) -> int:
     """Runs ``python -m …`` in the project's root; returns its exit status (a signal counts as negative)."""
-    return subprocess.run(
+    process = subprocess.Popen(
         [sys.executable, "-m", *module],
         cwd=project_root(),
         env=os.environ | (environment or {}),
@@ -293,8 +295,9 @@ def _call(module: list[str], *, environment: dict[str, str] | None = None, log: 
         stdout=log,
         stderr=subprocess.STDOUT if log else None,
         preexec_fn=die_with_parent,
-        check=False,
-    ).returncode
+    )
+    with child(process):
+        return process.wait()
 
 
 def _unfinished(files: Files, token: str) -> str:

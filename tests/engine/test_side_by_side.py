@@ -6,12 +6,13 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 import torch
 
 from fairkd.engine import side_by_side as module
-from fairkd.engine.side_by_side import counting, one_thread, side_by_side
+from fairkd.engine.side_by_side import ProcessLostError, counting, one_thread, side_by_side
 
 
 def product(seed: int) -> tuple[int, int, str]:
@@ -31,8 +32,14 @@ def refused(seed: int) -> int:
     return seed
 
 
-def dies(seed: int) -> None:
-    os._exit(9)
+def dies(seed: int, folder: str, times: int) -> int:
+    """Is killed so many times if its seed is 1; the others take longer."""
+    before = len(list(Path(folder).glob(f"{seed}-*")))
+    (Path(folder) / f"{seed}-{before}").touch()
+    if seed == 1 and before < times:
+        os.kill(os.getpid(), signal.SIGKILL)
+    time.sleep(0.5)
+    return seed
 
 
 def test_other_processes_find_what_this_one_finds_with_one_thread():
@@ -53,9 +60,19 @@ def test_an_error_stands_in_its_place_and_the_others_are_done(here):
     assert str(error) == "seed 1 is refused"
 
 
-def test_a_process_that_dies_is_an_error_and_no_result():
-    (error,) = side_by_side(dies, [(0,)], here=False)
-    assert isinstance(error, RuntimeError)  # BrokenProcessPool
+def test_what_a_killed_process_takes_with_it_is_done_once_more(tmp_path, capfd):
+    found = side_by_side(dies, [(seed, str(tmp_path), 1) for seed in range(5)], here=False)
+    assert found == [0, 1, 2, 3, 4]
+    assert len(list(tmp_path.glob("1-*"))) == 2
+    assert capfd.readouterr().err.count("tried once more, a piece at a time") == 1
+
+
+def test_a_piece_whose_process_is_killed_twice_is_lost_and_the_others_are_done(tmp_path):
+    found = side_by_side(dies, [(seed, str(tmp_path), 9) for seed in range(5)], here=False)
+    assert [found[seed] for seed in (0, 2, 3, 4)] == [0, 2, 3, 4]
+    assert isinstance(found[1], ProcessLostError)
+    assert "too little memory" in str(found[1])
+    assert len(list(tmp_path.glob("1-*"))) == 2
 
 
 def test_an_interrupt_ends_what_is_at_work_and_what_waits(tmp_path):
@@ -101,7 +118,7 @@ def test_a_parent_is_told_of_every_update_and_of_those_before(monkeypatch):
 STOPPED = (
     "import pathlib, signal, sys, time\n"
     "from fairkd.engine import side_by_side as module\n"
-    "from fairkd.engine.stopping import Stopped, interrupts_noted\n"
+    "from fairkd.engine.stopping import Stopped, heed_signals, interrupts_noted\n"
     "module.workers = lambda: 2\n"
     "def training(number):\n"
     "    with module.counting('', 600) as shown, interrupts_noted() as stopped:\n"
@@ -114,6 +131,7 @@ STOPPED = (
     "                raise Stopped('stopped')\n"
     "if __name__ == '__main__':\n"
     "    signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    "    heed_signals()\n"
     "    try:\n"
     "        calls = [(n,) for n in range(6)]\n"
     "        module.side_by_side(training, calls, here=False, label='trainings', updates=3600)\n"
@@ -122,9 +140,10 @@ STOPPED = (
 )
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1])
 @pytest.mark.parametrize("whole_group", [True, False])
-def test_trainings_that_are_interrupted_end_where_they_are_saved_in_one_line(tmp_path, whole_group):
-    """A terminal and a notebook interrupt all processes, ``kill -INT`` the parent alone."""
+def test_trainings_that_are_interrupted_end_where_they_are_saved_in_one_line(tmp_path, whole_group, number):
+    """A terminal, a notebook and a scheduler signal to all processes, ``kill`` to the parent alone."""
     script = tmp_path / "trainings.py"
     script.write_text(STOPPED)
     command = [sys.executable, script, tmp_path]
@@ -132,7 +151,7 @@ def test_trainings_that_are_interrupted_end_where_they_are_saved_in_one_line(tmp
     deadline = time.monotonic() + 60
     while len(list(tmp_path.glob("begun *"))) < 2 and time.monotonic() < deadline:
         time.sleep(0.1)
-    (os.killpg if whole_group else os.kill)(process.pid, signal.SIGINT)
+    (os.killpg if whole_group else os.kill)(process.pid, number)
     said, _ = process.communicate(timeout=30)
     (at,) = re.findall(r"^trainings: stopped at update (\d+) of 3,600, saved; run again to go on$", said.strip())
     assert 2 <= int(at) < 1200

@@ -3,12 +3,15 @@
 import dataclasses
 import itertools
 import math
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from transformers import get_linear_schedule_with_warmup
 
 from fairkd.batches import MaskedBatches, Setting
+from fairkd.engine import training
 from fairkd.engine.recipe import Recipe, Schedule, learning_rate
 from fairkd.engine.training import Learner, adamw, dropout_from, fit
 from fairkd.errors import InputError
@@ -292,6 +295,24 @@ def test_checkpoints_appear_whole_and_replace_older_ones(tmp_path):
     assert fresh.update == 8
     assert torch.equal(fresh.model.weight, learner.model.weight)
     assert len(fresh.metrics) == 8
+
+
+def test_checkpoints_are_written_by_time_too(tmp_path, monkeypatch):
+    """A clock that goes on by seven minutes a look: with three updates twenty minutes are over."""
+    at, kept = [], linear_learner(tmp_path, Recipe(checkpoint_every=1000), "kept")
+    save = kept.save
+    monkeypatch.setattr(kept, "save", lambda: (at.append(kept.update), save()))
+    clock = itertools.count(0, 7 * 60)
+    monkeypatch.setattr(training, "time", SimpleNamespace(perf_counter=lambda: next(clock)))
+    monkeypatch.setitem(training.LOSS_READ_EVERY, "cpu", 1000)
+    fit([kept], data, schedule=of(10), recipe=kept.recipe, seed=0, device=CPU)
+    assert len(at) > 2
+    assert at[-1] == 10
+    assert max(np.diff([0, *at])) <= 3
+    alone = linear_learner(tmp_path, Recipe(checkpoint_every=1000), "alone")
+    monkeypatch.undo()
+    fit([alone], data, schedule=of(10), recipe=alone.recipe, seed=0, device=CPU)
+    assert torch.equal(kept.model.weight, alone.model.weight)
 
 
 def test_a_checkpoint_that_cannot_be_read_is_passed_over(tmp_path, capsys):

@@ -1,6 +1,8 @@
 """GLUE scores of students: both file layouts end to end, tidy tables, a failing task that loses no other."""
 
 import json
+import os
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -155,6 +157,25 @@ def test_a_run_that_fails_loses_no_other(profile, arms, monkeypatch):
     other = Experiment("04_glue", profile)
     assert other.quality.tasks(arms).query("task != 'CoLA'").score.notna().all()
     assert other.quality.failures() == ["CoLA, full: out of memory", "CoLA, no-ce: out of memory"]
+
+
+def test_a_killed_process_costs_no_run(profile, arms, monkeypatch, capfd):
+    from fairkd.glue.workers import Workers
+
+    def start(self, run):
+        result = real(self, run)
+        if not killed:
+            killed.append(next(iter(self._pool._processes)))
+            os.kill(killed[0], signal.SIGKILL)
+        return result
+
+    real, killed = Workers.start, []
+    monkeypatch.setattr(Workers, "start", start)
+    other = Experiment("04_glue", profile.changed(glue_tasks=["RTE"], glue_seeds=[5, 6]))
+    assert other.quality.tasks(arms).score.notna().all()
+    assert killed
+    assert other.quality.failures() == []
+    assert capfd.readouterr().err.count("a piece at a time") == 1
 
 
 def test_a_run_beside_others_has_the_bits_of_one_alone(profile, arms, experiment, tmp_path):

@@ -6,9 +6,11 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import yaml
 from jupyter_client.manager import KernelManager
@@ -62,9 +64,13 @@ def saved(folder: Path) -> int:
 
 
 def wait_for_update(mark: Path) -> None:
+    wait_for(lambda: mark.is_file() and mark.read_text() not in ("", "1", "2"), "no update was made")
+
+
+def wait_for(holds: Callable[[], Any], otherwise: str) -> None:
     end = time.monotonic() + STARTING
-    while not mark.is_file() or mark.read_text() in ("", "1", "2"):
-        assert time.monotonic() < end, "no update was made"
+    while not holds():
+        assert time.monotonic() < end, otherwise
         time.sleep(0.05)
 
 
@@ -80,24 +86,51 @@ def whole(tmp_path_factory) -> dict[str, Any]:
     return student(folder)
 
 
-def test_an_interrupted_command_says_so_in_one_line_and_goes_on_to_the_same_bits(tmp_path, whole):
+@pytest.mark.parametrize(("number", "status"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129), ("SIGUSR1", 138)])
+def test_a_command_that_a_signal_ends_says_so_in_one_line_and_goes_on_to_the_same_bits(tmp_path, whole, number, status):
     file, mark = file_of(tmp_path), tmp_path / "mark"
     code = SLOW.format(mark=str(mark)) + "import sys\nfrom fairkd.run.cli import main\nsys.argv[1:] = "
     process = subprocess.Popen(
         [sys.executable, "-c", f"{code}['train', {str(file)!r}]\nmain()"], cwd=project_root(), text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        preexec_fn=lambda: signal.signal(getattr(signal, number), signal.SIG_DFL),  # as from a terminal
     )  # fmt: skip
     wait_for_update(mark)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(getattr(signal, number))
+    process.send_signal(getattr(signal, number))  # from its parent too: together they are one
     said, errors = process.communicate(timeout=STOPPING)
-    assert (process.returncode, said) == (130, ""), errors
+    assert (process.returncode, said) == (status, ""), errors
     at = int(re.fullmatch(f"fairkd: {LINE}", errors.strip())[1])
     assert at == saved(tmp_path)
     assert 2 < at < UPDATES
     train(file)
     own = student(tmp_path)
     assert (own["resumed_from_step"], own["weights_digest"]) == (at, whole["weights_digest"])
+
+
+@pytest.mark.parametrize(
+    ("command", "child"), [(["reproduce"], "fairkd train"), (["run", "01_capacity", "--profile"], "fairkd.run.execute")]
+)
+def test_what_ends_a_command_ends_its_children_which_save(tmp_path, command, child):
+    """The signal goes to the command alone, as from ``kill``: to the training below it, or to a kernel two below."""
+    own = profile(tmp_path).changed(max_steps=100_000)
+    file = tmp_path / "mine.yaml"
+    file.write_text(yaml.safe_dump(own.grouped()))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "fairkd", *command, str(file)], cwd=project_root(), text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    wait_for(lambda: [*(tmp_path / "store" / "unfinished").glob("*")], "no training has begun")
+    family = psutil.Process(process.pid).children(recursive=True)
+    assert any(child in " ".join(one.cmdline()) for one in family)
+    time.sleep(2)
+    process.terminate()
+    _, errors = process.communicate(timeout=STOPPING)
+    assert process.returncode == 143
+    last = errors.strip().splitlines()[-1]
+    assert last.endswith(": stopped; what is finished is saved; run again to go on"), errors
+    assert saved(tmp_path) > 0
+    assert not any(one.is_running() for one in family)
 
 
 class Kernel:
