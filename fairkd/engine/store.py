@@ -16,7 +16,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import IO, Any
@@ -303,6 +303,12 @@ class Store:
             yield
         finally:
             lock.release()
+
+    def remove_left(self) -> None:
+        """Removes what killed processes left of entries that they were writing: of those whose lock nobody holds."""
+        for folder in self.root.glob(".writing-*"):
+            with suppress(Timeout), FileLock(self.root / "locks" / f"{folder.name.split('-')[1]}.lock", timeout=0):
+                shutil.rmtree(folder, ignore_errors=True)
 
     def unfinished(self, key: str) -> Path:
         """Folder for the checkpoints of an entry that is still being made."""

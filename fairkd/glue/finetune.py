@@ -9,7 +9,6 @@ What is kept of a run is its predictions on the development set: every score is 
 
 from __future__ import annotations
 
-import tempfile
 import time
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -24,6 +23,7 @@ from fairkd.engine.limits import limits_of
 from fairkd.engine.loading import quiet
 from fairkd.engine.processes import keep_freed_memory
 from fairkd.engine.provenance import environment
+from fairkd.engine.scratch import scratch
 from fairkd.engine.setup import setup
 from fairkd.engine.side_by_side import one_thread
 from fairkd.engine.store import REVISIONS, Store
@@ -108,8 +108,8 @@ def _make(run: Run, store: Store) -> None:
     train = _subset(data, run.recipe, run.seed)
     if run.device.type == "cpu":
         keep_freed_memory()
-    with one_thread(), global_randomness_kept(), quiet(), tempfile.TemporaryDirectory(prefix="fairkd-glue-") as scratch:
-        model, predictions = _trained(run, train, scratch)
+    with one_thread(), global_randomness_kept(), quiet(), scratch(store.root, "fine-tuning") as folder:
+        model, predictions = _trained(run, train, str(folder))
     scores = {split: score(data.task, frame.label, frame.prediction) for split, frame in predictions.items()}
     record = {"kind": "glue", **run.spec, "scores": scores, "train_examples": len(train)}
     about = {"data_source": data.source, "seconds": round(time.time() - start, 2), **environment(run.device)}
@@ -121,7 +121,7 @@ def _make(run: Run, store: Store) -> None:
             run.encoder.tokenizer.save_pretrained(new)
 
 
-def _trained(run: Run, train: Any, scratch: str) -> tuple[Any, dict[str, pd.DataFrame]]:
+def _trained(run: Run, train: Any, folder: str) -> tuple[Any, dict[str, pd.DataFrame]]:
     """The fine-tuned model, and its predictions by development split."""
     from fairkd.glue.trainer import GlueTrainer, arguments, tokenised
 
@@ -135,7 +135,7 @@ def _trained(run: Run, train: Any, scratch: str) -> tuple[Any, dict[str, pd.Data
         for module in model.modules():
             if isinstance(module, torch.nn.Dropout):
                 module.p = run.recipe.dropout
-    settings = arguments(run.recipe, derive(run.seed, purpose, 1) % 2**32, run.device, scratch)
+    settings = arguments(run.recipe, derive(run.seed, purpose, 1) % 2**32, run.device, folder)
     rows = partial(tokenised, task=task, tokenizer=tokenizer, max_length=run.recipe.max_length, limits=limits)
     trainer = GlueTrainer(model, rows(train), tokenizer, settings)
     trainer.train()

@@ -8,14 +8,15 @@ A task's examples are written to disk once, and every process maps them from the
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from fairkd.engine.scratch import scratch
 from fairkd.engine.side_by_side import ProcessLostError, end_at_once, pool, tell_of_lost
 from fairkd.engine.store import Store
 from fairkd.glue.data import TaskData
@@ -37,7 +38,8 @@ class Workers:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._pool: ProcessPoolExecutor | None = None
-        self._scratch: tempfile.TemporaryDirectory[str] | None = None
+        self._scratch = ExitStack()
+        self._folder: Path | None = None
         self._on_disk: dict[tuple[str, str], TaskData] = {}
         self._lost = False
 
@@ -50,8 +52,7 @@ class Workers:
                 end_at_once(self._pool)
             self._pool.shutdown(cancel_futures=True)
         self._on_disk.clear()
-        if self._scratch is not None:
-            self._scratch.cleanup()
+        self._scratch.close()
 
     def start(self, run: Run) -> Callable[[], Path]:
         """Starts a run, unless the store has it; the returned function waits for its folder, or raises its error."""
@@ -92,8 +93,8 @@ class Workers:
         """The same examples, mapped from files; such a data set is pickled as their paths."""
         place = data.task.config, data.digest
         if place not in self._on_disk:
-            self._scratch = self._scratch or tempfile.TemporaryDirectory(prefix="fairkd-glue-data-")
-            folder = Path(self._scratch.name) / str(len(self._on_disk))
+            self._folder = self._folder or self._scratch.enter_context(scratch(self._store.root, "examples"))
+            folder = self._folder / str(len(self._on_disk))
             splits = {split: _mapped(rows, folder / split) for split, rows in {"train": data.train, **data.dev}.items()}
             self._on_disk[place] = replace(data, train=splits.pop("train"), dev=splits)
         return self._on_disk[place]

@@ -35,6 +35,7 @@ TrainingJob = tuple[Materials, Sequence[Arm]]
 def train_profile(profile: Profile) -> None:
     """Trains every arm of a profile that the store lacks, and "full" for each of its planted strengths."""
     materials = Materials(profile)
+    materials.store.remove_left()
     full = [arm for arm in profile.all_arms() if arm.name == "full"]
     worlds = [Materials(world) for world in profile.worlds().values() if full and world != profile]
     train([(materials, profile.all_arms()), *((world, full) for world in worlds)])

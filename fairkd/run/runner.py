@@ -27,7 +27,6 @@ import secrets
 import shutil
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -40,6 +39,7 @@ from typing import Any, Literal
 import yaml
 
 from fairkd.engine.processes import cores, die_with_parent
+from fairkd.engine.scratch import scratch
 from fairkd.engine.stopping import child, end_children
 from fairkd.engine.store import file_digest, write_json
 from fairkd.errors import InputError
@@ -184,7 +184,7 @@ def _run(source: Path, files: Files, profile: Profile, may_train: bool) -> Outco
         detail = _papermill(source, files, profile, token, may_train) or _unfinished(files, token)
         if not detail:
             os.replace(files.of("running.ipynb"), files.of("ipynb"))
-            _sign(files.of("ipynb"))
+            _tidy_and_sign(files.of("ipynb"))
             detail = _export(files)
     except BaseException:
         with suppress(OSError):  # a full disk, say, must not hide what went wrong
@@ -208,13 +208,22 @@ def _run(source: Path, files: Files, profile: Profile, may_train: bool) -> Outco
     return Outcome(files.notebook, "done", "", seconds, files.of("html"))
 
 
-def _sign(notebook: Path) -> None:
-    """Signs what was executed here for this account: of a notebook that it did not sign JupyterLab draws no SVG."""
+def _tidy_and_sign(notebook: Path) -> None:
+    """Leaves no folder of this machine in what papermill says of an executed notebook, and signs it for this account.
+
+    Of a notebook that the account did not sign JupyterLab draws no SVG.
+    """
     import nbformat
     from nbformat.sign import NotebookNotary
 
+    node = nbformat.read(notebook, as_version=4)
+    about = node.metadata.get("papermill", {})
+    about |= {name: Path(about[name]).name for name in ("input_path", "output_path") if about.get(name)}
+    temporary = notebook.with_name(f".{notebook.name}-{os.getpid()}")
+    nbformat.write(node, temporary)
+    os.replace(temporary, notebook)
     with suppress(OSError):  # a home that cannot be written: descriptions stand where figures would
-        NotebookNotary().sign(nbformat.read(notebook, as_version=4))
+        NotebookNotary().sign(node)
 
 
 def _plan(source: Path, files: Files, profile: Profile) -> Outcome:
@@ -234,17 +243,16 @@ def _plan(source: Path, files: Files, profile: Profile) -> Outcome:
 
 def _papermill(source: Path, files: Files, profile: Profile, token: str, may_train: bool) -> str:
     """Executes the notebook in a process of its own; returns what went wrong, or "" if papermill saw nothing."""
-    with tempfile.TemporaryDirectory(prefix="fairkd-") as folder:
-        _write_kernelspec(Path(folder))
-        parameters = Path(folder) / "parameters.yaml"
+    with scratch(files.folder, files.notebook) as folder:
+        _write_kernelspec(folder)
+        parameters = folder / "parameters.yaml"
         # YAML, not JSON: YAML 1.1 reads JSON's 5e-06 as text, and safe_dump writes 5.0e-06.
         parameters.write_text(yaml.safe_dump(profile.grouped(), sort_keys=False, allow_unicode=True), encoding="utf-8")
-        paths = os.pathsep.join(filter(None, [folder, os.environ.get("JUPYTER_PATH")]))
+        paths = os.pathsep.join(filter(None, [str(folder), os.environ.get("JUPYTER_PATH")]))
         settings = {"JUPYTER_PATH": paths, TOKEN: token, "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
         settings["JPY_SESSION_NAME"] = ""  # of a JupyterLab from whose terminal this runs: nobody watches the notebook
         if not may_train:
             settings[NO_TRAINING] = "1"
-        files.folder.mkdir(parents=True, exist_ok=True)
         threading.Thread(target=_import_export, daemon=True).start()  # meanwhile this process would only wait
         with files.of("running.log").open("w", encoding="utf-8") as log:
             arguments = [str(source), str(files.of("running.ipynb")), str(parameters)]

@@ -48,6 +48,19 @@ def _killed(root) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
+def test_what_killed_processes_left_of_any_entry_is_removed_unless_it_is_being_written(store):
+    process = multiprocessing.get_context("spawn").Process(target=_killed, args=(store.root,))
+    process.start()
+    process.join()
+    (store.root / ".writing-other-1-a").mkdir()
+    assert len(list(store.root.glob(".writing-*"))) == 2
+    with store.lock("other"):
+        store.remove_left()
+        assert [path.name for path in store.root.glob(".writing-*")] == [".writing-other-1-a"]
+    store.remove_left()
+    assert list(store.root.glob(".writing-*")) == []
+
+
 def test_a_process_killed_while_writing_leaves_no_entry(store):
     process = multiprocessing.get_context("spawn").Process(target=_killed, args=(store.root,))
     process.start()

@@ -218,6 +218,17 @@ def test_jupyterlab_trusts_what_was_executed_here(tiny):
     assert not notary.check_signature(executed)
 
 
+def test_products_name_no_folder_of_this_machine(tiny):
+    """But those of the parameters runs_dir and store_dir, which are what somebody wrote."""
+    products = [*tiny.folder.glob("*.ipynb"), *tiny.folder.glob("*.html"), *(tiny.folder / "results").rglob("*.json")]
+    assert len(products) > 2 * len(TINY)
+    for path in products:
+        assert str(project_root()) not in path.read_text(encoding="utf-8"), path.name
+    about = [nbformat.read(path, as_version=4).metadata.papermill for path in tiny.folder.glob("*.ipynb")]
+    assert {one.input_path for one in about} == {f"{name}.ipynb" for name in TINY}
+    assert {"/" in one.output_path for one in about} == {False}
+
+
 def test_second_reproduce_has_nothing_to_do(tiny):
     before = {path: path.stat().st_mtime_ns for path in tiny.folder.rglob("*") if path.is_file()}
     done = fairkd("reproduce", str(tiny.file))

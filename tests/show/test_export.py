@@ -565,3 +565,14 @@ def test_sections_that_show_nothing_are_left_out_and_parameters_come_last(tmp_pa
     assert order == ["c", "f", "values", "begin"]
     end = soup.main.find("h2", string="End")
     assert [pre for pre in end.find_all_next("pre") if "values says" in pre.get_text()]
+
+
+def test_what_could_hide_or_cover_the_page_is_left_out(tmp_path):
+    hides = "<style>main{display:none}</style>"
+    covers = (
+        '<p style="POSITION:fixed;inset:0">over</p><p style="p\\6fsition:fixed">over</p><p style="color:red">red</p>'
+    )
+    output = new_output("display_data", data={"text/html": f"{hides}{covers}"})
+    soup = page_of(tmp_path, "n", new_markdown_cell(f"# T\n\n{hides}"), new_code_cell("1", outputs=[output]))
+    assert soup.main.find("style") is None
+    assert [p.get("style") for p in soup.main.find_all("p", string=["over", "red"])] == [None, None, "color:red"]

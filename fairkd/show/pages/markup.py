@@ -15,6 +15,9 @@ from fairkd.show.pages.glossary import explain_terms
 from fairkd.show.pages.numbers import number_all, slug
 from fairkd.show.svg import night
 
+_LEAVES_ITS_PLACE = re.compile(r"position|margin|transform|inset|z-index|\\|/\*", re.IGNORECASE)
+"""In the style of an element: what moves it over others, or may be such a word that is written in another way."""
+
 
 def whole(html: str) -> str:
     """A piece of markup with every element closed, and nothing that closes an element outside of it."""
@@ -133,14 +136,20 @@ def _add_night(soup: Any, main: Any, drawings: str) -> None:
 
 
 def _disarm(main: Any) -> None:
-    """The policy forbids these already; a page without them is also clean for readers that know no policy."""
+    """Drops what could load or run something, and what could draw over the rest of the page or hide it.
+
+    The policy forbids the first already; a page without them is also clean for readers that know no policy. With style
+    sheets those of pandas' Styler go, as nothing confines their rules to their own table.
+    """
     data = main.select('figure.explorer > script[type="application/json"]')
-    for element in main.select("script, link, iframe, object, embed, base, meta, form, audio, video"):
+    for element in main.select("script, style, link, iframe, object, embed, base, meta, form, audio, video"):
         if not any(element is kept for kept in data):
             element.decompose()
     for element in main.find_all(True):
         for name in [name for name in element.attrs if name.lower().startswith("on")]:
             del element[name]
+        if _LEAVES_ITS_PLACE.search(element.get("style", "")):
+            del element["style"]
 
 
 def _sections(main: Any, taken: set[str]) -> dict[str, str]:
