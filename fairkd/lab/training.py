@@ -7,7 +7,7 @@ process with one thread (:mod:`fairkd.engine.side_by_side`), so that the bits do
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from fairkd.arms import Arm
@@ -34,11 +34,35 @@ TrainingJob = tuple[Materials, Sequence[Arm]]
 
 def train_profile(profile: Profile) -> None:
     """Trains every arm of a profile that the store lacks, and "full" for each of its planted strengths."""
+    train(_jobs(profile))
+
+
+def prepare_profile(profile: Profile) -> Iterator[str]:
+    """Makes what comes before the students that the store lacks: corpora, teachers, debiased teachers; a line for each.
+
+    Raises:
+        InputError: something cannot be made, or an arm could not be trained.
+        Stopped: it was interrupted; what is finished is saved.
+    """
+    jobs = _jobs(profile)
+    for materials, arms in jobs:
+        materials.check(arms)
+        with one_line("preparing"):
+            for own in materials.family:
+                yield f"corpus {own.corpus.digest[:12]}: {int(own.corpus.train.lengths.sum()):,} tokens to train on"
+            _prepare([(own, _debiased(arms)) for own in materials.family])
+            for own in materials.family:
+                yield f"teacher {own.teacher.digest[:12]}" + (
+                    f", debiased {own.debiased.digest[:12]}" if _debiased(arms) else ""
+                )
+
+
+def _jobs(profile: Profile) -> list[TrainingJob]:
     materials = Materials(profile)
     materials.store.remove_left()
     full = [arm for arm in profile.all_arms() if arm.name == "full"]
     worlds = [Materials(world) for world in profile.worlds().values() if full and world != profile]
-    train([(materials, profile.all_arms()), *((world, full) for world in worlds)])
+    return [(materials, profile.all_arms()), *((world, full) for world in worlds)]
 
 
 def train(jobs: Sequence[TrainingJob]) -> None:

@@ -22,10 +22,28 @@ Output = Annotated[
     typer.Option("--output", metavar="FILE", help="Write that JSON document to a file, whole or not at all."),
 ]
 
+Parameters = Annotated[
+    list[str] | None,
+    typer.Option("-p", metavar="NAME VALUE", help="Change one parameter, as in -p seeds '[0, 1]'; repeatable."),
+]
+MaxSteps = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        help="A trial: at most N updates in adapting, debiasing, training and fine-tuning. Its results lie apart.",
+    ),
+]
+
 EXAMPLES = {
     "": ("fairkd reproduce quick", "fairkd open quick", "fairkd seat embedded"),
-    "reproduce": ("fairkd reproduce", "fairkd reproduce planted", "fairkd reproduce my-profile.yaml"),
-    "train": ("fairkd train small",),
+    "reproduce": (
+        "fairkd reproduce",
+        "fairkd reproduce planted -p seeds '[0]'",
+        "fairkd reproduce my-profile.yaml",
+        "fairkd reproduce paper --max-steps 2",
+    ),
+    "prepare": ("fairkd prepare paper", "fairkd prepare small -p teacher my/checkpoint"),
+    "train": ("fairkd train small", "fairkd train paper --max-steps 2"),
     "run": (
         "fairkd run 01_capacity",
         "fairkd run 02_ablation --profile small -p seeds '[0, 1, 2]' -p temperature 4.0",

@@ -1,4 +1,4 @@
-"""The command line ``fairkd``: reproduce, train, run, export, open, seat, bias, glue, data, plan, status.
+"""The command line ``fairkd``: reproduce, prepare, train, run, export, open, seat, bias, glue, data, plan, status.
 
 Wrong input is a sentence on standard error and exit status 2; a failed notebook is exit status 1; a signal that asks
 for an end (Ctrl-C, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2) saves what is trained, and is exit status 128 and its number.
@@ -21,7 +21,16 @@ from fairkd.bias.poolings import POOLINGS
 from fairkd.engine.stopping import exit_status, heed_signals, one_line
 from fairkd.errors import DivergedError, InputError
 from fairkd.profile import Profile
-from fairkd.run.arguments import AsJson, Output, ProfileName, help_examples, join_pairs, with_parameters
+from fairkd.run.arguments import (
+    AsJson,
+    MaxSteps,
+    Output,
+    Parameters,
+    ProfileName,
+    help_examples,
+    join_pairs,
+    with_parameters,
+)
 from fairkd.run.documents import as_rows, deliver, nothing_printed, target_file
 
 __all__ = ["app", "join_pairs", "main", "with_parameters"]
@@ -71,11 +80,11 @@ def options(
 
 
 @app.command(epilog=help_examples("reproduce"))
-def reproduce(profile: ProfileName = "quick") -> None:
+def reproduce(profile: ProfileName = "quick", parameters: Parameters = None, max_steps: MaxSteps = None) -> None:
     """Train what is missing, run every notebook, write the HTML report. Finished work is not repeated."""
     from fairkd.run import runner
 
-    checked = _given(profile)
+    checked = _changed(_given(profile), parameters, max_steps)
     with one_line(f"reproduce {checked.name}"):
         outcomes = runner.reproduce(checked)
     if any(outcome.state == "failed" for outcome in outcomes):
@@ -83,22 +92,33 @@ def reproduce(profile: ProfileName = "quick") -> None:
 
 
 @app.command(epilog=help_examples("train"))
-def train(profile: ProfileName = "quick") -> None:
+def train(profile: ProfileName = "quick", parameters: Parameters = None, max_steps: MaxSteps = None) -> None:
     """Train every student of a profile that the store lacks."""
-    checked = Profile.load(profile)
+    checked = _changed(Profile.load(profile), parameters, max_steps)
+    if checked.prepare_only:
+        raise InputError(
+            "prepare_only: this command trains; fairkd prepare makes what comes before, and trains nothing"
+        )
     from fairkd.lab.training import train_profile
 
     train_profile(checked)
+
+
+@app.command(epilog=help_examples("prepare"))
+def prepare(profile: ProfileName = "quick", parameters: Parameters = None, max_steps: MaxSteps = None) -> None:
+    """Check everything, fetch and tokenise the text, adapt and debias the teachers; train no student."""
+    checked = _changed(Profile.load(profile), parameters, max_steps)
+    from fairkd.lab.training import prepare_profile
+
+    for line in prepare_profile(checked):
+        print(line, flush=True)
 
 
 @app.command(epilog=help_examples("run"))
 def run(
     notebook: Annotated[str, typer.Argument(help="For example 01_capacity.")],
     profile: Annotated[str, typer.Option(help="As for reproduce.")] = "quick",
-    parameters: Annotated[
-        list[str] | None,
-        typer.Option("-p", metavar="NAME VALUE", help="Change one parameter, as in -p seeds '[0, 1]'; repeatable."),
-    ] = None,
+    parameters: Parameters = None,
     force: Annotated[bool, typer.Option(help="Run it even if it is done.")] = False,
 ) -> None:
     """Run one notebook through papermill. Unknown parameters are errors; results of changed values lie apart."""
@@ -342,6 +362,14 @@ def _each_student(profile: Profile) -> list[dict[str, Any]]:
     from fairkd.lab.plan import plan
 
     return as_rows(plan(profile))
+
+
+def _changed(profile: Profile, parameters: list[str] | None, max_steps: int | None = None) -> Profile:
+    """With the values of ``-p``, and cut short by ``--max-steps``."""
+    from fairkd.lab.trial import bounded
+
+    checked = with_parameters(profile, parameters or [])
+    return checked if max_steps is None else bounded(checked, max_steps)
 
 
 def _given(profile: str) -> Profile:

@@ -254,3 +254,9 @@ def test_plan_says_what_training_costs_and_starts_nothing(fairkd, monkeypatch, t
     path.write_text(yaml.safe_dump(Profile.load("tiny").values() | folders | {"corpus": [str(corpus)]}))
     status, _, err = fairkd("plan", str(path))
     assert (status, "not read: b.pdf" in err) == (0, True)
+
+
+def test_train_refuses_a_profile_that_only_prepares(fairkd):
+    status, out, err = fairkd("train", "tiny", "-p", "prepare_only", "true")
+    assert (status, out) == (2, "")
+    assert "fairkd prepare" in err
