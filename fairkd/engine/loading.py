@@ -174,7 +174,15 @@ def _check_layout(source: str) -> None:
             f"{source!r} holds an adapter (PEFT), not a whole model: merge it into its base (merge_and_unload), save "
             "the result with save_pretrained, and name that folder"
         )
-    if not folder.is_dir() or (folder / "config.json").is_file():
+    if not folder.is_dir():
+        return
+    if (folder / "config.json").is_file():
+        pickles = sorted(path.name for path in folder.glob("*.bin"))
+        if pickles and not [*folder.glob("*.safetensors*")]:
+            raise InputError(
+                f"{source!r} has its weights in {pickles[0]}, a pickle, which may run code and is not read: load it "
+                "where you trust it, and save it with save_pretrained, which writes safetensors"
+            )
         return
     inner = sorted(str(path.parent) for where in ("*", "snapshots/*") for path in folder.glob(f"{where}/config.json"))
     if (folder / "modules.json").is_file() and inner:

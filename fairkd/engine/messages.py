@@ -67,6 +67,8 @@ def explain(problem: Any) -> str:
         return f"{key}: no such key (value {shown(value)})"
     if kind == "missing":
         return f"{key}: missing"
+    if kind == "too_short":
+        return f"{key}: {shown(value)} must have one entry or more"
     if kind == "value_error":
         message = str(problem["ctx"]["error"])
         return f"{key}: {message}" if key and not message.startswith(name) else message

@@ -154,6 +154,6 @@ def _subset(data: TaskData, recipe: GlueRecipe, seed: int) -> Any:
 def _predictions(task: Task, outputs: np.ndarray, labels: Any) -> pd.DataFrame:
     """Labels and predictions of a development split: class ids, or numbers for a regression."""
     if not np.isfinite(outputs).all():
-        raise DivergedError(f"{task.name}: the fine-tuned model's outputs are not finite")
+        raise DivergedError("the fine-tuned model's outputs are not finite")
     found = outputs.argmax(axis=1) if task.labels else outputs[:, 0].astype(np.float64)
     return pd.DataFrame({"label": np.asarray(labels), "prediction": found})

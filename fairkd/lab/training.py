@@ -17,6 +17,8 @@ from fairkd.engine.processes import physical_memory
 from fairkd.engine.side_by_side import side_by_side, workers
 from fairkd.engine.stopping import one_line
 from fairkd.errors import DivergedError
+from fairkd.glue.data import check_source
+from fairkd.glue.tasks import find_tasks
 from fairkd.lab.cost import Shape, memory_bytes
 from fairkd.lab.estimate import batch_of
 from fairkd.lab.materials import Materials
@@ -44,6 +46,8 @@ def prepare_profile(profile: Profile) -> Iterator[str]:
         InputError: something cannot be made, or an arm could not be trained.
         Stopped: it was interrupted; what is finished is saved.
     """
+    if profile.glue.source is not None:
+        check_source(profile.glue.source, find_tasks(profile.glue.tasks), profile.path(profile.glue.source))
     jobs = _jobs(profile)
     for materials, arms in jobs:
         materials.check(arms)

@@ -254,6 +254,9 @@ def _check_head(model: Any, report: dict[str, Any]) -> None:
     if report["mismatched_keys"]:
         name, stored, wanted = min(report["mismatched_keys"], key=str)
         raise InputError(f"{name} has another shape, {tuple(stored)}, than config.json says, {tuple(wanted)}")
+    damaged = [name for name, weight in model.named_parameters() if not torch.isfinite(weight).all()]
+    if damaged:
+        raise InputError(f"{damaged[0]} holds NaN or infinite values: the file is damaged, or its training diverged")
     words, head = model.get_input_embeddings().weight, model.cls.predictions
     if not torch.equal(head.decoder.weight, words):
         raise InputError(
