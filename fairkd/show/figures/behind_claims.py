@@ -41,8 +41,9 @@ def behind_claims(judged: pd.DataFrame) -> Figure | None:
         known = [at for at, value in enumerate(printed) if np.isfinite(value)]
         hollow(axis, [printed[at] for at in known], heights[known])
         for height, claim, title in zip(heights, own.claim, own.title, strict=True):
-            where, label = axis.get_yaxis_transform(), f"{claim}  {subscripts(title)}"
-            axis.text(0.0, height - 0.45, label, transform=where, fontsize=9, va="center")
+            where, label = axis.get_yaxis_transform(), f"{claim} {subscripts(title)}"
+            above = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}  # no line runs through the words
+            axis.text(0.0, height - 0.45, label, transform=where, fontsize=9, va="center", bbox=above)
         axis.set_yticks([])
         axis.spines["left"].set_visible(False)
         axis.set_ylim(len(own) - 0.6, -0.75)
