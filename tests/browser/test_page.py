@@ -391,6 +391,22 @@ def test_hollow_marks_are_seen_by_day_and_by_night(visit, page, scheme):
     assert np.ptp(shades) > 120
 
 
+def test_letters_of_a_phone_can_be_read(visit, page):
+    tab = visit(page, width=390)
+    tab.evaluate("for (const fold of document.querySelectorAll('details')) fold.open = true")
+    small = """() => [...document.querySelectorAll("main :is(small, sub, td, th, p, figcaption, text)")].filter((e) =>
+      e.checkVisibility() && e.textContent.trim()).map((e) => [e.textContent.trim(), parseFloat(
+      getComputedStyle(e).fontSize) * (e.ownerSVGElement ? Math.hypot(e.getScreenCTM().a, e.getScreenCTM().b) : 1)])
+      .filter(([, size]) => size < 10.99)"""
+    assert tab.evaluate(small) == []
+
+
+def test_headings_stand_above_their_numbers(visit, page):
+    tab = visit(page, width=1440)
+    heads = tab.locator("table.wide thead tr").nth(1).locator("th")
+    assert heads.evaluate_all("all => all.map((head) => getComputedStyle(head).textAlign)") == ["right"] * heads.count()
+
+
 # --- contents, links, folds ------------------------------------------------------------------------------------------
 
 

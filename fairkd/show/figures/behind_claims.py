@@ -8,12 +8,13 @@ from matplotlib.figure import Figure
 
 from fairkd.claims.claims import printed_briefly
 from fairkd.names import with_titles
+from fairkd.show.figures.display import PHONE
 from fairkd.show.figures.style import forest, hollow, shared_legend, subscripts, theme, zero
 from fairkd.show.tables.plain import records
 from fairkd.wording import interval, number
 
-SIZE = (4.4, 0.36, 0.85)
-"""Inches: width, height of a row, and of the rest. Narrow, so that a phone shows it without making letters small."""
+SIZE = (PHONE, 0.3, 0.75)
+"""Inches: width, height of a row, and of the rest. As small as the first screen of a phone has room for it."""
 
 
 def behind_claims(judged: pd.DataFrame) -> Figure | None:

@@ -37,11 +37,12 @@ def training(metrics: pd.DataFrame) -> Figure:
         size = (8.6, 3.2 * lines) if many else (2.7 * max(len(terms), 2), 3.6)
         figure = Figure(figsize=size, layout="constrained")
         panels = figure.subplots(lines, columns, squeeze=False).flat
+        band = 0.1 if many else 0.2
         for axis, term in zip(panels, terms, strict=False):
             rows = metrics[metrics[term].notna()]
             for arm, (colour, dashes) in zip(arms, looks, strict=True):
                 own = rows[rows.arm == arm]
-                _curve(axis, own, term, label=subscripts(titles[arm]), band=0.1 if many else 0.2, color=colour, dashes=dashes)
+                _curve(axis, own, term, label=subscripts(titles[arm]), band=band, color=colour, dashes=dashes)
             axis.set_title(subscripts(f"L_{term}"))
             axis.set(xlabel="update", ylabel="loss a token" if many or term == terms[0] else "")
         handles: tuple[Any, Any] = panels[0].get_legend_handles_labels()
