@@ -136,7 +136,7 @@ def glue_tasks(tasks: pd.DataFrame, baselines: pd.DataFrame, *, suite: str) -> F
             forest(axis, own.score, heights[: len(own)], own.low, own.high)
             _light(axis, other, heights[len(own) :])
             for height in heights[: len(own)][own.score.isna()]:
-                axis.annotate("failed", (0.04, height), xycoords=("axes fraction", "data"), va="center", fontsize=8)
+                axis.annotate("failed", (0.04, height), xycoords=("axes fraction", "data"), va="center", fontsize=8.5)
             axis.margins(x=0.08)
             axis.set_title(task)
             axis.grid(visible=False, axis="y")
@@ -188,7 +188,7 @@ def learning(frame: pd.DataFrame, *, suite: str) -> Figure:
             if log:
                 axis.set_xscale("log")
             axis.set_title(task)
-            axis.set_xticks(sizes, [f"{n:,}" for n in sizes], fontsize=8)
+            axis.set_xticks(sizes, [f"{n:,}" for n in sizes], fontsize=8.5)
             axis.minorticks_off()
             axis.set_xlabel("training examples" if task in names[-4:] else "", fontsize=8.5)
         for axis in panels[::4]:

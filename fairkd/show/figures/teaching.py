@@ -99,7 +99,7 @@ def pair_counts(counts: pd.DataFrame) -> Figure:
             for height, value in zip(heights + shift, values, strict=True):  # on a log scale zero has a label, no bar
                 axis.annotate(
                     f"{value:,}", (max(value, FIRST_COUNT) if log else value, height), (3, 0),
-                    textcoords="offset points", fontsize=8, va="center",
+                    textcoords="offset points", fontsize=8.5, va="center",
                 )  # fmt: skip
         axis.set_yticks(heights, [f"{row.female} / {row.male}" for row in records(counts)])
         axis.invert_yaxis()
