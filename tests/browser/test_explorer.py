@@ -192,7 +192,7 @@ def test_a_folder_that_is_none_says_what_there_is(page):
     folder.fill("no/such/folder")
     within.get_by_role("alert").get_by_text(re.compile("no such folder, and the store has .*teacher")).wait_for()
     within.get_by_label("model", exact=True).select_option("teacher")
-    says(within, "on teacher with its gender words mixed")
+    says(within, "on teacher, with its gender words mixed")
 
 
 def test_another_test_is_drawn_for_both_models(page):

@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from browsing import violations, without_data
-from made_frames import ABLATION, CAPACITY, averages, counts, scores
+from made_frames import ABLATION, CAPACITY, averages, counts, scores, verdicts
 from matplotlib.figure import Figure
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from PIL import Image
 
 from fairkd.claims import paper
-from fairkd.show import figures
+from fairkd.show import figures, tables
 from fairkd.show.pages.export import TEMPLATES, write_html
 from fairkd.show.sliders.explorer import explorer
 from fairkd.show.tables import frame as table
@@ -389,6 +389,36 @@ def test_hollow_marks_are_seen_by_day_and_by_night(visit, page, scheme):
     mark.scroll_into_view_if_needed()
     shades = np.asarray(Image.open(io.BytesIO(mark.screenshot())).convert("L"), dtype=int)
     assert np.ptp(shades) > 120
+
+
+def test_letters_of_a_phone_can_be_read(visit, page):
+    tab = visit(page, width=390)
+    tab.evaluate("for (const fold of document.querySelectorAll('details')) fold.open = true")
+    small = """() => [...document.querySelectorAll("main :is(small, sub, td, th, p, figcaption, text)")].filter((e) =>
+      e.checkVisibility() && e.textContent.trim()).map((e) => [e.textContent.trim(), parseFloat(
+      getComputedStyle(e).fontSize) * (e.ownerSVGElement ? Math.hypot(e.getScreenCTM().a, e.getScreenCTM().b) : 1)])
+      .filter(([, size]) => size < 10.99)"""
+    assert tab.evaluate(small) == []
+
+
+def test_paper_has_rows_of_claims_and_strips_as_wide_as_it_is(visit, page, tmp_path):
+    """A4 between its margins is narrower than the widest phone layout: its claims are rows all the same."""
+    found = tables.claims(verdicts((1, "mean", "inconclusive", 0.1))).text
+    shown = [found, f"<div>{curve()}{bars()}</div>"]
+    cells = [new_code_cell("1", outputs=[new_output("display_data", {"text/html": text})]) for text in shown]
+    nbformat.write(new_notebook(cells=cells), tmp_path / "n.ipynb")
+    tab = visit(write_html(tmp_path / "n.ipynb", tmp_path / "n.html"), width=688)
+    tab.emulate_media(media="print")
+    tab.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert tab.locator("table.claims tbody tr").evaluate("(row) => getComputedStyle(row).display") == "table-row"
+    assert all(strip.bounding_box()["width"] > 600 for strip in tab.locator(".strip").all())
+    assert tab.locator(".strip svg").first.evaluate("(svg) => getComputedStyle(svg).fontWeight") == "400"
+
+
+def test_headings_stand_above_their_numbers(visit, page):
+    tab = visit(page, width=1440)
+    heads = tab.locator("table.wide thead tr").nth(1).locator("th")
+    assert heads.evaluate_all("all => all.map((head) => getComputedStyle(head).textAlign)") == ["right"] * heads.count()
 
 
 # --- contents, links, folds ------------------------------------------------------------------------------------------

@@ -8,16 +8,30 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
-from made_frames import ABLATION, CAPACITY, MIXUP, averages, correlation, counts, differences, scores, strengths
+from made_frames import (
+    ABLATION,
+    CAPACITY,
+    MIXUP,
+    averages,
+    correlation,
+    counts,
+    differences,
+    scores,
+    strengths,
+    verdicts,
+)  # fmt: skip
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
+from fairkd.bias.rulers import RULERS
 from fairkd.bias.stimuli import TESTS
 from fairkd.claims import paper
 from fairkd.errors import InputError
+from fairkd.frames import RULER_DIFFERENCES
+from fairkd.lab.calibration import ruler_title
 from fairkd.show import figures
-from fairkd.show.figures.display import in_a_column
+from fairkd.show.figures.display import PHONE, in_a_column
 
 PRINTED = paper.TABLE1["full"]
 
@@ -362,3 +376,30 @@ def test_global_settings_stay_as_they_were():
     before = dict(mpl.rcParams)
     figures.capacity(averages(CAPACITY), correlation(), printed_r=-0.82)
     assert dict(mpl.rcParams) == before
+
+
+# --- the report's first picture, and rulers --------------------------------------------------------------------------
+
+
+def test_the_first_picture_is_as_small_as_a_phone_and_no_line_runs_through_its_words():
+    judged = verdicts(*[(claim, "mean", "inconclusive", claim / 10) for claim in (0, 2, 4, 5, 6, 7)])
+    figure = figures.behind_claims(judged.assign(what="difference of average SEAT, no-ce − full"))
+    assert figure.get_figwidth() == PHONE
+    FigureCanvasAgg(figure).draw()
+    (axis,) = figure.axes
+    words = [text for text in axis.texts if text.get_text()]
+    assert [text.get_text() for text in words] == [f"{claim} Title {claim}" for claim in (0, 2, 4, 5, 6, 7)]
+    assert all(text.get_bbox_patch().get_facecolor() == (1, 1, 1, 1) for text in words)
+    boxes = [text.get_bbox_patch().get_window_extent() for text in words]
+    marks = axis.transData.transform(np.column_stack([np.zeros(6), np.arange(6)]))[:, 1]
+    size = 6.5 / 2 * figure.dpi / 72  # half a mark
+    for box in boxes:
+        assert not any(box.y0 < mark + size and mark - size < box.y1 for mark in marks)
+
+
+def test_panels_of_rulers_have_the_names_that_their_tables_have():
+    rulers = ["log-probability", "pair-preference-aul"]
+    rows = [("no-ce", "full", 4, ruler, RULERS[ruler].scores[0].name, 0.1, 0.0, 0.2, 0.05) for ruler in rulers]
+    figure = figures.ruler_forest(pd.DataFrame(rows, columns=RULER_DIFFERENCES))
+    titles = [axis.get_title(loc="left") for axis in figure.axes if axis.axison]
+    assert [title.replace("\n", " ") for title in titles] == [ruler_title(ruler) for ruler in rulers]

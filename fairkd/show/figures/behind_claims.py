@@ -8,12 +8,13 @@ from matplotlib.figure import Figure
 
 from fairkd.claims.claims import printed_briefly
 from fairkd.names import with_titles
+from fairkd.show.figures.display import PHONE
 from fairkd.show.figures.style import forest, hollow, shared_legend, subscripts, theme, zero
 from fairkd.show.tables.plain import records
 from fairkd.wording import interval, number
 
-SIZE = (4.4, 0.36, 0.85)
-"""Inches: width, height of a row, and of the rest. Narrow, so that a phone shows it without making letters small."""
+SIZE = (PHONE, 0.3, 0.75)
+"""Inches: width, height of a row, and of the rest. As small as the first screen of a phone has room for it."""
 
 
 def behind_claims(judged: pd.DataFrame) -> Figure | None:
@@ -41,8 +42,9 @@ def behind_claims(judged: pd.DataFrame) -> Figure | None:
         known = [at for at, value in enumerate(printed) if np.isfinite(value)]
         hollow(axis, [printed[at] for at in known], heights[known])
         for height, claim, title in zip(heights, own.claim, own.title, strict=True):
-            where, label = axis.get_yaxis_transform(), f"{claim}  {subscripts(title)}"
-            axis.text(0.0, height - 0.45, label, transform=where, fontsize=9, va="center")
+            where, label = axis.get_yaxis_transform(), f"{claim} {subscripts(title)}"
+            above = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}  # no line runs through the words
+            axis.text(0.0, height - 0.45, label, transform=where, fontsize=9, va="center", bbox=above)
         axis.set_yticks([])
         axis.spines["left"].set_visible(False)
         axis.set_ylim(len(own) - 0.6, -0.75)

@@ -62,8 +62,8 @@ def bias_quality(
         axis.margins(0.06)
         _names(axis, drawn, titles, inches)
         note = f"\nnot shown, a task failed: {', '.join(left_out)}" if left_out else ""
-        axis.set_xlabel(subscripts(f"← less bias    average SEAT, mean |d|, {pooling} pooling{note}"))
-        axis.set_ylabel(f"average score on {suite},\npercent    better →")  # turned, this arrow points up
+        axis.set_xlabel(subscripts(f"average SEAT, mean |d|, {pooling} pooling (← less bias){note}"))
+        axis.set_ylabel(f"average score on {suite},\npercent (better →)")  # turned, this arrow points up
         if axis.get_legend_handles_labels()[1] != ["students"]:
             shared_legend(figure, [axis])
         scores = zip((titles[arm] for arm in drawn.arm), drawn.average, strict=True)
@@ -136,7 +136,7 @@ def glue_tasks(tasks: pd.DataFrame, baselines: pd.DataFrame, *, suite: str) -> F
             forest(axis, own.score, heights[: len(own)], own.low, own.high)
             _light(axis, other, heights[len(own) :])
             for height in heights[: len(own)][own.score.isna()]:
-                axis.annotate("failed", (0.04, height), xycoords=("axes fraction", "data"), va="center", fontsize=8)
+                axis.annotate("failed", (0.04, height), xycoords=("axes fraction", "data"), va="center", fontsize=8.5)
             axis.margins(x=0.08)
             axis.set_title(task)
             axis.grid(visible=False, axis="y")
@@ -188,7 +188,7 @@ def learning(frame: pd.DataFrame, *, suite: str) -> Figure:
             if log:
                 axis.set_xscale("log")
             axis.set_title(task)
-            axis.set_xticks(sizes, [f"{n:,}" for n in sizes], fontsize=8)
+            axis.set_xticks(sizes, [f"{n:,}" for n in sizes], fontsize=8.5)
             axis.minorticks_off()
             axis.set_xlabel("training examples" if task in names[-4:] else "", fontsize=8.5)
         for axis in panels[::4]:

@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from fairkd.bias.rulers import RULERS
+from fairkd.lab.calibration import ruler_title
 from fairkd.lab.rulers import headlines
 from fairkd.names import arm_titles
 from fairkd.show.figures.style import forest, lowest_and_highest, subscripts, theme, zero
@@ -36,7 +37,7 @@ def ruler_forest(data: pd.DataFrame) -> Figure:
             score = RULERS[ruler].scores[0]
             zero(axis, upright=True)
             forest(axis, rows.difference, heights, rows.low, rows.high)
-            axis.set_title(textwrap.fill(RULERS[ruler].title, 26))
+            axis.set_title(textwrap.fill(ruler_title(ruler), 26))
             axis.set_xlabel(score.unit or "difference")
             axis.grid(visible=False, axis="y")
             axis.set_yticks(heights, [subscripts(titles[arm]) for arm in arms])

@@ -37,12 +37,12 @@ def training(metrics: pd.DataFrame) -> Figure:
         size = (8.6, 3.2 * lines) if many else (2.7 * max(len(terms), 2), 3.6)
         figure = Figure(figsize=size, layout="constrained")
         panels = figure.subplots(lines, columns, squeeze=False).flat
+        band = 0.1 if many else 0.2
         for axis, term in zip(panels, terms, strict=False):
             rows = metrics[metrics[term].notna()]
             for arm, (colour, dashes) in zip(arms, looks, strict=True):
                 own = rows[rows.arm == arm]
-                look: dict[str, Any] = {"color": colour, "dashes": dashes, "band": 0.1 if many else 0.2}
-                _curve(axis, own, term, label=subscripts(titles[arm]), **look)
+                _curve(axis, own, term, label=subscripts(titles[arm]), band=band, color=colour, dashes=dashes)
             axis.set_title(subscripts(f"L_{term}"))
             axis.set(xlabel="update", ylabel="loss a token" if many or term == terms[0] else "")
         handles: tuple[Any, Any] = panels[0].get_legend_handles_labels()
@@ -99,7 +99,7 @@ def pair_counts(counts: pd.DataFrame) -> Figure:
             for height, value in zip(heights + shift, values, strict=True):  # on a log scale zero has a label, no bar
                 axis.annotate(
                     f"{value:,}", (max(value, FIRST_COUNT) if log else value, height), (3, 0),
-                    textcoords="offset points", fontsize=8, va="center",
+                    textcoords="offset points", fontsize=8.5, va="center",
                 )  # fmt: skip
         axis.set_yticks(heights, [f"{row.female} / {row.male}" for row in records(counts)])
         axis.invert_yaxis()
