@@ -66,7 +66,8 @@ def claims_by_ruler(judged: pd.DataFrame, seat: pd.DataFrame) -> Html:
     caption = (
         f"The claims on bias by every ruler, {_headline(seat)} of SEAT: {_MARKS}, the difference (for claim 1 what a "
         "layer more changes; above zero is more bias) with the interval that judges, and after ≥ the smallest that "
-        "would be found. Each ruler judges its rows as SEAT does, by itself."
+        "would be found (where a student is claimed to be the lowest: of the leads over all others, not only the "
+        "closest, whose difference is shown). Each ruler judges its rows as SEAT does, by itself."
     )
     scores = dict(zip(judged.ruler, judged.score, strict=True))
     heads = {_SEAT: _head(_SEAT), **{ruler: _head(ruler_title(ruler), _unit(ruler, scores[ruler])) for ruler in scores}}
