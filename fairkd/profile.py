@@ -319,7 +319,8 @@ class Profile(RunSettings):
             if key not in known
         ]
         values = {key: read_word(value, known[key].annotation) for key, value in values.items() if key in known}
-        problems += [f"{key}: missing; a profile names every parameter" for key in known if key not in values]
+        if missing := [key for key in known if key not in values]:
+            problems.append(f"{', '.join(missing)}: missing; a profile names every parameter")
         sections = {}
         for name, section in [("", RunSettings), *SECTIONS.items()]:
             given = {key: values[key] for key in fields_of(section) if key in values}
