@@ -41,7 +41,7 @@ def training(metrics: pd.DataFrame) -> Figure:
             rows = metrics[metrics[term].notna()]
             for arm, (colour, dashes) in zip(arms, looks, strict=True):
                 own = rows[rows.arm == arm]
-                look = {"band": 0.1 if many else 0.2, "color": colour, "dashes": dashes}
+                look: dict[str, Any] = {"band": 0.1 if many else 0.2, "color": colour, "dashes": dashes}
                 _curve(axis, own, term, label=subscripts(titles[arm]), **look)
             axis.set_title(subscripts(f"L_{term}"))
             axis.set(xlabel="update", ylabel="loss a token" if many or term == terms[0] else "")
