@@ -110,6 +110,15 @@ def test_a_missing_key_is_an_error(tmp_path):
         Profile.load(tmp_path / "p.yaml")
 
 
+def test_a_mistyped_group_is_named_and_what_it_held_is_missing_once(tmp_path):
+    values = Profile.load("tiny").grouped()
+    values["mixup_settigns"] = values.pop("mixup_settings")
+    (tmp_path / "p.yaml").write_text(yaml.safe_dump(values))
+    with pytest.raises(InputError, match=r"Did you mean 'mixup_settings'\?; alpha, lambda_scope, .*: missing") as error:
+        Profile.load(tmp_path / "p.yaml")
+    assert str(error.value).count("missing") == 1
+
+
 def test_an_exponent_without_a_dot_does_not_become_text_silently(tmp_path):
     text = (project_root() / PARAMETERS / "tiny.yaml").read_text()
     assert "learning_rate: 5.0e-4" in text

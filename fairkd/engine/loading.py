@@ -114,7 +114,7 @@ def resolve(name_or_path: str | Path) -> str:
     if name.rstrip("/") == "embedded" and not expanded(name).is_dir():
         return str(embedded_folder())
     path = expanded(name)
-    if path.is_dir():
+    if name and path.is_dir():  # no name at all would be the working directory
         return str(path)
     looks_like_path = (
         isinstance(name_or_path, Path)

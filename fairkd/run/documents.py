@@ -29,7 +29,7 @@ def target_file(output: str | None) -> Path | None:
         return None
     path = expanded(output)
     if not output or path.is_dir():
-        raise InputError(f"--output {output}: this is a folder; name a file")
+        raise InputError(f"--output {output or repr(output)}: this is a folder; name a file")
     if not path.parent.is_dir():
         raise InputError(f"--output {output}: there is no folder {str(path.parent)!r}; make it first")
     if not os.access(path.parent, os.W_OK):

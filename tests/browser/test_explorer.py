@@ -129,6 +129,7 @@ def test_every_slider_has_a_name_for_screen_readers_and_alpha_reads_as_it_was_wr
             break
         page.keyboard.press("ArrowRight" if float(readout.inner_text()) < 0.4 else "ArrowLeft")
     assert readout.inner_text() == "0.4"
+    assert handle.get_attribute("aria-valuetext") == "0.4"
     says(within, r"α = 0\.4\b")
     handle.press("ArrowRight")
     assert within.get_by_role("slider", name="α", exact=True).count() == 1

@@ -225,6 +225,11 @@ def test_a_name_near_embedded_is_no_hub_id(name):
     assert resolve("bert-base-uncased") == "bert-base-uncased"
 
 
+def test_no_name_is_not_the_working_directory():
+    with pytest.raises(InputError, match="no folder ''"):
+        resolve("")
+
+
 # Capitals
 
 PIECES = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "This", "this", "is", "John", "john", "##s", "."]

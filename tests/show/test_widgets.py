@@ -70,6 +70,12 @@ def controls(widget):
         yield widget
 
 
+def test_alpha_has_no_zero_though_its_slider_begins_there(alpha):
+    alpha.alpha.value = 0.0
+    assert alpha.alpha.value == widgets.LEAST_ALPHA
+    assert "α = 0.05" in words(alpha)
+
+
 @pytest.mark.parametrize("name", ["alpha", "sentence", "seat", "comparison"])
 def test_every_control_has_a_description_and_a_tooltip(name, request):
     panel = request.getfixturevalue(name)

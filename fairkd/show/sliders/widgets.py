@@ -37,6 +37,8 @@ STEP_SECONDS, TYPING_SECONDS = 0.03, 0.5
 """How long a panel waits for the next change before it answers one: of a slider or a list, and of text."""
 _DIGITS = ".4"
 """Of a slider's number, in d3's words: four at most, and no zeros at the end, so that 0.4 reads 0.4."""
+LEAST_ALPHA = 0.05
+"""Of the slider of α."""
 _LOOK: dict[str, Any] = {"style": {"description_width": "9em"}, "layout": {"width": "34em", "max_width": "100%"}}
 
 
@@ -134,15 +136,21 @@ class Alpha(Panel):
 
     def __init__(self, models: Models, *, draws: int = 1000) -> None:
         self.draws = draws
-        alpha = min(max(models.materials.profile.mixup.alpha, 0.05), 5.0)
+        alpha = min(max(models.materials.profile.mixup.alpha, LEAST_ALPHA), 5.0)
+        # It counts its steps from its minimum: from 0.05 screen readers would be told 0.39999999999999997, not 0.4.
         self.alpha = ipywidgets.FloatSlider(
-            min=0.05, max=5.0, step=0.05, value=alpha, description="α", readout_format=_DIGITS,
+            min=0.0, max=5.0, step=0.05, value=alpha, description="α", readout_format=_DIGITS,
             tooltip="α of Beta(α, α): the smaller, the more often λ is near 0 or 1", **_LOOK,
         )  # fmt: skip
         self.seed = ipywidgets.BoundedIntText(
             min=0, max=10**6, description="seed of draws", tooltip="another seed draws other λ", **_LOOK
         )
+        self.alpha.observe(self._keep_positive, "value")
         super().__init__(self.alpha, self.seed)
+
+    def _keep_positive(self, change: Any) -> None:
+        """There is no Beta(0, 0): the slider goes back to its first step."""
+        self.alpha.value = max(change["new"], LEAST_ALPHA)
 
     def show(self) -> Html:
         frame = grid.alpha_frame(round(self.alpha.value, 4), draws=self.draws, seed=self.seed.value)
