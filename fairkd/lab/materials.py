@@ -410,13 +410,23 @@ class Materials:
         return Store.key("seat", spec), spec, options
 
     def _measure(self, key: str, spec: dict[str, Any], model: Path | teachers.Teacher, options: dict[str, Any]) -> None:
-        encoder = load_encoder(model) if isinstance(model, Path) else (model.model, model.tokenizer)
-        with one_thread():  # so that the last bits do not depend on who measures
-            measured = seat.measure_each(*encoder, self.profile.seat.poolings, **options, device=self.device)
+        measured = self._seat(model, options)
         with self.store.write(key, {"kind": "seat", **spec}) as new:
             pd.concat([m.table for m in measured.values()], ignore_index=True).to_parquet(new / "table.parquet")
             for pooling, m in measured.items():
                 np.save(new / f"{pooling}.npy", m.replicates, allow_pickle=False)
+
+    def _seat(self, model: Path | teachers.Teacher, options: dict[str, Any]) -> dict[str, Any]:
+        encoder = load_encoder(model) if isinstance(model, Path) else (model.model, model.tokenizer)
+        with one_thread():  # so that the last bits do not depend on who measures
+            return dict(seat.measure_each(*encoder, self.profile.seat.poolings, **options, device=self.device))
+
+    def measure_again(self, model: Path | teachers.Teacher) -> float:
+        """By how much SEAT of a model differs at most when it is measured once more, from what the store has."""
+        before, _ = self.measure(model)
+        again = self._seat(model, self._seat_entry(model)[2])
+        now = pd.concat([measured.table for measured in again.values()], ignore_index=True)
+        return float(np.nanmax(np.abs(now.effect_size.to_numpy() - before.effect_size.to_numpy())))
 
 
 ModelGroups = list[list[tuple[Materials, Path | teachers.Teacher]]]

@@ -364,6 +364,28 @@ def _each_student(profile: Profile) -> list[dict[str, Any]]:
     return as_rows(plan(profile))
 
 
+@app.command(epilog=help_examples("verify"))
+def verify(
+    what: Annotated[
+        str, typer.Argument(metavar="PROFILE_OR_PAGE", help="A profile that was run, or an .html file.")
+    ] = "quick",
+) -> None:
+    """Look whether what lies here is what was made: digests, pages, numbers, and a student measured again."""
+    from pathlib import Path
+
+    from fairkd.run.verify import verify_page, verify_profile
+
+    page = what.endswith(".html")
+    wrong = 0
+    for check in verify_page(Path(what)) if page else verify_profile(_given(what)):
+        print(f"{'wrong' if check.problems else 'sound'}: {check.what}", flush=True)
+        for problem in check.problems:
+            print(f"  {problem}", flush=True)
+        wrong += len(check.problems)
+    if wrong:
+        raise typer.Exit(1)
+
+
 def _changed(profile: Profile, parameters: list[str] | None, max_steps: int | None = None) -> Profile:
     """With the values of ``-p``, and cut short by ``--max-steps``."""
     from fairkd.lab.trial import bounded

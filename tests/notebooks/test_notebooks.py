@@ -5,6 +5,8 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -20,10 +22,12 @@ from bs4 import BeautifulSoup
 from fairkd.arms import GROUPS
 from fairkd.bias.stimuli import TESTS
 from fairkd.claims import paper
+from fairkd.errors import InputError
 from fairkd.glue.tasks import TASKS
 from fairkd.profile import PARAMETERS, Profile, project_root
 from fairkd.run import parameters_cells as notebooks
 from fairkd.run import runner
+from fairkd.run.verify import verify_page, verify_profile
 from fairkd.settings import GROUPED
 from fairkd.show.pages.export import to_html
 from fairkd.wording import number
@@ -227,6 +231,57 @@ def test_products_name_no_folder_of_this_machine(tiny):
     about = [nbformat.read(path, as_version=4).metadata.papermill for path in tiny.folder.glob("*.ipynb")]
     assert {one.input_path for one in about} == {f"{name}.ipynb" for name in TINY}
     assert {"/" in one.output_path for one in about} == {False}
+
+
+def test_what_was_made_is_verified(tiny):
+    checks = list(verify_profile(tiny.profile))
+    assert [check.problems for check in checks] == [()] * 5
+    assert re.match(r"\d+ entries of the store, [\d,]+ files$", checks[0].what)
+    assert f"{len(TINY)} pages" in checks[2].what
+    assert "15 verdicts" in checks[3].what
+    assert "1 of 28 students, measured again" in checks[4].what
+    page = [check.what for check in verify_page(tiny.folder / "report.html")]
+    assert page[0] == "report.html is as it was written"
+    assert "05_report of the profile 'tiny', seeds [0, 1]; fairkd 0.1.0, commit " in page[1]
+    assert [check.problems for check in verify_page(tiny.folder / "report.html")] == [()] * 3
+
+
+@contextmanager
+def changed(path: Path, change: Callable[[bytes], bytes]) -> Iterator[None]:
+    """In the block a file has other bytes."""
+    before = path.read_bytes()
+    path.write_bytes(change(before))
+    try:
+        yield
+    finally:
+        path.write_bytes(before)
+
+
+def test_a_changed_digit_is_noticed_wherever_it_is(tiny, tmp_path):
+    report, results = tiny.folder / "report.html", tiny.folder / "results"
+    digit = re.search(rb">0\.\d{3}<", report.read_bytes()) or re.search(rb"\d\.\d\d\d", report.read_bytes())
+    other = bytes(str(9 - int(digit[0][-2:-1])), "ascii")
+
+    def flip(data: bytes) -> bytes:
+        return data[: digit.end() - 2] + other + data[digit.end() - 1 :]
+
+    with changed(report, flip):
+        assert any(
+            "was changed after it was written" in line for line in list(verify_profile(tiny.profile))[2].problems
+        )
+        with pytest.raises(InputError, match="was changed after it was written"):
+            list(verify_page(report))
+    cut = tmp_path / "cut.html"
+    cut.write_bytes(report.read_bytes()[:-100])
+    with pytest.raises(InputError, match="cut or changed"):
+        list(verify_page(cut))
+    with changed(results / "report_claims.parquet", lambda data: data[:-1] + b"x"):
+        told = list(verify_profile(tiny.profile))
+        assert any("05_report" in line for line in told[1].problems)
+    entry = next(path for path in tiny.profile.store().root.glob("*/model.safetensors"))
+    with changed(entry, lambda data: data[:-1] + bytes([data[-1] ^ 1])):
+        assert f"{entry} was changed after it was made" in list(verify_profile(tiny.profile, again=0))[0].problems[0]
+    assert [check.problems for check in verify_profile(tiny.profile, again=0)] == [()] * 5
 
 
 def test_second_reproduce_has_nothing_to_do(tiny):

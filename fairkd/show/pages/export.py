@@ -20,11 +20,13 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from fairkd.engine.store import read_json
 from fairkd.errors import InputError
 from fairkd.lab.results import REPORT
 from fairkd.show import svg
 from fairkd.show.pages.markup import finish, whole
 from fairkd.show.pages.notebook import read_notebook, without_iri_grammar
+from fairkd.show.pages.seal import sealed
 
 TEMPLATES = Path(__file__).parent / "templates"
 # No scripts and no widgets: the page shows what is readable without a kernel.
@@ -98,6 +100,7 @@ def write_html(notebook: Path | str, page: Path | str, *, title: str | None = No
     pages = sorted(target.parent.glob("[0-9][0-9]_*.html")) if Path(notebook).stem == REPORT else []
     others = [page.with_suffix(".ipynb") for page in pages if page.stem != REPORT]
     text = to_html(notebook, title=title, beside=[path for path in others if path.is_file() and "." not in path.stem])
+    text = sealed(text, _record(Path(notebook)))
     target.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}-")
     with os.fdopen(handle, "w", encoding="utf-8") as file:
@@ -105,6 +108,15 @@ def write_html(notebook: Path | str, page: Path | str, *, title: str | None = No
     os.chmod(name, 0o644)  # mkstemp makes files that only their owner can read
     os.replace(name, target)
     return target
+
+
+def _record(notebook: Path) -> dict[str, Any] | None:
+    """The manifest of the results beside an executed notebook, but for what names its runner; None if it has none."""
+    path = notebook.parent / "results" / f"{notebook.stem}.json"
+    if not path.is_file():
+        return None
+    found = read_json(path)
+    return {name: value for name, value in found.items() if name != "token"} if isinstance(found, dict) else None
 
 
 def _in_order(node: Any) -> None:
