@@ -61,8 +61,7 @@ def test_links_and_images_of_the_readme_exist_in_the_repository():
     targets = re.findall(r"\]\(([^)#]+)\)", (ROOT / "README.md").read_text())
     assert targets
     for target in targets:
-        published = target.startswith("docs/reports/") and not (ROOT / "docs" / "reports").exists()  # not added yet
-        if not target.startswith("http") and not published:
+        if not target.startswith("http"):
             assert (ROOT / target).is_file(), target
 
 

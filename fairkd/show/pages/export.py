@@ -26,7 +26,7 @@ from fairkd.lab.results import REPORT
 from fairkd.show import svg
 from fairkd.show.pages.markup import finish, whole
 from fairkd.show.pages.notebook import read_notebook, without_iri_grammar
-from fairkd.show.pages.seal import sealed
+from fairkd.show.pages.seal import record_text, sealed
 
 TEMPLATES = Path(__file__).parent / "templates"
 # No scripts and no widgets: the page shows what is readable without a kernel.
@@ -83,6 +83,7 @@ def to_html(notebook: Path | str, *, title: str | None = None, beside: Iterable[
         "page_script": script,
         "script_digest": f"sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode('ascii')}",
         "metadata": {"name": path.stem, "path": str(path.parent)},
+        "record": _record(path),
     }
     html, _ = exporter.from_notebook_node(node, resources=page)
     titles = {f"{other.stem}.html": _first_heading(read_notebook(other)) or other.stem for other in beside}
@@ -100,7 +101,7 @@ def write_html(notebook: Path | str, page: Path | str, *, title: str | None = No
     pages = sorted(target.parent.glob("[0-9][0-9]_*.html")) if Path(notebook).stem == REPORT else []
     others = [page.with_suffix(".ipynb") for page in pages if page.stem != REPORT]
     text = to_html(notebook, title=title, beside=[path for path in others if path.is_file() and "." not in path.stem])
-    text = sealed(text, _record(Path(notebook)))
+    text = sealed(text)
     target.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}-")
     with os.fdopen(handle, "w", encoding="utf-8") as file:
@@ -110,13 +111,13 @@ def write_html(notebook: Path | str, page: Path | str, *, title: str | None = No
     return target
 
 
-def _record(notebook: Path) -> dict[str, Any] | None:
-    """The manifest of the results beside an executed notebook, but for what names its runner; None if it has none."""
+def _record(notebook: Path) -> str:
+    """The manifest of the results beside an executed notebook, but for what names its runner; "" if it has none."""
     path = notebook.parent / "results" / f"{notebook.stem}.json"
-    if not path.is_file():
-        return None
-    found = read_json(path)
-    return {name: value for name, value in found.items() if name != "token"} if isinstance(found, dict) else None
+    found = read_json(path) if path.is_file() else None
+    if not isinstance(found, dict):
+        return ""
+    return record_text({name: value for name, value in found.items() if name != "token"})
 
 
 def _in_order(node: Any) -> None:

@@ -11,31 +11,27 @@ from typing import Any
 from fairkd.errors import InputError
 
 _SEAL = re.compile(r"<!-- fairkd page, SHA-256 of all before: ([0-9a-f]{64}) -->\n\Z")
-_RECORD = re.compile(r'<script type="application/json" id="record">(.*?)</script>', re.DOTALL)
 
 
-def sealed(page: str, record: dict[str, Any] | None) -> str:
-    """A page with its record, if there is one, and its digest as the last line.
+def record_text(record: dict[str, Any]) -> str:
+    """The manifest of results, as it stands in an element of a page: in JSON, which cannot end that element."""
+    return json.dumps(record, sort_keys=True).replace("<", "\\u003c")  # there "<" stands in strings only
 
-    Args:
-        page: HTML that ends its body.
-        record: the manifest of its results, plain values.
-    """
-    if record is not None:
-        # In JSON "<" stands in strings only; written so, nothing in one can end the element.
-        text = json.dumps(record, sort_keys=True).replace("<", "\\u003c")
-        before, end, after = page.rpartition("</body>")
-        page = f'{before}<script type="application/json" id="record">{text}</script>\n{end}{after}'
+
+def sealed(page: str) -> str:
+    """A page with its digest as the last line."""
     page = page.rstrip("\n") + "\n"
     return f"{page}<!-- fairkd page, SHA-256 of all before: {_digest(page)} -->\n"
 
 
 def open_page(path: Path) -> tuple[str, dict[str, Any] | None]:
-    """A page as it was written, and its record.
+    """A page as it was written, and the record of its results, which only pages of executed notebooks have.
 
     Raises:
         InputError: it cannot be read, is no page of fairkd, or was changed since it was written.
     """
+    from bs4 import BeautifulSoup
+
     try:
         page = path.read_bytes().decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -45,8 +41,8 @@ def open_page(path: Path) -> tuple[str, dict[str, Any] | None]:
         raise InputError(f"{path} does not end as the pages that fairkd exports: it is none, or was cut or changed")
     if _digest(page[: found.start()]) != found[1]:
         raise InputError(f"{path} was changed after it was written")
-    record = _RECORD.search(page)
-    return page, None if record is None else json.loads(record[1])
+    record = BeautifulSoup(page, "html.parser").find(id="record")
+    return page, None if record is None else json.loads(record.get_text())
 
 
 def _digest(text: str) -> str:
