@@ -66,6 +66,7 @@ class Experiment:
         self.bias, self.quality = Bias(self.materials), Quality(self.materials)
         self.rulers, self.calibration = Rulers(self.materials), Calibration(profile)
         self._results = Results(notebook, profile)
+        self._read: dict[tuple[str, str], Results] = {}
         self.tables: dict[str, pd.DataFrame] = {}
         self._warnings: list[str] = []
         self._absent: dict[str, str] = {}
@@ -440,7 +441,7 @@ class Experiment:
         Raises:
             InputError: the notebook has finished, and showed nothing under this name.
         """
-        found = Results(notebook, self._whose(notebook))
+        found = self._reads(notebook, self._whose(notebook))
         try:
             found.intact()
         except InputError:
@@ -463,11 +464,11 @@ class Experiment:
 
     def finish(self) -> dict[str, Any]:
         """Writes the notebook's manifest, the last thing it does, and returns it."""
-        return self._results.finish(self.facts(), failures=self.quality.failures())
+        return self._results.finish(self.facts(), failures=self.quality.failures(), read=self._read.values())
 
     def results(self, notebook: str) -> dict[str, pd.DataFrame] | None:
         """Tables by name of another notebook of this profile, see :meth:`fairkd.lab.results.Results.read`."""
-        found = Results(notebook, self.profile).read()
+        found = self._reads(notebook, self.profile).read()
         if found is None:
             self._absent[notebook] = self.why_missing(notebook)
         return found
@@ -489,8 +490,13 @@ class Experiment:
         if self.profile.planted_strengths:
             return {}
         other = controlled(self.profile)
-        found = {"report": Results(REPORT, other).read(), "strengths": Results("06_planted", other).read()}
+        names = {"report": REPORT, "strengths": "06_planted"}
+        found = {name: self._reads(notebook, other).read() for name, notebook in names.items()}
         return {name: frames for name, frames in found.items() if frames is not None}
+
+    def _reads(self, notebook: str, profile: Profile) -> Results:
+        """The results of another notebook; this one's manifest will say which they were."""
+        return self._read.setdefault((profile.name, notebook), Results(notebook, profile))
 
 
 def _display(bundle: Mapping[str, Any]) -> None:

@@ -124,6 +124,15 @@ def arm_words(arm: str) -> str:
     return arm_name(arm).words
 
 
+def student_title(arm: str, seed: int) -> str:
+    """What one student is called in lists and figures of single students.
+
+    >>> student_title("mixup-xy", 0)
+    'mixup of input + logits, seed 0'
+    """
+    return f"{arm_title(arm)}, seed {seed}"
+
+
 def arm_titles(arms: Iterable[str]) -> dict[str, str]:
     """Titles of arms that are shown together.
 

@@ -19,7 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, ClassVar
 
 from filelock import FileLock, Timeout
 
@@ -29,6 +29,7 @@ from fairkd.errors import InputError
 MANIFEST = "manifest.json"
 OWN_DIGEST = "manifest_digest"
 """What a manifest calls the SHA-256 of all that it says beside it."""
+_KEY = re.compile("[0-9a-f]{20}")
 REVISIONS = {
     "student": 4,
     "teacher": 4,
@@ -208,9 +209,16 @@ class Store:
         root: folder of the store; made when the first entry is written.
     """
 
+    _used: ClassVar[dict[Path, set[str]]] = {}
+
     def __init__(self, root: Path | str) -> None:
         self.root = Path(root)
         self._checked: set[str] = set()
+
+    def used(self) -> dict[str, str]:
+        """The entries that this process has found here or made, with a digest of their files (see :func:`contents`)."""
+        keys = sorted(self._used.get(self.root.absolute(), ()))
+        return {key: contents(Store.manifest(self.root / key)) for key in keys if (self.root / key).is_dir()}
 
     @staticmethod
     def key(kind: str, spec: dict[str, Any]) -> str:
@@ -230,13 +238,21 @@ class Store:
         if not folder.is_dir() or not self._intact(folder):
             return None
         self._checked.add(key)
+        self._use(key)
         return folder
+
+    def _use(self, key: str) -> None:
+        self._used.setdefault(self.root.absolute(), set()).add(key)
 
     def find_all(self, keys: Iterable[str]) -> dict[str, Path | None]:
         """:meth:`find` of many entries, as many at once as there are cores: reading them takes most of a second."""
         wanted = list(dict.fromkeys(keys))
         with ThreadPoolExecutor(cores()) as threads:
             return dict(zip(wanted, threads.map(self.find, wanted), strict=True))
+
+    def entries(self) -> list[Path]:
+        """The folders of all entries, sound or not."""
+        return sorted(path.parent for path in self.root.glob(f"*/{MANIFEST}") if _KEY.fullmatch(path.parent.name))
 
     @staticmethod
     def _intact(folder: Path) -> bool:
@@ -285,6 +301,7 @@ class Store:
                 shutil.rmtree(aside, ignore_errors=True)
                 os.replace(self.root / key, aside)
             os.replace(folder, self.root / key)
+            self._use(key)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
@@ -342,6 +359,11 @@ def check_seal(folder: Path) -> dict[str, Any]:
         if file_digest(folder / name) != digest:
             raise InputError(f"{folder / name} was changed after it was made. {_AGAIN.format(folder)}")
     return manifest
+
+
+def contents(manifest: dict[str, Any]) -> str:
+    """16 hex digits of what a sealed folder holds: the same for files made twice, whenever and wherever that was."""
+    return hashlib.sha256(json.dumps(manifest["files"], sort_keys=True).encode()).hexdigest()[:16]
 
 
 def check_entry(folder: Path) -> None:

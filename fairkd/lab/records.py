@@ -123,6 +123,13 @@ def _arm_and_seed(manifest: dict[str, Any]) -> tuple[str, int]:
     return "", -1
 
 
+def is_student_of(manifest: dict[str, Any], profile: Profile) -> bool:
+    """Whether a manifest of the store is that of a student which the profile would train, as far as it says."""
+    content, seed = _arm_and_seed(manifest)
+    arms = [arm for arm in profile.all_arms() if _content(arm) == content]
+    return any(seed in profile.student_seeds and _is_student(manifest, arm, seed, profile) for arm in arms)
+
+
 def _is_student(manifest: dict[str, Any], arm: Arm, seed: int, profile: Profile) -> bool:
     """Whether the manifest of an equal arm's student of this seed says that it was trained with the profile's values.
 

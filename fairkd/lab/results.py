@@ -10,13 +10,14 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from functools import cache, cached_property
 from inspect import signature
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
-from pydantic import AfterValidator, ConfigDict, ValidationError
+from pydantic import AfterValidator, ConfigDict, Field, ValidationError
 from pydantic.dataclasses import dataclass
 
 import fairkd
@@ -70,6 +71,8 @@ class Manifest:
         code: :func:`code_digest` of the package that ran.
         inputs: :func:`inputs` when it began.
         saved: its tables.
+        entries: what it used of the store, as :meth:`fairkd.engine.store.Store.used` has it.
+        read: of other notebooks whose results it shows, by label, the digest of the tables that they had saved.
         failures: parts that could not be done.
         token: of the runner that ran it; None in JupyterLab and with papermill.
     """
@@ -78,6 +81,8 @@ class Manifest:
     saved: Digests
     code: str = ""
     inputs: dict[str, str] | None = None
+    entries: dict[str, str] = Field(default_factory=dict)
+    read: dict[str, str] = Field(default_factory=dict)
     failures: list[str]
     token: str | None
 
@@ -164,6 +169,11 @@ class Results:
         """The manifest."""
         return self.folder / f"{self.notebook}.json"
 
+    @property
+    def label(self) -> str:
+        """Profile and notebook, as in "quick/01_capacity"."""
+        return f"{self.profile.name}/{self.notebook}"
+
     def place(self) -> str:
         """Where the results of a variant lie, and in what it differs, in two lines; "" for the profile itself."""
         known = reference(self.profile)
@@ -215,13 +225,16 @@ class Results:
             raise InputError(f"a piece called {name!r}: allowed are letters, digits, - and _")
         return self.folder / f"{self.notebook}.{name}{PIECE}"
 
-    def finish(self, facts: dict[str, Any], *, failures: Sequence[str] = ()) -> dict[str, Any]:
+    def finish(
+        self, facts: dict[str, Any], *, failures: Sequence[str] = (), read: Iterable[Results] = ()
+    ) -> dict[str, Any]:
         """Writes the notebook's manifest and returns it.
 
         Args:
             facts: what the numbers rest on.
             failures: parts that could not be done. The results of the others can be read, but the notebook does not
                 count as done.
+            read: results of other notebooks that this one shows.
         """
         manifest: dict[str, Any] = {
             "notebook": self.notebook,
@@ -231,6 +244,8 @@ class Results:
             "code": _loaded_code(),
             "inputs": self._inputs,
             "saved": self._saved,
+            "entries": self.profile.store().used(),
+            "read": dict(_digests(read)),
             "failures": list(failures),
             "token": os.environ.get("FAIRKD_RUN_TOKEN"),
         }
@@ -317,6 +332,12 @@ class Results:
         except InputError as error:
             return str(error)
         return ""
+
+
+def _digests(read: Iterable[Results]) -> Iterator[tuple[str, str]]:
+    for other in read:
+        with suppress(InputError):  # it has none, as the page says
+            yield other.label, content_digest(other.manifest().saved)
 
 
 def other_names(then: Any, now: dict[str, Any]) -> str:

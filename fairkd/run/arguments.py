@@ -54,6 +54,7 @@ EXAMPLES = {
         "fairkd export runs/quick/03_mixup.ipynb",
     ),
     "open": ("fairkd open", "fairkd open planted --print"),
+    "clean": ("fairkd clean --dry-run", "fairkd clean quick"),
     "verify": ("fairkd verify quick", "fairkd verify report.html"),
     "seat": (
         "fairkd seat embedded",

@@ -1,4 +1,5 @@
-"""The command line ``fairkd``: reproduce, prepare, train, run, export, open, seat, bias, glue, data, plan, status.
+"""The command line ``fairkd``: reproduce, prepare, train, run, export, open, seat, bias, glue, data, plan, status,
+verify, clean.
 
 Wrong input is a sentence on standard error and exit status 2; a failed notebook is exit status 1; a signal that asks
 for an end (Ctrl-C, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2) saves what is trained, and is exit status 128 and its number.
@@ -100,7 +101,9 @@ def train(profile: ProfileName = "quick", parameters: Parameters = None, max_ste
             "prepare_only: this command trains; fairkd prepare makes what comes before, and trains nothing"
         )
     from fairkd.lab.training import train_profile
+    from fairkd.lab.variants import keep
 
+    keep(checked)  # or fairkd clean would not know that somebody needs the students
     train_profile(checked)
 
 
@@ -109,7 +112,9 @@ def prepare(profile: ProfileName = "quick", parameters: Parameters = None, max_s
     """Check everything, fetch and tokenise the text, adapt and debias the teachers; train no student."""
     checked = _changed(Profile.load(profile), parameters, max_steps)
     from fairkd.lab.training import prepare_profile
+    from fairkd.lab.variants import keep
 
+    keep(checked)
     for line in prepare_profile(checked):
         print(line, flush=True)
 
@@ -384,6 +389,24 @@ def verify(
         wrong += len(check.problems)
     if wrong:
         raise typer.Exit(1)
+
+
+@app.command(epilog=help_examples("clean"))
+def clean(
+    profile: ProfileName = "quick",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be removed.")] = False,
+) -> None:
+    """Remove what no profile needs from the store, such as students of values that no profile has any more."""
+    from fairkd.run.clean import remove, unneeded
+
+    checked = _given(profile)
+    found = unneeded(checked)
+    for one in found:
+        print(f"{one.path}: {one.why} ({one.size / 1e6:.1f} MB)")
+    if dry_run:
+        print(f"would remove {len(found)} folders, {sum(one.size for one in found) / 1e6:.1f} MB")
+    else:
+        print(f"removed {remove(found, checked.store()) / 1e6:.1f} MB")
 
 
 def _changed(profile: Profile, parameters: list[str] | None, max_steps: int | None = None) -> Profile:

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
-from fairkd.engine.store import MANIFEST, check_seal
+from fairkd.engine.store import MANIFEST, Store, check_seal, contents
 from fairkd.errors import InputError
-from fairkd.lab.results import REPORT, Manifest, Results, other_names, read_state
+from fairkd.lab.results import REPORT, Manifest, Results, content_digest, controlled, other_names, read_state
 from fairkd.lab.variants import declare, output_dir
 from fairkd.profile import Profile
 from fairkd.rng import numpy_generator
 from fairkd.run.ledger import Files, notebooks, state
+from fairkd.run.trace import lost, places, shown
 from fairkd.show.pages.seal import open_page
-from fairkd.show.tables.plain import records
-from fairkd.wording import number
 
 TOLERANCE = 1e-6
 """By which SEAT may differ when it is measured again: on another kind of processor the last bits do."""
@@ -51,8 +48,9 @@ def verify_profile(profile: Profile, *, again: int = 1) -> Iterator[Check]:
         f"{name}: {kind}{f' ({why})' if why else ''}" for name, (kind, why) in states.items() if kind != "done"
     )
     yield Check(f"{len(states)} notebooks and the tables that they saved", told)
+    yield _made_of(profile, [name for name, (kind, _) in states.items() if kind == "done"])
     yield Check(f"{len(names)} pages", tuple(line for name in names for line in _page(name, profile)))
-    yield _claims(profile)
+    yield _numbers(profile, [name for name, (kind, _) in states.items() if kind == "done"])
     yield _measured_again(profile, again)
 
 
@@ -74,7 +72,9 @@ def verify_page(path: Path) -> Iterator[Check]:
 
 
 def _store(profile: Profile) -> Check:
-    folders = sorted(path.parent for path in profile.store().root.glob(f"*/{MANIFEST}"))
+    store = profile.store()
+    folders = store.entries()
+    folders += sorted(path.parent for path in store.root.glob(f"unfinished/*/step-*/{MANIFEST}"))
     problems, files = [], 0
     for folder in folders:
         try:
@@ -82,6 +82,25 @@ def _store(profile: Profile) -> Check:
         except (InputError, OSError) as error:
             problems.append(str(error))
     return Check(f"{len(folders)} entries of the store, {files:,} files", tuple(problems))
+
+
+def _made_of(profile: Profile, done: Sequence[str]) -> Check:
+    """Whether the store, and other notebooks' tables, are still what the notebooks' numbers were computed from."""
+    store, problems, used = profile.store(), [], 0
+    saved = {Results(name, profile).label: content_digest(Results(name, profile).manifest().saved) for name in done}
+    for name in done:
+        manifest = Results(name, profile).manifest()
+        used += len(manifest.entries)
+        for key, digest in manifest.entries.items():
+            folder = store.find(key)
+            if folder is None:
+                problems.append(f"{name} was computed from the entry {key}, which is not in the store, or damaged")
+            elif contents(Store.manifest(folder)) != digest:
+                problems.append(f"{name} was computed from other files than the entry {key} has now")
+        shown = {label: digest for label, digest in manifest.read.items() if label in saved}
+        if others := other_names(shown, {label: saved[label] for label in shown}):
+            problems.append(f"{name} shows other tables than these notebooks have now: {others}")
+    return Check(f"{len(done)} notebooks were computed from {used:,} entries of the store", tuple(problems))
 
 
 def _page(name: str, profile: Profile) -> Iterator[str]:
@@ -99,27 +118,29 @@ def _page(name: str, profile: Profile) -> Iterator[str]:
             yield f"{path.name} shows other results than those that lie beside it"
 
 
-def _claims(profile: Profile) -> Check:
-    """The numbers of the report's first table against the saved one."""
-    from bs4 import BeautifulSoup
-
+def _numbers(profile: Profile, done: Sequence[str]) -> Check:
+    """The numbers of the report against the tables that the notebooks saved."""
     path = output_dir(profile) / "report.html"
-    tables = Results(REPORT, profile).read()
-    if not path.is_file() or tables is None:
-        return Check("no report to compare with its tables")
-    judged = tables["report_claims"]
-    judged = judged[judged.pooling == judged.pooling.iloc[0]]
-    table = BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser").find("table", class_="claims")
-    rows = table.select("tbody tr") if table else []
-    told = [row.find_all("td")[1].get_text(" ").split() for row in rows]
+    if not path.is_file():
+        return Check("no report whose numbers could be traced")
+    tables = {Results(name, own).label: Results(name, own).read() or {} for own, name in _shown_there(profile, done)}
+    try:
+        cells = list(shown(path))
+    except InputError as error:
+        return Check("the numbers of the report", (str(error),))
     problems = [
-        f"claim {row.claim}, {row.part}: the report says {shown}, and the table {number(row.estimate)}"
-        for row, shown in zip(records(judged), told, strict=False)
-        if pd.notna(row.low) and "of" not in shown and shown[0] != number(row.estimate)
+        f"{cell.where}: the page shows {cell.text!r} for {', '.join(cell.exact)}" for cell in cells if cell.misprinted()
     ]
-    if len(told) != len(judged):
-        problems.append(f"the report has {len(told)} verdicts, and the table {len(judged)}")
-    return Check(f"{len(told)} verdicts of the report and their table", tuple(problems))
+    problems += [f"{cell.where}: no saved table has {', '.join(cell.exact)}" for cell in lost(cells, places(tables))]
+    return Check(f"{len(cells):,} cells and rows of the report, traced to saved tables", tuple(problems))
+
+
+def _shown_there(profile: Profile, done: Sequence[str]) -> Iterator[tuple[Profile, str]]:
+    """The notebooks whose tables a report shows: of the profile, and of the controlled experiment beside it."""
+    yield from ((profile, name) for name in done)
+    if not profile.planted_strengths:
+        other = controlled(profile)
+        yield from ((other, name) for name in notebooks(other))
 
 
 def _measured_again(profile: Profile, count: int) -> Check:

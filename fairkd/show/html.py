@@ -8,6 +8,7 @@ text. Only :class:`Html`, which a template made, goes in as it is.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -87,6 +88,11 @@ class Cell:
     symbols: bool = True
 
     @property
+    def exact(self) -> str:
+        """The value and the ends of its interval as the page keeps them for ``fairkd verify``; "" for words."""
+        return exactly(self.value, *(self.interval or ())) if isinstance(self.value, float) else ""
+
+    @property
     def shown(self) -> list[str]:
         """The value as text, line by line: the heading of a column may have two."""
         text = self.value if isinstance(self.value, str) else number(self.value, self.digits[0])
@@ -105,6 +111,15 @@ class Row:
 
     cells: Sequence[Cell]
     kind: str = ""
+
+
+def exactly(*values: float) -> str:
+    """Numbers to twelve digits, by which they are found again in the tables that notebooks saved.
+
+    >>> exactly(0.1 + 0.2, float("nan"), -2.0)
+    '0.3 -2'
+    """
+    return " ".join(f"{value:.12g}" for value in values if math.isfinite(value))
 
 
 def render(piece: str, /, **values: Any) -> Html:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
+from xml.etree import ElementTree
 
 import nbformat
 import nbformat.sign
@@ -29,6 +30,7 @@ from fairkd.run import parameters_cells as notebooks
 from fairkd.run import runner
 from fairkd.run.verify import verify_page, verify_profile
 from fairkd.settings import GROUPED
+from fairkd.show.figures.style import WIDTH
 from fairkd.show.pages.export import to_html
 from fairkd.wording import number
 
@@ -341,6 +343,15 @@ def test_stored_student_measured_anew_gives_the_saved_scores(tiny):
     table = seat.evaluate(*seat.load_encoder(student), "mean", n_samples=100, n_bootstrap=0)
     matches = saved[saved.arm == names[student]].groupby("seed").effect_size.apply(list)
     assert sum(np.allclose(values, table.effect_size, atol=1e-5) for values in matches) == 1
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_no_figure_is_wider_than_what_jupyterlab_leaves_it(tiny, name):
+    outputs = [
+        output for cell in nbformat.read(tiny.folder / f"{name}.ipynb", 4).cells for output in cell.get("outputs", ())
+    ]
+    drawings = [output["data"]["image/svg+xml"] for output in outputs if "image/svg+xml" in output.get("data", {})]
+    assert all(float(ElementTree.fromstring(drawing).get("width")) <= 96 * WIDTH for drawing in drawings)
 
 
 def test_differences_are_those_of_the_averages(tiny):

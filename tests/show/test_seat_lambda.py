@@ -202,16 +202,16 @@ def models(tmp_path_factory) -> Models:
 
 
 def test_the_store_offers_what_has_been_trained_and_makes_nothing(models):
-    assert models.names() == [TEACHER, "full, seed 0", "mixup-xy, seed 0"]
+    assert models.names() == [TEACHER, "original, seed 0", "mixup of input + logits, seed 0"]
     assert not models.materials.is_debiased()
 
 
 def test_students_and_any_folder_are_loaded_with_their_heads(models):
-    folder = models.students()["full, seed 0"]
-    student, same = models.load("full, seed 0"), models.load(str(folder))
+    folder = models.students()["original, seed 0"]
+    student, same = models.load("original, seed 0"), models.load(str(folder))
     assert student.has_head
     assert same.has_head
-    assert student is models.load("full, seed 0")
+    assert student is models.load("original, seed 0")
     text = torch.tensor([student.tokenizer("he is here")["input_ids"]])
     with torch.no_grad():
         torch.testing.assert_close(student.model(text).logits, same.model(text).logits)
@@ -219,7 +219,7 @@ def test_students_and_any_folder_are_loaded_with_their_heads(models):
 
 
 def test_a_bare_encoder_is_known_to_have_no_head(models, tmp_path):
-    student = models.load("full, seed 0")
+    student = models.load("original, seed 0")
     student.model.base_model.save_pretrained(tmp_path)
     student.tokenizer.save_pretrained(tmp_path)
     loaded = models.load(str(tmp_path))
@@ -228,18 +228,18 @@ def test_a_bare_encoder_is_known_to_have_no_head(models, tmp_path):
     assert len(projections(loaded, "C6"))
 
 
-@pytest.mark.parametrize("name", ["full, seed 1", "mixup-xyy, seed 0", "no/such/folder"])
+@pytest.mark.parametrize("name", ["original, seed 1", "mixup-xyy, seed 0", "no/such/folder"])
 def test_a_name_that_is_not_there_is_refused_with_what_there_is(models, name):
-    with pytest.raises(InputError, match=r"no such folder, and the store has \['teacher', 'full, seed 0'"):
+    with pytest.raises(InputError, match=r"no such folder, and the store has \['teacher', 'original, seed 0'"):
         models.load(name)
     with pytest.raises(InputError, match="no model: choose one of"):
         models.load("  ")
 
 
 def test_effects_are_those_that_the_notebooks_measure(models):
-    frame = effects(models, [TEACHER, "full, seed 0", TEACHER], pooling="cls")
-    assert frame.groupby("model").size().to_dict() == {TEACHER: 6, "full, seed 0": 6}
-    table, _ = models.materials.measure(models.students()["full, seed 0"])
+    frame = effects(models, [TEACHER, "original, seed 0", TEACHER], pooling="cls")
+    assert frame.groupby("model").size().to_dict() == {TEACHER: 6, "original, seed 0": 6}
+    table, _ = models.materials.measure(models.students()["original, seed 0"])
     wanted = table[table.pooling == "cls"].set_index("test")
     for row in frame[frame.model != TEACHER].itertuples():
         assert row.effect_size == wanted.effect_size[row.test]

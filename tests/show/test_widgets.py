@@ -15,7 +15,7 @@ from fairkd.show.sliders import widgets
 from fairkd.show.sliders.choices import TEACHER, Models
 
 TEXT = "the nurse said that he was late ."
-FULL, MIXED = "full, seed 0", "mixup-xy, seed 0"
+FULL, MIXED = "original, seed 0", "mixup of input + logits, seed 0"
 
 
 @pytest.fixture(autouse=True)

@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from fairkd.bias.stimuli import TESTS
-from fairkd.show.figures.style import COLOURS, OURS, lowest_and_highest, shared_legend, theme, zero
+from fairkd.show.figures.style import COLOURS, OURS, WIDTH, lowest_and_highest, shared_legend, subscripts, theme, zero
 from fairkd.show.tables.plain import records
 
 LOOKS = ((OURS, "o"), (COLOURS[3], "s"), (COLOURS[2], "^"))
@@ -32,7 +32,7 @@ def compare_effects(effects: pd.DataFrame) -> Figure:
             rows = effects[effects.model == model].set_index("test").loc[list(TESTS)]
             at = heights + 0.22 * (number_of - (len(models) - 1) / 2)
             axis.hlines(at, rows.ci_low, rows.ci_high, color=colour, linewidth=1.2)
-            axis.plot(rows.effect_size, at, mark, color=colour, markersize=5.5, label=model)
+            axis.plot(rows.effect_size, at, mark, color=colour, markersize=5.5, label=subscripts(model))
         axis.set_yticks(heights, TESTS)
         axis.invert_yaxis()
         axis.set_xlabel("effect size d")
@@ -55,7 +55,7 @@ def projection_strips(frame: pd.DataFrame, *, test: str) -> Figure:
     models = list(frame.model.drop_duplicates())
     groups = list(frame.group.drop_duplicates())
     with theme():
-        figure = Figure(figsize=(3.9 * max(len(models), 1) + 0.8, 3.2), layout="constrained")
+        figure = Figure(figsize=(min(3.9 * max(len(models), 1) + 0.8, WIDTH), 3.2), layout="constrained")
         axes = np.atleast_1d(figure.subplots(1, len(models), sharex=True, sharey=True))
         for axis, model in zip(axes, models, strict=True):
             zero(axis, upright=True)
@@ -66,7 +66,7 @@ def projection_strips(frame: pd.DataFrame, *, test: str) -> Figure:
                 axis.plot(own.projection, row + spread, mark, color=colour, markersize=3.2, alpha=0.6)
                 middle = own.projection.mean()
                 axis.plot([middle] * 2, [row - 0.4, row + 0.4], "-", color="#222222", linewidth=2)
-            axis.set_title(model)
+            axis.set_title(subscripts(model))
             axis.set_yticks(range(len(groups)), groups)
             axis.set_xlabel("cosine with the gender direction (right: male)")
         axes[0].invert_yaxis()

@@ -15,7 +15,7 @@ import base64
 import hashlib
 import os
 import re
-import tempfile
+import secrets
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -103,11 +103,12 @@ def write_html(notebook: Path | str, page: Path | str, *, title: str | None = No
     text = to_html(notebook, title=title, beside=[path for path in others if path.is_file() and "." not in path.stem])
     text = sealed(text)
     target.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}-")
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(text)
-    os.chmod(name, 0o644)  # mkstemp makes files that only their owner can read
-    os.replace(name, target)
+    temporary = target.with_name(f".{target.name}-{os.getpid()}-{secrets.token_hex(4)}")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        os.replace(temporary, target)
+    finally:
+        temporary.unlink(missing_ok=True)
     return target
 
 

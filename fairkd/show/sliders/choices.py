@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from fairkd.engine.store import Store
 from fairkd.errors import InputError, nearest
 from fairkd.gender import PairTable
 from fairkd.lab.materials import Materials
-from fairkd.names import TEACHER
+from fairkd.names import TEACHER, student_title
 
 
 @dataclass(frozen=True)
@@ -57,17 +58,19 @@ class Models:
         self._pairs: dict[str, PairTable] = {}
 
     def students(self) -> dict[str, Path]:
-        """Folders of the students that the store has, by name ("mixup-xy, seed 0"), in the profile's order.
+        """Folders of the students that the store has, by title ("original, seed 0"), in the profile's order.
 
         Those of the first teacher, which stands beside them.
         """
-        found, profile = {}, self.materials.profile
+        return {student_title(arm, seed): folder for arm, seed, folder in self._stored()}
+
+    def _stored(self) -> Iterator[tuple[str, int, Path]]:
+        profile = self.materials.profile
         own = [seed for seed in profile.student_seeds if profile.teacher_of(seed) == self.materials.teacher_seed]
         for arm, seed in itertools.product(profile.all_arms(), own):
             folder = self._folder(arm, seed)
             if folder is not None:
-                found[f"{arm.name}, seed {seed}"] = folder
-        return found
+                yield arm.name, seed, folder
 
     def _folder(self, arm: Arm, seed: int) -> Path | None:
         if arm.teacher == "debiased" and not self.materials.is_debiased():
@@ -80,8 +83,8 @@ class Models:
 
     def stored(self, *arms: str) -> str:
         """The first of the store's students that is of one of these arms, in their order; else the last name."""
-        students = list(self.students())
-        found = [name for arm in arms for name in students if name.rpartition(", seed ")[0] == arm]
+        students = [(arm, seed) for arm, seed, _ in self._stored()]
+        found = [student_title(*student) for arm in arms for student in students if student[0] == arm]
         return found[0] if found else self.names()[-1]
 
     def load(self, name: str) -> Loaded:

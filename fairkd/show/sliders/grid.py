@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fairkd.names import arm_title
 from fairkd.show.sliders import beta
 from fairkd.show.sliders.beta import LAMBDAS
 from fairkd.show.sliders.reading import LambdaStep, SentenceReading
@@ -123,12 +122,10 @@ def reading_grid(reading: SentenceReading, *, start: float = 0.5) -> dict[str, A
 def seat_grid(curve: pd.DataFrame, *, test: str, model: str, weighs: Weighs, start: float = 1.0) -> dict[str, Any]:
     """The explorer of SEAT under mixing, from :func:`fairkd.show.sliders.seat_lambda.curve` on the grid."""
     lam = curve.lam.tolist()
-    arm, of_a_student, seed = model.rpartition(", seed ")
-    named = f"{arm_title(arm)}, seed {seed}" if of_a_student else model
     line = {"name": "effect size d", "x": lam, "y": curve.effect_size.tolist()}
     band = {"name": "95 % interval", "x": lam, "low": curve.ci_low.tolist(), "high": curve.ci_high.tolist()}
     return {
-        "title": f"Test {test} on {named}, with its gender words mixed",
+        "title": f"Test {test} on {model}, with its gender words mixed",
         **_lam(start, lam),
         "x": f"λ, weight of {WEIGHED[check_weighs(weighs)]}",
         "y": "effect size d",

@@ -16,7 +16,7 @@ from fairkd.claims.others import others_level
 from fairkd.errors import InputError
 from fairkd.lab.calibration import ruler_title
 from fairkd.names import arm_name, arm_title, with_titles
-from fairkd.show.html import Cell, Html, render
+from fairkd.show.html import Cell, Html, exactly, render
 from fairkd.show.tables.plain import frame as plain_frame
 from fairkd.show.tables.plain import records
 from fairkd.wording import interval, listed, number, p_text, percent
@@ -168,6 +168,7 @@ def _findings(row: Any) -> dict[str, Any]:
     return row._asdict() | {
         "briefly": printed_briefly(row.claim, row.part),
         **_estimate(row),
+        "exact": "" if row.verdict == "not run" else exactly(row.estimate, row.low, row.high),
         "smallest": detectable_difference(row.detectable),
     }
 

@@ -38,7 +38,8 @@ def record(manifest: Mapping[str, Any]) -> Html:
         manifest: as ``exp.finish()`` returns it.
     """
     notebook = manifest["notebook"]
-    shown = {name: value for name, value in manifest.items() if name != "notebook"}
+    shown = {name: value for name, value in manifest.items() if name not in ("notebook", "token", "entries")}
+    shown["entries of the store"] = len(manifest.get("entries", ()))
     whole = facts(shown, caption=f"Manifest of {notebook}")
     return render("notes.folded", summary=f"The record: results/{notebook}.json", content=whole)
 
@@ -92,6 +93,8 @@ def frame(
             return Cell(record[name], ends, kind=kind, digits=(digits, interval_digits), head=head)
         if str(name) in (formats or {}):
             return Cell((formats or {})[str(name)](record[name]), kind=kind, head=head, symbols=False)
+        if isinstance(record[name], float):
+            return Cell(record[name], kind=kind, digits=(digits, interval_digits), head=head)
         return Cell(plain_text(record[name], digits), kind=kind, head=head)
 
     rows = [Row([cell(record, name) for name in columns]) for _, record in data.iterrows()]

@@ -1,0 +1,150 @@
+"""``fairkd clean``: what of a store no profile needs, and its removal.
+
+Needed is what a profile that is known here would look for, what a notebook that has results here was computed from, and
+what was measured of a needed model or corpus. Known are the profiles in ``papermill_params``, those that have written
+below ``runs_dir``, and the one that the command names. What this version cannot judge is kept.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from fairkd.engine.store import REVISIONS, Store
+from fairkd.errors import InputError
+from fairkd.lab.materials import Materials
+from fairkd.lab.plan import plan
+from fairkd.lab.records import is_student_of
+from fairkd.lab.results import Manifest, read_state
+from fairkd.lab.variants import OWN_FILE
+from fairkd.profile import PARAMETERS, Profile, project_root
+
+VERSIONS = {"student": "revision", "corpus": "format", "seat": "version", "rulers": "version", "words met": "version"}
+"""Where manifests say of which revision of the code an entry is."""
+MEASURED = ("seat", "seat of mixed stimuli", "rulers", "words met", "pairs")
+"""Kinds of entries that say something about a model or a corpus, which their manifests name."""
+MADE = ("student", "teacher", "debiased teacher", "corpus")
+"""Kinds that a profile asks for."""
+
+
+@dataclass(frozen=True)
+class Unneeded:
+    """A folder of the store that can go.
+
+    Attributes:
+        path: of the folder.
+        why: in words.
+        size: in bytes.
+    """
+
+    path: Path
+    why: str
+    size: int
+
+
+def unneeded(profile: Profile) -> list[Unneeded]:
+    """What of a profile's store nothing here needs; removes nothing.
+
+    Raises:
+        InputError: a profile that is known here cannot be read, so that nobody can say what it needs.
+    """
+    store, profiles = profile.store(), known_profiles(profile)
+    manifests = dict(_manifests(store))
+    keep = _asked_for(store, profiles) | _computed_from(profile)
+    keep |= {key for key, manifest in manifests.items() if any(is_student_of(manifest, one) for one in profiles)}
+    models = {manifests[key].get(name) for key in keep & manifests.keys() for name in ("weights_digest", "digest")}
+    models |= {
+        manifests[key].get(name) for key in keep & manifests.keys() for name in ("teacher_digest", "corpus_digest")
+    }
+    found = [
+        Unneeded(store.root / key, why, _size(store.root / key))
+        for key, manifest in manifests.items()
+        if key not in keep and (why := _why(manifest, models))
+    ]
+    return found + list(_left(store, manifests))
+
+
+def remove(found: Sequence[Unneeded], store: Store) -> int:
+    """Removes these folders but for those that somebody is making again; returns the bytes that are free now."""
+    freed = 0
+    for one in found:
+        (store.root / "locks").mkdir(exist_ok=True)
+        with suppress(Timeout), FileLock(store.root / "locks" / f"{one.path.name}.lock", timeout=0):
+            shutil.rmtree(one.path)
+            freed += one.size
+    return freed
+
+
+def known_profiles(profile: Profile) -> list[Profile]:
+    """Those that may need something of the profile's store.
+
+    Raises:
+        InputError: one cannot be read.
+    """
+    files = sorted((project_root() / PARAMETERS).glob("*.yaml"))
+    files += sorted(profile.path(profile.runs_dir).glob(f"**/{OWN_FILE}"))
+    found = [profile]
+    for file in files:
+        try:
+            found.append(Profile.load(file))
+        except InputError as error:
+            raise InputError(f"{error}; so nobody can say what it needs: mend or remove it, then clean") from error
+    own = profile.store().root.absolute()
+    return [one for one in found if one.store().root.absolute() == own]
+
+
+def _asked_for(store: Store, profiles: Sequence[Profile]) -> set[str]:
+    """Keys of what these profiles find in the store."""
+    for profile in profiles:
+        for world in (profile, *profile.worlds().values()):
+            for own in Materials(world, progress=False).family:
+                own.has_teachers(debiased=True)
+            plan(world)
+    return set(store.used())
+
+
+def _computed_from(profile: Profile) -> set[str]:
+    """Keys of what the notebooks with results below ``runs_dir`` were computed from."""
+    keys: set[str] = set()
+    for path in profile.path(profile.runs_dir).glob("**/results/*.json"):
+        if not path.name.endswith(".piece.json"):
+            keys |= read_state(path, Manifest).entries.keys()
+    return keys
+
+
+def _manifests(store: Store) -> Iterator[tuple[str, dict[str, Any]]]:
+    for folder in store.entries():
+        with suppress(InputError):  # damaged: whoever needs it will make it again, in its place
+            yield folder.name, Store.manifest(folder)
+
+
+def _why(manifest: dict[str, Any], models: set[Any]) -> str:
+    """Why an entry that nothing here asked for can go; "" if it cannot."""
+    kind = manifest["kind"]
+    version = manifest.get(VERSIONS.get(kind, ""))
+    if version is not None and version != REVISIONS[kind]:
+        return f"{kind} of an earlier version of this program"
+    if kind in MADE:
+        named = manifest.get("digest") or manifest.get("weights_digest")
+        return "" if named in models else f"{kind} of no profile that is known here"
+    about = manifest.get("weights") or manifest.get("corpus") or manifest.get("corpus_digest")
+    return f"{kind} of a model or corpus that nothing here needs" if kind in MEASURED and about not in models else ""
+
+
+def _left(store: Store, manifests: dict[str, Any]) -> Iterator[Unneeded]:
+    """What is no entry: damaged ones that were made again, and checkpoints of what is finished."""
+    for path in sorted(store.root.glob("damaged-*")):
+        yield Unneeded(path, "damaged, and made again since", _size(path))
+    for path in sorted(store.root.glob("unfinished/*")):
+        if path.name in manifests:
+            yield Unneeded(path, "checkpoints of what is finished", _size(path))
+
+
+def _size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

@@ -1,0 +1,117 @@
+"""From the numbers on a page back to where they come from: a saved table, the store's entries, their manifests.
+
+Every cell of a page's tables keeps its number and the ends of its interval to twelve digits
+(:func:`fairkd.show.html.exactly`), and every figure offers its data. Twelve digits are found again in the tables that
+notebooks saved, and nowhere else by chance.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import math
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from fairkd.claims import paper
+from fairkd.engine.store import Store
+from fairkd.show.html import exactly
+from fairkd.show.pages.seal import open_page
+
+_NUMBER = re.compile(r"(?<![\w.])−?\d[\d,]*(?:\.\d+)?")
+Places = Mapping[str, str]
+"""A number in twelve digits -> the first table that has it, as "quick/02_ablation: ablation_scores.parquet, low"."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A cell of a table, or a row of a figure's data.
+
+    Attributes:
+        where: its table or figure, by id.
+        exact: its numbers, to twelve digits.
+        text: as the page shows it; "" in a figure's data.
+    """
+
+    where: str
+    exact: tuple[str, ...]
+    text: str = ""
+
+    def misprinted(self) -> bool:
+        """Whether one of its numbers is not what stands on the page, rounded as it is there."""
+        printed = [found.replace("−", "-").replace(",", "") for found in _NUMBER.findall(self.text)]
+        return bool(self.text) and not all(any(_rounds(float(one), said) for said in printed) for one in self.exact)
+
+
+def shown(page: Path) -> Iterator[Shown]:
+    """What a page shows of numbers: its tables' cells, and the rows of the data behind its figures.
+
+    Raises:
+        InputError: it is no page of fairkd, or was changed.
+    """
+    from bs4 import BeautifulSoup
+
+    soup = BeautifulSoup(open_page(page)[0], "html.parser")
+    for cell in soup.select("[data-exact]"):
+        table = cell.find_parent("table")
+        where = str(table.get("id") or table.find_parent(id=True)["id"]) if table else ""
+        yield Shown(where, tuple(str(cell["data-exact"]).split()), cell.get_text(" "))
+    for link in soup.select("figure.plot a[download], .plot a[download]"):
+        data = base64.b64decode(str(link["href"]).partition(",")[2])
+        for row in pd.read_csv(io.BytesIO(data)).select_dtypes("number").to_numpy(float):
+            yield Shown(str(link["download"]).removesuffix(".csv"), tuple(exactly(*row).split()))
+
+
+def places(tables: Mapping[str, Mapping[str, pd.DataFrame]]) -> Places:
+    """Where each number stands that notebooks saved, by notebook and table; as it is, in percent, and as a size."""
+    found = {exactly(value): "printed in the paper" for value in _printed()}
+    for notebook, frames in tables.items():
+        for name, frame in frames.items():
+            for column in frame.select_dtypes("number"):
+                values = frame[column].to_numpy(float)
+                for value in np.unique(values[np.isfinite(values)]):
+                    for form in (value, 100 * value, abs(value), -value):
+                        found.setdefault(exactly(form), f"{notebook}: {name}.parquet, {column}")
+    return found
+
+
+def lost(cells: Iterable[Shown], known: Places) -> list[Shown]:
+    """The cells with a number that no saved table has: it was computed from them when the page was made."""
+    return [cell for cell in cells if any(one not in known for one in cell.exact)]
+
+
+def chain(keys: Sequence[str], store: Store) -> list[str]:
+    """What entries of the store are and what made them, a line each kind: how many, commits, devices, versions."""
+    manifests = [Store.manifest(folder) for key in keys if (folder := store.find(key)) is not None]
+    lines = []
+    for kind, count in Counter(manifest["kind"] for manifest in manifests).items():
+        own = [manifest for manifest in manifests if manifest["kind"] == kind]
+        names = ("git_commit", "device", "threads", "matrix_products")
+        facts = {name: sorted({str(manifest[name]) for manifest in own if name in manifest}) for name in names}
+        said = "; ".join(f"{name.replace('_', ' ')} {', '.join(values)}" for name, values in facts.items() if values)
+        lines.append(f"{count} × {kind}{f' ({said})' if said else ''}")
+    return lines
+
+
+def _rounds(exact: float, said: str) -> bool:
+    half = 0.5000001 * 10 ** -len(said.partition(".")[2])
+    return any(math.isclose(form, float(said), rel_tol=0, abs_tol=half) for form in (exact, 6 * exact))  # or "4 of 6"
+
+
+def _printed() -> Iterator[float]:
+    def inside(value: Any) -> Iterator[float]:
+        if isinstance(value, float):
+            yield value
+        for part in value.values() if isinstance(value, dict) else value if isinstance(value, tuple | list) else ():
+            yield from inside(part)
+
+    for name in dir(paper):
+        if name.isupper():
+            yield from inside(getattr(paper, name))

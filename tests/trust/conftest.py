@@ -1,0 +1,45 @@
+"""The table of faults: what was done to the program, where, how often, and what came of it."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROW = "fault"
+
+
+@pytest.fixture
+def told(record_property: Callable[[str, object], None]) -> Callable[..., None]:
+    """Writes a line of the table: the fault, where it struck, at which moment, and the outcome."""
+
+    def tell(fault: str, where: str, moment: str, outcome: str) -> None:
+        record_property(ROW, (fault, where, moment, outcome))
+
+    return tell
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    reports = [report for kind in ("passed", "failed") for report in terminalreporter.stats.get(kind, ())]
+    rows = [tuple(value) for report in reports for name, value in report.user_properties if name == ROW]
+    if not rows:
+        return
+    table = as_table(rows)
+    if target := os.environ.get("FAIRKD_TRUST_TABLE"):
+        Path(target).write_text(table, encoding="utf-8")
+    terminalreporter.section("faults")
+    terminalreporter.write_line(table)
+
+
+def as_table(rows: list[tuple[str, str, str, str]]) -> str:
+    """Markdown: equal faults in one place with the same outcome are one line."""
+    count = Counter((fault, where, outcome) for fault, where, _, outcome in rows)
+    lines = ["| fault | where | times | moments | outcome |", "|---|---|--:|---|---|"]
+    for (fault, where, outcome), times in count.items():
+        moments = ", ".join(m for f, w, m, o in rows if (f, w, o) == (fault, where, outcome) and m)
+        lines.append(f"| {fault} | {where} | {times} | {moments} | {outcome} |")
+    return "\n".join([*lines, "", f"{len(rows)} faults."])

@@ -1,0 +1,69 @@
+"""Every kind of file below ``runs/``, and what can become of one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from commands import World
+
+from fairkd.engine.store import MANIFEST, read_json
+from fairkd.run.verify import verify_profile
+
+HARMLESS = {
+    "mine/profile.yaml": "a copy for the reader; the profile's own file counts",
+}
+"""Kinds of files that may change without a word, and why."""
+
+
+def flipped(whole: bytes) -> bytes | None:
+    middle = len(whole) // 2
+    return whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :] if whole else None
+
+
+def cut(whole: bytes) -> bytes | None:
+    return whole[:-1] if whole else None
+
+
+def digit(whole: bytes) -> bytes | None:
+    """The last digit of a text, as somebody would change a number in an editor."""
+    try:
+        text = whole.decode()
+    except UnicodeDecodeError:
+        return None
+    places = [found.start() for found in re.finditer(r"\d", text)]
+    if not places:
+        return None
+    at = places[len(places) // 2]
+    return (text[:at] + str((int(text[at]) + 1) % 10) + text[at + 1 :]).encode()
+
+
+DAMAGES: dict[str, Callable[[bytes], bytes | None]] = {
+    "a bit flipped": flipped, "a byte cut off": cut, "a digit changed": digit,
+}  # fmt: skip
+
+
+def kinds_of_files(world: World) -> dict[str, Path]:
+    """An example of every kind of file that a finished study leaves; a kind that is new is found by itself."""
+    found: dict[str, Path] = {}
+    for path in sorted(world.runs.rglob("*")):
+        if path.is_file() and path.stat().st_size:
+            found.setdefault(kind_of(path, world), path)
+    return found
+
+
+def kind_of(path: Path, world: World) -> str:
+    """Its path with what varies left out: an entry's key is the entry's kind, a notebook's name is NOTEBOOK."""
+    parts = list(path.relative_to(world.runs).parts)
+    if parts[0] == world.store.name and re.fullmatch("[0-9a-f]{20}", parts[1]):
+        parts[1] = f"<{read_json(world.store / parts[1] / MANIFEST)['kind']}>"
+    name = re.sub(r"^\d\d_[a-z]+(\.[\w-]+(?=\.piece))?", "NOTEBOOK", parts[-1])
+    if parts[-2:-1] == ["results"] and name.endswith(".parquet"):
+        name = "TABLE.parquet"
+    return "/".join([*parts[:-1], re.sub(r"\d+", "N", name)])
+
+
+def problems(world: World) -> list[str]:
+    """What ``fairkd verify`` finds."""
+    return [line for check in verify_profile(world.profile, again=0) for line in check.problems]

@@ -1,0 +1,290 @@
+"""Faults of every kind, tried on a small study: what is struck, damaged or run elsewhere ends with the same bytes.
+
+The tests follow one another on one study. ``make trust`` tries each fault more often, and writes ``docs/trust.md``.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+import pytest
+from commands import LONG, Warm, World, spread
+from damage import DAMAGES, HARMLESS, kinds_of_files, problems
+from phases import MADE, PHASES, VALUES, Phase, Study
+
+TIMES = 8 if LONG else 2
+TRIES = 5
+SIGNALS = ("SIGTERM", "SIGINT", "SIGHUP")
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Study]:
+    warm = Warm()
+    yield Study(World(tmp_path_factory.mktemp("struck"), warm, **VALUES))
+    warm.close()
+
+
+def strikes(phase: Phase) -> Iterator[tuple[int, float]]:
+    """Signals and shares of the phase: SIGKILL spread over all of it, then those that ask for an end."""
+    for share in spread(TIMES):
+        yield signal.SIGKILL, share
+    asked = SIGNALS if LONG else SIGNALS[PHASES.index(phase) % 3 :][:1]
+    for name, share in zip(asked, spread(len(asked)), strict=True):
+        yield getattr(signal, name), share
+
+
+@pytest.mark.parametrize("phase", PHASES, ids=lambda phase: phase.name)
+def test_what_is_struck_and_run_again_has_the_same_bytes(study, phase, told):
+    study.begin(phase)
+    kept = study.world.folder / "kept"
+    shutil.rmtree(kept, ignore_errors=True)
+    if study.world.runs.exists():
+        shutil.copytree(study.world.runs, kept, symlinks=True)
+    seconds = study.in_peace(phase)
+    wanted = study.made(phase)
+    assert wanted
+    for number, share in strikes(phase):
+        for _ in range(TRIES):
+            study.world.restore(kept)
+            status = study.strike(phase, share * seconds, number)
+            if status is not None:
+                break
+            share *= 0.6  # the machine is faster now than it was
+        assert status == (-number if number == signal.SIGKILL else 128 + number), study.world.log.read_text()
+        if number != signal.SIGKILL:
+            assert_one_sentence(study.world.log.read_text())
+        study.world.run(*phase.command)
+        assert study.made(phase) == wanted
+        told(signal.Signals(number).name, phase.name, f"{100 * share:.0f} % of {seconds:.1f} s", "same bytes")
+
+
+def assert_one_sentence(said: str) -> None:
+    lines = [line for line in said.strip().splitlines() if line.startswith("fairkd: ")]
+    assert len(lines) == 1, said
+    assert "Traceback" not in said
+
+
+# --- damage ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_flipped_bit_a_cut_byte_and_a_changed_digit_are_noticed_in_every_kind_of_file(study, told):
+    examples = kinds_of_files(study.world)
+    assert len(examples) > 40
+    assert not problems(study.world)
+    for number, (kind, path) in enumerate(examples.items()):
+        whole = path.read_bytes()
+        ways = [way for way in DAMAGES if DAMAGES[way](whole) not in (None, whole)]
+        for way in ways if LONG else ways[number % len(ways) :][:1] if ways else []:
+            path.write_bytes(DAMAGES[way](whole))
+            found = problems(study.world)
+            path.write_bytes(whole)
+            if kind in HARMLESS:
+                assert not found, (kind, way)
+            else:
+                assert any(path.name in line or path.parent.name in line for line in found), (kind, way, found)
+            told(way, kind, "", HARMLESS.get(kind, "noticed by verify"))
+
+
+# --- odd places and odd surroundings ---------------------------------------------------------------------------------
+
+
+SMALL = {"arms": ["full"], "depths": [1], "student_layers": 1, "seeds": [0], "glue_source": None}
+"""Of a profile with two students, which are trained in a second or two."""
+SURROUNDINGS: dict[str, tuple[str, dict[str, str | None]]] = {
+    "spaces and other letters in the path": ("Zoë & co ‘漢字’", {}),
+    "no HOME": ("plain", {"HOME": None}),
+    "HOME that cannot be written": ("plain", {"HOME": "/proc/1/nobody"}),
+    "another time zone": ("plain", {"TZ": "Pacific/Kiritimati"}),
+    "LANG=C": ("plain", {"LANG": "C", "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}),
+    "umask 077": ("plain", {"UMASK": "077"}),
+}
+
+
+@pytest.fixture(scope="module")
+def small(study, tmp_path_factory) -> World:
+    """Two students and the notebook about them, made in peace."""
+    world = World(tmp_path_factory.mktemp("small"), study.world.warm, **SMALL)
+    world.run("train", "FILE")
+    if LONG:
+        world.run(*NOTEBOOK)
+    return world
+
+
+NOTEBOOK = ("run", "01_capacity", "--profile", "FILE")
+
+
+def assert_same(world: World, small: World) -> None:
+    assert world.entries(*MADE) == small.entries(*MADE)
+    assert world.tables() == small.tables()
+
+
+def made_again(world: World, small: World, **environment: str | None) -> None:
+    """Trains, and in the long form runs the notebook: the same bytes come out."""
+    world.run("train", "FILE", **environment)
+    if LONG:
+        world.run(*NOTEBOOK, **environment)
+    assert_same(world, small)
+
+
+@pytest.mark.parametrize("what", SURROUNDINGS)
+def test_surroundings_change_no_byte(small, tmp_path, told, what):
+    name, environment = SURROUNDINGS[what]
+    made_again(World(tmp_path / name, small.warm, **SMALL), small, **environment)
+    told(what, "train" + (", 01_capacity" if LONG else ""), "", "same bytes")
+
+
+def test_a_link_to_the_folder_of_runs_and_files_from_tomorrow_change_nothing(small, tmp_path, told):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "linked").symlink_to(tmp_path / "elsewhere")
+    world = World(tmp_path / "linked", small.warm, **SMALL)
+    made_again(world, small)
+    told("a link to the folder", "train", "", "same bytes")
+    before, tomorrow = world.entries(), time.time() + 86_400
+    for path in world.runs.rglob("*"):
+        os.utime(path, (tomorrow, tomorrow))
+    made_again(world, small)
+    assert world.entries() == before
+    told("the clock set back a day", "train", "", "found as it was")
+
+
+def test_runs_that_are_deleted_in_the_middle_are_made_again(small, tmp_path, told):
+    world = World(tmp_path / "deleted", small.warm, **SMALL)
+    command = world.start("train", "FILE")
+    assert command.until(lambda: bool(world.entries("teacher")))
+    shutil.rmtree(world.runs, ignore_errors=True)
+    status = command.wait()
+    said = world.log.read_text()
+    assert "Traceback" not in said
+    made_again(world, small)
+    told("runs/ deleted in the middle", "train", "", f"exit status {status}, then the same bytes")
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
+    """A file system in memory, mounted with the options that are given; a second call mounts it anew."""
+    place = tmp_path / "disk"
+    place.mkdir()
+
+    def mount(options: str) -> Path:
+        kind = ["-o", options] if "remount" in options else ["-t", "tmpfs", "-o", options, "tmpfs"]
+        done = subprocess.run(["mount", *kind, str(place)], capture_output=True, text=True, check=False)
+        if done.returncode:
+            pytest.skip(f"no file system can be mounted here: {done.stderr.strip()}")
+        return place
+
+    yield mount
+    subprocess.run(["umount", "-l", str(place)], capture_output=True, check=False)
+
+
+def test_a_full_disk_and_one_that_cannot_be_written_are_said_and_gone_on_from(small, disk, told):
+    world = World(disk("size=1m") / "world", small.warm, **SMALL)
+    command = world.start("train", "FILE")
+    assert (command.wait(), "Traceback" in world.log.read_text()) == (1, False), world.log.read_text()
+    assert "No space left" in world.log.read_text()
+    disk("remount,size=100m")
+    made_again(world, small)
+    told("a full disk", "train", "", "exit status 1 and a sentence, then the same bytes")
+    log = small.folder / "read-only.log"
+    disk("remount,ro")
+    for arguments, status in (
+        (("status", "FILE"), 0),
+        (("train", "FILE"), 0),
+        (("train", "FILE", "-p", "seeds", "[5]"), 1),
+    ):
+        assert world.start(*arguments, log=log).wait() == status, log.read_text()
+        assert "Traceback" not in log.read_text()
+    told("a disk that cannot be written", "status, train", "", "what is finished is found, else exit status 1")
+    assert_same(world, small)
+
+
+# --- parts of it are killed, and several at once ---------------------------------------------------------------------
+
+
+def test_two_trainings_and_two_papermills_at_once_leave_the_same_bytes(small, tmp_path, told):
+    world = World(tmp_path / "both", small.warm, **SMALL)
+    both = [world.start("train", "FILE") for _ in range(2)]
+    assert [command.wait() for command in both] == [0, 0], world.log.read_text()
+    assert world.entries(*MADE[:5]) == small.entries(*MADE[:5])
+    told("two at once", "train", "", "same bytes")
+    both = [world.start(*NOTEBOOK) for _ in range(2)]
+    assert sorted(command.wait() for command in both) == [0, 2], world.log.read_text()
+    assert "is being run by process" in world.log.read_text()
+    told("two at once", "run 01_capacity", "", "the second is refused in a sentence")
+
+
+@pytest.mark.parametrize("part", ["kernel", "training"])
+def test_a_part_that_is_killed_alone_is_named_and_done_again(study, small, tmp_path, told, part):
+    world = World(tmp_path / part, small.warm, **SMALL)
+    names = {"kernel": (NOTEBOOK, "ipykernel_launcher"), "training": (("reproduce", "FILE"), "fairkd train")}
+    arguments, name = names[part]
+    command, found = world.start(*arguments), []
+
+    def is_there() -> bool:
+        found[:] = [one for one in command.family()[1:] if name in " ".join(one.cmdline())]
+        return bool(found)
+
+    assert command.until(is_there)
+    found[0].kill()
+    assert command.wait() == 1
+    said = world.log.read_text()
+    assert {"kernel": "its kernel died", "training": "train: FAILED (exit status -9)"}[part] in said
+    made_again(world, small)
+    told(f"the {part} alone is killed", arguments[0], "", "it is said, then the same bytes")
+
+
+# --- growth and cleaning ---------------------------------------------------------------------------------------------
+
+UPDATES, RUNS = (2_000, 20) if LONG else (300, 3)
+ROOM = 16 * 2**20
+"""Bytes by which a process may grow between a fifth and the end of its updates: heaps have holes."""
+
+
+def test_many_updates_and_many_runs_need_no_more_memory_files_or_disk(small, tmp_path, told):
+    world = World(tmp_path / "long", small.warm, **SMALL | {"max_steps": UPDATES, "n_epoch": 10_000})
+    command, seen = world.start("train", "FILE"), []
+    own = psutil.Process(command.pid)
+    command.until(lambda: bool(world.entries("teacher")))
+    while command.runs():
+        with suppress(psutil.Error):
+            seen.append((own.memory_info().rss, own.num_fds()))
+        time.sleep(0.02)
+    assert command.wait() == 0, world.log.read_text()
+    assert len(seen) > 20
+    (early, files), (late, more_files) = (
+        [sorted(column)[len(column) // 2] for column in zip(*part, strict=True)]
+        for part in (seen[len(seen) // 5 :][:10], seen[-10:])
+    )
+    assert late - early < ROOM
+    assert more_files <= files
+    told(f"{UPDATES:,} updates", "train", "", f"memory grows by less than {ROOM >> 20} MB, no file stays open")
+    before = on_disk(world)
+    for _ in range(RUNS):
+        world.run("train", "FILE")
+    assert on_disk(world) == before
+    told(f"{RUNS} runs of finished work", "train", "", "nothing is added on the disk")
+
+
+def on_disk(world: World) -> dict[str, int]:
+    return {str(path): path.stat().st_size for path in world.runs.rglob("*") if path.is_file()}
+
+
+def test_clean_removes_what_nobody_needs_and_nothing_that_somebody_does(study, told):
+    world = study.world
+    needed = world.entries()
+    world.run("train", "FILE", "-p", "temperature", "3.0", "-p", "depths", "[]", "-p", "arms", "[full]")
+    shutil.rmtree(world.runs / "mine" / "variants")  # with it nobody needs its student
+    before = on_disk(world)
+    assert "would remove 1 folders" in world.run("clean", "FILE", "--dry-run")
+    assert on_disk(world) == before
+    world.run("clean", "FILE")
+    assert world.entries() == needed
+    assert "would remove 0 folders" in world.run("clean", "FILE", "--dry-run")
+    told("clean", "a student of other values", "", "that is removed, and nothing else")
