@@ -55,6 +55,8 @@ RULER_COMPONENTS = ["arm", "baseline", "seeds", "ruler", "score", "difference", 
 """A score of a ruler and an arm: its difference from the baseline, the standard error of it over items (the models
 given), and its standard deviations over students of one teacher and over teachers (the items given); nan for what there
 is one of only."""
+RULER_MEDIANS = ["ruler", "score", "difference", "item_se", "student_sd", "teacher_sd"]
+"""Medians over arms of the sizes of :data:`RULER_COMPONENTS`."""
 RULER_UNREAD = ["ruler", "arm", "item", "unit", "problem"]
 """An item of which a model has no value, and why; it counts for no model."""
 SWEEP_DIFFERENCES = [

@@ -21,7 +21,14 @@ from fairkd.claims.claims import judge_by_score
 from fairkd.engine.side_by_side import one_thread
 from fairkd.engine.store import REVISIONS, Store, file_digest
 from fairkd.errors import InputError, nearest
-from fairkd.frames import RULER_COMPONENTS, RULER_DIFFERENCES, RULER_SCORES, RULER_UNREAD, RULER_VERDICTS
+from fairkd.frames import (
+    RULER_COMPONENTS,
+    RULER_DIFFERENCES,
+    RULER_MEDIANS,
+    RULER_SCORES,
+    RULER_UNREAD,
+    RULER_VERDICTS,
+)
 from fairkd.lab.materials import Materials, ModelGroups
 from fairkd.lab.measuring import Job, for_each_model, models_of
 from fairkd.names import TEACHER
@@ -272,6 +279,12 @@ def components_of(differences: Sequence[Sequence[Estimate]], *, teachers: int) -
         return found | {spread: np.sqrt(between), none: np.nan}
     within = values.var(axis=1, ddof=1).mean()
     return found | {"student_sd": np.sqrt(within), "teacher_sd": np.sqrt(max(0.0, between - within / students))}
+
+
+def component_medians(components: pd.DataFrame) -> pd.DataFrame:
+    """Over the arms, of each score: the columns ``RULER_MEDIANS``, from :data:`fairkd.frames.RULER_COMPONENTS`."""
+    sizes = components.assign(difference=components.difference.abs())
+    return sizes.groupby(["ruler", "score"], sort=False)[RULER_MEDIANS[2:]].median().reset_index()[RULER_MEDIANS]
 
 
 def _code(ruler: Ruler) -> str:

@@ -22,6 +22,7 @@ from fairkd.glue.tasks import find_tasks
 from fairkd.lab.cost import Shape, memory_bytes
 from fairkd.lab.estimate import batch_of
 from fairkd.lab.materials import Materials
+from fairkd.lab.variants import keep
 from fairkd.profile import Profile
 
 MEMORY_SHARE = 0.4
@@ -59,6 +60,7 @@ def prepare_profile(profile: Profile) -> Iterator[str]:
                 yield f"teacher {own.teacher.digest[:12]}" + (
                     f", debiased {own.debiased.digest[:12]}" if _debiased(arms) else ""
                 )
+    keep(profile)
 
 
 def _jobs(profile: Profile) -> list[TrainingJob]:
@@ -81,6 +83,7 @@ def train(jobs: Sequence[TrainingJob]) -> None:
         materials.check(arms)
     with one_line("training"):
         _prepare([(own, _debiased(arms)) for materials, arms in jobs for own in materials.family])
+        keep(jobs[0][0].profile)  # or fairkd clean would not know that somebody needs the students
         single = [job for job in jobs if len(job[0].profile.student_seeds) == 1]
         outcomes = [_outcome(*job) for job in single]
         outcomes += _train_several([job for job in jobs if job not in single])

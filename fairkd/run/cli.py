@@ -101,9 +101,7 @@ def train(profile: ProfileName = "quick", parameters: Parameters = None, max_ste
             "prepare_only: this command trains; fairkd prepare makes what comes before, and trains nothing"
         )
     from fairkd.lab.training import train_profile
-    from fairkd.lab.variants import keep
 
-    keep(checked)  # or fairkd clean would not know that somebody needs the students
     train_profile(checked)
 
 
@@ -112,9 +110,7 @@ def prepare(profile: ProfileName = "quick", parameters: Parameters = None, max_s
     """Check everything, fetch and tokenise the text, adapt and debias the teachers; train no student."""
     checked = _changed(Profile.load(profile), parameters, max_steps)
     from fairkd.lab.training import prepare_profile
-    from fairkd.lab.variants import keep
 
-    keep(checked)
     for line in prepare_profile(checked):
         print(line, flush=True)
 
@@ -384,8 +380,8 @@ def verify(
     wrong = 0
     for check in verify_page(Path(what)) if page else verify_profile(_given(what)):
         print(f"{'wrong' if check.problems else 'sound'}: {check.what}", flush=True)
-        for problem in check.problems:
-            print(f"  {problem}", flush=True)
+        for line in (*check.about, *check.problems):
+            print(f"  {line}", flush=True)
         wrong += len(check.problems)
     if wrong:
         raise typer.Exit(1)

@@ -26,7 +26,7 @@ from fairkd.show.html import exactly
 from fairkd.show.pages.seal import open_page
 
 _NUMBER = re.compile(r"(?<![\w.])−?\d[\d,]*(?:\.\d+)?")
-Places = Mapping[str, str]
+Origins = Mapping[str, str]
 """A number in twelve digits -> the first table that has it, as "quick/02_ablation: ablation_scores.parquet, low"."""
 
 
@@ -50,7 +50,7 @@ class Shown:
         return bool(self.text) and not all(any(_rounds(float(one), said) for said in printed) for one in self.exact)
 
 
-def shown(page: Path) -> Iterator[Shown]:
+def numbers_of(page: Path) -> Iterator[Shown]:
     """What a page shows of numbers: its tables' cells, and the rows of the data behind its figures.
 
     Raises:
@@ -60,16 +60,18 @@ def shown(page: Path) -> Iterator[Shown]:
 
     soup = BeautifulSoup(open_page(page)[0], "html.parser")
     for cell in soup.select("[data-exact]"):
-        table = cell.find_parent("table")
-        where = str(table.get("id") or table.find_parent(id=True)["id"]) if table else ""
+        labelled = cell.find_parent(attrs={"aria-labelledby": True})
+        where = str(labelled["aria-labelledby"]).removesuffix("-caption") if labelled else ""
         yield Shown(where, tuple(str(cell["data-exact"]).split()), cell.get_text(" "))
-    for link in soup.select("figure.plot a[download], .plot a[download]"):
+    for link in soup.select("div.result p.data a[download]"):  # what sliders show was computed for the page
+        if link.find_parent("figure") is not None:
+            continue
         data = base64.b64decode(str(link["href"]).partition(",")[2])
         for row in pd.read_csv(io.BytesIO(data)).select_dtypes("number").to_numpy(float):
             yield Shown(str(link["download"]).removesuffix(".csv"), tuple(exactly(*row).split()))
 
 
-def places(tables: Mapping[str, Mapping[str, pd.DataFrame]]) -> Places:
+def origins(tables: Mapping[str, Mapping[str, pd.DataFrame]]) -> Origins:
     """Where each number stands that notebooks saved, by notebook and table; as it is, in percent, and as a size."""
     found = {exactly(value): "printed in the paper" for value in _printed()}
     for notebook, frames in tables.items():
@@ -82,7 +84,7 @@ def places(tables: Mapping[str, Mapping[str, pd.DataFrame]]) -> Places:
     return found
 
 
-def lost(cells: Iterable[Shown], known: Places) -> list[Shown]:
+def lost(cells: Iterable[Shown], known: Origins) -> list[Shown]:
     """The cells with a number that no saved table has: it was computed from them when the page was made."""
     return [cell for cell in cells if any(one not in known for one in cell.exact)]
 

@@ -14,7 +14,7 @@ from fairkd.lab.variants import declare, output_dir
 from fairkd.profile import Profile
 from fairkd.rng import numpy_generator
 from fairkd.run.ledger import Files, notebooks, state
-from fairkd.run.trace import lost, places, shown
+from fairkd.run.trace import chain, lost, numbers_of, origins
 from fairkd.show.pages.seal import open_page
 
 TOLERANCE = 1e-6
@@ -28,10 +28,12 @@ class Check:
     Attributes:
         what: in words, with how many.
         problems: what is not as it should be, a line each.
+        about: more of what was looked at, a line each.
     """
 
     what: str
     problems: tuple[str, ...] = ()
+    about: tuple[str, ...] = ()
 
 
 def verify_profile(profile: Profile, *, again: int = 1) -> Iterator[Check]:
@@ -87,10 +89,12 @@ def _store(profile: Profile) -> Check:
 def _made_of(profile: Profile, done: Sequence[str]) -> Check:
     """Whether the store, and other notebooks' tables, are still what the notebooks' numbers were computed from."""
     store, problems, used = profile.store(), [], 0
+    keys: set[str] = set()
     saved = {Results(name, profile).label: content_digest(Results(name, profile).manifest().saved) for name in done}
     for name in done:
         manifest = Results(name, profile).manifest()
         used += len(manifest.entries)
+        keys |= manifest.entries.keys()
         for key, digest in manifest.entries.items():
             folder = store.find(key)
             if folder is None:
@@ -100,7 +104,8 @@ def _made_of(profile: Profile, done: Sequence[str]) -> Check:
         shown = {label: digest for label, digest in manifest.read.items() if label in saved}
         if others := other_names(shown, {label: saved[label] for label in shown}):
             problems.append(f"{name} shows other tables than these notebooks have now: {others}")
-    return Check(f"{len(done)} notebooks were computed from {used:,} entries of the store", tuple(problems))
+    what = f"{len(done)} notebooks were computed from {used:,} entries of the store"
+    return Check(what, tuple(problems), tuple(chain(sorted(keys), store)))
 
 
 def _page(name: str, profile: Profile) -> Iterator[str]:
@@ -125,13 +130,13 @@ def _numbers(profile: Profile, done: Sequence[str]) -> Check:
         return Check("no report whose numbers could be traced")
     tables = {Results(name, own).label: Results(name, own).read() or {} for own, name in _shown_there(profile, done)}
     try:
-        cells = list(shown(path))
+        cells = list(numbers_of(path))
     except InputError as error:
         return Check("the numbers of the report", (str(error),))
     problems = [
         f"{cell.where}: the page shows {cell.text!r} for {', '.join(cell.exact)}" for cell in cells if cell.misprinted()
     ]
-    problems += [f"{cell.where}: no saved table has {', '.join(cell.exact)}" for cell in lost(cells, places(tables))]
+    problems += [f"{cell.where}: no saved table has {', '.join(cell.exact)}" for cell in lost(cells, origins(tables))]
     return Check(f"{len(cells):,} cells and rows of the report, traced to saved tables", tuple(problems))
 
 

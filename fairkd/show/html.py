@@ -90,7 +90,8 @@ class Cell:
     @property
     def exact(self) -> str:
         """The value and the ends of its interval as the page keeps them for ``fairkd verify``; "" for words."""
-        return exactly(self.value, *(self.interval or ())) if isinstance(self.value, float) else ""
+        ends = self.interval if self.interval and all(map(math.isfinite, self.interval)) else ()
+        return exactly(self.value, *ends) if isinstance(self.value, float) else ""
 
     @property
     def shown(self) -> list[str]:

@@ -28,10 +28,13 @@ from fairkd.glue.tasks import TASKS
 from fairkd.profile import PARAMETERS, Profile, project_root
 from fairkd.run import parameters_cells as notebooks
 from fairkd.run import runner
+from fairkd.run.trace import chain, origins
 from fairkd.run.verify import verify_page, verify_profile
 from fairkd.settings import GROUPED
-from fairkd.show.figures.style import WIDTH
+from fairkd.show.figures.style import PANE
+from fairkd.show.html import exactly
 from fairkd.show.pages.export import to_html
+from fairkd.show.pages.seal import open_page, sealed
 from fairkd.wording import number
 
 SOURCES = notebooks.sources()
@@ -237,11 +240,12 @@ def test_products_name_no_folder_of_this_machine(tiny):
 
 def test_what_was_made_is_verified(tiny):
     checks = list(verify_profile(tiny.profile))
-    assert [check.problems for check in checks] == [()] * 5
+    assert [check.problems for check in checks] == [()] * 6
     assert re.match(r"\d+ entries of the store, [\d,]+ files$", checks[0].what)
-    assert f"{len(TINY)} pages" in checks[2].what
-    assert "15 verdicts" in checks[3].what
-    assert "1 of 30 students, measured again" in checks[4].what
+    assert re.match(rf"{len(TINY)} notebooks were computed from [1-9]\d\d entries", checks[2].what)
+    assert f"{len(TINY)} pages" in checks[3].what
+    assert re.match(r"[1-9][\d,]{4,} cells and rows of the report, traced to saved tables", checks[4].what)
+    assert "1 of 30 students, measured again" in checks[5].what
     page = [check.what for check in verify_page(tiny.folder / "report.html")]
     assert page[0] == "report.html is as it was written"
     assert "05_report of the profile 'tiny', seeds [0, 1]; fairkd 0.1.0, commit " in page[1]
@@ -268,7 +272,7 @@ def test_a_changed_digit_is_noticed_wherever_it_is(tiny, tmp_path):
         return data[: digit.end() - 2] + other + data[digit.end() - 1 :]
 
     with changed(report, flip):
-        pages = list(verify_profile(tiny.profile, again=0))[2]
+        pages = list(verify_profile(tiny.profile, again=0))[3]
         assert any("was changed after it was written" in line for line in pages.problems)
         with pytest.raises(InputError, match="was changed after it was written"):
             list(verify_page(report))
@@ -283,7 +287,30 @@ def test_a_changed_digit_is_noticed_wherever_it_is(tiny, tmp_path):
     with changed(entry, lambda data: data[:-1] + bytes([data[-1] ^ 1])):
         store = next(verify_profile(tiny.profile, again=0))
         assert f"{entry} was changed after it was made" in store.problems[0]
-    assert [check.problems for check in verify_profile(tiny.profile, again=0)] == [()] * 5
+    assert [check.problems for check in verify_profile(tiny.profile, again=0)] == [()] * 6
+
+
+@pytest.mark.parametrize("what", ["shown", "kept"])
+def test_a_number_that_no_table_has_is_noticed_in_a_page_that_was_sealed_again(tiny, what):
+    report = tiny.folder / "report.html"
+    page, _ = open_page(report)
+    cell = re.search(r' data-exact="(-?0\.\d{4})\d+[^"]*">(?:<strong>)?(−?0\.\d\d)(\d)', page)
+    at = cell.end() - 1 if what == "shown" else cell.end(1) - 1
+    other = f"{page[:at]}{(int(page[at]) + 4) % 10}{page[at + 1 :]}"
+    with changed(report, lambda _: sealed(other[: other.rindex("<!-- fairkd page")]).encode()):
+        numbers = list(verify_profile(tiny.profile, again=0))[4]
+    told = {"shown": "the page shows ", "kept": "no saved table has "}[what]
+    assert any(told in line for line in numbers.problems)
+
+
+def test_numbers_are_traced_to_tables_and_entries_to_commits(tiny):
+    found = origins({"tiny/02_ablation": {"ablation_averages": tiny.frames["ablation_averages"]}})
+    value = tiny.frames["ablation_averages"].average.iloc[0]
+    assert found[exactly(value)] == "tiny/02_ablation: ablation_averages.parquet, average"
+    assert found[exactly(0.992)] == "printed in the paper"
+    manifest = json.loads((tiny.folder / "results" / "02_ablation.json").read_text())
+    students, *_ = (line for line in chain(list(manifest["entries"]), tiny.profile.store()) if "student" in line)
+    assert re.match(r"10 × student \(git commit [0-9a-f]{40}", students)
 
 
 def test_second_reproduce_has_nothing_to_do(tiny):
@@ -351,7 +378,7 @@ def test_no_figure_is_wider_than_what_jupyterlab_leaves_it(tiny, name):
         output for cell in nbformat.read(tiny.folder / f"{name}.ipynb", 4).cells for output in cell.get("outputs", ())
     ]
     drawings = [output["data"]["image/svg+xml"] for output in outputs if "image/svg+xml" in output.get("data", {})]
-    assert all(float(ElementTree.fromstring(drawing).get("width")) <= 96 * WIDTH for drawing in drawings)
+    assert all(float(ElementTree.fromstring(drawing).get("width")) < 96 * PANE + 1 for drawing in drawings)
 
 
 def test_differences_are_those_of_the_averages(tiny):

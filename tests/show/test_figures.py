@@ -32,7 +32,7 @@ from fairkd.frames import RULER_DIFFERENCES
 from fairkd.lab.calibration import ruler_title
 from fairkd.show import figures
 from fairkd.show.figures.display import PHONE, in_a_column
-from fairkd.show.figures.style import WIDTH
+from fairkd.show.figures.style import PANE
 
 PRINTED = paper.TABLE1["full"]
 
@@ -297,11 +297,11 @@ def test_show_sends_a_drawing_with_its_description_and_closes_the_figure(monkeyp
 
 
 def test_a_figure_that_would_be_cut_in_a_notebook_is_shown_smaller_and_whole(monkeypatch):
-    data, _ = sent_by(monkeypatch, plain(2 * WIDTH))
+    data, _ = sent_by(monkeypatch, plain(2 * PANE))
     root = ElementTree.fromstring(data["image/svg+xml"])
     wide, high = (float(root.get(side)) for side in ("width", "height"))
-    assert (wide, high) == pytest.approx((96 * WIDTH, 96))
-    assert [float(end) for end in root.get("viewBox").split()] == pytest.approx([0, 0, 2 * 72 * WIDTH, 144])
+    assert (wide, high) == pytest.approx((96 * PANE, 96))
+    assert [float(end) for end in root.get("viewBox").split()] == pytest.approx([0, 0, 2 * 72 * PANE, 144])
 
 
 def test_show_takes_caption_and_name_and_refuses_what_is_no_name(monkeypatch):

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from fairkd.bias.rulers import planted_score
 from fairkd.lab.calibration import ruler_title
 from fairkd.names import TEACHER
-from fairkd.show.figures.style import WIDTH, lowest_and_highest, shared_legend, theme
+from fairkd.show.figures.style import PANE, lowest_and_highest, shared_legend, theme
 from fairkd.show.tables.plain import records
 from fairkd.wording import number
 
@@ -35,7 +35,7 @@ def rulers_by_strength(scores: pd.DataFrame, table: pd.DataFrame) -> Figure:
     colours = {rho: colormaps["RdBu_r"]((rho / abs(strengths).max() + 1) / 2 * 0.8 + 0.1) for rho in strengths}
     colours |= {0.0: "0.35"}
     with theme():
-        figure = Figure(figsize=(WIDTH, 1.5 + 0.62 * len(rulers)), layout="constrained")
+        figure = Figure(figsize=(PANE, 1.5 + 0.62 * len(rulers)), layout="constrained")
         models = [TEACHER, *(model for model in scores.model.drop_duplicates() if model != TEACHER)]
         for axis, model in zip(figure.subplots(1, len(models), sharey=True, squeeze=False)[0], models, strict=True):
             for rho in strengths:

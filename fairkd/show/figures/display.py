@@ -16,7 +16,7 @@ from matplotlib.text import Annotation, Text
 from fairkd.errors import InputError
 from fairkd.show import svg
 from fairkd.show.downloads import csv_text
-from fairkd.show.figures.style import TEACHER_COLOUR, WIDTH, spread, subscripts, theme
+from fairkd.show.figures.style import PANE, TEACHER_COLOUR, spread, subscripts, theme
 
 PHONE = 3.64
 """Inches between the margins of a page on a phone."""
@@ -100,9 +100,9 @@ def _drawn(figure: Figure, note: str) -> str:
     figure.set_size_inches(width, height)
     figure.set_layout_engine(engine or "none")
     drawing = svg.clean(buffer.getvalue())
-    if width > WIDTH:  # a figure of somebody's own is shown smaller: JupyterLab would cut it at the right
+    if width > PANE:  # a figure of somebody's own is shown smaller: JupyterLab would cut it at the right
         for side in ("width", "height"):
-            drawing.set(side, f"{float(drawing.attrib[side]) * WIDTH / width:g}")
+            drawing.set(side, f"{float(drawing.attrib[side]) * PANE / width:g}")
     return svg.written(drawing)
 
 

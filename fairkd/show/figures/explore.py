@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from fairkd.bias.stimuli import TESTS
-from fairkd.show.figures.style import COLOURS, OURS, WIDTH, lowest_and_highest, shared_legend, subscripts, theme, zero
+from fairkd.show.figures.style import COLOURS, OURS, PANE, lowest_and_highest, shared_legend, subscripts, theme, zero
 from fairkd.show.tables.plain import records
 
 LOOKS = ((OURS, "o"), (COLOURS[3], "s"), (COLOURS[2], "^"))
@@ -55,7 +55,7 @@ def projection_strips(frame: pd.DataFrame, *, test: str) -> Figure:
     models = list(frame.model.drop_duplicates())
     groups = list(frame.group.drop_duplicates())
     with theme():
-        figure = Figure(figsize=(min(3.9 * max(len(models), 1) + 0.8, WIDTH), 3.2), layout="constrained")
+        figure = Figure(figsize=(min(3.9 * max(len(models), 1) + 0.8, PANE), 3.2), layout="constrained")
         axes = np.atleast_1d(figure.subplots(1, len(models), sharex=True, sharey=True))
         for axis, model in zip(axes, models, strict=True):
             zero(axis, upright=True)

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from fairkd.names import TEACHER, arm_titles
 from fairkd.show.figures.style import (
     OURS,
+    PANE,
     TEACHER_COLOUR,
-    WIDTH,
     forest,
     lowest_and_highest,
     shades,
@@ -54,7 +54,7 @@ def bias_quality(
     left_out = [titles[arm] for arm in both.arm if arm not in set(drawn.arm)]
     with theme():
         inches = max(3.4, _NAME * len(drawn))
-        figure = Figure(figsize=(WIDTH, 0.9 + inches), layout="constrained")
+        figure = Figure(figsize=(PANE, 0.9 + inches), layout="constrained")
         axis = figure.subplots()
         if TEACHER not in set(drawn.arm):
             _teacher_band(axis, seat[seat.arm == TEACHER])
@@ -208,7 +208,7 @@ def _panels(names: Sequence[str], *, height: float, sharey: bool) -> tuple[Figur
     """A figure of the notebooks' width with a panel a name, at most four beside each other."""
     columns = min(4, max(len(names), 1))
     lines = -(-max(len(names), 1) // columns)
-    width = WIDTH if columns > 2 else 3.0 + 2.2 * columns
+    width = PANE if columns > 2 else 3.0 + 2.2 * columns
     figure = Figure(figsize=(width, 0.7 + height * lines), layout="constrained")
     panels = list(figure.subplots(lines, columns, squeeze=False, sharey=sharey).flat)
     for axis in panels[len(names) :]:

@@ -12,8 +12,8 @@ from fairkd.bias.stimuli import TESTS
 from fairkd.names import TEACHER, arm_titles
 from fairkd.show.figures.style import (
     OURS,
+    PANE,
     TEACHER_COLOUR,
-    WIDTH,
     forest,
     hollow,
     lowest_and_highest,
@@ -40,7 +40,7 @@ def mixup(tests: pd.DataFrame, *, pooling: str, printed: Mapping[str, Mapping[st
     titles = arm_titles(data.arm.drop_duplicates())
     arms, heights = list(titles), np.arange(len(titles))
     with theme():
-        figure = Figure(figsize=(WIDTH, 1.4 + 0.74 * len(arms)), layout="constrained")
+        figure = Figure(figsize=(PANE, 1.4 + 0.74 * len(arms)), layout="constrained")
         panels = figure.subplots(2, 3, sharex=True, sharey=True)
         for axis, test in zip(panels.flat, TESTS, strict=True):
             rows = data[data.test == test].set_index("arm").loc[arms]

@@ -12,7 +12,7 @@ from fairkd.bias.rulers import RULERS
 from fairkd.lab.calibration import ruler_title
 from fairkd.lab.rulers import headlines
 from fairkd.names import arm_titles
-from fairkd.show.figures.style import WIDTH, forest, lowest_and_highest, subscripts, theme, zero
+from fairkd.show.figures.style import PANE, forest, lowest_and_highest, subscripts, theme, zero
 from fairkd.wording import number
 
 
@@ -28,7 +28,7 @@ def ruler_forest(data: pd.DataFrame) -> Figure:
     columns = min(3, max(len(rulers), 1))
     lines = -(-max(len(rulers), 1) // columns)
     with theme():
-        size = (min(2.2 + 2.2 * columns, WIDTH), (1.2 + 0.25 * len(arms)) * lines)
+        size = (min(2.2 + 2.2 * columns, PANE), (1.2 + 0.25 * len(arms)) * lines)
         figure = Figure(figsize=size, layout="constrained")
         panels = list(figure.subplots(lines, columns, sharey=True, squeeze=False).flat)
         for axis in panels[len(rulers) :]:
@@ -61,7 +61,7 @@ def ruler_agreement(agreement: pd.DataFrame) -> Figure:
 
     names = list(agreement.columns)
     with theme():
-        figure = Figure(figsize=(min(2.6 + 0.9 * len(names), WIDTH), 1.6 + 0.6 * len(names)), layout="constrained")
+        figure = Figure(figsize=(min(2.6 + 0.9 * len(names), PANE), 1.6 + 0.6 * len(names)), layout="constrained")
         axis = figure.subplots()
         scale = {"vmin": -1, "vmax": 1, "cmap": "RdBu_r", "center": 0}
         said = agreement.map(lambda value: number(value, 2).replace("0.", "."))  # as correlations are written

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from fairkd.bias.stimuli import TESTS
 from fairkd.names import TEACHER, arm_title
 from fairkd.show.figures.style import (
-    WIDTH,
+    PANE,
     forest,
     hollow,
     lowest_and_highest,
@@ -40,7 +40,7 @@ def capacity(averages: pd.DataFrame, correlation: pd.DataFrame, *, printed_r: fl
     """
     poolings = list(averages.pooling.drop_duplicates())
     with theme():
-        width = min(4.2 * len(poolings), WIDTH) if len(poolings) > 1 else 6.4
+        width = min(4.2 * len(poolings), PANE) if len(poolings) > 1 else 6.4
         figure = Figure(figsize=(width, 3.9), layout="constrained")
         axes = np.atleast_1d(figure.subplots(1, len(poolings), sharey=True))
         values: list[tuple[str, float]] = []
@@ -117,7 +117,7 @@ def ablation(scores: pd.DataFrame, *, pooling: str, printed: Mapping[str, Mappin
     data = scores[scores.pooling == pooling]
     arms = [arm for arm in data.arm.drop_duplicates() if arm != TEACHER]
     with theme():
-        figure = Figure(figsize=(min(max(2.3 * len(arms), 4.5) + 0.6, WIDTH), 3.6), layout="constrained")
+        figure = Figure(figsize=(min(max(2.3 * len(arms), 4.5) + 0.6, PANE), 3.6), layout="constrained")
         axes = np.atleast_1d(figure.subplots(1, len(arms), sharex=True, sharey=True))
         heights = np.arange(len(TESTS))
         for axis, arm in zip(axes, arms, strict=True):

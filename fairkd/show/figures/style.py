@@ -33,7 +33,7 @@ COLOURS: Any = (
 )
 """seaborn's palette "colorblind", written down like its style below: seaborn takes two seconds to import."""
 OURS, PAPER, TEACHER_COLOUR = COLOURS[0], "#222222", "#666666"
-WIDTH = 8.6
+PANE = 8.6
 """Inches at most: what JupyterLab leaves a figure beside its list of files, in a window of 1300 pixels."""
 DPI = 144  # of pictures in panels, which are images: two of their pixels a page pixel
 

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from fairkd.losses import LOSSES
 from fairkd.names import arm_titles
-from fairkd.show.figures.style import COLOURS, OURS, WIDTH, lowest_and_highest, shades, subscripts, theme
+from fairkd.show.figures.style import COLOURS, OURS, PANE, lowest_and_highest, shades, subscripts, theme
 from fairkd.show.tables.plain import records
 
 FIRST_COUNT = 0.7
@@ -34,7 +34,7 @@ def training(metrics: pd.DataFrame) -> Figure:
     columns = 2 if many else max(len(terms), 1)
     lines = (len(terms) + columns) // columns if many else 1  # with many arms the legend fills a panel of its own
     with theme():
-        size = (WIDTH, 3.2 * lines) if many else (min(2.7 * max(len(terms), 2), WIDTH), 3.6)
+        size = (PANE, 3.2 * lines) if many else (min(2.7 * max(len(terms), 2), PANE), 3.6)
         figure = Figure(figsize=size, layout="constrained")
         panels = figure.subplots(lines, columns, squeeze=False).flat
         band = 0.1 if many else 0.2

@@ -31,11 +31,11 @@ def ruler_differences(differences: pd.DataFrame) -> Html:
     return _by_ruler(differences, "difference", f", minus that of {against} (paired)")
 
 
-def ruler_components(components: pd.DataFrame) -> Html:
+def ruler_components(medians: pd.DataFrame) -> Html:
     """How much of a difference's chance lies in items, students and teachers: medians over arms, by score.
 
     Args:
-        components: the columns :data:`fairkd.frames.RULER_COMPONENTS`.
+        medians: the columns :data:`fairkd.frames.RULER_MEDIANS`.
     """
     titles = {
         "difference": "|difference|",
@@ -43,12 +43,11 @@ def ruler_components(components: pd.DataFrame) -> Html:
         "student_sd": "standard deviation over students",
         "teacher_sd": "standard deviation over teachers",
     }
-    parts, rows = [name for name in titles if components[name].notna().any()], []
-    for (ruler, score), own in components.groupby(["ruler", "score"], sort=False):
-        found = _score(str(ruler), str(score))
-        cells = [Cell(found.title, kind="text", symbols=False)]
-        cells += [Cell(own[name].abs().median(), digits=(4, 4)) for name in parts]
-        rows.append(Row([Cell(RULERS[str(ruler)].title, kind="text", head="row", symbols=False), *cells]))
+    parts, rows = [name for name in titles if medians[name].notna().any()], []
+    for row in records(medians):
+        cells = [Cell(_score(row.ruler, row.score).title, kind="text", symbols=False)]
+        cells += [Cell(getattr(row, name), digits=(4, 4)) for name in parts]
+        rows.append(Row([Cell(RULERS[row.ruler].title, kind="text", head="row", symbols=False), *cells]))
     names = ("ruler", "score", *(titles[name] for name in parts))
     caption = (
         "Where the chance in a student's difference from the original lies, in the unit of each score: medians over "
