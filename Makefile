@@ -40,6 +40,9 @@ $(AXE):
 fuzz: .venv/installed-test
 	$(BIN)/python -m pytest -n 2 --hypothesis-profile=fuzz $$(grep -rl --include='test_*.py' 'hypothesis import .*given' tests)
 
+trust: .venv/installed-test  ## every fault as often as docs/trust.md says, which this writes (about an hour)
+	FAIRKD_TRUST=long FAIRKD_TRUST_TABLE=docs/trust.md $(BIN)/python -m pytest tests/trust -rs
+
 bench: .venv/installed
 	$(BIN)/python -m benchmarks
 

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import IO, Any, ClassVar
 
 from filelock import FileLock, Timeout
+from safetensors import SafetensorError
 
 from fairkd.engine.processes import cores
 from fairkd.errors import InputError
@@ -164,6 +165,18 @@ def write_json(path: Path, value: Any) -> None:
         temporary.unlink(missing_ok=True)
 
 
+@contextmanager
+def disk_errors() -> Iterator[None]:
+    """In the block safetensors' own error for a full disk and the like is the OSError that it stands for."""
+    try:
+        yield
+    except SafetensorError as error:
+        found = re.search(r"os error (\d+)", str(error))
+        if found is None:
+            raise
+        raise OSError(int(found[1]), os.strerror(int(found[1]))) from error
+
+
 def flush(file: IO[Any]) -> None:
     """Waits until what was written to an open file is on the disk."""
     file.flush()
@@ -294,7 +307,8 @@ class Store:
         folder = self.root / f".writing-{key}-{_unique()}"
         folder.mkdir()
         try:
-            yield folder
+            with disk_errors():
+                yield folder
             seal(folder, manifest)
             if (self.root / key).exists():
                 aside = self.root / f"damaged-{key}"

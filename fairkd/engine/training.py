@@ -32,7 +32,7 @@ from fairkd.engine.recipe import Recipe, Schedule, learning_rate
 from fairkd.engine.setup import setup
 from fairkd.engine.side_by_side import counting
 from fairkd.engine.stopping import Stopped, interrupts_noted
-from fairkd.engine.store import check_seal, flush, seal
+from fairkd.engine.store import check_seal, disk_errors, flush, seal
 from fairkd.errors import InputError
 from fairkd.rng import derive
 
@@ -137,7 +137,8 @@ class Learner:
             tensors |= {f"{key}.{name}": state[key] for key in ("exp_avg", "exp_avg_sq") if key in state}
         self.folder.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(dir=self.folder, prefix=".writing-"))
-        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, temporary / STATE)
+        with disk_errors():
+            save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, temporary / STATE)
         (temporary / METRICS).write_text(json.dumps(self.metrics))
         for name in (STATE, METRICS):
             with (temporary / name).open("rb+") as file:

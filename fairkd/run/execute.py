@@ -64,6 +64,11 @@ def execute(notebook: str, output: str, parameters: str) -> int:
     except DeadKernelError:
         traceback.print_exc()
         return KERNEL_DIED
+    except RuntimeError as error:
+        if "Kernel died" not in str(error):  # as jupyter_client says of one that did not even begin
+            raise
+        traceback.print_exc()
+        return KERNEL_DIED
     return 0
 
 

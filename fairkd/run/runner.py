@@ -217,6 +217,9 @@ def _tidy_and_sign(notebook: Path) -> None:
     from nbformat.sign import NotebookNotary
 
     node = nbformat.read(notebook, as_version=4)
+    for cell in node.cells:
+        if "injected-parameters" in cell.metadata.get("tags", []):
+            cell["id"] = "parameters-of-this-run"  # not papermill's random one: the page names the cell by it
     about = node.metadata.get("papermill", {})
     about |= {name: Path(about[name]).name for name in ("input_path", "output_path") if about.get(name)}
     temporary = notebook.with_name(f".{notebook.name}-{os.getpid()}")

@@ -13,6 +13,7 @@ from fairkd.run.verify import verify_profile
 
 HARMLESS = {
     "mine/profile.yaml": "a copy for the reader; the profile's own file counts",
+    ".scratch/…": "left by a killed process: nobody reads it, the next start removes it",
 }
 """Kinds of files that may change without a word, and why."""
 
@@ -56,6 +57,8 @@ def kinds_of_files(world: World) -> dict[str, Path]:
 def kind_of(path: Path, world: World) -> str:
     """Its path with what varies left out: an entry's key is the entry's kind, a notebook's name is NOTEBOOK."""
     parts = list(path.relative_to(world.runs).parts)
+    if ".scratch" in parts:
+        return ".scratch/…"
     if parts[0] == world.store.name and re.fullmatch("[0-9a-f]{20}", parts[1]):
         parts[1] = f"<{read_json(world.store / parts[1] / MANIFEST)['kind']}>"
     name = re.sub(r"^\d\d_[a-z]+(\.[\w-]+(?=\.piece))?", "NOTEBOOK", parts[-1])

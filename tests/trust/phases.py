@@ -8,18 +8,24 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from commands import ENDING, World
+from commands import ENDING, LONG, World
 
 from fairkd.engine.store import MANIFEST, file_digest
 
 VALUES = {
-    "seeds": [0], "arms": ["table-1", "table-2"], "depths": [1, 2], "glue_tasks": ["RTE", "SST-2"],
-    "glue_arms": ["full", "mixup-xy"], "checkpoint_every": 4,
+    "seeds": [0], "arms": ["table-1", "table-2"] if LONG else ["full", "debiased-teacher"], "depths": [1, 2],
+    "glue_tasks": ["RTE", "SST-2"] if LONG else ["RTE"], "glue_arms": ["full"],
+    "checkpoint_every": 4,
 }  # fmt: skip
 """Of a profile like tiny, with one student an arm."""
 MADE = ("generated text", "corpus", "teacher", "debiased teacher", "student", "pairs", "words met", "seat", "glue",
         "glue baseline", "rulers")  # fmt: skip
 """Kinds of entries in the order in which they are made."""
+
+
+NOTEBOOKS = ("00_method", "01_capacity", "02_ablation", "03_mixup", "04_glue", "07_rulers", "05_report")
+if not LONG:
+    NOTEBOOKS = ()  # each takes half a minute, they have one runner, and fine-tuning and rulers are done in notebooks
 
 
 @dataclass(frozen=True)
@@ -48,11 +54,8 @@ PHASES = [
     Phase("student training", ("train", "FILE"), ("student",)),
     Phase("fine-tuning", notebook("04_glue"), ("glue",)),
     Phase("rulers", notebook("07_rulers"), ("rulers",)),
-    *(
-        Phase(name, notebook(name))
-        for name in ("00_method", "01_capacity", "02_ablation", "03_mixup", "04_glue", "07_rulers", "05_report")
-    ),
-    Phase("export", ("export", "FILE")),
+    *(Phase(name, notebook(name)) for name in NOTEBOOKS),
+    Phase("export", ("export", "07_rulers", "--profile", "FILE")),
 ]
 
 
@@ -68,12 +71,14 @@ class Study:
         """Makes what the phase makes, and what comes after it, missing."""
         if phase.kinds:
             self.world.forget(*MADE[MADE.index(phase.kinds[0]) :])
-        for path in (self.mine / "status" / f"{phase.command[1]}.json", self.page):
-            path.unlink(missing_ok=True)
+        if phase.name == "export":
+            self.page.unlink(missing_ok=True)
+        elif "run" in phase.command:
+            (self.mine / "status" / f"{phase.command[1]}.json").unlink(missing_ok=True)
 
     @property
     def page(self) -> Path:
-        return self.mine / "report.html"
+        return self.mine / "07_rulers.html"
 
     def has_begun(self, phase: Phase) -> bool:
         if "rulers" in phase.kinds:

@@ -16,14 +16,15 @@ from safetensors.numpy import load_file
 from fairkd.engine.store import Store
 from fairkd.profile import project_root
 
+pytestmark = pytest.mark.skipif(not LONG, reason="takes minutes: make trust")
 VALUES = {"seeds": [0], "arms": ["full", "mixup-xy"], "depths": [1, 2], "glue_source": None}
-NOTEBOOKS = ["01_capacity"] if not LONG else ["01_capacity", "02_ablation", "03_mixup", "07_rulers", "05_report"]
+NOTEBOOKS = ["01_capacity", "02_ablation", "03_mixup", "07_rulers", "05_report"]
 WEIGHTS, EFFECT = 2e-5, 2e-4
 """By so much may a weight, and a SEAT effect size, differ after the updates of tiny."""
 OF_THE_MACHINE = [
+    r"SHA-256 of all before: [0-9a-f]{64}",
     r"[0-9a-f]{40}(?: with changes)?",  # the commit
     r"\d\d\d\d-\d\d-\d\d[T ][\d:.+]+Z?",
-    r"SHA-256 of all before: [0-9a-f]{64}",
 ]
 """What of a page says when and by which commit it was made."""
 
