@@ -17,7 +17,7 @@ from fairkd.arms import Arm
 from fairkd.bias.encoding import load_encoder
 from fairkd.engine.digests import weights_digest
 from fairkd.engine.loading import quiet, refused, resolve
-from fairkd.engine.store import Store
+from fairkd.engine.store import MANIFEST, Store
 from fairkd.errors import InputError, nearest
 from fairkd.gender import PairTable
 from fairkd.lab.materials import Materials
@@ -73,9 +73,11 @@ class Models:
                 yield arm.name, seed, folder
 
     def _folder(self, arm: Arm, seed: int) -> Path | None:
+        """Where a student lies, whose files are checked when it is loaded: a list of many would take seconds."""
         if arm.teacher == "debiased" and not self.materials.is_debiased():
             return None  # its key needs the debiased teacher, which nobody has made
-        return self.materials.store.find(self.materials.student_key(arm, seed))
+        folder = self.materials.store.root / self.materials.student_key(arm, seed)
+        return folder if (folder / MANIFEST).is_file() else None
 
     def names(self) -> list[str]:
         """What can be chosen by name: the teacher and the students."""
@@ -108,6 +110,7 @@ class Models:
             return Loaded(name, model, teacher.tokenizer, teacher.digest, has_head=True)
         students = self.students()
         if name in students:
+            self.materials.store.find(students[name].name)  # so that the notebook's manifest names it
             return from_folder(students[name], name, Store.manifest(students[name])["weights_digest"])
         if Path(name).expanduser().is_dir() or name == "embedded":
             return from_folder(Path(resolve(name)), name)
