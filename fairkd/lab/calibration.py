@@ -156,7 +156,9 @@ class Calibration:
             slope, zero = response.slope(), response.zero()
             row = response.name | {"size": response.size, "seeds": len(zero.by_seed), "slope": slope.value}
             row |= dict(zip(("slope_low", "slope_high"), slope.interval(), strict=True))
-            row |= {"p": slope.p(), "noise": response.noise(), "smallest": response.smallest(slope.value)}
+            noise = response.noise()
+            row |= {"noise": noise, "noise_in_strength": noise / abs(slope.value) if slope.value else math.inf}
+            row |= {"p": slope.p(), "smallest": response.smallest(slope.value)}
             row |= {"zero": zero.value} | dict(zip(("zero_low", "zero_high"), zero.interval(), strict=True))
             rows.append(row)
         return pd.DataFrame(rows, columns=CALIBRATION)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import pandas as pd
 
 from fairkd.bias.rulers import planted_score
@@ -32,10 +30,7 @@ def calibration(data: pd.DataFrame, *, whole: bool = False) -> Html:
         cells = [Cell(text, kind="text", symbols=False) for text in (row.score, arm_title(row.model))]
         cells.append(Cell(row.slope, (row.slope_low, row.slope_high), digits=(3, 3)))
         cells.append(Cell(_rises(row), kind="text"))
-        cells += [
-            Cell(value, digits=(2, 2))
-            for value in (row.noise / abs(row.slope) if row.slope else math.inf, row.smallest)
-        ]
+        cells += [Cell(value, digits=(2, 2)) for value in (row.noise_in_strength, row.smallest)]
         cells.append(Cell(row.zero, (row.zero_low, row.zero_high), digits=(3, 3)))
         rows.append(Row([Cell(ruler_title(row.ruler), kind="text", head="row", symbols=False), *cells]))
     names = ["ruler", "score", "model", "slope", "rises", "noise, ρ", "found, ρ", "at ρ = 0"]
