@@ -72,7 +72,8 @@ CALIBRATION = [
 ]  # fmt: skip
 """A score and a kind of model: what a strength of 1 adds to it (of a score of size: a strength of either sign) and p of
 the slope; noise is the standard deviation over seeds at a strength, and the same divided by the slope; smallest is the
-strength that this many seeds tell from none with 80 % power; zero is the score where nothing is planted, less its neutral value."""
+strength that this many seeds tell from none with 80 % power; zero is the score where nothing is planted, less its
+neutral value."""
 COVERAGE = ["ruler", "score", "model", "seed", "low", "high", "covers"]
 """A score with a sign, a kind of model and a seed (-1: all together): its interval where nothing is planted, over items
 (all together: over seeds too), less the neutral value, and whether it holds zero."""
