@@ -129,7 +129,7 @@ def planted_sentence(frame: pd.DataFrame) -> Html:
     for (pooling, arm), own in frame.groupby(["pooling", "arm"], sort=False):
         own = own.sort_values("strength")
         values = ", ".join(f"{number(s, 2)}: {number(v, 2)}" for s, v in zip(own.strength, own.signed, strict=True))
-        model = {"pooling": pooling, "model": arm, "seeds": int(own.seeds.min())}
+        model = {"pooling": pooling, "model": arm_title(str(arm)), "seeds": int(own.seeds.min())}
         rows += [
             {**model, "mean signed d": text, "holds": "yes" if ok else "NO"} for text, ok in planted_checks(own).items()
         ]

@@ -69,7 +69,7 @@ def clean(source: str, *, prefix: str = "") -> Element:
     }  # fmt: skip
     if styles or root.get("stroke-linejoin") == "round":
         drawn.set("stroke-linejoin", "round")
-    _forget_ids(drawn)
+    _number_ids(drawn, prefix)
     return drawn
 
 
@@ -149,12 +149,22 @@ def _short(name: str, value: str, prefix: str) -> str:
     return re.sub(r"\s+", " ", re.sub(r"\s*([MLHVCQZmlhvcqz])\s*", r"\1", short)).strip() if name == "d" else short
 
 
-def _forget_ids(drawing: Element) -> None:
-    """Only what something in the drawing refers to keeps its id."""
+def _number_ids(drawing: Element, prefix: str) -> None:
+    """Only what something in the drawing refers to keeps an id: its place. matplotlib's own are other in every run."""
     asked = set(_references(drawing))
     for element in drawing.iter():
         if element.get("id", "") not in asked:
             element.attrib.pop("id", None)
+    given = [element.attrib["id"] for element in drawing.iter() if "id" in element.attrib]
+    names = {old: f"{prefix}i{place}" for place, old in enumerate(dict.fromkeys(given))}
+    for element in drawing.iter():
+        for name, value in element.attrib.items():
+            if name == "id":
+                element.set(name, names[value])
+            elif name == "href" and value.startswith("#"):
+                element.set(name, f"#{names.get(value[1:], value[1:])}")
+            elif "url(#" in value:
+                element.set(name, _REFERENCE.sub(lambda found: f"url(#{names.get(found[1], found[1])})", value))
 
 
 def _references(drawing: Element) -> Iterator[str]:

@@ -78,6 +78,16 @@ def test_nothing_runs_and_nothing_leads_out(inner):
     assert not re.search(r"script|foreign|onclick|onload|example|svg\+xml|comment|about|php|animate|iframe|<set", text)
 
 
+def test_ids_are_places_whatever_they_were_called():
+    inner = (
+        '<defs><clipPath id="{0}"><rect width="3" height="2"/></clipPath></defs><path d="M0 0" clip-path="url(#{0})"/>'
+    )
+    one, other = (drawn(inner.format(name), prefix="p-") for name in ("pa2b39d4caa", "p80a32f6f99"))
+    assert one == other
+    assert 'id="p-i0"' in one
+    assert 'clip-path="url(#p-i0)"' in one
+
+
 def test_what_draws_stays():
     inner = (
         '<defs><linearGradient id="g"><stop offset="0" stop-color="#ff0000"/></linearGradient></defs>'
@@ -86,7 +96,7 @@ def test_what_draws_stays():
         '<text x="1">a <tspan font-weight="bold">b</tspan> c</text>'
     )
     text = drawn(inner, prefix="p-")
-    assert 'fill="url(#p-g)"' in text
+    assert 'fill="url(#p-i0)"' in text
     assert 'id="p-g"' in text
     assert 'stroke="#00ff00"' in text
     assert 'opacity=".5"' in text
