@@ -97,7 +97,7 @@ def test_what_draws_stays():
     )
     text = drawn(inner, prefix="p-")
     assert 'fill="url(#p-i0)"' in text
-    assert 'id="p-g"' in text
+    assert 'id="p-i0"' in text
     assert 'stroke="#00ff00"' in text
     assert 'opacity=".5"' in text
     assert 'href="data:image/png;base64,AAAA"' in text
