@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from browsing import without_data
+from commands import Warm, World
 
 from fairkd.profile import project_root
 
@@ -108,3 +110,46 @@ def test_the_watch_sees_a_pickle(tmp_path: Path):
     code = WATCH.split("from fairkd")[0] + "import fractions, pickle; pickle.loads(pickle.dumps(fractions.Fraction(1)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "UNSAFE pickle.find_class" in done.stderr
+
+
+# --- a hostile study --------------------------------------------------------------------------------------------------
+
+RUNS = "<img src=x onerror=document.title='run'>"
+"""Where it stands as markup, the title of the page becomes "run"."""
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory) -> Iterator[World]:
+    """A study whose corpus and folders would run something in a page that let them."""
+    folder = tmp_path_factory.mktemp("hostile") / RUNS
+    folder.mkdir()
+    subjects = [(who, he) for who in ("nurse", "man", "woman") for he in ("he", "she")]
+    lines = [f"the {who} said that {he} would {RUNS} do it ." for who, he in subjects]
+    (folder / f"{RUNS}.txt").write_text("\n".join(f"{line} {number}" for number in range(150) for line in lines))
+    (folder / f"{RUNS}.yaml").write_text("- [she, he]\n- [woman, man]\n")  # words that are no words are refused
+    warm = Warm()
+    world = World(
+        folder / "world", warm, arms=["full", {"name": "x.onerror", "layers": 1, "mix": ["x", "y"]}], depths=[1],
+        student_layers=1, seeds=[0], glue_source=None, corpus=[str(folder / f"{RUNS}.txt")],
+        gender_pairs=str(folder / f"{RUNS}.yaml"),
+    )  # fmt: skip
+    world.run("run", "03_mixup", "--profile", "FILE")
+    (folder / f"{RUNS}.txt").write_text("")  # the next run fails, with the path in its message
+    world.start("run", "01_capacity", "--profile", "FILE").wait()
+    yield world
+    warm.close()
+
+
+def test_a_hostile_study_runs_nothing_in_the_pages_that_show_it(hostile, visit):
+    mine = hostile.runs / "mine"
+    hostile.run("export", str(mine / "01_capacity.failed.ipynb"), "--to", str(mine / "failed.html"))
+    for page, places in (("03_mixup.html", 3), ("failed.html", 1)):
+        tab = visit(mine / page)
+        title = tab.title()
+        tab.evaluate("for (const fold of document.querySelectorAll('details')) fold.open = true")
+        tab.wait_for_timeout(300)
+        assert "run" not in tab.title().split()
+        assert tab.title() == title
+        assert tab.locator("main").inner_text().count("onerror=document.title") >= places
+        assert tab.locator("[onerror], img[src=x]").count() == 0
+        assert without_data(tab.seen) == []
