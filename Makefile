@@ -1,6 +1,8 @@
 # make report: install, run the quick profile, write runs/quick/report.html
 # make test:   install, then lint, types, tests and every notebook at the tiny profile
 # make fuzz:   install, then the property tests with examples that nobody has drawn before
+# make trust:  install, then every fault of docs/trust.md, often (about an hour)
+# make audit:  install, then ask PyPI for known weaknesses of the locked versions
 # make bench:  install, then measure the table of speed goals (about half an hour; nothing else should run)
 PYTHON ?= python3
 PROFILE ?= quick
@@ -19,7 +21,7 @@ CPU_TORCH = if [ "$$(uname -s)" != Linux ] || [ -e $(DRIVER) ] || nvidia-smi -L 
   elif $(PIP) --no-deps --index-url $(CPU_INDEX) torch; then echo "no NVIDIA driver: took the CPU build of torch"; \
   else echo "no CPU build of torch: it comes from pip's own index"; fi
 
-.PHONY: report test fuzz bench lint types notebooks lock clean
+.PHONY: report test fuzz trust audit bench lint types notebooks lock clean
 
 report: .venv/installed
 	$(BIN)/fairkd reproduce $(PROFILE)
@@ -42,6 +44,11 @@ fuzz: .venv/installed-test
 
 trust: .venv/installed-test  ## every fault as often as docs/trust.md says, which this writes (about an hour)
 	FAIRKD_TRUST=long FAIRKD_TRUST_TABLE=docs/trust.md $(BIN)/python -m pytest tests/trust -rs
+
+audit: .venv/installed  ## known weaknesses of the locked versions, from PyPI's advisories
+	$(BIN)/python -m venv .venv/audit
+	.venv/audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit
+	.venv/audit/bin/pip-audit --disable-pip --no-deps --progress-spinner off --timeout 5 -r constraints.txt
 
 bench: .venv/installed
 	$(BIN)/python -m benchmarks
