@@ -11,6 +11,13 @@ from typing import Any
 import pytest
 
 ROW = "fault"
+TITLE = """# What was tried, and what came of it
+
+`make trust` writes this page. A study of the profile `tiny` is struck in each of its phases, by a signal to all of its
+processes at the moments that stand here (shares of the phase, which was timed in peace before), and run again; its
+files are damaged, its surroundings changed. "Same bytes" compares every file of the store and every table of results
+with those of a study that nothing disturbed.
+"""
 
 
 @pytest.fixture
@@ -30,7 +37,7 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
         return
     table = as_table(rows)
     if target := os.environ.get("FAIRKD_TRUST_TABLE"):
-        Path(target).write_text(table, encoding="utf-8")
+        Path(target).write_text(f"{TITLE}\n{table}\n", encoding="utf-8")
     terminalreporter.section("faults")
     terminalreporter.write_line(table)
 
