@@ -30,7 +30,7 @@ report: .venv/installed
 AXE := node_modules/axe-core/axe.min.js
 
 # What takes longest is begun first, so that neither process waits for the other at the end.
-LONGEST := tests/notebooks tests/test_benchmarks.py tests/test_chain.py tests/lab tests/run tests/browser \
+LONGEST := tests/notebooks tests/trust tests/test_benchmarks.py tests/test_chain.py tests/lab tests/run tests/browser \
   tests/test_distill.py tests/test_types.py
 test: lint $(AXE)
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -rs $(LONGEST) tests

@@ -37,6 +37,8 @@ CONTROLLED = "planted"
 """The profile of the controlled experiment, whose verdicts the reports of other profiles show beside their own."""
 PIECE = ".piece.json"
 """How the files of pieces end: what a notebook showed, to be shown again."""
+SELF = "digest"
+"""What a file of :func:`write_state` calls the digest of all that it says beside it."""
 _NAMES = ("embedded", "scratch", "appendix-c", "built-in", "mini")
 """Values that are no paths."""
 T = TypeVar("T")
@@ -87,15 +89,23 @@ class Manifest:
     token: str | None
 
 
+def write_state(path: Path, value: dict[str, Any]) -> None:
+    """Writes names and values as JSON, with a digest of them among them."""
+    plain = json.loads(json.dumps({name: own for name, own in value.items() if name != SELF}, default=str))
+    write_json(path, plain | {SELF: content_digest(plain)})
+
+
 def read_state(path: Path, kind: Callable[..., T]) -> T:
-    """A JSON file as a value of a class with a field for each name that counts.
+    """What :func:`write_state` wrote, as a value of a class with a field for each name that counts.
 
     Raises:
-        InputError: the file cannot be read, is not JSON or has another shape; names the file and says why.
+        InputError: the file cannot be read, is not JSON, has another shape or was changed; names the file and says why.
     """
     value = read_json(path)
     if not isinstance(value, dict):
         raise InputError(f"{path} must hold names and values, not {type(value).__name__}")
+    if value.pop(SELF, None) != content_digest(value):
+        raise InputError(f"{path} was changed after it was written, or an earlier version wrote it")
     try:
         return kind(**{name: value[name] for name in signature(kind).parameters if name in value})
     except ValidationError as error:
@@ -250,7 +260,7 @@ class Results:
             "token": os.environ.get("FAIRKD_RUN_TOKEN"),
         }
         keep(self.profile)
-        write_json(self.path, manifest)
+        write_state(self.path, manifest)
         return manifest
 
     def manifest(self) -> Manifest:

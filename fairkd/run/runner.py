@@ -43,7 +43,7 @@ from fairkd.engine.scratch import scratch
 from fairkd.engine.stopping import child, end_children
 from fairkd.engine.store import file_digest, write_json
 from fairkd.errors import InputError
-from fairkd.lab.results import REPORT, Manifest, Results, read_state
+from fairkd.lab.results import REPORT, Manifest, Results, read_state, write_state
 from fairkd.lab.variants import OWN_FILE, keep, output_dir
 from fairkd.profile import Profile, project_root
 from fairkd.run.execute import KERNEL_DIED
@@ -203,7 +203,7 @@ def _run(source: Path, files: Files, profile: Profile, may_train: bool) -> Outco
     files.of("running.log").unlink(missing_ok=True)
     record = {"state": "done", "identity": who, "started": moment(start), "finished": moment()}
     digests = {str(path.relative_to(files.folder)): file_digest(path) for path in _products(files, manifest)}
-    write_json(files.status, record | {"seconds": round(seconds, 1), "files": digests})
+    write_state(files.status, record | {"seconds": round(seconds, 1), "files": digests})
     files.record("running.json").unlink(missing_ok=True)
     return Outcome(files.notebook, "done", "", seconds, files.of("html"))
 

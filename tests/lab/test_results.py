@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from fairkd.engine.store import file_digest
 from fairkd.errors import InputError
 from fairkd.lab import results
-from fairkd.lab.results import Manifest, Results, inputs, read_state
+from fairkd.lab.results import Manifest, Results, inputs, read_state, write_state
 from fairkd.lab.variants import output_dir
 from fairkd.profile import PARAMETERS, Profile, project_root
 
@@ -168,7 +168,10 @@ OTHERS = {
 @pytest.mark.parametrize("content", OTHERS, ids=lambda content: content[:70].decode("latin-1"))
 def test_a_manifest_of_another_shape_is_told_in_a_sentence(profile, content):
     own = saved(profile)
-    own.path.write_bytes(content)
+    try:
+        write_state(own.path, json.loads(content))
+    except (ValueError, RecursionError, AttributeError):  # neither names nor values
+        own.path.write_bytes(content)
     assert OTHERS[content] in Results("01_capacity", profile).why_missing()
     assert not reads_or_tells(own)
 
@@ -185,9 +188,9 @@ def test_any_bytes_are_a_manifest_or_an_input_error(world, data):
 
 @given(name=st.sampled_from(["parameters", "saved", "failures", "token", "code", "inputs"]), value=VALUES)
 def test_any_value_in_the_place_of_a_manifests_field_is_read_or_told(world, name, value):
-    world.path.write_text(json.dumps(world.manifest))
+    write_state(world.path, world.manifest)
     assert reads_or_tells(world.results)
-    world.path.write_text(json.dumps(world.manifest | {name: value}))
+    write_state(world.path, world.manifest | {name: value})
     reads_or_tells(world.results)
 
 
@@ -195,7 +198,7 @@ def with_table(world: SimpleNamespace, data: bytes) -> Path:
     """The manifest says that these bytes are its table."""
     file = world.folder / "other.parquet"
     file.write_bytes(data)
-    world.path.write_text(json.dumps(world.manifest | {"saved": {file.name: file_digest(file)}}))
+    write_state(world.path, world.manifest | {"saved": {file.name: file_digest(file)}})
     return file
 
 
@@ -253,7 +256,7 @@ def test_a_piece_that_is_damaged_or_stale_is_refused(profile, monkeypatch, damag
     elif damage == "parameters":
         manifest = json.loads(own.path.read_text())
         manifest["parameters"]["seat_bootstrap"] += 1
-        own.path.write_text(json.dumps(manifest))
+        write_state(own.path, manifest)
     else:
         monkeypatch.setattr(results, "code_digest", lambda: "other")
     with pytest.raises(InputError, match=r"changed since|other parameters|other code|missing"):

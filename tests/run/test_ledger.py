@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nbformat.v4 import new_markdown_cell, new_notebook
 
-from fairkd.engine.store import file_digest, write_json
+from fairkd.engine.store import file_digest
 from fairkd.lab import results
-from fairkd.lab.results import REPORT, Results
+from fairkd.lab.results import REPORT, Results, write_state
 from fairkd.lab.variants import output_dir
 from fairkd.profile import Profile
 from fairkd.run import cli, ledger
@@ -37,7 +37,7 @@ def finished(profile: Profile, notebook: str = NAME) -> Files:
     products = (files.of("ipynb"), files.of("html"), saved.folder / f"table-{notebook}.parquet")
     digests = {str(path.relative_to(files.folder)): file_digest(path) for path in products}
     times = {"started": ledger.moment(0), "finished": ledger.moment(5), "seconds": 5.0}
-    write_json(
+    write_state(
         files.status, {"state": "done", "identity": ledger.identity(notebook, profile), "files": digests, **times}
     )
     return files
@@ -80,13 +80,13 @@ def test_the_reason_why_a_run_no_longer_counts_is_the_true_one(profile, monkeypa
         "code": "the code of fairkd has changed since",
         "inputs": "what these parameters name has changed since: corpus",
     }.items():
-        write_json(files.status, record | {"identity": record["identity"] | {part: other[part]}})
+        write_state(files.status, record | {"identity": record["identity"] | {part: other[part]}})
         assert reason() == why
-    write_json(files.status, record | {"identity": "0123"})  # as versions before this one wrote it
+    write_state(files.status, record | {"identity": "0123"})  # as versions before this one wrote it
     assert reason() == "finished by an earlier version of fairkd"
-    write_json(files.status, record)
+    write_state(files.status, record)
     manifest = json.loads(files.manifest.read_text())
-    write_json(files.manifest, manifest | {"parameters": manifest["parameters"] | {"seat_bootstrap": 100}})
+    write_state(files.manifest, manifest | {"parameters": manifest["parameters"] | {"seat_bootstrap": 100}})
     assert reason() == "finished with other parameters: seat_bootstrap 100 instead of 200"
     again = Results(NAME, profile)
     again.save(f"table-{NAME}", FRAME + 1)
@@ -205,7 +205,7 @@ def test_any_bytes_in_what_a_run_tells_of_itself_are_a_state(world, data, kind):
 @given(name=st.sampled_from(["state", "identity", "files", "started", "finished", "seconds"]), value=VALUES)
 def test_any_value_in_the_place_of_a_status_field_is_a_state(world, name, value):
     restore(world)
-    world.files.status.write_text(json.dumps(json.loads(world.kept[world.files.status]) | {name: value}))
+    write_state(world.files.status, json.loads(world.kept[world.files.status]) | {name: value})
     word, why = told(world)
     assert (word, bool(why)) in (("done", False), ("stale", True))
     assert word == "stale" or name in ("started", "finished", "seconds")
@@ -216,7 +216,7 @@ def test_any_value_in_the_place_of_a_part_of_an_identity_is_a_state(world, part,
     restore(world)
     record = json.loads(world.kept[world.files.status])
     record["identity"] |= {part: value}
-    world.files.status.write_text(json.dumps(record))
+    write_state(world.files.status, record)
     assert told(world)[0] in ("done", "stale")
 
 

@@ -66,6 +66,8 @@ class World:
         log = log or self.log
         log.write_text("")
         given = [str(self.file) if argument == "FILE" else argument for argument in arguments]
+        if given[0] == "-c":
+            given[1] = given[1].format(file=str(self.file))
         order = {"in": str(project_root()), "log": str(log), "environment": environment}
         return Struck(self, self.warm.ask(start=given, **order))
 

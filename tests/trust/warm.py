@@ -2,8 +2,8 @@
 
 Each line on standard input is an order in JSON; the answer on standard output is a number.
 
-- ``{"start": ARGUMENTS, "in": FOLDER, "log": FILE, "environment": {…}}``: the command's process id, which is also that
-  of its session and group;
+- ``{"start": ARGUMENTS or ["-c", CODE], "in": FOLDER, "log": FILE, "environment": {…}}``: the command's process id,
+  which is also that of its session and group;
 - ``{"wait": PID}``: its exit status, a signal counts as negative.
 """
 
@@ -17,6 +17,8 @@ import time
 import traceback
 from typing import Any
 
+from fairkd.run import cli
+
 
 def main() -> None:
     import torch
@@ -24,9 +26,7 @@ def main() -> None:
     torch.set_num_threads(1)
     import transformers  # noqa: F401
 
-    import fairkd.debias
-    import fairkd.lab.training
-    import fairkd.run.cli
+    import fairkd.experiment
     import fairkd.run.runner
     import fairkd.run.verify  # noqa: F401
 
@@ -58,10 +58,11 @@ def _start(order: dict[str, Any]) -> int:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
         sys.argv = ["fairkd", *order["start"]]
-        from fairkd.run.cli import main as command
-
         try:
-            command()
+            if order["start"][0] == "-c":
+                exec(order["start"][1], {})
+            else:
+                cli.main()
             status = 0
         except SystemExit as end:
             status = end.code if isinstance(end.code, int) else int(end.code is not None)
