@@ -172,7 +172,7 @@ def test_a_killed_process_costs_no_run(profile, arms, monkeypatch, capfd):
     real, killed = Workers.start, []
     monkeypatch.setattr(Workers, "start", start)
     other = Experiment("04_glue", profile.changed(glue_tasks=["RTE"], glue_seeds=[5]))
-    assert other.quality.tasks(arms).score.notna().all()
+    assert other.quality.tasks(arms[:1]).score.notna().all()
     assert killed
     assert other.quality.failures() == []
     assert capfd.readouterr().err.count("a piece at a time") == 1

@@ -9,6 +9,7 @@ from pathlib import Path
 from commands import World
 
 from fairkd.engine.store import MANIFEST, read_json
+from fairkd.lab.variants import declare
 from fairkd.run.verify import verify_profile
 
 HARMLESS = {
@@ -68,5 +69,6 @@ def kind_of(path: Path, world: World) -> str:
 
 
 def problems(world: World) -> list[str]:
-    """What ``fairkd verify`` finds."""
+    """What ``fairkd verify`` finds, given the profile's file."""
+    declare(world.profile)
     return [line for check in verify_profile(world.profile, again=0) for line in check.problems]

@@ -25,7 +25,7 @@ MADE = ("generated text", "corpus", "teacher", "debiased teacher", "student", "p
 
 NOTEBOOKS = ("00_method", "01_capacity", "02_ablation", "03_mixup", "04_glue", "07_rulers", "05_report")
 if not LONG:
-    NOTEBOOKS = ("01_capacity",)  # each takes half a minute, and they have one runner
+    NOTEBOOKS = ()  # each takes half a minute, and they have one runner
 
 
 @dataclass(frozen=True)
@@ -93,6 +93,8 @@ class Study:
         if phase.kinds:
             self.world.forget(*MADE[MADE.index(phase.kinds[0]) :])
         if phase.name == "export":
+            if not self.page.with_suffix(".ipynb").exists():
+                self.world.run(*notebook("01_capacity"))
             self.page.unlink(missing_ok=True)
         elif "run" in phase.command:
             (self.mine / "status" / f"{phase.command[1]}.json").unlink(missing_ok=True)
