@@ -317,6 +317,8 @@ def _is_locked(files: Files) -> bool:
         lock.acquire(timeout=0)
     except Timeout:
         return True
+    except OSError:  # a disk that cannot be written, or somebody else's file: whoever holds it cannot be found out here
+        return False
     lock.release()
     return False
 
