@@ -37,7 +37,7 @@ TrainingJob = tuple[Materials, Sequence[Arm]]
 
 def train_profile(profile: Profile) -> None:
     """Trains every arm of a profile that the store lacks, and "full" for each of its planted strengths."""
-    train(_jobs(profile))
+    train(_jobs(profile), known_as=profile)
 
 
 def prepare_profile(profile: Profile) -> Iterator[str]:
@@ -71,8 +71,13 @@ def _jobs(profile: Profile) -> list[TrainingJob]:
     return [(materials, profile.all_arms()), *((world, full) for world in worlds)]
 
 
-def train(jobs: Sequence[TrainingJob]) -> None:
+def train(jobs: Sequence[TrainingJob], *, known_as: Profile | None = None) -> None:
     """Trains the arms that the store lacks, with every teacher and seed; those of a seed share batches and teacher.
+
+    Args:
+        jobs: arms and with what they are trained.
+        known_as: the profile that needs them, which is kept beside its results once its teachers are there, so that
+            ``fairkd clean`` knows it; a notebook's own manifest says what it used.
 
     Raises:
         InputError: an arm cannot be trained.
@@ -83,7 +88,8 @@ def train(jobs: Sequence[TrainingJob]) -> None:
         materials.check(arms)
     with one_line("training"):
         _prepare([(own, _debiased(arms)) for materials, arms in jobs for own in materials.family])
-        keep(jobs[0][0].profile)  # or fairkd clean would not know that somebody needs the students
+        if known_as is not None:
+            keep(known_as)
         single = [job for job in jobs if len(job[0].profile.student_seeds) == 1]
         outcomes = [_outcome(*job) for job in single]
         outcomes += _train_several([job for job in jobs if job not in single])
