@@ -41,6 +41,8 @@ class MaskedBatch:
         tokens: number of non-pad tokens.
         mixing: where gender words are mixed; None if nothing is.
         counterpart: where the other word's logits come from, one of :data:`fairkd.mixup.COUNTERPARTS`.
+        rows_of: non-pad tokens of each batch that was joined (:mod:`fairkd.micro_batches`), () of a batch by itself.
+        ce_shares, mlm_shares: what each of ``ce_rows`` and ``mlm_rows`` counts in its loss, 1 in all; None for alike.
     """
 
     input_ids: Tensor
@@ -54,6 +56,19 @@ class MaskedBatch:
     tokens: int
     mixing: Mixing | None = None
     counterpart: str = "pass"
+    rows_of: tuple[int, ...] = ()
+    ce_shares: Tensor | None = None
+    mlm_shares: Tensor | None = None
+
+    def on(self, device: torch.device) -> MaskedBatch:
+        """The same batch on a device; nothing waits for the copies."""
+        moved: dict[str, Any] = {n: _on(value, device) for n, value in vars(self).items() if isinstance(value, Tensor)}
+        mixing = self.mixing and Mixing(**{name: _on(value, device) for name, value in vars(self.mixing).items()})
+        return replace(self, **moved, mixing=mixing)
+
+
+def _on(tensor: Tensor, device: torch.device) -> Tensor:
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
 
 
 @dataclass(frozen=True)
@@ -66,6 +81,8 @@ class Setting:
         seed: of every draw: batch order, masks, dropout, λ.
         store: where finished models and checkpoints lie.
         device: CPU or CUDA.
+        at_once: tokens, padding included, that one forward pass reads at most (:mod:`fairkd.micro_batches`); None for
+            each batch by itself.
     """
 
     corpus: Corpus
@@ -73,6 +90,7 @@ class Setting:
     seed: int
     store: Store
     device: torch.device
+    at_once: int | None = None
 
     def schedule(self) -> Schedule:
         """The updates of each model; raises InputError as :meth:`fairkd.engine.recipe.Recipe.schedule`."""
@@ -91,26 +109,41 @@ class MaskedBatches:
     def __init__(self, setting: Setting, tokenizer: Any, mixup: Mixup | None = None) -> None:
         corpus, recipe = setting.corpus, setting.recipe
         self.corpus, self.recipe, self.seed, self.device = corpus, recipe, setting.seed, setting.device
-        self.mixup = mixup
+        self.mixup, self.at_once = mixup, setting.at_once
         self.pad_id, self.mask_id = tokenizer.pad_token_id, tokenizer.mask_token_id
         self.weights = sampling_weights(corpus.token_counts, tokenizer.all_special_ids, recipe.mlm_smoothing)
-        self._epoch = -1
-        self._order: list[np.ndarray] = []
+        self._orders: dict[int, list[np.ndarray]] = {}
 
     def __len__(self) -> int:
         """Batches an epoch."""
         return math.ceil(len(self.corpus.train) / self.recipe.batch_size)
 
     def __getitem__(self, number: int) -> MaskedBatch:
+        return self.on_host(number).on(self.device)
+
+    def on_host(self, number: int) -> MaskedBatch:
+        """A batch before it is moved to the device."""
+        input_ids, attention_mask = collate(self.corpus.train[self._rows(number)], self.pad_id)
+        return self._masked(input_ids, attention_mask, number, "mask")
+
+    def size(self, number: int) -> tuple[int, int]:
+        """Sequences of a batch, and tokens of its longest one; reads no text."""
+        rows = self._rows(number)
+        return len(rows), int(self.corpus.train.lengths[rows].max())
+
+    def _rows(self, number: int) -> np.ndarray:
         epoch, index = divmod(number, len(self))
-        if epoch != self._epoch:
-            self._order = batches(self.corpus.train.lengths, self.recipe.batch_size, seed=self.seed, epoch=epoch)
-            self._epoch = epoch
-        input_ids, attention_mask = collate(self.corpus.train[self._order[index]], self.pad_id)
-        return self.mask(input_ids, attention_mask, number, purpose="mask")
+        if epoch not in self._orders:
+            self._orders.pop(epoch - 2, None)  # an update may begin in one epoch and end in the next
+            order = batches(self.corpus.train.lengths, self.recipe.batch_size, seed=self.seed, epoch=epoch)
+            self._orders[epoch] = order
+        return self._orders[epoch][index]
 
     def mask(self, input_ids: Tensor, attention_mask: Tensor, number: int, *, purpose: str) -> MaskedBatch:
         """Masks a batch (batch, tokens) and moves it to the device."""
+        return self._masked(input_ids, attention_mask, number, purpose).on(self.device)
+
+    def _masked(self, input_ids: Tensor, attention_mask: Tensor, number: int, purpose: str) -> MaskedBatch:
         recipe = self.recipe
         corrupted, labels = mask_tokens(
             input_ids,
@@ -128,31 +161,23 @@ class MaskedBatches:
         taught[token_rows(attention_mask, recipe.ce_token_fraction, generator)] = True
         parts = [part.nonzero().squeeze(1) for part in (taught & ~labelled, taught & labelled, ~taught & labelled)]
         ce_rows, mlm_rows = torch.cat(parts[:2]), torch.cat(parts[1:])
-        tensors = {
-            "input_ids": input_ids,
-            "corrupted": corrupted,
-            "labels": labels,
-            "attention_mask": attention_mask,
-            "token_rows": attention_mask.flatten().nonzero().squeeze(1),
-            "head_rows": torch.cat(parts),
-            "ce_rows": ce_rows,
-            "mlm_rows": mlm_rows,
-        }
-        mixing = None
+        all_rows, mixing = attention_mask.flatten().nonzero().squeeze(1), None
         if self.mixup is not None:
             generator = torch_generator(self.seed, "lambda", number)
             mixing = plan_mixing(input_ids, corrupted, attention_mask, ce_rows, self.mixup, generator)
         return MaskedBatch(
-            **{name: self._place(t) for name, t in tensors.items()},
-            tokens=len(tensors["token_rows"]),
+            input_ids=input_ids,
+            corrupted=corrupted,
+            labels=labels,
+            attention_mask=attention_mask,
+            token_rows=all_rows,
+            head_rows=torch.cat(parts),
+            ce_rows=ce_rows,
+            mlm_rows=mlm_rows,
+            tokens=len(all_rows),
+            mixing=mixing,
             counterpart="pass" if self.mixup is None else self.mixup.counterpart,
-            mixing=None if mixing is None else Mixing(**{name: self._place(t) for name, t in vars(mixing).items()}),
         )
-
-    def _place(self, tensor: Tensor) -> Tensor:
-        if self.device.type == "cuda":
-            return tensor.pin_memory().to(self.device, non_blocking=True)
-        return tensor.to(self.device)
 
 
 @dataclass(frozen=True)

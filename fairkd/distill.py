@@ -22,9 +22,11 @@ from fairkd.engine.provenance import environment, peak_memory_bytes
 from fairkd.engine.recipe import Schedule
 from fairkd.engine.store import REVISIONS, Store
 from fairkd.engine.training import Learner, fit, precision
+from fairkd.engine.world import ONE_PROCESS, World
 from fairkd.errors import DivergedError, InputError
 from fairkd.gender import PairTable, appendix_c
 from fairkd.losses import LOSSES, targets_of
+from fairkd.micro_batches import read, shares_of
 from fairkd.mixup import COUNTERPARTS, LEVELS, PAPER_LEVELS, SCOPES, Mixup, mixes
 from fairkd.objective import Supervision, arm_losses, supervise
 from fairkd.students import layer_map, student_from_teacher
@@ -85,6 +87,7 @@ def distill(
     mixup: Mixup | None = None,
     parameters: dict[str, Any] | None = None,
     progress: bool = True,
+    everyone: World = ONE_PROCESS,
 ) -> dict[str, Path]:
     """Trains the arms that the store lacks, side by side, and returns the folder of each arm by name.
 
@@ -98,11 +101,14 @@ def distill(
         mixup: gender words and λ of the arms that mix; the pairs of Appendix C and α = 0.4 if not given.
         parameters: written into the manifests (the profile's values).
         progress: show a line of progress.
+        everyone: the processes that train together, each of which calls this with the same arguments.
 
     Raises:
         InputError: an arm is deeper than the teacher, or lacks what it needs (a debiased teacher, a second pass); or no
-            update would change a weight (:meth:`fairkd.engine.recipe.Recipe.schedule`).
+            update would change a weight (:meth:`fairkd.engine.recipe.Recipe.schedule`); or there are more processes
+            than batches an update.
         DivergedError: a loss became NaN or infinite; the other arms are finished and stored first.
+        LostError: one of several processes is gone; what was trained is saved.
 
     Two updates of two small students, on the teacher and the corpus of a profile; the second time both are there:
 
@@ -129,19 +135,31 @@ def distill(
         mixup = Mixup(PairTable(appendix_c(), teacher.tokenizer))
     check_arms(arms, teacher.model.config.num_hidden_layers, mixup.counterpart if mixup else "pass")
     schedule = setting.schedule()
+    if everyone.size > schedule.window:
+        raise InputError(
+            f"processes: {everyone.size}, but an update has {schedule.window} batches to deal out "
+            f"(gradient_accumulation_steps); allowed: at most {schedule.window}"
+        )
     keys = {arm.name: student_key(arm, setting, teacher=teachers[arm.teacher], mixup=mixup) for arm in arms}
     wanted = {keys[arm.name]: arm for arm in reversed(arms)}
     with ExitStack() as locks:
-        for key in sorted(key for key in wanted if store.find(key) is None):
-            locks.enter_context(store.lock(key))
-        missing = {key: arm for key, arm in wanted.items() if store.find(key) is None}
-        for key in wanted.keys() - missing.keys():
-            store.clear_unfinished(key)  # left by a process that was killed just after it finished
+        found = _locked_and_missing(store, list(wanted), locks) if everyone.writes else []
+        missing = {key: wanted[key] for key in everyone.told(found)}
         if missing:
-            run = _Run(missing, setting, schedule, teachers=teachers, mixup=mixup)
-            run.train(progress=progress)
+            run = _Run(missing, setting, schedule, teachers=teachers, mixup=mixup, everyone=everyone)
+            run.train(progress=progress and everyone.writes)
             run.store_results(parameters or {})
     return {name: store.root / key for name, key in keys.items()}
+
+
+def _locked_and_missing(store: Store, keys: Sequence[str], locks: ExitStack) -> list[str]:
+    """The keys that the store lacks, locked: nobody else makes them meanwhile."""
+    for key in sorted(key for key in keys if store.find(key) is None):
+        locks.enter_context(store.lock(key))
+    missing = [key for key in keys if store.find(key) is None]
+    for key in set(keys) - set(missing):
+        store.clear_unfinished(key)  # left by a process that was killed just after it finished
+    return missing
 
 
 def check_arms(arms: Sequence[Arm], depth: int, counterpart: str) -> None:
@@ -172,8 +190,10 @@ class _Run:
         *,
         teachers: Mapping[str, Teacher],
         mixup: Mixup | None,
+        everyone: World,
     ) -> None:
         self.arms, self.setting, self.schedule, self.teachers = arms, setting, schedule, teachers
+        self.everyone = everyone
         self.tokenizer = teachers["original"].tokenizer
         mixup = mixup if any(arm.levels for arm in arms.values()) else None
         self.batches = MaskedBatches(setting, self.tokenizer, mixup)
@@ -201,8 +221,8 @@ class _Run:
         models = {name: teacher.model.to(setting.device).eval() for name, teacher in self.teachers.items()}
         arm_of = {id(learner): self.arms[key] for key, learner in self.learners.items()}
 
-        def shared(number: int, active: list[Learner]) -> tuple[Supervision, int]:
-            batch = self.batches[number]
+        def shared(numbers: Sequence[int], active: list[Learner]) -> tuple[Supervision, int]:
+            batch = read(self.batches, numbers)
             arms = [arm_of[id(learner)] for learner in active]
             return supervise(models, batch, arms, setting.recipe, setting.device), batch.tokens
 
@@ -215,14 +235,17 @@ class _Run:
             seed=setting.seed,
             device=setting.device,
             progress=f"{len(self.arms)} students, seed {setting.seed}" if progress else "",
+            groups=lambda numbers: shares_of(self.batches, numbers, everyone=self.everyone),
+            everyone=self.everyone,
         )
         self.seconds = time.perf_counter() - started
 
     def store_results(self, parameters: dict[str, Any]) -> None:
-        read = text_read(self.setting).record()
+        about = text_read(self.setting).record() | {"parameters": parameters}
         for key, learner in self.learners.items():
-            if learner.divergence is None:
-                self._store(key, learner, read | {"parameters": parameters})
+            if learner.divergence is None and self.everyone.writes:
+                self._store(key, learner, about)
+        self.everyone.wait()  # until the entries are there for all
         diverged = [str(learner.divergence) for learner in self.learners.values() if learner.divergence]
         if diverged:
             raise DivergedError(
@@ -243,6 +266,8 @@ class _Run:
             "weights_digest": weights_digest(student),
             "wall_seconds_of_the_pass": self.seconds,
             "resumed_from_step": learner.resumed_from,
+            "processes": self.everyone.size,
+            "tokens_at_once": setting.at_once,
             "arms_in_the_pass": [other.name for other in self.arms.values()],
             "peak_memory_bytes": peak_memory_bytes(setting.device),
             **learner.speed(),

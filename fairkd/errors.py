@@ -23,6 +23,10 @@ class DivergedError(RuntimeError):
     """A loss stopped being finite; the message names model, step and term."""
 
 
+class LostError(RuntimeError):
+    """One of the processes that train together is gone; every model is whole, as it was after its last update."""
+
+
 def one_of(name: str, allowed: Collection[str], what: str) -> str:
     """Returns ``name`` if it is allowed.
 

@@ -6,7 +6,7 @@ states; all arms share these readings.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -143,6 +143,8 @@ def arm_losses(
             temperature=recipe.temperature,
             ce_weight=weights.get("ce", 0.0),
             mlm_weight=weights.get("mlm", 0.0),
+            soft_shares=batch.ce_shares,
+            label_shares=batch.mlm_shares,
         )
         rows = batch.head_rows if targets.labels is not None else batch.ce_rows
         rows = rows if targets.soft is not None else batch.mlm_rows
@@ -151,7 +153,16 @@ def arm_losses(
         mixed = mixes(levels, "hidden")
         taught = reading.mixed_hidden[mixed] if mixed else reading.hidden
         assert taught is not None
-        term = LOSSES[name].rows(_rows(hidden, batch.token_rows), _rows(taught, batch.token_rows))
+        term = _mean_over_batches(LOSSES[name].rows, hidden, taught, batch)
         total, terms = total + weights[name] * term, terms | {name: term.detach()}
     assert set(terms) == set(arm.losses)  # none is left out in silence
     return total, terms
+
+
+def _mean_over_batches(rows: Callable[..., Tensor], hidden: Tensor, taught: Tensor, batch: MaskedBatch) -> Tensor:
+    """A loss of hidden states at all tokens; of batches that are joined, the mean of their own."""
+    own, target = _rows(hidden, batch.token_rows), _rows(taught, batch.token_rows)
+    if not batch.rows_of:
+        return rows(own, target)
+    parts = zip(own.split(batch.rows_of), target.split(batch.rows_of), strict=True)
+    return torch.stack([rows(*part) for part in parts]).mean()

@@ -23,7 +23,7 @@ from pydantic.fields import FieldInfo
 
 from fairkd.arms import GROUPS, NAMED, Arm, capacity_arms, named_arm
 from fairkd.engine.messages import expanded, explanations, similar_path
-from fairkd.engine.recipe import SETTINGS, Recipe, check_steps, read_word
+from fairkd.engine.recipe import EXECUTION, SETTINGS, Recipe, check_steps, read_word
 from fairkd.engine.store import Store
 from fairkd.engine.yaml_text import load_yaml, utf8_text
 from fairkd.errors import InputError, check_slip, nearest, one_of, shown
@@ -55,8 +55,8 @@ LONGEST_NAME = 200
 """Bytes of a folder's name; file systems allow 255, and files in it get longer names."""
 STUDENTS_A_TEACHER = 1000
 """Seeds that the students of one teacher can have, where there are several teachers."""
-PLACES = ("runs_dir", "store_dir", "checkpoint_every", "prepare_only")
-"""Parameters without an effect on results: where things lie, how often they are saved."""
+PLACES = ("runs_dir", "store_dir", *EXECUTION, "prepare_only")
+"""Parameters without an effect on results: where things lie, how they are computed and how often saved."""
 
 
 def project_root() -> Path:

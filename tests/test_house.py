@@ -22,6 +22,7 @@ FLOORS = [
     "mixup",
     "arms",
     "batches",
+    "micro_batches",
     "objective teachers",
     "distill debias",
     "settings",

@@ -82,7 +82,7 @@ def item_weights(items: pd.DataFrame, n_bootstrap: int, *, ruler: str, seed: int
     of the same units are drawn alike, so that scores of one group are paired with those of another; where groups share
     some of their units only, each is drawn by itself.
     """
-    groups, units = tuple(items["group"].astype(str)), tuple(items["unit"].astype(str))
+    groups, units = (tuple(items[name].astype(str).to_numpy(object)) for name in ("group", "unit"))
     return _item_weights(groups, units, n_bootstrap, ruler, seed)
 
 
@@ -175,10 +175,19 @@ def weighted_mean(values: Floats, groups: NDArray[Any], weights: Floats) -> Floa
 
 def group_mean(values: Floats, groups: NDArray[Any], weights: Floats, *, group: str) -> Floats:
     """Mean over the items of one group, (B,); nan where it has none."""
-    own = groups == group
-    if not own.any():
+    own = _places(groups == group)
+    if own is None:
         return np.full(len(weights), np.nan)
     return weighted_mean(values[own], groups[own], weights[:, own])
+
+
+def _places(chosen: NDArray[np.bool_]) -> slice | NDArray[np.bool_] | None:
+    """The same items as a slice, where they stand side by side: of weights that copies nothing; None for no item."""
+    count = int(np.count_nonzero(chosen))
+    first = int(chosen.argmax()) if count else 0
+    if not count:
+        return None
+    return slice(first, first + count) if chosen[first : first + count].all() else chosen
 
 
 def weighted_deviation(values: Floats, weights: Floats, own: NDArray[np.bool_]) -> Floats:
@@ -186,9 +195,9 @@ def weighted_deviation(values: Floats, weights: Floats, own: NDArray[np.bool_]) 
 
     nan where there is no such item.
     """
-    if not own.any():
+    if (places := _places(own)) is None:
         return np.full(len(weights), np.nan)
-    values, weights = values[own], weights[:, own]
+    values, weights = values[places], weights[:, places]
     total = weights.sum(axis=1)
     deviations = values - ((weights @ values) / total)[:, None]
     result: Floats = np.sqrt((weights * deviations**2).sum(axis=1) / np.maximum(total - 1, 1))

@@ -41,6 +41,8 @@ class Targets:
         labels: (b,) ids for the last b rows, which may be some of the first; None for no L_mlm.
         temperature: T, softens the logits in L_ce.
         ce_weight, mlm_weight: of the two losses in the sum.
+        soft_shares, label_shares: (a,) and (b,) how much each row counts in its loss, 1 in all; None for alike, so that
+            the losses are means.
     """
 
     soft: SoftTargets | None
@@ -48,6 +50,8 @@ class Targets:
     temperature: float = 1.0
     ce_weight: float = 1.0
     mlm_weight: float = 1.0
+    soft_shares: Tensor | None = None
+    label_shares: Tensor | None = None
 
 
 @torch.no_grad()
@@ -180,12 +184,13 @@ def _to_gradient(logits: Tensor, start: int, n: int, targets: Targets) -> Tensor
 def _mlm(logits: Tensor, targets: Targets, first: int) -> tuple[Tensor, Tensor]:
     """Weighted gradient of L_mlm for logits (k, vocab) of the labels from ``first``, and their share of L_mlm."""
     assert targets.labels is not None
-    labels, share = targets.labels[first : first + len(logits), None], 1 / len(targets.labels)
+    part = slice(first, first + len(logits))
+    labels, shares = targets.labels[part, None], targets.label_shares
     log_probs = F.log_softmax(logits, dim=-1)
-    loss = -share * log_probs.gather(1, labels).sum()
+    loss = -_summed(log_probs.gather(1, labels).squeeze(1), shares, part, len(targets.labels))
     gradient = log_probs.exp_()
     gradient.scatter_add_(1, labels, gradient.new_full(labels.shape, -1.0))
-    return gradient.mul_(targets.mlm_weight * share), loss
+    return _scaled_(gradient, targets.mlm_weight, shares, part, len(targets.labels)), loss
 
 
 def _ce_(logits: Tensor, targets: Targets, first: int) -> Tensor:
@@ -194,10 +199,20 @@ def _ce_(logits: Tensor, targets: Targets, first: int) -> Tensor:
     The gradient of T² KL(p || softmax(z / T)) is T (softmax(z / T) - p). Returns these rows' share of L_ce.
     """
     assert targets.soft is not None
-    part, share, temperature = slice(first, first + len(logits)), 1 / len(targets.soft.probs), targets.temperature
-    probs = targets.soft.probs[part]
+    part, temperature, shares = slice(first, first + len(logits)), targets.temperature, targets.soft_shares
+    probs, n = targets.soft.probs[part], len(targets.soft.probs)
     log_probs = F.log_softmax(logits / temperature, dim=-1)
     divergence = -torch.linalg.vecdot(probs, log_probs) - targets.soft.entropy[part]
     torch.sub(log_probs.exp_(), probs, out=logits)
-    logits.mul_(targets.ce_weight * temperature * share)
-    return temperature**2 * share * divergence.sum()
+    _scaled_(logits, targets.ce_weight * temperature, shares, part, n)
+    return temperature**2 * _summed(divergence, shares, part, n)
+
+
+def _summed(values: Tensor, shares: Tensor | None, part: slice, n: int) -> Tensor:
+    """What the rows ``part`` of n, with these values (k,), add to a loss."""
+    return 1 / n * values.sum() if shares is None else values @ shares[part].to(values.dtype)
+
+
+def _scaled_(gradient: Tensor, weight: float, shares: Tensor | None, part: slice, n: int) -> Tensor:
+    """The gradient (k, vocab) of these rows' values, in place that of their share of a weighted loss."""
+    return gradient.mul_(weight * (1 / n) if shares is None else weight * shares[part, None])

@@ -137,12 +137,17 @@ class Schedule:
         return epoch * self.epoch + (place + 1) * self.window
 
 
+EXECUTION = ("micro_batch_tokens", "checkpoint_every")
+"""What is no part of a recipe's :meth:`Recipe.content`."""
+
+
 @dataclass(frozen=True, kw_only=True, config=SETTINGS)
 class Recipe:
     """How a model is trained. Names and defaults are those of Appendix D; what the paper leaves out follows it.
 
     ``gradient_accumulation_steps`` batches make an update, counted anew in each epoch (:class:`Schedule`);
-    ``max_steps`` (updates) stops before ``n_epoch`` does. ``checkpoint_every`` does not change the result.
+    ``max_steps`` (updates) stops before ``n_epoch`` does. ``micro_batch_tokens`` and ``checkpoint_every`` are
+    matters of execution, which the result does not know (but see :mod:`fairkd.micro_batches` on dropout).
     """
 
     loss_weights: Weights = parameter(
@@ -168,6 +173,9 @@ class Recipe:
     dropout: float = parameter("dropout of students, and of a scratch teacher", default=0.1, ge=0, lt=1)
     freeze_positions: bool = parameter("keep the teacher's position embeddings fixed", default=True)
     ce_token_fraction: float = parameter("random share of tokens in L_ce; 1 is all", default=1.0, gt=0, le=1)
+    micro_batch_tokens: Count | None = parameter(
+        "tokens, padding included, of a forward pass at most; None: a batch on a CPU, what fits on a GPU", default=None
+    )
     checkpoint_every: Count = parameter("updates between checkpoints", default=500)
 
     @property
@@ -187,7 +195,7 @@ class Recipe:
 
     def content(self) -> dict[str, Any]:
         """The values that determine the result of a training without mixup."""
-        return {name: value for name, value in asdict(self).items() if name != "checkpoint_every"}
+        return {name: value for name, value in asdict(self).items() if name not in EXECUTION}
 
     def schedule(self, sequences: int) -> Schedule:
         """The updates of a run over a corpus of so many sequences.

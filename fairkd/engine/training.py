@@ -15,7 +15,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,7 +33,8 @@ from fairkd.engine.setup import setup
 from fairkd.engine.side_by_side import counting
 from fairkd.engine.stopping import Stopped, interrupts_noted
 from fairkd.engine.store import check_seal, disk_errors, flush, seal
-from fairkd.errors import InputError
+from fairkd.engine.world import ONE_PROCESS, World
+from fairkd.errors import InputError, LostError
 from fairkd.rng import derive
 
 CHECKPOINT_SECONDS = 20 * 60
@@ -78,40 +79,51 @@ class Learner:
         self.name, self.model, self.losses = name, model, losses
         self.recipe, self.folder = recipe, folder
         self.update = 0
+        self.saved = 0
         self.resumed_from = 0
         self.divergence: Divergence | None = None
         self.metrics: list[dict[str, float]] = []
         self.speeds: list[float] = []
         self._unread: list[dict[str, Any]] = []
-        self._window: list[dict[str, Tensor]] = []
+        self._window: list[tuple[int, dict[str, Tensor]]] = []
         self.parameters = {n: p for n, p in model.named_parameters() if p.requires_grad}
         self.optimizer = adamw(self.parameters, recipe)
 
-    def backward(self, shared: Any, dropout_seed: int, device: torch.device) -> None:
-        """Adds one batch's gradients."""
+    def backward(self, shared: Any, dropout_seed: int, device: torch.device, *, batches: int = 1) -> None:
+        """Adds the gradients of a batch, or of so many that are read at once, whose loss is the mean of theirs."""
         with dropout_from(dropout_seed, device), autocast(device):
             loss, terms = self.losses(self.model, shared)
-        (loss / self.recipe.gradient_accumulation_steps).backward()
-        self._window.append({**terms, "loss": loss.detach()})
+        (loss * batches / self.recipe.gradient_accumulation_steps).backward()
+        self._window.append((batches, {**terms, "loss": loss.detach()}))
 
-    def step(self, planned: int) -> None:
+    def step(self, planned: int, everyone: World = ONE_PROCESS) -> None:
         """Clips, updates the weights, and keeps the mean losses of the batches since the last update (on the device).
 
-        The learning rate falls over ``planned`` updates.
+        The learning rate falls over ``planned`` updates. Gradients and losses are those of all processes together.
         """
         rate = learning_rate(self.update, planned, self.recipe)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
+        means = self._gather(everyone)
         norm = nn.utils.clip_grad_norm_(self.parameters.values(), self.recipe.max_grad_norm)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         self.update += 1
-        means = {name: torch.stack([terms[name] for terms in self._window]).mean() for name in self._window[0]}
         self._unread.append({"step": self.update, "learning_rate": rate, **means, "grad_norm": norm})
-        self._window.clear()
+
+    def _gather(self, everyone: World) -> dict[str, Tensor]:
+        """Sums the gradients over the processes; returns the mean of each loss over the batches of all of them."""
+        window, self._window = self._window, []
+        names = list(window[0][1])
+        sums = torch.stack([torch.stack([n * terms[name] for n, terms in window]).sum() for name in names])
+        count = sums.new_tensor([sum(n for n, _ in window)])
+        everyone.sum_([*(p.grad for p in self.parameters.values() if p.grad is not None), sums, count])
+        return dict(zip(names, (sums / count).unbind(), strict=True))
 
     def read(self, tokens_per_second: float) -> None:
         """Moves the kept losses to the host and looks for the first that is not finite."""
+        if not self._unread:
+            return
         self.speeds.append(tokens_per_second)
         for row in self._unread:
             values = {name: float(value) for name, value in row.items()}
@@ -150,6 +162,7 @@ class Learner:
         for other in self.folder.iterdir():
             if other != final:
                 shutil.rmtree(other, ignore_errors=True)
+        self.saved = self.update
 
     def resume(self) -> None:
         """Goes back to the newest checkpoint that is as it was written, if there is one."""
@@ -161,7 +174,7 @@ class Learner:
             except (InputError, OSError, ValueError, SafetensorError) as error:
                 print(f"{self.name}: a checkpoint cannot be used, going back further: {error}", file=sys.stderr)
                 continue
-            self.update = self.resumed_from = update
+            self.update = self.saved = self.resumed_from = update
             self.metrics = metrics
             self._restore(tensors)
             return
@@ -204,15 +217,22 @@ def autocast(device: torch.device) -> torch.autocast:
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision(device) == "bf16")
 
 
+def each_alone(numbers: Sequence[int]) -> list[list[int]]:
+    """Batches that are each read by themselves, by this process alone."""
+    return [[number] for number in numbers]
+
+
 def fit(
     learners: list[Learner],
-    shared: Callable[[int, list[Learner]], tuple[Any, int]],
+    shared: Callable[[Sequence[int], list[Learner]], tuple[Any, int]],
     *,
     schedule: Schedule,
     recipe: Recipe,
     seed: int,
     device: torch.device,
     progress: str = "",
+    groups: Callable[[Sequence[int]], list[list[int]]] = each_alone,
+    everyone: World = ONE_PROCESS,
 ) -> None:
     """Trains all learners to the schedule's end, side by side; each joins where its last checkpoint stands.
 
@@ -224,45 +244,99 @@ def fit(
 
     Args:
         learners: resumed before training.
-        shared: (batch number, active learners) -> what they learn from, and its number of tokens.
+        shared: (numbers of the batches that are read at once, active learners) -> what they learn from, and its number
+            of tokens.
         schedule: updates of each learner, and the batches of each update.
         recipe: how often checkpoints are written.
-        seed: of the run; dropout draws from (seed, batch number), the same for every learner.
+        seed: of the run; dropout draws from (seed, number of the first batch that is read at once), the same for every
+            learner.
         device: of the models.
         progress: label of the line of progress, none if empty.
+        groups: (an update's batches) -> those that this process reads, in the groups that are read at once; at least
+            one in every process.
+        everyone: the processes that train together.
 
     Raises:
         Stopped: it was interrupted, and is saved.
+        LostError: another process is gone; what was trained is saved.
     """
     setup()
     if device.type == "cpu":
         keep_freed_memory()
     for learner in learners:
         learner.resume()
-    total, look_every = schedule.updates, LOSS_READ_EVERY[device.type]
-    first = min((learner.update for learner in learners), default=total)
-    started, tokens, saved = time.perf_counter(), 0, time.perf_counter()
-    with counting(progress, total, done=first) as shown, interrupts_noted(shown.stopping) as stopped:
-        for update in range(first, total):
-            active = [one for one in learners if one.update == update and one.divergence is None]
-            numbers = schedule.batches(update)
-            for number in numbers if active else ():
-                step, step_tokens = shared(number, active)
-                tokens += step_tokens
-                for learner in active:
-                    learner.backward(step, derive(seed, "dropout", number), device)
-                    if number == numbers[-1]:
-                        learner.step(schedule.planned)  # at once, so that one model's gradients are alive at a time
-            shown.add()
-            due = (update + 1) % recipe.checkpoint_every == 0 or time.perf_counter() - saved >= CHECKPOINT_SECONDS
-            checkpoint = due or update + 1 == total or stopped()
-            if checkpoint or (update + 1) % look_every == 0:
-                for learner in active:
-                    learner.read(tokens / (time.perf_counter() - started))
-                started, tokens = time.perf_counter(), 0
-            for learner in active if checkpoint else ():
-                if learner.divergence is None:
-                    learner.save()
-                saved = time.perf_counter()
-            if stopped():
-                raise Stopped.at(progress or learners[0].name, update + 1, total)
+    _check_alike(learners, everyone)
+    run = _Fit(learners, shared, schedule, seed, device, groups, everyone)
+    try:
+        run.go(recipe, progress)
+    except LostError:
+        run.save()
+        raise
+
+
+def _check_alike(learners: list[Learner], everyone: World) -> None:
+    """Raises InputError where a process has not resumed as the first one has: no sum would mean anything."""
+    places = [learner.update for learner in learners]
+    if (first := everyone.told(places)) != places:
+        raise InputError(
+            f"process {everyone.rank} of {everyone.size} goes on from updates {places}, the first one from {first}: "
+            "they do not see the same checkpoints; store_dir must be one folder for all of them"
+        )
+
+
+@dataclass
+class _Fit:
+    """What :func:`fit` does; it keeps how fast tokens are read."""
+
+    learners: list[Learner]
+    shared: Callable[[Sequence[int], list[Learner]], tuple[Any, int]]
+    schedule: Schedule
+    seed: int
+    device: torch.device
+    groups: Callable[[Sequence[int]], list[list[int]]]
+    everyone: World
+    tokens: int = 0
+    since: float = 0.0
+
+    def go(self, recipe: Recipe, progress: str) -> None:
+        total, look_every = self.schedule.updates, LOSS_READ_EVERY[self.device.type]
+        first = min((learner.update for learner in self.learners), default=total)
+        self.since = saved = time.perf_counter()
+        with counting(progress, total, done=first) as shown, interrupts_noted(shown.stopping) as stopped:
+            for update in range(first, total):
+                self.update(update)
+                shown.add()
+                asked = self.everyone.any(stopped())  # all processes end after the same update
+                due = (update + 1) % recipe.checkpoint_every == 0 or time.perf_counter() - saved >= CHECKPOINT_SECONDS
+                if self.everyone.any(due or asked) or update + 1 == total:
+                    self.save()
+                    saved = time.perf_counter()
+                elif (update + 1) % look_every == 0:
+                    self.read()
+                if asked:
+                    raise Stopped.at(progress or self.learners[0].name, update + 1, total)
+
+    def update(self, update: int) -> None:
+        """One update of the learners that are still there."""
+        active = [one for one in self.learners if one.update == update and one.divergence is None]
+        groups = self.groups(self.schedule.batches(update)) if active else []
+        for group in groups:
+            step, tokens = self.shared(group, active)
+            self.tokens += tokens
+            for learner in active:
+                learner.backward(step, derive(self.seed, "dropout", group[0]), self.device, batches=len(group))
+                if group is groups[-1]:  # at once, so that one model's gradients are alive at a time
+                    learner.step(self.schedule.planned, self.everyone)
+
+    def read(self) -> None:
+        """Looks at the losses since the last look."""
+        for learner in self.learners:
+            learner.read(self.tokens / (time.perf_counter() - self.since))
+        self.since, self.tokens = time.perf_counter(), 0
+
+    def save(self) -> None:
+        """Writes a checkpoint of each learner that has gone on since its last one."""
+        self.read()
+        for learner in self.learners if self.everyone.writes else ():
+            if learner.divergence is None and learner.update != learner.saved:
+                learner.save()

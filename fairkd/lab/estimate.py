@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,6 +17,7 @@ from typing import Any
 from fairkd.arms import Arm
 from fairkd.engine.chunks import CHUNK
 from fairkd.engine.loading import embedded_folder
+from fairkd.engine.recipe import Recipe
 from fairkd.engine.store import read_json
 from fairkd.errors import InputError
 from fairkd.lab.cost import BYTES, BatchSize, Shape, body_flops, head_flops, memory_bytes, step_flops
@@ -23,6 +25,10 @@ from fairkd.profile import Profile
 
 UTILISATION = 0.5
 """Share of the measured matmul peak that the estimated times assume; ``python -m benchmarks`` measures it."""
+GPU_SHARE = 0.7
+"""Of a GPU's memory, for what is known beforehand; the rest is for its libraries and for gaps."""
+MOST_AT_ONCE = 32_768
+"""Tokens of a forward pass at most: more make a GPU no busier."""
 SWAPPED = 0.5
 """Share of the tokens in sequences with a gender word that the estimates assume."""
 DRIVER = Path("/proc/driver/nvidia/version")
@@ -120,6 +126,25 @@ def batch_of(recipe: Any, sequences: int, length: float) -> BatchSize:
     tokens = sequences * length
     ce, mlm = recipe.ce_token_fraction * tokens, recipe.mlm_mask_prop * tokens
     return BatchSize(tokens, length, ce, mlm, ce + (1 - recipe.ce_token_fraction) * mlm, SWAPPED)
+
+
+def tokens_at_once(
+    teacher: Shape, arms: Sequence[Arm], recipe: Recipe, *, length: float, memory: float, chunk: int
+) -> int:
+    """Tokens of a forward pass that fit a device of so many bytes, beside all that stays there.
+
+    What a pass keeps grows with its tokens. Never more than :data:`MOST_AT_ONCE`, with which a GPU is busy, and never
+    less than one sequence: whether that fits shows when it is read.
+
+    >>> from fairkd.arms import named_arm
+    >>> arms, bert = [named_arm("full", student_layers=6)], Shape(12, 768, 3072, 30522)
+    >>> fitting = [tokens_at_once(bert, arms, Recipe(), length=71, memory=gb * 1e9, chunk=8192) for gb in (16, 80)]
+    >>> fitting[0] < fitting[1] == MOST_AT_ONCE
+    True
+    """
+    one, two = (memory_bytes(teacher, arms, batch_of(recipe, n, length), chunk=chunk) for n in (1, 2))
+    sequences = max(1.0, (GPU_SHARE * memory - one) / (two - one))
+    return min(MOST_AT_ONCE, int(sequences * length))
 
 
 def adaptation_flops(teacher: Shape, sequences: int, length: float, mask_prop: float) -> float:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -200,8 +200,14 @@ class GlueRuns:
 
     def _weights(self, task: Task, examples: int) -> np.ndarray:
         """How often each example counts in each replicate: the same for all models."""
-        generator = numpy_generator(0, f"glue examples {task.config}")
-        return resample(examples, self.profile.seat.bootstrap, generator)
+        return _resampled(task.config, examples, self.profile.seat.bootstrap)
+
+
+@lru_cache(maxsize=16)  # of every task, 0.4 MB each of mini-GLUE's
+def _resampled(config: str, examples: int, replicates: int) -> np.ndarray:
+    weights = resample(examples, replicates, numpy_generator(0, f"glue examples {config}"))
+    weights.flags.writeable = False
+    return weights
 
 
 def _predictions(folder: Path, data: TaskData) -> dict[str, pd.DataFrame]:

@@ -19,11 +19,15 @@ from fairkd.batches import MOST_COUNTED, Setting, TextRead, batches_taken, text_
 from fairkd.bias.encoding import added_poolings, load_encoder
 from fairkd.debias import debias, debias_key
 from fairkd.distill import check_arms, distill, student_key
+from fairkd.engine.chunks import CHUNK
 from fairkd.engine.setup import setup
 from fairkd.engine.side_by_side import one_thread
 from fairkd.engine.store import REVISIONS, Store
+from fairkd.engine.world import ONE_PROCESS, World, local_rank
 from fairkd.errors import InputError
 from fairkd.gender import Pair, PairTable, count, load_pairs
+from fairkd.lab.cost import Shape
+from fairkd.lab.estimate import tokens_at_once
 from fairkd.mixup import Mixup
 from fairkd.profile import Profile
 from fairkd.teachers import checkpoints as teachers
@@ -35,18 +39,20 @@ from fairkd.text.sources import is_path
 
 
 def resolve_device(name: str) -> torch.device:
-    """The device of a profile: "auto" is the first GPU, else the CPU.
+    """The device of a profile: "auto" is the first GPU (below torchrun, the process's own), else the CPU.
 
     Raises:
         InputError: CUDA, or that GPU, is not there.
     """
     count = torch.cuda.device_count()
     if name == "auto":
-        return torch.device("cuda", 0) if count else torch.device("cpu")
+        return torch.device("cuda", local_rank()) if count else torch.device("cpu")
     device = torch.device(name)
     if device.type == "cuda" and (device.index or 0) >= count:
         raise InputError(f"device: {name!r} is not available; there are {count} CUDA devices, allowed is 'cpu'")
-    return torch.device("cuda", device.index or 0) if device.type == "cuda" else device
+    if device.type == "cuda":
+        return torch.device("cuda", local_rank() if device.index is None else device.index)
+    return device
 
 
 class Materials:
@@ -152,9 +158,28 @@ class Materials:
         Raises:
             InputError: no update would change a student; the teacher is not made before this is known.
         """
-        setting = Setting(self.corpus, self.profile.recipe, seed, self.store, self.device)
+        recipe = self.profile.recipe
+        setting = Setting(self.corpus, recipe, seed, self.store, self.device, self._at_once)
         setting.schedule()
         return setting
+
+    @cached_property
+    def _at_once(self) -> int | None:
+        """Tokens of a forward pass: as the profile says, else a batch on the CPU, and on a GPU what fits its memory.
+
+        That of the kind of GPU, not what happens to be free: dropout draws by it.
+        """
+        recipe = self.profile.recipe
+        if recipe.micro_batch_tokens is not None or self.device.type != "cuda":
+            return recipe.micro_batch_tokens
+        return tokens_at_once(
+            Shape.of(self.checkpoint.model.config),
+            self.profile.all_arms(),
+            recipe,
+            length=float(self.corpus.train.lengths.mean()),
+            memory=torch.cuda.get_device_properties(self.device).total_memory,
+            chunk=CHUNK["cuda"],
+        )
 
     @property
     def teacher_setting(self) -> Setting:
@@ -353,8 +378,8 @@ class Materials:
                 _ = self.debiased_without_seat  # first: it has fewer words, and no arm could be trained without it
             _ = self.debiased
 
-    def train_seed(self, arms: Sequence[Arm], seed: int) -> None:
-        """Trains the arms of one seed that the store lacks, side by side.
+    def train_seed(self, arms: Sequence[Arm], seed: int, *, everyone: World = ONE_PROCESS) -> None:
+        """Trains the arms of one seed that the store lacks, side by side, in one process or with ``everyone``.
 
         Raises:
             DivergedError: a loss became NaN or infinite; the other students of the seed are trained.
@@ -369,6 +394,7 @@ class Materials:
                 mixup=own.mixup if any(arm.levels for arm in arms) else None,
                 parameters=self.profile.values(),
                 progress=self.progress,
+                everyone=everyone,
             )
 
     def groups(self, arm: Arm | None) -> ModelGroups:

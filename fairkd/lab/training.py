@@ -10,13 +10,16 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import torch
+
 from fairkd.arms import Arm
 from fairkd.distill import added_formulas
 from fairkd.engine.chunks import CHUNK
 from fairkd.engine.processes import physical_memory
 from fairkd.engine.side_by_side import side_by_side, workers
 from fairkd.engine.stopping import one_line
-from fairkd.errors import DivergedError
+from fairkd.engine.world import ONE_PROCESS, World, together
+from fairkd.errors import DivergedError, InputError
 from fairkd.glue.data import check_source
 from fairkd.glue.tasks import find_tasks
 from fairkd.lab.cost import Shape, memory_bytes
@@ -36,8 +39,29 @@ TrainingJob = tuple[Materials, Sequence[Arm]]
 
 
 def train_profile(profile: Profile) -> None:
-    """Trains every arm of a profile that the store lacks, and "full" for each of its planted strengths."""
-    train(_jobs(profile), known_as=profile)
+    """Trains every arm of a profile that the store lacks, and "full" for each of its planted strengths.
+
+    In a process that torchrun started, with the others that it started.
+    """
+    with together() as everyone:
+        train(_jobs(profile), known_as=profile, everyone=everyone)
+
+
+def check_processes(profile: Profile, processes: int) -> None:
+    """Raises InputError where :func:`train_profile` could not work in so many processes, before they are started."""
+    if processes < 1:
+        raise InputError(f"--processes: {processes} must be 1 or more")
+    window = profile.recipe.gradient_accumulation_steps
+    if processes > window:
+        raise InputError(
+            f"--processes: {processes}, but an update of profile {profile.name!r} has {window} batches to deal out "
+            f"(gradient_accumulation_steps); allowed: at most {window}"
+        )
+    gpus = torch.cuda.device_count()
+    if gpus and profile.device != "cpu" and processes > gpus:
+        raise InputError(f"--processes: {processes}, but there are {gpus} GPUs; allowed: at most {gpus}, or device cpu")
+    for materials, arms in _jobs(profile):
+        materials.check(arms)
 
 
 def prepare_profile(profile: Profile) -> Iterator[str]:
@@ -71,13 +95,14 @@ def _jobs(profile: Profile) -> list[TrainingJob]:
     return [(materials, profile.all_arms()), *((world, full) for world in worlds)]
 
 
-def train(jobs: Sequence[TrainingJob], *, known_as: Profile | None = None) -> None:
+def train(jobs: Sequence[TrainingJob], *, known_as: Profile | None = None, everyone: World = ONE_PROCESS) -> None:
     """Trains the arms that the store lacks, with every teacher and seed; those of a seed share batches and teacher.
 
     Args:
         jobs: arms and with what they are trained.
         known_as: the profile that needs them, which is kept beside its results once its teachers are there, so that
             ``fairkd clean`` knows it; a notebook's own manifest says what it used.
+        everyone: processes that do it together, each with the same jobs; the first alone makes corpora and teachers.
 
     Raises:
         InputError: an arm cannot be trained.
@@ -87,13 +112,30 @@ def train(jobs: Sequence[TrainingJob], *, known_as: Profile | None = None) -> No
     for materials, arms in jobs:
         materials.check(arms)
     with one_line("training"):
-        _prepare([(own, _debiased(arms)) for materials, arms in jobs for own in materials.family])
-        if known_as is not None:
-            keep(known_as)
+        if everyone.writes:
+            _prepare([(own, _debiased(arms)) for materials, arms in jobs for own in materials.family])
+            if known_as is not None:
+                keep(known_as)
+        if everyone.size > 1:
+            _raise_first(_train_together(jobs, everyone))
+            return
         single = [job for job in jobs if len(job[0].profile.student_seeds) == 1]
         outcomes = [_outcome(*job) for job in single]
         outcomes += _train_several([job for job in jobs if job not in single])
     _raise_first(outcomes)
+
+
+def _train_together(jobs: Sequence[TrainingJob], everyone: World) -> list[Any]:
+    """Trains seed after seed, each in all processes; returns the divergences."""
+    everyone.wait()  # until the first one has made corpora and teachers
+    seeds = [(materials, seed, arms) for materials, arms in jobs for seed in materials.profile.student_seeds]
+    errors = []
+    for materials, seed, arms in seeds:
+        try:
+            materials.train_seed(arms, seed, everyone=everyone)
+        except DivergedError as error:
+            errors.append(error)
+    return errors
 
 
 def _outcome(materials: Materials, arms: Sequence[Arm]) -> BaseException | None:

@@ -20,7 +20,7 @@ import typer.core
 import fairkd
 from fairkd.bias.poolings import POOLINGS
 from fairkd.engine.stopping import exit_status, heed_signals, one_line
-from fairkd.errors import DivergedError, InputError
+from fairkd.errors import DivergedError, InputError, LostError
 from fairkd.profile import Profile
 from fairkd.run.arguments import (
     AsJson,
@@ -93,16 +93,30 @@ def reproduce(profile: ProfileName = "quick", parameters: Parameters = None, max
 
 
 @app.command(epilog=help_examples("train"))
-def train(profile: ProfileName = "quick", parameters: Parameters = None, max_steps: MaxSteps = None) -> None:
+def train(
+    profile: ProfileName = "quick",
+    parameters: Parameters = None,
+    max_steps: MaxSteps = None,
+    processes: Annotated[int, typer.Option(help="That share each update, by torchrun: one a GPU.")] = 1,
+) -> None:
     """Train every student of a profile that the store lacks."""
     checked = _changed(Profile.load(profile), parameters, max_steps)
     if checked.prepare_only:
         raise InputError(
             "prepare_only: this command trains; fairkd prepare makes what comes before, and trains nothing"
         )
-    from fairkd.lab.training import train_profile
+    from fairkd.lab.training import check_processes, train_profile
 
-    train_profile(checked)
+    if processes == 1:
+        train_profile(checked)
+        return
+    check_processes(checked, processes)
+    from fairkd.run.runner import train_together
+
+    options = [word for pair in parameters or [] for word in ("-p", pair)]
+    options += [] if max_steps is None else ["--max-steps", str(max_steps)]
+    if status := train_together(processes, ["train", profile, *options]):
+        raise typer.Exit(status)
 
 
 @app.command(epilog=help_examples("prepare"))
@@ -433,7 +447,7 @@ def main() -> None:
     except InputError as error:
         print(f"fairkd: {error}", file=sys.stderr)
         sys.exit(2)
-    except (DivergedError, OSError) as error:  # OSError: disk full, no permission, …
+    except (DivergedError, LostError, OSError) as error:  # OSError: disk full, no permission, …
         print(f"fairkd: {error}", file=sys.stderr)
         sys.exit(1)
 

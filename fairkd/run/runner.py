@@ -40,7 +40,7 @@ import yaml
 
 from fairkd.engine.processes import cores, die_with_parent
 from fairkd.engine.scratch import scratch
-from fairkd.engine.stopping import child, end_children
+from fairkd.engine.stopping import AGAIN, child, end_children
 from fairkd.engine.store import file_digest, write_json
 from fairkd.errors import InputError
 from fairkd.lab.results import REPORT, Manifest, Results, read_state, write_state
@@ -294,6 +294,16 @@ def _train(profile: Profile) -> int:
     copy.parent.mkdir(parents=True, exist_ok=True)
     copy.write_text(yaml.safe_dump(profile.grouped(), sort_keys=False, allow_unicode=True), encoding="utf-8")
     return _call(["fairkd", "train", str(copy)])
+
+
+def train_together(processes: int, arguments: list[str]) -> int:
+    """Runs ``fairkd`` with these arguments in processes that train together; returns the exit status of torchrun."""
+    from fairkd.engine.world import torchrun
+
+    status = _call(torchrun(processes, arguments))
+    if status:
+        print(f"fairkd: {processes} processes did not end well; what they trained is saved; {AGAIN}", file=sys.stderr)
+    return 128 - status if status < 0 else status  # below 0: by a signal
 
 
 def _call(module: list[str], *, environment: dict[str, str] | None = None, log: Any = None) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ from fairkd.engine.store import REVISIONS, Store
 from fairkd.engine.training import Learner, fit, precision
 from fairkd.errors import DivergedError, InputError
 from fairkd.losses import mlm_rows
+from fairkd.micro_batches import read, shares_of
 from fairkd.teachers.checkpoints import Checkpoint, LateTeacher, Teacher, initialise_head
 from fairkd.text.corpus import Corpus, collate
 
@@ -156,8 +157,8 @@ def _adapt(model: Any, batches: MaskedBatches, setting: Setting, folder: Path, p
     use_cheap_dropout(model)
     learner = Learner(name="teacher", model=model.train(), losses=mlm_loss, recipe=recipe, folder=folder)
 
-    def shared(number: int, active: list[Learner]) -> tuple[MaskedBatch, int]:
-        batch = batches[number]
+    def shared(numbers: Sequence[int], active: list[Learner]) -> tuple[MaskedBatch, int]:
+        batch = read(batches, numbers)
         return batch, batch.tokens
 
     fit(
@@ -168,6 +169,7 @@ def _adapt(model: Any, batches: MaskedBatches, setting: Setting, folder: Path, p
         seed=setting.seed,
         device=setting.device,
         progress="teacher" if progress else "",
+        groups=lambda numbers: shares_of(batches, numbers),
     )
     if learner.divergence:
         raise DivergedError(f"adaptation of the {learner.divergence}. The last good checkpoint is kept.")
@@ -177,7 +179,7 @@ def _adapt(model: Any, batches: MaskedBatches, setting: Setting, folder: Path, p
 def mlm_loss(model: Any, batch: MaskedBatch) -> tuple[Tensor, dict[str, Tensor]]:
     """L_mlm of any BERT or DistilBERT, as a learner takes it: with gradients, and by name without."""
     hidden, labels = _labelled(model, batch)
-    return vocabulary_losses(model, hidden, Targets(soft=None, labels=labels))
+    return vocabulary_losses(model, hidden, Targets(soft=None, labels=labels, label_shares=batch.mlm_shares))
 
 
 def _labelled(model: Any, batch: MaskedBatch) -> tuple[Tensor, Tensor]:

@@ -92,13 +92,13 @@ def test_updates_and_weights_are_those_of_the_published_loop(tmp_path, n_batches
         batch_size=1, n_epoch=4, gradient_accumulation_steps=window, learning_rate=0.05, max_grad_norm=0.5,
         warmup_prop=warmup_prop,
     )  # fmt: skip
-    expected, batches = published_loop(lambda number: data(number, None)[0], n_batches, recipe)
+    expected, batches = published_loop(lambda number: data([number], None)[0], n_batches, recipe)
     learner, schedule = linear_learner(tmp_path, recipe, double=True), recipe.schedule(n_batches)
     read = []
 
-    def reads(number, active):
-        read.append(number)
-        return data(number, active)[0].double(), 12
+    def reads(numbers, active):
+        read.extend(numbers)
+        return data(numbers, active)[0].double(), 12
 
     fit([learner], reads, schedule=schedule, recipe=recipe, seed=0, device=CPU)
     assert [list(schedule.batches(update)) for update in range(schedule.updates)] == batches
@@ -235,8 +235,8 @@ def linear_learner(tmp_path, recipe, name="line", scale=1.0, double=False) -> Le
     return Learner(name=name, model=model, losses=losses, recipe=recipe, folder=tmp_path / name)
 
 
-def data(number, active):
-    return torch.randn(4, 3, generator=torch.Generator().manual_seed(number)), 12
+def data(numbers, active):
+    return torch.randn(4, 3, generator=torch.Generator().manual_seed(numbers[0])), 12
 
 
 def test_the_loop_is_adamw_with_accumulation_clipping_and_schedule(tmp_path):
@@ -250,7 +250,7 @@ def test_the_loop_is_adamw_with_accumulation_clipping_and_schedule(tmp_path):
     for update in range(total):
         gradient = torch.zeros(4, dtype=torch.float64)
         for number in range(3 * update, 3 * update + 3):
-            x = torch.cat([data(number, None)[0].double(), torch.ones(4, 1, dtype=torch.float64)], dim=1)
+            x = torch.cat([data([number], None)[0].double(), torch.ones(4, 1, dtype=torch.float64)], dim=1)
             gradient += 2 * (x @ w - 1) @ x / 4 / 3
         norm = gradient.norm()
         assert learner.metrics[update]["grad_norm"] == pytest.approx(float(norm), rel=1e-4)

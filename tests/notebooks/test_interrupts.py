@@ -26,8 +26,8 @@ SLOW = """
 import pathlib, time
 from fairkd.engine import training
 step = training.Learner.step
-def slow(learner, planned):
-    step(learner, planned)
+def slow(learner, planned, everyone):
+    step(learner, planned, everyone)
     if learner.name != "teacher":
         time.sleep(0.1)
         pathlib.Path({mark!r}).write_text(str(learner.update))
