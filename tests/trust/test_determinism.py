@@ -22,6 +22,7 @@ NOTEBOOKS = ["01_capacity", "02_ablation", "03_mixup", "07_rulers", "05_report"]
 WEIGHTS, EFFECT = 2e-5, 2e-4
 """By so much may a weight, and a SEAT effect size, differ after the updates of tiny."""
 OF_THE_MACHINE = [
+    r'"digest": "[0-9a-f]{64}"',  # of the notebook's manifest, which has the time
     r"SHA-256 of all before: [0-9a-f]{64}",
     r"[0-9a-f]{40}(?: with changes)?",  # the commit
     r"\d\d\d\d-\d\d-\d\d[T ][\d:.+]+Z?",
