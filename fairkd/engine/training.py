@@ -208,8 +208,10 @@ def dropout_from(seed: int, device: torch.device) -> Iterator[None]:
 
 
 def precision(device: torch.device) -> str:
-    """What training computes in: "bf16" on CUDA, "fp32" on the CPU (bf16 is slower there)."""
-    return "bf16" if device.type == "cuda" else "fp32"
+    """What training computes in: "bf16" on CUDA, "fp32" on the CPU (bf16 is slower there) and on GPUs without bf16."""
+    if device.type != "cuda" or (torch.cuda.is_available() and not torch.cuda.is_bf16_supported(False)):
+        return "fp32"
+    return "bf16"
 
 
 def autocast(device: torch.device) -> torch.autocast:

@@ -116,14 +116,15 @@ def activation_bytes(shape: Shape, tokens: float, length: float) -> float:
     return BYTES * tokens * (shape.layers * layer + 4 * shape.hidden)
 
 
-def memory_bytes(teacher: Shape, arms: Iterable[Arm], batch: BatchSize, *, chunk: int) -> float:
-    """Peak of a co-distillation step, one student after another: only one has gradients and activations at a time.
+def memory_bytes(teacher: Shape, arms: Iterable[Arm], batch: BatchSize, *, chunk: int, passes: int = 1) -> float:
+    """Peak of a co-distillation step, one student after another: only one has activations at a time.
 
     Args:
         teacher: all teachers' shape.
         arms: weights and both moments of AdamW stay for each.
         batch: of one step.
         chunk: rows whose logits exist at a time (:data:`fairkd.engine.fused_losses.CHUNK`).
+        passes: of an update. With one, a student's gradients are used at once; with more, all wait for the last.
     """
     arms = list(arms)
     students = [teacher.at_depth(arm.layers) for arm in arms]
@@ -134,5 +135,6 @@ def memory_bytes(teacher: Shape, arms: Iterable[Arm], batch: BatchSize, *, chunk
     soft = readings * batch.ce_rows * teacher.vocab if taught else 0
     deepest = max(students, key=lambda shape: shape.layers)
     loss = 2 * chunk * teacher.vocab
-    passing = deepest.parameters + loss
+    waiting = deepest.parameters if passes == 1 else sum(shape.parameters for shape in students)
+    passing = waiting + loss
     return BYTES * (kept + teachers + soft + passing) + activation_bytes(deepest, batch.tokens, batch.length)

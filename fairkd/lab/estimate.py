@@ -27,6 +27,12 @@ UTILISATION = 0.5
 """Share of the measured matmul peak that the estimated times assume; ``python -m benchmarks`` measures it."""
 GPU_SHARE = 0.7
 """Of a GPU's memory, for what is known beforehand; the rest is for its libraries and for gaps."""
+GPU_UTILISATION = 0.4
+"""Share of a GPU's own rate that the estimates assume; nobody has measured it yet."""
+KERNELS_AN_ARM, KERNELS_A_LAYER, KERNELS_A_READING = 61, 95, 25
+"""Kernels of a student's pass forward and back (631 of one with six layers), and of a layer of a teacher's reading."""
+LAUNCH_SECONDS = 8e-6
+"""That the host takes to start a kernel: 4 to 6 ms for those 631."""
 MOST_AT_ONCE = 32_768
 """Tokens of a forward pass at most: more make a GPU no busier."""
 SWAPPED = 0.5
@@ -106,7 +112,7 @@ def expected_cost(profile: Profile, teacher: Shape, text: TextSize | None, *, de
         adapting_flops=len(profile.teacher_seeds) * settings.adapt_steps * adapting,
         updates=updates,
         flops=None if read is None else trainings * read,
-        memory=memory_bytes(teacher, arms, batch, chunk=CHUNK[device]),
+        memory=memory_bytes(teacher, arms, batch, chunk=CHUNK[device], passes=recipe.gradient_accumulation_steps),
         disk=float(BYTES * trainings * sum(teacher.at_depth(arm.layers).parameters for arm in arms)),
     )
 
@@ -128,6 +134,60 @@ def batch_of(recipe: Any, sequences: int, length: float) -> BatchSize:
     return BatchSize(tokens, length, ce, mlm, ce + (1 - recipe.ce_token_fraction) * mlm, SWAPPED)
 
 
+@dataclass(frozen=True)
+class GpuCost:
+    """What the students of a profile take on GPUs of a kind. No GPU was there to measure it: shares are assumed.
+
+    Attributes:
+        batches: of an update.
+        at_once: tokens of a forward pass.
+        passes: of an update, by all GPUs together.
+        arithmetic_seconds: of all trainings, at the assumed share of the GPU's own rate.
+        launch_seconds: that the host takes to start all kernels, meanwhile.
+        seconds: the longer of the two.
+        memory: peak of a GPU, in bytes.
+    """
+
+    batches: int
+    at_once: int
+    passes: int
+    arithmetic_seconds: float
+    launch_seconds: float
+    seconds: float
+    memory: float
+
+
+def gpu_cost(
+    profile: Profile, teacher: Shape, found: ExpectedCost, *, memory: float, rate: float, gpus: int
+) -> GpuCost | None:
+    """What :func:`expected_cost` found, on so many GPUs of so many bytes and FLOP/s; None without a number of updates.
+
+    Batches of an update are dealt over the GPUs (``fairkd train --processes``).
+    """
+    if found.flops is None or found.updates is None:
+        return None
+    recipe, arms = profile.recipe, list({str(arm.content()): arm for arm in profile.all_arms()}.values())
+    most = recipe.micro_batch_tokens or tokens_at_once(
+        teacher, arms, recipe, length=found.length, memory=memory, chunk=CHUNK["cuda"]
+    )
+    own = found.tokens / gpus
+    passes = max(1, math.ceil(own / most))
+    read = min(own, most)
+    batch = batch_of(recipe, round(read / found.length), found.length)
+    kernels = KERNELS_A_READING * teacher.layers + sum(KERNELS_AN_ARM + KERNELS_A_LAYER * arm.layers for arm in arms)
+    launch = found.trainings * found.updates * passes * kernels * LAUNCH_SECONDS
+    arithmetic = found.flops / (GPU_UTILISATION * rate * gpus)
+    return GpuCost(
+        batches=recipe.gradient_accumulation_steps,
+        at_once=round(read),
+        passes=passes * gpus,
+        arithmetic_seconds=arithmetic,
+        launch_seconds=launch,
+        seconds=max(arithmetic, launch),
+        memory=memory_bytes(teacher, arms, batch, chunk=CHUNK["cuda"], passes=passes),
+    )
+
+
 def tokens_at_once(
     teacher: Shape, arms: Sequence[Arm], recipe: Recipe, *, length: float, memory: float, chunk: int
 ) -> int:
@@ -142,7 +202,7 @@ def tokens_at_once(
     >>> fitting[0] < fitting[1] == MOST_AT_ONCE
     True
     """
-    one, two = (memory_bytes(teacher, arms, batch_of(recipe, n, length), chunk=chunk) for n in (1, 2))
+    one, two = (memory_bytes(teacher, arms, batch_of(recipe, n, length), chunk=chunk, passes=2) for n in (1, 2))
     sequences = max(1.0, (GPU_SHARE * memory - one) / (two - one))
     return min(MOST_AT_ONCE, int(sequences * length))
 

@@ -216,8 +216,9 @@ def _fitting(materials: Materials, arms: Sequence[Arm], parts: int) -> int:
     recipe, lengths = materials.profile.recipe, materials.corpus.train.lengths
     teacher, batch = Shape.of(materials.checkpoint.model.config), batch_of(recipe, recipe.batch_size, lengths.mean())
     chunk, room = CHUNK[materials.device.type], MEMORY_SHARE * physical_memory() / workers()
+    passes = recipe.gradient_accumulation_steps
     while parts < len(arms):
-        if max(memory_bytes(teacher, part, batch, chunk=chunk) for part in _split(arms, parts)) <= room:
+        if max(memory_bytes(teacher, part, batch, chunk=chunk, passes=passes) for part in _split(arms, parts)) <= room:
             break
         parts += 1
     return parts

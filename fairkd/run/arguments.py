@@ -43,7 +43,7 @@ EXAMPLES = {
         "fairkd reproduce paper --max-steps 2",
     ),
     "prepare": ("fairkd prepare paper", "fairkd prepare small -p teacher my/checkpoint"),
-    "train": ("fairkd train small", "fairkd train paper --max-steps 2"),
+    "train": ("fairkd train small", "fairkd train paper --max-steps 2", "fairkd train paper --processes 4"),
     "run": (
         "fairkd run 01_capacity",
         "fairkd run 02_ablation --profile small -p seeds '[0, 1, 2]' -p temperature 4.0",
@@ -69,7 +69,7 @@ EXAMPLES = {
         "fairkd glue embedded --task RTE",
         "fairkd glue my/student --source hub:nyu-mll/glue --task RTE --seed 0 --seed 1 --json",
     ),
-    "plan": ("fairkd plan paper", "fairkd plan quick --all", "fairkd plan small --json"),
+    "plan": ("fairkd plan paper --device h100 --gpus 4", "fairkd plan quick --all", "fairkd plan small --json"),
     "status": ("fairkd status", "fairkd status planted --all", "fairkd status quick --output status.json"),
     "data rulers": ("fairkd data rulers", "fairkd data rulers --to data/rulers"),
 }

@@ -292,6 +292,8 @@ def plan(
     everything: Annotated[
         bool, typer.Option("--all", help="Measure this device with torch, and look up every student by its key.")
     ] = False,
+    device: Annotated[str | None, typer.Option(help="Kind of GPU to plan for, such as h100, a100 or v100.")] = None,
+    gpus: Annotated[int, typer.Option(help="How many of them share an update.")] = 1,
     as_json: AsJson = False,
     output: Output = None,
 ) -> None:
@@ -300,7 +302,7 @@ def plan(
     from fairkd.run import printing, summary
 
     checked = Profile.load(profile)
-    document = summary.plan_document(checked, profile)
+    document = summary.plan_document(checked, profile, device=device, gpus=gpus)
     if everything:
         with nothing_printed(as_json):
             from fairkd.lab.plan import cost

@@ -12,14 +12,18 @@ from pathlib import Path
 from typing import Any
 
 from fairkd.engine.processes import cores
+from fairkd.errors import InputError, one_of
 from fairkd.lab.estimate import (
+    GPU_UTILISATION,
     UTILISATION,
     cpu_matmul_rate,
     device_kind,
     expected_cost,
+    gpu_cost,
     reads,
     recorded_shape,
 )
+from fairkd.lab.known import GPUS, SHAPES, Gpu, known_text
 from fairkd.lab.records import Recorded, recorded
 from fairkd.lab.results import REPORT, Results
 from fairkd.lab.variants import difference, output_dir, shown_path, variants
@@ -76,25 +80,45 @@ def status_lines(document: Mapping[str, Any], given: str) -> dict[str, str]:
     }
 
 
-def plan_document(profile: Profile, given: str) -> dict[str, Any]:
+def plan_document(profile: Profile, given: str, *, device: str | None = None, gpus: int = 1) -> dict[str, Any]:
     """What a profile needs, what of it is recorded, and what the rest costs.
 
+    Of well-known corpora and teachers it knows the size (:mod:`fairkd.lab.known`); nothing is downloaded.
+
+    Args:
+        profile: its parameters.
+        given: how the user named it.
+        device: kind of GPU that the students are to be trained on, one of :data:`fairkd.lab.known.GPUS`; without it
+            they are on this machine.
+        gpus: how many of them.
+
     Raises:
-        InputError: a source of the corpus cannot be used, or the students cannot be trained.
+        InputError: a source of the corpus cannot be used, the students cannot be trained, there is no such kind of
+            GPU, or an update has fewer batches than there are GPUs.
     """
+    gpu = _gpu(device, gpus, profile)
     sources = [str(profile.path(one)) if is_path(one) else one for one in profile.corpus.sources]
-    check_sources(sources, column=profile.corpus.column)
-    found, shape, device = recorded(profile), recorded_shape(profile), device_kind(profile)
-    cost = expected_cost(profile, shape, found.text, device=device) if shape else None
-    rate = cpu_matmul_rate() if cost and cost.flops and device == "cpu" else None
+    known = known_text(profile.corpus.sources, fraction=profile.corpus.fraction)
+    if known is None:
+        check_sources(sources, column=profile.corpus.column)
+    found, kind = recorded(profile), "cuda" if gpu else device_kind(profile)
+    shape = recorded_shape(profile) or SHAPES.get(profile.teacher.source)
+    text = found.text or known
+    cost = expected_cost(profile, shape, text, device=kind) if shape else None
+    rate = cpu_matmul_rate() if cost and cost.flops and kind == "cpu" else None
+    on_gpus = (
+        gpu_cost(profile, shape, cost, memory=gpu.memory, rate=gpu.rate, gpus=gpus) if gpu and shape and cost else None
+    )
     return {
         "profile": profile.name,
         "teacher": profile.teacher.source,
-        "corpus": asdict(found.text) if found.text else None,
+        "corpus": asdict(text) | {"counted": found.text is not None} if text else None,
         "students": _students(found, profile),
         "took_seconds": found.seconds or None,
-        "estimate": asdict(cost) | {"reads": reads(profile, cost, found.text)} if cost else None,
-        "device": device,
+        "estimate": asdict(cost) | {"reads": reads(profile, cost, text)} if cost else None,
+        "device": device or kind,
+        "gpus": gpus if gpu else None,
+        "on_gpus": asdict(on_gpus) if on_gpus else None,
         "flops_per_second": rate,
         "seconds": cost.flops / (UTILISATION * rate) if cost and cost.flops and rate else None,
         "next": f"fairkd reproduce {shlex.quote(given)}" if found.missing else f"fairkd status {shlex.quote(given)}",
@@ -108,17 +132,58 @@ def plan_lines(document: Mapping[str, Any], given: str) -> dict[str, str]:
     took, most = document["took_seconds"], "" if corpus else "at most "
     return {
         "teacher": document["teacher"],
-        "corpus": f"{corpus['tokens']:,} tokens to train on" if corpus else "not tokenised yet",
+        "corpus": _corpus(corpus),
         "students": _counted(students),
         "missing": _missing(students["missing"]),
         "took": f"{duration(took)}, the trainings summed, on the machine that made them" if took else "",
         "a student reads": cost["reads"] if cost and cost["updates"] is not None else "",
         "training": _training(document, details),
-        "memory": f"{most}{cost['memory'] / 1e9:.1f} GB a training" if cost else "",
+        "memory": _memory(document, most),
         "disk": f"{cost['disk'] / 1e9:.1f} GB for the students" if cost else "",
         "next": document["next"],
         "details": details,
     }
+
+
+def _corpus(corpus: Mapping[str, Any] | None) -> str:
+    if not corpus:
+        return "not tokenised yet"
+    said = f"{corpus['tokens']:,} tokens to train on in {corpus['sequences']:,} sequences"
+    return said if corpus["counted"] else f"about {said}, by what is known of these data sets; not tokenised yet"
+
+
+def _memory(document: Mapping[str, Any], most: str) -> str:
+    cost, own = document["estimate"], document["on_gpus"]
+    if own:
+        said = f"about {own['memory'] / 1e9:.0f} GB a GPU, which reads {own['at_once']:,} tokens at once"
+        few = own["at_once"] < cost["tokens"] / own["batches"]
+        return said + (f": too little room for {cost['arms']} students at once; name fewer in arms" if few else "")
+    return f"{most}{cost['memory'] / 1e9:.1f} GB a training" if cost else ""
+
+
+def _on_gpus(document: Mapping[str, Any]) -> str:
+    own, gpus, jobs = document["on_gpus"], document["gpus"], document["estimate"]["trainings"]
+    hours = f"{gpus * own['seconds'] / 3600:,.1f} GPU-hours"
+    return (
+        f"about {duration(own['seconds'])} on {gpus} {document['device'].upper()} ({hours}) in "
+        f"{f'{jobs} jobs, one a seed' if jobs > 1 else '1 job'}: arithmetic {duration(own['arithmetic_seconds'])}, at "
+        f"an assumed {GPU_UTILISATION:.0%} of the data sheet's rate, launches {duration(own['launch_seconds'])}; "
+        f"{document['estimate']['flops']:.2g} FLOPs; measuring, GLUE and notebooks come on top"
+    )
+
+
+def _gpu(device: str | None, gpus: int, profile: Profile) -> Gpu | None:
+    if device is None and gpus == 1:
+        return None
+    if device is None:
+        raise InputError(f"--gpus: {gpus} of which kind? Give --device, one of {', '.join(GPUS)}")
+    one_of(device, GPUS, "--device")
+    window = profile.recipe.gradient_accumulation_steps
+    if not 1 <= gpus <= window:
+        raise InputError(
+            f"--gpus: {gpus} must be 1 to {window}, the batches of an update (gradient_accumulation_steps)"
+        )
+    return GPUS[device]
 
 
 def _training(document: Mapping[str, Any], details: str) -> str:
@@ -129,6 +194,8 @@ def _training(document: Mapping[str, Any], details: str) -> str:
         return f"--all computes it: {scratch if document['teacher'] == 'scratch' else 'the teacher is not here yet'}"
     if not cost["flops"]:
         return "not known before the corpus is tokenised (fairkd train begins with it)"
+    if document["on_gpus"]:
+        return _on_gpus(document)
     flops = f"{cost['flops']:.2g} FLOPs for all; measuring, GLUE and notebooks come on top"
     if not seconds:
         return f"{flops}; for the time on this GPU: {details}"

@@ -1,6 +1,7 @@
 """Summaries of status and plan: true, quick, and without torch; documents for machines; the page in the browser."""
 
 import json
+import re
 import shlex
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import yaml
 import fairkd as package
 from fairkd.bias.stimuli import TESTS
 from fairkd.engine.store import write_json
+from fairkd.lab.known import SHAPES, known_text
 from fairkd.lab.variants import output_dir
 from fairkd.profile import Profile, project_root
 from fairkd.run import cli, documents, ledger
@@ -165,6 +167,60 @@ def test_plan_gives_no_time_for_a_gpu_that_it_has_not_asked(fairkd, profile, mon
     document = json.loads(fairkd("plan", str(profile), "--json")[1])
     assert (document["device"], document["seconds"]) == ("cuda", None)
     assert "for the time on this GPU" in lines(fairkd("plan", str(profile))[1])["training"]
+
+
+def test_the_papers_scale_is_planned_without_network_and_before_there_is_a_corpus(fairkd):
+    """By hand: 30 % of two data sets, and what 19 students of three seeds read of it in three epochs."""
+    document = json.loads(fairkd("plan", "paper", "--device", "h100", "--gpus", "4", "--json")[1])
+    assert document["corpus"] == {"sequences": 19_410_000, "tokens": 1_395_000_000, "counted": False}
+    cost, own = document["estimate"], document["on_gpus"]
+    assert cost["length"] == pytest.approx(71.9, abs=0.1)
+    assert cost["updates"] == 19_410_000 // 8 // 200 * 3
+    assert own["arithmetic_seconds"] == pytest.approx(cost["flops"] / (0.4 * 989e12 * 4))
+    assert own["seconds"] == max(own["arithmetic_seconds"], own["launch_seconds"])
+    assert own["at_once"] <= 32_768 < 80e9
+    assert own["passes"] % 4 == 0
+    assert own["memory"] < 80e9
+    said = lines(fairkd("plan", "paper", "--device", "h100", "--gpus", "4")[1])
+    assert "by what is known of these data sets" in said["corpus"]
+    assert "on 4 H100" in said["training"]
+    assert "3 jobs, one a seed" in said["training"]
+    assert "assumed 40%" in said["training"]
+
+
+def test_half_the_gpus_take_twice_the_arithmetic(fairkd):
+    one, two = (
+        json.loads(fairkd("plan", "paper", "--device", "a100", "--gpus", n, "--json")[1])["on_gpus"] for n in ("1", "2")
+    )
+    assert one["arithmetic_seconds"] == pytest.approx(2 * two["arithmetic_seconds"])
+
+
+def test_a_gpu_that_is_too_small_is_said(fairkd):
+    assert "too little room for 19 students at once" in lines(fairkd("plan", "paper", "--device", "t4")[1])["memory"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--device", "h10"], "--device 'h10' is unknown; allowed are h200, .* Did you mean 'h100'?"),
+        (["--gpus", "2"], "--gpus: 2 of which kind? Give --device, one of h200"),
+        (["--device", "h100", "--gpus", "201"], "--gpus: 201 must be 1 to 200, the batches of an update"),
+        (["--device", "h100", "--gpus", "0"], "--gpus: 0 must be 1 to 200"),
+    ],
+)
+def test_gpus_that_cannot_be_planned_for_are_refused(fairkd, options, message):
+    status, out, err = fairkd("plan", "paper", *options)
+    assert (status, out) == (2, "")
+    assert re.search(message.replace("?", r"\?"), err), err
+
+
+def test_known_shapes_are_those_of_the_models(tmp_path):
+    """The one that is here, and the sizes that its makers print: 110 and 340 million weights."""
+    assert SHAPES["google-bert/bert-base-uncased"].parameters == pytest.approx(110e6, rel=0.01)
+    assert SHAPES["google-bert/bert-large-uncased"].parameters == pytest.approx(336e6, rel=0.01)
+    assert SHAPES["google/bert_uncased_L-8_H-512_A-8"].parameters == pytest.approx(41.4e6, rel=0.01)
+    assert known_text(["hub:wikimedia/wikipedia:20231101.en", "hub:other/set"], fraction=1.0) is None
+    assert known_text(["embedded"], fraction=1.0) is None
 
 
 def test_plan_refuses_students_deeper_than_their_teacher(fairkd, profile):
