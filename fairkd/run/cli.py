@@ -442,7 +442,7 @@ def main() -> None:
     """Entry point of the console script."""
     heed_signals()
     try:
-        app(join_pairs(sys.argv[1:]))
+        app(join_pairs(sys.argv[1:]), prog_name="fairkd")
     except Interrupted as error:
         print(f"fairkd: {error}", file=sys.stderr)
         sys.exit(exit_status())
