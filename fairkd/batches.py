@@ -60,11 +60,26 @@ class MaskedBatch:
     ce_shares: Tensor | None = None
     mlm_shares: Tensor | None = None
 
+    def visible(self, attention_mask: Tensor) -> Tensor | None:
+        """What a model is told of padding: a mask (sequences, tokens) of this batch, or of its ``swapped`` sequences.
+
+        On a GPU it is the attention's own form, (sequences, 1, 1, tokens), or None where nothing is padded: to find
+        that out from the two-dimensional form, transformers would make the host wait in every forward pass.
+        """
+        if attention_mask.device.type == "cpu":
+            return attention_mask
+        return visible_at_once(attention_mask, padded=self.tokens < self.input_ids.numel())
+
     def on(self, device: torch.device) -> MaskedBatch:
         """The same batch on a device; nothing waits for the copies."""
         moved: dict[str, Any] = {n: _on(value, device) for n, value in vars(self).items() if isinstance(value, Tensor)}
         mixing = self.mixing and Mixing(**{name: _on(value, device) for name, value in vars(self.mixing).items()})
         return replace(self, **moved, mixing=mixing)
+
+
+def visible_at_once(attention_mask: Tensor, *, padded: bool) -> Tensor | None:
+    """A mask (sequences, tokens) in the attention's own form, see :meth:`MaskedBatch.visible`."""
+    return attention_mask[:, None, None, :].bool() if padded else None
 
 
 def _on(tensor: Tensor, device: torch.device) -> Tensor:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from fairkd.arms import DISTILBERT, Arm
-from fairkd.batches import MaskedBatches, Setting, text_read
+from fairkd.batches import MaskedBatch, MaskedBatches, Setting, text_read
 from fairkd.engine.digests import added_sources, weights_digest
 from fairkd.engine.loading import quiet
 from fairkd.engine.provenance import environment, peak_memory_bytes
@@ -221,8 +221,7 @@ class _Run:
         models = {name: teacher.model.to(setting.device).eval() for name, teacher in self.teachers.items()}
         arm_of = {id(learner): self.arms[key] for key, learner in self.learners.items()}
 
-        def shared(numbers: Sequence[int], active: list[Learner]) -> tuple[Supervision, int]:
-            batch = read(self.batches, numbers)
+        def shared(batch: MaskedBatch, active: list[Learner]) -> tuple[Supervision, int]:
             arms = [arm_of[id(learner)] for learner in active]
             return supervise(models, batch, arms, setting.recipe, setting.device), batch.tokens
 
@@ -236,6 +235,7 @@ class _Run:
             device=setting.device,
             progress=f"{len(self.arms)} students, seed {setting.seed}" if progress else "",
             groups=lambda numbers: shares_of(self.batches, numbers, everyone=self.everyone),
+            prepare=lambda numbers: read(self.batches, numbers),
             everyone=self.everyone,
         )
         self.seconds = time.perf_counter() - started

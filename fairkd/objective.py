@@ -76,14 +76,14 @@ def read_batch(teacher: Any, batch: MaskedBatch, arms: Iterable[Arm], recipe: Re
     levels = {level for arm in arms for level in arm.levels}
     hidden_levels, logits_levels = ([name for name in levels if LEVELS[name].mixes == what] for what in MIXED)
     with autocast(device):
-        hidden = last_hidden(teacher, batch.corrupted, batch.attention_mask)
+        hidden = last_hidden(teacher, batch.corrupted, batch.visible(batch.attention_mask))
         if any("logits" in targets_of(arm.losses) for arm in arms):
             soft = soft_targets(teacher, _rows(hidden, batch.ce_rows), recipe.temperature)
         if mixing is None:
             plain = {level: soft for level in logits_levels if soft is not None}
             return Reading(hidden, soft, dict.fromkeys(hidden_levels, hidden), plain)
         if hidden_levels or (logits_levels and COUNTERPARTS[batch.counterpart] is None):
-            other_hidden = last_hidden(teacher, mixing.swapped, mixing.swapped_mask)
+            other_hidden = last_hidden(teacher, mixing.swapped, batch.visible(mixing.swapped_mask))
         mixed_soft = {}
         for level in logits_levels:
             assert soft is not None  # an arm that mixes logits learns from them
@@ -132,7 +132,7 @@ def arm_losses(
     embeddings, mixed = None, mixes(levels, "input")
     if mixed is not None and batch.mixing is not None:
         embeddings = LEVELS[mixed].mix(student, batch.corrupted, batch.mixing)
-    hidden = last_hidden(student, batch.corrupted, batch.attention_mask, embeddings)
+    hidden = last_hidden(student, batch.corrupted, batch.visible(batch.attention_mask), embeddings)
     terms: dict[str, Tensor] = {}
     total = hidden.new_zeros((), dtype=torch.float32)
     if targets_of(arm.losses) & {"logits", "labels"}:

@@ -1,7 +1,9 @@
 """Micro-batches: batches that are read at once give the losses, gradients and students of batches one by one."""
 
 import dataclasses
+import threading
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -10,8 +12,9 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 
 from fairkd.arms import Arm
-from fairkd.batches import MaskedBatches, Setting
+from fairkd.batches import MaskedBatch, MaskedBatches, Setting, visible_at_once
 from fairkd.distill import distill, student_key
+from fairkd.engine import training
 from fairkd.engine.recipe import Recipe
 from fairkd.engine.store import Store
 from fairkd.engine.world import World
@@ -155,6 +158,57 @@ def test_a_window_that_begins_in_one_epoch_and_ends_in_the_next(world):
     sizes = [batches.size(number) for number in numbers]
     assert sizes == [(len(batches[n].input_ids), batches[n].input_ids.shape[1]) for n in numbers]
     assert sorted(shares_of(batches, numbers)[0]) == list(numbers)
+
+
+@pytest.mark.parametrize("name", ["full", "mixup-xyh"])
+def test_the_attentions_own_form_of_a_mask_gives_the_same_losses(world, monkeypatch, name):
+    """What a GPU is given (MaskedBatch.visible), here on the CPU; with padding, and without any."""
+    arm, batches = next(arm for arm in ARMS if arm.name == name), batches_of(world)
+    student = student_from_teacher(world.teacher.model, arm.layers, dropout=0.0).eval()
+    lengths = [batches.corpus.train.lengths[batches._rows(number)] for number in range(len(batches))]
+    even = next(number for number, own in enumerate(lengths) if len(set(own)) == 1)
+    for number in (even, 0):
+        before, _ = loss_and_gradients(student, world.teacher.model, [batches[number]], arm, 1.0)
+        with monkeypatch.context() as patch:
+            padded = number != even
+            patch.setattr(MaskedBatch, "visible", lambda self, mask, p=padded: visible_at_once(mask, padded=p))
+            after, _ = loss_and_gradients(student, world.teacher.model, [batches[number]], arm, 1.0)
+        assert after == pytest.approx(before, rel=1e-5, abs=2e-6)
+
+
+def test_a_batch_that_is_prepared_ahead_changes_nothing(world, tmp_path, monkeypatch):
+    """The thread that a GPU has beside it, here beside the CPU: the same bits."""
+    folders, threads = [], []
+    for ahead in (0, 1):
+        monkeypatch.setitem(training.AHEAD, "cpu", ahead)
+        prepare = MaskedBatches.on_host
+        monkeypatch.setattr(
+            MaskedBatches,
+            "on_host",
+            lambda self, number, of=prepare: (threads.append(threading.current_thread()), of(self, number))[1],
+        )
+        setting = Setting(world.corpus, RECIPE, 0, Store(tmp_path / str(ahead)), CPU, 300)
+        folders.append(distill(ARMS[:2], setting, teacher=world.teacher, progress=False))
+    before, after = ([load_file(path / "model.safetensors") for path in found.values()] for found in folders)
+    assert all(torch.equal(one[name], other[name]) for one, other in zip(before, after) for name in one)
+    assert len(set(threads)) == 2
+
+
+def test_training_in_bf16_as_on_a_gpu(world, tmp_path, monkeypatch):
+    """All kinds of arms with a GPU's switches, on the CPU: products in bf16, passes joined, batches prepared ahead."""
+    arms = [*ARMS, Arm(name="debiased", layers=1, teacher="debiased")]
+    settings = [Setting(world.corpus, RECIPE, 0, Store(tmp_path / name), CPU, 300) for name in ("fp32", "bf16")]
+    plain = distill(arms, settings[0], teacher=world.teacher, debiased=world.teacher, progress=False)
+    monkeypatch.setattr(training, "precision", lambda device: "bf16")
+    monkeypatch.setitem(training.AHEAD, "cpu", 1)
+    monkeypatch.setattr(MaskedBatch, "visible", lambda self, mask: visible_at_once(mask, padded=True))
+    found = distill(arms, settings[1], teacher=world.teacher, debiased=world.teacher, progress=False)
+    for name in found:
+        metrics = [pd.read_parquet(folder[name] / "metrics.parquet") for folder in (plain, found)]
+        assert not metrics[0].equals(metrics[1])  # it is another precision
+        assert np.isfinite(metrics[1]).all(axis=None)
+        pd.testing.assert_frame_equal(*metrics, rtol=0.03, atol=0.003)
+        assert {tensor.dtype for tensor in load_file(found[name] / "model.safetensors").values()} == {torch.float32}
 
 
 def test_how_much_is_read_at_once_is_no_part_of_a_key(world):

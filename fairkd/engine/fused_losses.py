@@ -68,10 +68,11 @@ def soft_targets(teacher: Any, hidden: Tensor, temperature: float) -> SoftTarget
 def soften_(logits: Tensor, temperature: float) -> SoftTargets:
     """softmax(logits / temperature) of logits (n, vocab), in place, and its entropies."""
     entropy, block = logits.new_empty(len(logits)), ROWS[logits.device.type]
-    for z, h in zip(logits.split(block), entropy.split(block), strict=True):
-        log_probs = F.log_softmax(z.div_(temperature), dim=-1)
-        torch.exp(log_probs, out=z)
-        torch.neg(torch.linalg.vecdot(z, log_probs), out=h)
+    with torch.autocast(logits.device.type, enabled=False):  # which would take vecdot in bf16
+        for z, h in zip(logits.split(block), entropy.split(block), strict=True):
+            log_probs = F.log_softmax(z.div_(temperature), dim=-1)
+            torch.exp(log_probs, out=z)
+            torch.neg(torch.linalg.vecdot(z, log_probs), out=h)
     return SoftTargets(logits, entropy)
 
 
@@ -93,7 +94,17 @@ def _logits(rows: Tensor, matrix: Tensor, bias: Tensor, *, out: Tensor) -> None:
     with torch.autocast(rows.device.type, enabled=False):
         for start in range(0, len(matrix), panel):
             part = slice(start, start + panel)
-            out[:, part] = torch.addmm(bias[part].to(rows.dtype), rows, matrix[part].t())
+            if rows.dtype == out.dtype:
+                out[:, part] = torch.addmm(bias[part], rows, matrix[part].t())
+            else:
+                out[:, part] = _wide_product(rows, matrix[part].t()) + bias[part]
+
+
+def _wide_product(a: Tensor, b: Tensor) -> Tensor:
+    """a @ b of bf16 matrices as fp32, in which it is summed: rounded to bf16, logits would be off by a 256th part."""
+    if a.device.type == "cuda":
+        return torch.mm(a, b, out_dtype=torch.float32)
+    return a.float() @ b.float()
 
 
 def vocabulary_losses(

@@ -11,9 +11,12 @@ from torch import Tensor
 from fairkd.errors import InputError
 
 
-def last_hidden(model: Any, input_ids: Tensor, attention_mask: Tensor, embeddings: Tensor | None = None) -> Tensor:
+def last_hidden(
+    model: Any, input_ids: Tensor, attention_mask: Tensor | None, embeddings: Tensor | None = None
+) -> Tensor:
     """Last hidden states (batch, tokens, hidden) of a BERT or DistilBERT with an MLM head, without its logits.
 
+    ``attention_mask`` is (batch, tokens), or in the attention's own form, or None where nothing is padded.
     ``embeddings`` (batch, tokens, hidden) stand in for the word embeddings of the ids; position and LayerNorm follow.
     """
     text = {"input_ids": input_ids} if embeddings is None else {"inputs_embeds": embeddings}

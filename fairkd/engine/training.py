@@ -16,10 +16,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pandas as pd
 import torch
@@ -40,6 +41,8 @@ from fairkd.rng import derive
 CHECKPOINT_SECONDS = 20 * 60
 """A checkpoint is written at least so often, however long an update takes."""
 STATE, METRICS = "state.safetensors", "metrics.json"
+AHEAD = {"cpu": 0, "cuda": 1}
+"""Passes whose batches are prepared beforehand: a CPU has no idle host beside it."""
 LOSS_READ_EVERY = {"cpu": 1, "cuda": 20}
 """Updates between two looks at the losses: each look makes a GPU wait for the host."""
 
@@ -226,7 +229,7 @@ def each_alone(numbers: Sequence[int]) -> list[list[int]]:
 
 def fit(
     learners: list[Learner],
-    shared: Callable[[Sequence[int], list[Learner]], tuple[Any, int]],
+    shared: Callable[[Any, list[Learner]], tuple[Any, int]],
     *,
     schedule: Schedule,
     recipe: Recipe,
@@ -234,6 +237,7 @@ def fit(
     device: torch.device,
     progress: str = "",
     groups: Callable[[Sequence[int]], list[list[int]]] = each_alone,
+    prepare: Callable[[Sequence[int]], Any] = lambda numbers: numbers,
     everyone: World = ONE_PROCESS,
 ) -> None:
     """Trains all learners to the schedule's end, side by side; each joins where its last checkpoint stands.
@@ -246,8 +250,7 @@ def fit(
 
     Args:
         learners: resumed before training.
-        shared: (numbers of the batches that are read at once, active learners) -> what they learn from, and its number
-            of tokens.
+        shared: (what ``prepare`` made, active learners) -> what they learn from, and its number of tokens.
         schedule: updates of each learner, and the batches of each update.
         recipe: how often checkpoints are written.
         seed: of the run; dropout draws from (seed, number of the first batch that is read at once), the same for every
@@ -256,6 +259,7 @@ def fit(
         progress: label of the line of progress, none if empty.
         groups: (an update's batches) -> those that this process reads, in the groups that are read at once; at least
             one in every process.
+        prepare: numbers of batches that are read at once -> those batches; on a GPU a step ahead, in a thread.
         everyone: the processes that train together.
 
     Raises:
@@ -268,12 +272,13 @@ def fit(
     for learner in learners:
         learner.resume()
     _check_alike(learners, everyone)
-    run = _Fit(learners, shared, schedule, seed, device, groups, everyone)
-    try:
-        run.go(recipe, progress)
-    except LostError:
-        run.save()
-        raise
+    with _Ahead(prepare, AHEAD[device.type]) as prepared:
+        run = _Fit(learners, shared, schedule, seed, device, groups, prepared, everyone)
+        try:
+            run.go(recipe, progress)
+        except LostError:
+            run.save()
+            raise
 
 
 def _check_alike(learners: list[Learner], everyone: World) -> None:
@@ -286,16 +291,42 @@ def _check_alike(learners: list[Learner], everyone: World) -> None:
         )
 
 
+class _Ahead:
+    """What is prepared for the next pass while this one runs, by a thread; nothing where ``steps`` is 0."""
+
+    def __init__(self, prepare: Callable[[Sequence[int]], Any], steps: int) -> None:
+        self._prepare, self.steps = prepare, steps
+        self._thread = ThreadPoolExecutor(1) if steps else None
+        self._waiting: tuple[list[int], Future[Any]] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._thread is not None:
+            self._thread.shutdown(cancel_futures=True)
+
+    def take(self, group: list[int], following: list[int] | None) -> Any:
+        """What these batches are prepared as; begins with the following ones."""
+        if self._thread is None:
+            return self._prepare(group)
+        waiting = self._waiting
+        own = waiting[1] if waiting and waiting[0] == group else self._thread.submit(self._prepare, group)
+        self._waiting = (following, self._thread.submit(self._prepare, following)) if following else None
+        return own.result()
+
+
 @dataclass
 class _Fit:
     """What :func:`fit` does; it keeps how fast tokens are read."""
 
     learners: list[Learner]
-    shared: Callable[[Sequence[int], list[Learner]], tuple[Any, int]]
+    shared: Callable[[Any, list[Learner]], tuple[Any, int]]
     schedule: Schedule
     seed: int
     device: torch.device
     groups: Callable[[Sequence[int]], list[list[int]]]
+    prepared: _Ahead
     everyone: World
     tokens: int = 0
     since: float = 0.0
@@ -322,13 +353,20 @@ class _Fit:
         """One update of the learners that are still there."""
         active = [one for one in self.learners if one.update == update and one.divergence is None]
         groups = self.groups(self.schedule.batches(update)) if active else []
-        for group in groups:
-            step, tokens = self.shared(group, active)
+        after: list[list[int] | None] = [*groups[1:], self.first_of(update + 1)]
+        for group, following in zip(groups, after, strict=False):
+            step, tokens = self.shared(self.prepared.take(group, following), active)
             self.tokens += tokens
             for learner in active:
                 learner.backward(step, derive(self.seed, "dropout", group[0]), self.device, batches=len(group))
                 if group is groups[-1]:  # at once, so that one model's gradients are alive at a time
                     learner.step(self.schedule.planned, self.everyone)
+
+    def first_of(self, update: int) -> list[int] | None:
+        """The batches that an update reads first, where something is prepared ahead."""
+        if not self.prepared.steps or update >= self.schedule.updates:
+            return None
+        return self.groups(self.schedule.batches(update))[0]
 
     def read(self) -> None:
         """Looks at the losses since the last look."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -157,8 +157,7 @@ def _adapt(model: Any, batches: MaskedBatches, setting: Setting, folder: Path, p
     use_cheap_dropout(model)
     learner = Learner(name="teacher", model=model.train(), losses=mlm_loss, recipe=recipe, folder=folder)
 
-    def shared(numbers: Sequence[int], active: list[Learner]) -> tuple[MaskedBatch, int]:
-        batch = read(batches, numbers)
+    def shared(batch: MaskedBatch, active: list[Learner]) -> tuple[MaskedBatch, int]:
         return batch, batch.tokens
 
     fit(
@@ -170,6 +169,7 @@ def _adapt(model: Any, batches: MaskedBatches, setting: Setting, folder: Path, p
         device=setting.device,
         progress="teacher" if progress else "",
         groups=lambda numbers: shares_of(batches, numbers),
+        prepare=lambda numbers: read(batches, numbers),
     )
     if learner.divergence:
         raise DivergedError(f"adaptation of the {learner.divergence}. The last good checkpoint is kept.")
@@ -184,7 +184,7 @@ def mlm_loss(model: Any, batch: MaskedBatch) -> tuple[Tensor, dict[str, Tensor]]
 
 def _labelled(model: Any, batch: MaskedBatch) -> tuple[Tensor, Tensor]:
     """Last hidden states (n, hidden) and labels (n,) of the labelled positions."""
-    hidden = last_hidden(model, batch.corrupted, batch.attention_mask).flatten(0, 1)
+    hidden = last_hidden(model, batch.corrupted, batch.visible(batch.attention_mask)).flatten(0, 1)
     return hidden.index_select(0, batch.mlm_rows), batch.labels.flatten().index_select(0, batch.mlm_rows)
 
 

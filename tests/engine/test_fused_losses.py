@@ -99,6 +99,23 @@ def test_soft_targets_are_the_softmax_of_all_logits(model, chunk, monkeypatch):
     torch.testing.assert_close(found.entropy, torch.distributions.Categorical(probs).entropy(), rtol=1e-5, atol=1e-5)
 
 
+def test_in_bf16_products_are_kept_as_they_are_summed(model):
+    """Losses are those of features and weights rounded to bf16, within 1e-5; rounded logits would be off by more."""
+    hidden, teacher_logits, labels = example(model)
+    hidden = hidden.detach()
+    with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
+        targets = Targets(soften_(teacher_logits.clone(), TEMPERATURE), labels, TEMPERATURE)
+        _, found = vocabulary_losses(model, hidden, targets)
+        features, weight, bias = vocabulary_features(model, hidden)
+        soft = soft_targets(model, hidden, TEMPERATURE)
+    logits = features.bfloat16().double() @ weight.bfloat16().double().t() + bias.double()
+    wanted = kl_rows(logits[:TAUGHT].float(), (teacher_logits / TEMPERATURE).log_softmax(-1), TEMPERATURE)
+    assert float(found["ce"]) == pytest.approx(wanted.item(), rel=1e-5)
+    assert float(found["mlm"]) == pytest.approx(mlm_rows(logits[-LABELLED:].float(), labels).item(), rel=1e-5)
+    probs = (logits / TEMPERATURE).softmax(-1).to(soft.probs.dtype)
+    torch.testing.assert_close(soft.probs, probs, rtol=1e-4, atol=1e-7)
+
+
 def test_no_tensor_of_the_size_of_all_logits_is_kept_or_made(world):
     """The gradients of weights and features are all that waits for the backward pass."""
     student = student_from_teacher(world.teacher.model, 1)
