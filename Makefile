@@ -3,6 +3,7 @@
 # make fuzz:   install, then the property tests with examples that nobody has drawn before
 # make trust:  install, then every fault of docs/trust.md, often (about an hour)
 # make audit:  install, then ask PyPI for known weaknesses of the locked versions
+# make gpu-check: install, then see whether training works on this GPU, and how fast (8 minutes at most)
 # make bench:  install, then measure the table of speed goals (about half an hour; nothing else should run)
 PYTHON ?= python3
 PROFILE ?= quick
@@ -21,7 +22,7 @@ CPU_TORCH = if [ "$$(uname -s)" != Linux ] || [ -e $(DRIVER) ] || nvidia-smi -L 
   elif $(PIP) --no-deps --index-url $(CPU_INDEX) torch; then echo "no NVIDIA driver: took the CPU build of torch"; \
   else echo "no CPU build of torch: it comes from pip's own index"; fi
 
-.PHONY: report test fuzz trust audit bench lint types notebooks lock clean
+.PHONY: report test fuzz trust audit bench gpu-check lint types notebooks lock clean
 
 report: .venv/installed
 	$(BIN)/fairkd reproduce $(PROFILE)
@@ -52,6 +53,9 @@ audit: .venv/installed  ## known weaknesses of the locked versions, from PyPI's 
 
 bench: .venv/installed
 	$(BIN)/python -m benchmarks
+
+gpu-check: .venv/installed
+	$(BIN)/python -m benchmarks.gpu --out runs/benchmarks/gpu.json
 
 lint: .venv/installed-test
 	$(BIN)/ruff check .

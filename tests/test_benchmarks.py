@@ -29,6 +29,20 @@ def test_the_table_of_goals(tmp_path):
     assert found["matmul_peak"] > 0
 
 
+def test_the_check_of_a_gpu_here_on_the_cpu(tmp_path):
+    run("benchmarks.gpu", "--quick", "--repeats", 1, "--device", "cpu", "--out", tmp_path / "gpu.json")
+    found = json.loads((tmp_path / "gpu.json").read_text())
+    fp32, bf16 = ([row for row in found["equality"] if row["computed_in"] == name] for name in ("fp32", "bf16"))
+    assert max(row["gradient"] for row in fp32) < 1e-5  # it is the same device
+    assert 1e-5 < min(row["gradient"] for row in bf16) < max(row["gradient"] for row in bf16) < 0.05
+    assert found["seat_difference"] < 1e-5
+    assert found["resumes_to_the_same_bits"] is True
+    for part in ("one_arm", "grid"):
+        assert found[part]["memory_bytes"] > 0
+        assert found[part]["kernels_of_a_pass"] > 100
+        assert found[part]["tokens_per_second"] > 0
+
+
 def test_how_cost_grows(tmp_path):
     run("benchmarks.growth", "--quick", "--repeats", 1, "--out", tmp_path)
     rows = json.loads((tmp_path / "growth.json").read_text())["rows"]
