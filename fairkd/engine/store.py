@@ -199,8 +199,8 @@ class _Manifest(dict[str, Any]):
         raise InputError(f"{self.path} lacks {name!r}. {_AGAIN.format(self.path.parent)}")
 
 
-def _checked(value: Any, path: Path) -> _Manifest:
-    """What a manifest's file holds, if it is what was written."""
+def checked_manifest(value: Any, path: Path) -> dict[str, Any]:
+    """What a manifest's file holds, if it is what was written; what it lacks is an InputError where it is asked for."""
     if not isinstance(value, dict):
         raise InputError(f"{path} is no manifest. {_AGAIN.format(path.parent)}")
     manifest = _Manifest(value, path=path)
@@ -284,7 +284,7 @@ class Store:
             InputError: it cannot be read, or was changed since it was written.
         """
         path = folder / MANIFEST
-        return _checked(read_json(path), path)
+        return checked_manifest(read_json(path), path)
 
     def once(self, key: str, make: Callable[[], None]) -> Path:
         """The folder of an entry, which ``make`` writes where it is missing; two processes do not both make it."""
@@ -366,7 +366,7 @@ def check_seal(folder: Path) -> dict[str, Any]:
         OSError: the manifest or a file cannot be read.
     """
     path = folder / MANIFEST
-    manifest = _checked(parse_json(path.read_bytes(), where=str(path)), path)
+    manifest = checked_manifest(parse_json(path.read_bytes(), where=str(path)), path)
     for name, digest in manifest["files"].items():
         if not (folder / name).is_file():
             raise InputError(f"{folder / name} is missing. {_AGAIN.format(folder)}")

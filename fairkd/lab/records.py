@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from fairkd.arms import Arm
-from fairkd.engine.store import MANIFEST, REVISIONS, parse_json
+from fairkd.engine.store import MANIFEST, REVISIONS, checked_manifest, parse_json
 from fairkd.errors import InputError
 from fairkd.lab.estimate import TextSize
 from fairkd.losses import targets_of
@@ -75,16 +75,16 @@ def recorded(profile: Profile) -> Recorded:
 
 
 def _manifests(root: Path) -> Iterator[dict[str, Any]]:
-    """The manifests of a store's corpora and students whose files are all there."""
+    """The manifests of a store's corpora and students whose files are all there; not one that was changed."""
     for path in sorted(root.glob(f"*/{MANIFEST}")):
         with suppress(OSError, InputError):
             data = path.read_bytes()
             if b'"kind": "student"' not in data and b'"kind": "corpus"' not in data:
                 continue  # most are of other kinds, and long
-            value = parse_json(data, where=str(path))
-            files = value.get("files") if isinstance(value, dict) else None
+            manifest = checked_manifest(parse_json(data, where=str(path)), path)
+            files = manifest["files"]
             if isinstance(files, dict) and files and all((path.parent / name).is_file() for name in files):
-                yield value
+                yield manifest
 
 
 def _corpus_of(profile: Profile) -> dict[str, Any]:

@@ -166,10 +166,12 @@ def export(
     profile: Annotated[str, typer.Option(help="Whose run, where a notebook's name is given.")] = "quick",
 ) -> None:
     """Write a notebook as one HTML page that needs no kernel and no network."""
-    from fairkd.run.ledger import locate
+    from fairkd.run.ledger import changed_since_its_run, locate
     from fairkd.show.pages.export import write_html
 
     notebook, page = locate(what, profile=profile)
+    if changed := changed_since_its_run(notebook):
+        print(f"fairkd: {changed}", file=sys.stderr)
     print(write_html(notebook, to or page))
 
 
@@ -350,11 +352,14 @@ def open_report(
     """Open a profile's report in the browser; without a display, say where it lies. Starts no server."""
     import webbrowser
 
+    from fairkd.run.ledger import changed_since_its_run
     from fairkd.run.summary import report_page
 
     page = report_page(_given(profile))
     if not page.is_file():
         raise InputError(f"there is no report of {profile!r} yet ({page}). Make it with: fairkd reproduce {profile}")
+    if changed := changed_since_its_run(page):
+        print(f"fairkd: {changed}", file=sys.stderr)
     print(page)
     if not only_print and _has_display() and not webbrowser.open(page.as_uri()):
         print("fairkd: no browser could be started; open that file yourself", file=sys.stderr)

@@ -149,6 +149,24 @@ def _executed(notebook: str, profile: str) -> tuple[Path, Path]:
     return files.of("ipynb"), files.folder / "report.html" if notebook == REPORT else files.of("html")
 
 
+def changed_since_its_run(path: Path) -> str:
+    """That an executed notebook or its page is not what its run left, in a sentence; "" where it is, or no run made it.
+
+    It may have been damaged, or saved again by somebody who worked with it.
+    """
+    stem = REPORT if path.name == "report.html" else path.stem
+    files = Files(path.parent, stem)
+    if not files.status.is_file():
+        return ""
+    try:
+        left = read_state(files.status, Finished).files.get(path.name)
+    except InputError as error:
+        return f"what {path.name} was after its run is not known: {error}"
+    if left is None or left == _file_digest(path):
+        return ""
+    return f"{path} is not as its run left it: it was saved again, or damaged since; fairkd verify says more"
+
+
 def identity(notebook: str, profile: Profile) -> dict[str, Any]:
     """All that determines a notebook's result: parameters, its source, our code, the files that it reads.
 

@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from fairkd.arms import Arm
-from fairkd.engine.store import MANIFEST, REVISIONS, read_json, write_json
+from fairkd.engine.store import MANIFEST, OWN_DIGEST, REVISIONS, _own_digest, read_json, write_json
 from fairkd.errors import InputError
 from fairkd.lab.cost import Shape
 from fairkd.lab.estimate import TextSize, expected_cost, recorded_shape
@@ -70,6 +70,21 @@ def test_what_a_student_depends_on_decides_and_the_keys_agree(made, change, arms
     assert list(rows.arm[~rows.state.isin(["in store"])]) == arms
 
 
+def rewrite(path, **changes):
+    """A manifest with other values, as a program would have written them: with the digest that belongs to them."""
+    values = read_json(path) | changes
+    write_json(path, values | {OWN_DIGEST: _own_digest(values)})
+
+
+def test_a_manifest_that_was_changed_by_hand_does_not_count(profile):
+    path = next(p for p in profile.store().root.glob(f"*/{MANIFEST}") if read_json(p)["kind"] == "student")
+    manifest = read_json(path)
+    write_json(path, manifest | {"peak_memory_bytes": 1})
+    assert missing(profile) == [manifest["arm"]["name"]]
+    rewrite(path)
+    assert missing(profile) == []
+
+
 def test_a_student_without_one_of_its_files_or_of_an_older_revision_does_not_count(profile):
     folders = {
         manifest["arm"]["name"]: path.parent
@@ -80,7 +95,7 @@ def test_a_student_without_one_of_its_files_or_of_an_older_revision_does_not_cou
     (folders["no-ce"] / MANIFEST).write_text("{")
     manifest = read_json(folders["mlm-only"] / MANIFEST)
     assert manifest["revision"] == REVISIONS["student"]
-    write_json(folders["mlm-only"] / MANIFEST, manifest | {"revision": REVISIONS["student"] - 1})
+    rewrite(folders["mlm-only"] / MANIFEST, revision=REVISIONS["student"] - 1)
     assert missing(profile) == ["full", "no-ce", "mlm-only"]
 
 
@@ -88,7 +103,7 @@ def test_a_student_without_one_of_its_files_or_of_an_older_revision_does_not_cou
 @pytest.mark.parametrize("name", ["arm", "seed", "parameters", "files", "wall_seconds_of_the_pass", "kind"])
 def test_any_value_in_a_manifest_is_a_count(profile, name, value):
     for path in profile.store().root.glob(f"*/{MANIFEST}"):
-        write_json(path, read_json(path) | {name: value})
+        rewrite(path, **{name: value})
     found = recorded(profile)
     assert len(found.missing) in (0, 6)
     json.dumps(found.seconds, allow_nan=False)

@@ -149,6 +149,57 @@ def small(study, tmp_path_factory) -> World:
 NOTEBOOK = ("run", "01_capacity", "--profile", "FILE")
 
 
+CHANGED = "was changed after it was made"
+READERS: list[tuple[str, str, list[str], str]] = [
+    ("student/model.safetensors", "a bit flipped", ["seat", "FOLDER"], CHANGED),
+    ("student/manifest.json", "a digit changed", ["bias", "FOLDER", "--ruler", "log-probability"], CHANGED),
+    ("student/tokenizer.json", "a byte cut off", ["glue", "FOLDER", "--task", "RTE"], CHANGED),
+    ("teacher/model.safetensors", "a bit flipped", ["seat", "FOLDER"], CHANGED),
+    ("student/manifest.json", "a digit changed", ["plan", "FILE"], "1 students of 1 arms"),
+    ("student/manifest.json", "a digit changed", ["status", "FILE"], "{fewer} of"),
+    ("student/model.safetensors", "a bit flipped", ["plan", "FILE", "--all"], "to train"),
+    ("01_capacity.ipynb", "a bit flipped", ["status", "FILE"], "changed or missing: 01_capacity.ipynb"),
+    ("01_capacity.ipynb", "a digit changed", ["export", "NOTEBOOK", "--to", "PAGE"], "is not as its run left it"),
+    ("01_capacity.html", "a digit changed", ["status", "FILE"], "changed or missing: 01_capacity.html"),
+    ("status/01_capacity.json", "a digit changed", ["status", "FILE"], "01_capacity.json was changed"),
+    ("status/01_capacity.json", "a digit changed", ["export", "NOTEBOOK", "--to", "PAGE"], "is not known"),
+    ("results/01_capacity.json", "a digit changed", ["status", "FILE"], "01_capacity.json was changed"),
+    ("results/capacity_tests.parquet", "a bit flipped", ["status", "FILE"], "capacity_tests.parquet"),
+]
+"""A file that a finished study leaves, what becomes of it, a command that reads it, and what it says."""
+
+
+@pytest.fixture(scope="module")
+def read(small, tmp_path_factory) -> World:
+    """Two students and the notebook about them, whose files the tests damage and put back."""
+    world = World(tmp_path_factory.mktemp("read"), small.warm, **SMALL)
+    world.restore(small.runs)
+    world.run(*NOTEBOOK)
+    return world
+
+
+@pytest.mark.parametrize(("what", "way", "command", "says"), READERS)
+def test_every_command_that_reads_a_damaged_file_says_so(read, told, tmp_path, what, way, command, says):
+    kind, _, name = what.partition("/")
+    world, path = read, read.runs / "mine" / what
+    if kind in ("student", "teacher"):
+        path = world.store / sorted(world.entries(kind))[0].split()[-1] / name
+    words = {"FOLDER": str(path.parent), "PAGE": str(tmp_path / "page.html"), "FILE": "FILE"}
+    words["NOTEBOOK"] = str(world.runs / "mine" / "01_capacity.ipynb")
+    wanted = len(world.profile.all_arms()) * len(world.profile.student_seeds)
+    whole = path.read_bytes()
+    path.write_bytes(DAMAGES[way](whole))
+    try:
+        status = world.start(*(words.get(word, word) for word in command)).wait()
+    finally:
+        path.write_bytes(whole)
+    said = world.log.read_text()
+    assert says.format(fewer=wanted - 1) in said, said
+    assert "Traceback" not in said
+    assert status == (2 if says == CHANGED else 0)
+    told(way, what, "", f"fairkd {command[0]} says so")
+
+
 def assert_same(world: World, small: World) -> None:
     assert world.entries(*MADE) == small.entries(*MADE)
     assert world.tables() == small.tables()
