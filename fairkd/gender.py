@@ -325,7 +325,6 @@ def count(sequences: Sequences, table: PairTable) -> pd.DataFrame:
     Columns: :data:`fairkd.frames.WORD_COUNTS`.
     """
     totals = np.zeros((len(table.pairs), 5), dtype=np.int64)
-    last_document = np.full(len(table.pairs), -1)
     for ids, row, document in sequences.chunks():
         found = table.find(torch.from_numpy(ids.astype(np.int64))[None])
         at, pair = found.at.numpy(), found.pair.numpy()
@@ -334,9 +333,6 @@ def count(sequences: Sequences, table: PairTable) -> pd.DataFrame:
         for number in range(len(totals)):
             mine = at[pair == number]
             totals[number, 3] += len(np.unique(row[mine]))
-            documents = np.unique(document[mine])
-            # A document may go on in the next chunk; it counts once.
-            totals[number, 4] += len(documents) - (len(documents) > 0 and documents[0] == last_document[number])
-            last_document[number] = documents[-1] if len(documents) else last_document[number]
+            totals[number, 4] += len(np.unique(document[mine]))  # a chunk has whole documents
     words = {"female": [pair.female for pair in table.pairs], "male": [pair.male for pair in table.pairs]}
     return pd.DataFrame(words).join(pd.DataFrame(totals, columns=WORD_COUNTS[2:]))

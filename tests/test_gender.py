@@ -190,7 +190,7 @@ def test_counts_equal_those_of_the_sequences_one_by_one(world):
 
 
 def test_a_document_counts_once_however_many_sequences_it_has(world, tmp_path, store, monkeypatch):
-    monkeypatch.setattr("fairkd.text.sequences._CHARACTERS_AT_ONCE", 100)  # documents go on in the next chunk
+    monkeypatch.setattr("fairkd.text.sequences._CHARACTERS_AT_ONCE", 100)  # several chunks
     filler = "the long table and the weather of the town were what they spoke about"
     lines = [f"she read and {filler}.", f"John wrote and {filler}.", f"he met mary and {filler}."]
     rows = [{"text": "\n".join(lines)}, {"text": lines[0]}, {"text": filler}]
@@ -199,11 +199,13 @@ def test_a_document_counts_once_however_many_sequences_it_has(world, tmp_path, s
     options = {"store": store, "heldout_fraction": 0.0, "progress": False}
     corpus = corpora.build([str(path)], world.tokenizer, **options)
     assert len(corpus.train) == 5
+    documents = [set(document.tolist()) for _, _, document in corpus.train.chunks()]
+    assert documents == [{0}, {1, 2}]
     table = PairTable(appendix_c(), world.tokenizer)
     counts = count(corpus.train, table).set_index("female")
-    assert counts.loc["she", ["n_female", "n_male", "sequences", "documents"]].tolist() == [2, 1, 3, 2]
-    assert counts.loc["Mary", ["n_female", "n_male", "sequences", "documents"]].tolist() == [1, 1, 2, 1]
-    assert counts.loc["gal"].tolist()[1:] == [0, 0, 0, 0, 0]
+    assert counts.loc["she"].tolist() == ["he", 2, 1, 3, 3, 2]
+    assert counts.loc["Mary"].tolist() == ["John", 1, 1, 2, 2, 1]
+    assert counts.loc["gal"].tolist() == ["guy", 0, 0, 0, 0, 0]
 
 
 # --- lists -----------------------------------------------------------------------------------------------------------

@@ -64,7 +64,10 @@ class Sequences:
         return found
 
     def chunks(self) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-        """All tokens, some hundred thousand at a time: ids (n,), and of each its sequence and its document (n,)."""
+        """All tokens, some hundred thousand at a time: ids (n,), and of each its sequence and its document (n,).
+
+        A document is in one chunk, whole.
+        """
         with self._path.open("rb", buffering=0) as file:
             for (ids_place, documents_place), first, last in zip(
                 self._places, self._first, self._first[1:], strict=False

@@ -182,6 +182,19 @@ def test_pearson_r_is_vectorised_over_leading_axes():
 
 def test_pearson_r_of_a_falling_line_is_minus_one():
     assert pearson_r([1, 2, 3], [0.9, 0.6, 0.3]) == pytest.approx(-1)
+    assert pearson_r(["1", "2.5"], ["3", "2"]) == pytest.approx(-1)  # numbers as a table may have them
+
+
+def test_pearson_r_is_nan_for_each_constant_alone():
+    """Next to others, whose value it does not touch, however small their spread is."""
+    found = pearson_r([0, 0.25, 0.5], [[1, 1, 1], [0.1, 0.2, 0.3], [7, 7, 7]])
+    assert np.isnan(found).tolist() == [True, False, True]
+    assert found[1] == pytest.approx(1)
+    assert np.isnan(pearson_r([2, 2, 2], [[1, 2, 3], [1, 1, 1]])).all()
+    assert np.isnan(pearson_r([1], [[2], [3]])).tolist() == [True, True]
+    for x, y in (([[1, 2], [3, 4]], [1, 2]), ([1, 2], 3.0)):
+        with pytest.raises(InputError, match=r"x must be \(n,\)"):
+            pearson_r(x, y)
 
 
 def test_pearson_r_of_one_point_is_nan_and_of_unequal_lengths_an_error():
