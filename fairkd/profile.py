@@ -206,7 +206,7 @@ class Profile(RunSettings):
             if source.startswith(PREFIX):
                 return f"{PREFIX}{strength(source)}:{draw_number(source)}"
             if source.startswith("hub:"):
-                return "hub:{}:{}:{}".format(*hub_parts(source))
+                return "hub:{}:{}:{}:{}".format(*hub_parts(source))
             if is_path(source):
                 return str(self.path(source).resolve())
         return source

@@ -84,5 +84,5 @@ def known_text(sources: Sequence[str], *, fraction: float) -> TextSize | None:
 def _known(source: str) -> TextSize | None:
     if not source.startswith("hub:"):
         return None
-    name, config, _ = hub_parts(source)
-    return CORPORA.get(f"{name}:{config}" if config else name)
+    hub = hub_parts(source)
+    return CORPORA.get(f"{hub.repo}:{hub.config}" if hub.config else hub.repo)

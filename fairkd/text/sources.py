@@ -11,8 +11,8 @@ A source is written as
   ``.zst``), to Parquet or Arrow (``.parquet``, ``.arrow``, one document a row), or to a folder of such files, read in
   the order of their names with those of its sub-folders; what is in it and is not read is named;
 - a path to a folder that ``datasets`` wrote with ``save_to_disk``, of one split;
-- ``hub:REPO[:CONFIG[:SPLIT]]``: a data set of the Hugging Face hub, or a local folder in the hub's layout, read as a
-  stream without running any code of it; SPLIT is ``train`` where it is not given.
+- ``hub:REPO[@REVISION][:CONFIG[:SPLIT]]``: a data set of the Hugging Face hub, or a local folder in the hub's layout,
+  read as a stream without running any code of it; SPLIT is ``train`` where it is not given.
 
 A document is a text whose non-empty lines are sequences. Documents come one at a time, so that a source may be far
 larger than the memory.
@@ -26,7 +26,7 @@ import re
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from fairkd.engine.hub import offline_if_unreachable, why_unreachable
 from fairkd.engine.messages import expanded, similar_path
@@ -38,11 +38,12 @@ from fairkd.text.readers import cell, endings, no_column, read_file, readable
 EMBEDDED_FILE = "test/test_data/enwiki-latest-pages-articles1.xml-p000000010p000030302-shortened.bz2"
 PACKAGED = ("embedded", "generated")
 _ALLOWED = (
-    "'embedded', 'generated', 'planted:RHO', 'hub:REPO[:CONFIG[:SPLIT]]', "
+    "'embedded', 'generated', 'planted:RHO', 'hub:REPO[@REVISION][:CONFIG[:SPLIT]]', "
     "or a path to a file or folder of files ending in "
 )
 _SAVED = ("state.json", "dataset_info.json")  # beside the .arrow files of a data set's save_to_disk
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
+_REVISION = re.compile(r"[\w.-]+(?:/[\w.-]+)*")
 
 
 def documents(source: str, *, column: str = "text") -> Iterator[str]:
@@ -277,21 +278,46 @@ def _exists(path: Path) -> bool:
         return False
 
 
-def hub_parts(source: str) -> tuple[str, str | None, str]:
-    """Repository or folder, configuration and split of a ``hub:`` source.
+class HubSource(NamedTuple):
+    """What a ``hub:`` source names.
+
+    Attributes:
+        repo: id of a data set, or a folder in its layout.
+        config: its configuration, None for the only one.
+        split: of it.
+        revision: branch, tag or commit of the data set; None for what is newest when it is first read.
+    """
+
+    repo: str
+    config: str | None
+    split: str
+    revision: str | None
+
+
+def hub_parts(source: str) -> HubSource:
+    """The parts of a ``hub:`` source.
 
     Raises:
-        InputError: it is not of the form ``hub:REPO[:CONFIG[:SPLIT]]``, or names a folder that does not exist.
+        InputError: it is not of the form ``hub:REPO[@REVISION][:CONFIG[:SPLIT]]``, or names a folder that does not
+            exist, or a revision of a folder.
+
+    >>> hub_parts("hub:wikimedia/wikipedia@b04c8d1:20231101.en")
+    HubSource(repo='wikimedia/wikipedia', config='20231101.en', split='train', revision='b04c8d1')
     """
-    repo, *rest = source.removeprefix("hub:").split(":")
-    if _hub_folder(repo) is None and repo.startswith((".", "/", "~")):
+    place, *rest = source.removeprefix("hub:").split(":")
+    repo, at, revision = (place, "", "") if _hub_folder(place) else place.partition("@")
+    folder = _hub_folder(repo)
+    if folder is None and repo.startswith((".", "/", "~")):
         raise InputError(f"corpus {source!r}: the folder {repo!r} does not exist")
-    if len(rest) > 2 or (_hub_folder(repo) is None and not _HUB_ID.fullmatch(repo)):
+    if folder and at:
+        raise InputError(f"corpus {source!r}: the folder {repo!r} has no revisions; leave out '@{revision}'")
+    if len(rest) > 2 or (folder is None and not _HUB_ID.fullmatch(repo)) or (at and not _REVISION.fullmatch(revision)):
         raise InputError(
-            f"corpus {source!r} is not of the form hub:REPO[:CONFIG[:SPLIT]], "
+            f"corpus {source!r} is not of the form hub:REPO[@REVISION][:CONFIG[:SPLIT]], "
             "for example 'hub:wikimedia/wikipedia:20231101.en:train'"
         )
-    return repo, (rest[0] or None) if rest else None, (rest[1] if len(rest) == 2 else "") or "train"
+    split = (rest[1] if len(rest) == 2 else "") or "train"
+    return HubSource(repo, (rest[0] or None) if rest else None, split, revision or None)
 
 
 def _hub_folder(repo: str) -> Path | None:
@@ -302,14 +328,14 @@ def _hub_folder(repo: str) -> Path | None:
 def _hub(source: str, column: str) -> Iterator[str]:
     import datasets
 
-    repo, config, split = hub_parts(source)
+    repo, config, split, revision = hub_parts(source)
     folder = _hub_folder(repo)
     if folder and any((folder / name).is_file() for name in ("dataset_dict.json", _SAVED[0])):
         raise InputError(f"corpus {source!r}: save_to_disk wrote this folder; name it without 'hub:', as {repo!r}")
     place = str(folder or repo)
     try:
         with offline_if_unreachable(place):
-            rows = datasets.load_dataset(place, config, split=split, streaming=True)
+            rows = datasets.load_dataset(place, config, split=split, revision=revision, streaming=True)
         if rows.column_names:  # not known for every format before the first row
             if column not in rows.column_names:
                 raise no_column(source, column, rows.column_names)
@@ -323,8 +349,8 @@ def _hub(source: str, column: str) -> Iterator[str]:
         offline = f" (the hub cannot be reached: {why})" if why else ""
         raise InputError(
             f"corpus {source!r} cannot be read{offline}: {type(error).__name__}: {error}; check the "
-            f"name, configuration {config!r}, split {split!r} and the network, or download the data and name its "
-            "folder instead"
+            f"name, configuration {config!r}, split {split!r}, revision {revision!r} and the network, or download the "
+            "data and name its folder instead"
         ) from error
 
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import datasets
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -231,6 +232,30 @@ def _made(folder: Path) -> Path:
     return folder
 
 
+def test_a_revision_of_a_data_set_is_read_and_is_another_source(monkeypatch) -> None:
+    asked = []
+
+    def load_dataset(place, config, **options):
+        asked.append((place, config, options["revision"], options["split"]))
+        return datasets.Dataset.from_dict({"text": ["a row"]}).to_iterable_dataset()
+
+    monkeypatch.setattr(datasets, "load_dataset", load_dataset)
+    names = ["hub:a/b:c", "hub:a/b@v1:c", "hub:a/b@refs/convert/parquet:c:test"]
+    assert [read(name) for name in names] == [["a row"]] * 3
+    assert asked == [
+        ("a/b", "c", None, "train"), ("a/b", "c", "v1", "train"), ("a/b", "c", "refs/convert/parquet", "test")
+    ]  # fmt: skip
+    assert len({str(fingerprint(name)) for name in names}) == 3
+
+
+def test_a_folder_has_no_revision(hub: Path) -> None:
+    with pytest.raises(InputError, match="has no revisions; leave out '@v1'"):
+        read(f"hub:{hub}@v1:big")
+    other = hub.parent / "name@home"
+    hub.rename(other)
+    assert read(f"hub:{other}:big") == ["from the big one, train"]
+
+
 def test_hub_source_with_a_wrong_name_says_what_there_is(hub: Path) -> None:
     with pytest.raises(InputError, match="configuration 'bigger'"):
         read(f"hub:{hub}:bigger")
@@ -256,10 +281,20 @@ def test_unreachable_hub_is_a_clear_error_and_needs_no_network_to_check() -> Non
 
 
 @pytest.mark.parametrize(
-    "source", ["hub:", "hub:a/b/c", "hub:a/b:c:train:more", "hub:../nothing", "hub:has space", "hub:/no/such/folder"]
+    "source",
+    [
+        "hub:",
+        "hub:a/b/c",
+        "hub:a/b:c:train:more",
+        "hub:../nothing",
+        "hub:a/b@:c",
+        "hub:a/b@x y",
+        "hub:has space",
+        "hub:/no/such/folder",
+    ],
 )
 def test_malformed_hub_source_is_refused(source: str) -> None:
-    with pytest.raises(InputError, match=r"not of the form hub:REPO\[:CONFIG\[:SPLIT\]\]|does not exist"):
+    with pytest.raises(InputError, match=r"not of the form hub:REPO\[@REVISION\]\[:CONFIG\[:SPLIT\]\]|does not exist"):
         check_sources([source])
 
 
