@@ -30,11 +30,8 @@ report: .venv/installed
 # axe-core checks the report's accessibility; without npm that test is skipped, and says so.
 AXE := node_modules/axe-core/axe.min.js
 
-# What takes longest is begun first, so that neither process waits for the other at the end.
-LONGEST := tests/notebooks tests/trust tests/test_benchmarks.py tests/test_chain.py tests/lab tests/run tests/browser \
-  tests/test_distill.py tests/test_types.py
 test: lint $(AXE)
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -rs $(LONGEST) tests
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -rs tests
 
 $(AXE):
 	@npm install --silent --prefix . --no-save --no-package-lock --no-audit --no-fund --fetch-retries=0 axe-core@4.14.0 \

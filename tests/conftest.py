@@ -31,6 +31,21 @@ def pytest_configure() -> None:
         os.sched_setaffinity(0, {cores[int(worker.removeprefix("gw")) % len(cores)]})
 
 
+LONGEST = (
+    "notebooks/test_notebooks.py", "trust/test_trust.py", "lab/test_glue_scores.py", "test_benchmarks.py",
+    "test_chain.py", "lab/test_teacher_seeds.py", "notebooks/test_interrupts.py", "engine/test_side_by_side.py",
+    "browser/test_page.py", "notebooks/test_variant_notebooks.py", "trust/test_safety.py", "engine/test_world.py",
+    "browser/test_explorer.py", "test_distill.py", "run/test_runner.py", "test_types.py", "test_errors.py",
+)  # fmt: skip
+"""Files of tests that are begun first, so that no process is alone with one of them at the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Orders the files, not what is in them; pytest itself takes no order from arguments that overlap."""
+    places = {Path(__file__).parent / name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path, len(LONGEST)))
+
+
 # The suite draws the same examples each time, so that only a change of the code can break it, and no health check looks
 # at the clock. `make fuzz` draws others, and more of them.
 SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]
