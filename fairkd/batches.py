@@ -42,7 +42,8 @@ class MaskedBatch:
         mixing: where gender words are mixed; None if nothing is.
         counterpart: where the other word's logits come from, one of :data:`fairkd.mixup.COUNTERPARTS`.
         rows_of: non-pad tokens of each batch that was joined (:mod:`fairkd.micro_batches`), () of a batch by itself.
-        ce_shares, mlm_shares: what each of ``ce_rows`` and ``mlm_rows`` counts in its loss, 1 in all; None for alike.
+        ce_shares, mlm_shares, token_shares: what each of ``ce_rows``, ``mlm_rows`` and ``token_rows`` counts in a loss,
+            1 in all; None for alike.
     """
 
     input_ids: Tensor
@@ -59,6 +60,7 @@ class MaskedBatch:
     rows_of: tuple[int, ...] = ()
     ce_shares: Tensor | None = None
     mlm_shares: Tensor | None = None
+    token_shares: Tensor | None = None
 
     def visible(self, attention_mask: Tensor) -> Tensor | None:
         """What a model is told of padding: a mask (sequences, tokens) of this batch, or of its ``swapped`` sequences.
@@ -148,11 +150,12 @@ class MaskedBatches:
 
     def _rows(self, number: int) -> np.ndarray:
         epoch, index = divmod(number, len(self))
-        if epoch not in self._orders:
-            self._orders.pop(epoch - 2, None)  # an update may begin in one epoch and end in the next
+        order = self._orders.get(epoch)
+        if order is None:
             order = batches(self.corpus.train.lengths, self.recipe.batch_size, seed=self.seed, epoch=epoch)
-            self._orders[epoch] = order
-        return self._orders[epoch][index]
+            # An update may begin in one epoch and end in the next; a new table, as another thread may read the old one.
+            self._orders = {known: own for known, own in self._orders.items() if known == epoch - 1} | {epoch: order}
+        return order[index]
 
     def mask(self, input_ids: Tensor, attention_mask: Tensor, number: int, *, purpose: str) -> MaskedBatch:
         """Masks a batch (batch, tokens) and moves it to the device."""

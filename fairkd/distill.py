@@ -3,7 +3,8 @@
 Pipeline of a step: 1 a batch is masked once; 2 the teacher reads it once, and once more with gender words exchanged
 if any arm mixes; 3 every arm's student reads it, takes its own losses (Section 2) against the same teacher outputs,
 and makes its own update. Differences between arms are therefore paired, and an arm trained alone has the same bits as
-the same arm trained beside others.
+the same arm trained beside others. (On a GPU, how many batches a pass reads follows from the memory that all arms
+need, and dropout draws by pass: there both are the same but for dropout's draws and rounding.)
 """
 
 from __future__ import annotations

@@ -95,11 +95,12 @@ def mlm_rows(student_logits: Tensor, labels: Tensor) -> Tensor:
     return F.cross_entropy(_precise(student_logits), labels)
 
 
-def cosine_rows(student_hidden: Tensor, teacher_hidden: Tensor) -> Tensor:
-    """L_cos over rows (n, hidden): mean of one minus the cosine."""
+def cosine_rows(student_hidden: Tensor, teacher_hidden: Tensor, shares: Tensor | None = None) -> Tensor:
+    """L_cos over rows (n, hidden): mean of one minus the cosine, with ``shares`` (n,) of 1 in all a weighted one."""
     import torch.nn.functional as F
 
-    return 1 - F.cosine_similarity(_precise(student_hidden), _precise(teacher_hidden), dim=-1).mean()
+    cosines = F.cosine_similarity(_precise(student_hidden), _precise(teacher_hidden), dim=-1)
+    return 1 - (cosines.mean() if shares is None else cosines @ shares.to(cosines.dtype))
 
 
 @dataclass(frozen=True)

@@ -93,6 +93,7 @@ def joined(batches: Sequence[MaskedBatch], pad_id: int) -> MaskedBatch:
         rows_of=tuple(batch.tokens for batch in batches),
         ce_shares=_shares(batches, (0, 1)),
         mlm_shares=_shares(batches, (1, 2)),
+        token_shares=torch.cat([torch.full((batch.tokens,), 1 / (len(batches) * batch.tokens)) for batch in batches]),
     )
 
 

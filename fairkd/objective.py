@@ -15,11 +15,11 @@ from torch import Tensor
 
 from fairkd.arms import Arm
 from fairkd.batches import MaskedBatch
-from fairkd.engine.fused_losses import SoftTargets, Targets, soft_targets, soften_, vocabulary_losses
+from fairkd.engine.fused_losses import SoftTargets, Targets, soft_targets, soften_, vocabulary_losses, wide_logits
 from fairkd.engine.heads import last_hidden, vocabulary_logits
 from fairkd.engine.recipe import Recipe
 from fairkd.engine.training import autocast
-from fairkd.losses import LOSSES, targets_of
+from fairkd.losses import LOSSES, cosine_rows, targets_of
 from fairkd.mixup import COUNTERPARTS, LEVELS, Mixing, mixes
 
 MIXED = ("hidden", "logits")
@@ -111,6 +111,8 @@ def _both_logits(
 
 def _logits(teacher: Any, hidden: Tensor) -> Tensor:
     """The teacher's logits (m, vocab) in the precision of its weights."""
+    if torch.is_autocast_enabled(hidden.device.type):
+        return wide_logits(teacher, hidden)
     return vocabulary_logits(teacher, hidden).to(hidden.dtype if hidden.dtype == torch.float64 else torch.float32)
 
 
@@ -164,5 +166,7 @@ def _mean_over_batches(rows: Callable[..., Tensor], hidden: Tensor, taught: Tens
     own, target = _rows(hidden, batch.token_rows), _rows(taught, batch.token_rows)
     if not batch.rows_of:
         return rows(own, target)
+    if rows is cosine_rows:  # at once: a loop over many batches would be more kernels than a student's layers
+        return rows(own, target, batch.token_shares)
     parts = zip(own.split(batch.rows_of), target.split(batch.rows_of), strict=True)
     return torch.stack([rows(*part) for part in parts]).mean()

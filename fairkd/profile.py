@@ -156,7 +156,7 @@ class Profile(RunSettings):
         other = next((name for name in names if name != self.name and name.lower() == self.name.lower()), None)
         if other:
             yield f"profile: {self.name!r} differs from {other!r} in case only; choose another name, or write {other!r}"
-        if self.path(self.runs_dir) / self.name == self.path(self.store_dir):
+        if (self.path(self.runs_dir) / self.name).resolve() == self.path(self.store_dir).resolve():
             yield f"profile: {self.name!r} is the folder of finished students (store_dir); choose another name"
 
     def _arm_problems(self) -> Iterator[str]:

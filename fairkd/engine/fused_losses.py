@@ -57,12 +57,18 @@ class Targets:
 @torch.no_grad()
 def soft_targets(teacher: Any, hidden: Tensor, temperature: float) -> SoftTargets:
     """What a teacher's last hidden states (n, hidden) say about the vocabulary."""
+    return soften_(wide_logits(teacher, hidden), temperature)
+
+
+@torch.no_grad()
+def wide_logits(teacher: Any, hidden: Tensor) -> Tensor:
+    """Logits (n, vocab) of hidden states (n, hidden), products in autocast's type and kept in that of the weights."""
     features, weight, bias = vocabulary_features(teacher, hidden)
     dtype = _product_dtype(weight)
     features, matrix, found = features.to(dtype), weight.to(dtype), bias.new_empty(len(hidden), len(bias))
     for part in _parts(len(hidden), CHUNK[hidden.device.type]):
         _logits(features[part], matrix, bias, out=found[part])
-    return soften_(found, temperature)
+    return found
 
 
 def soften_(logits: Tensor, temperature: float) -> SoftTargets:

@@ -1,8 +1,9 @@
 """The training loop: many models side by side, exact resume.
 
 Every draw (batch order, masks, dropout, …) is derived from (seed, purpose, step), so a model ends with the same
-bits alone or beside others, interrupted or not. The loop knows neither teachers nor arms: a learner brings its
-model and its losses, and ``shared(step, active)`` makes what all of them learn from in one step.
+bits alone or beside others, interrupted or not; on a GPU, where what a pass reads follows from the models too, alone or
+beside others but for dropout's draws. The loop knows neither teachers nor arms: a learner brings its model and its
+losses, and ``shared(step, active)`` makes what all of them learn from in one step.
 """
 
 from __future__ import annotations
@@ -40,6 +41,8 @@ from fairkd.rng import derive
 
 CHECKPOINT_SECONDS = 20 * 60
 """A checkpoint is written at least so often, however long an update takes."""
+KEPT = 2
+"""Checkpoints of a model: if the newest is damaged, the one before it counts."""
 STATE, METRICS = "state.safetensors", "metrics.json"
 AHEAD = {"cpu": 0, "cuda": 1}
 """Passes whose batches are prepared beforehand: a CPU has no idle host beside it."""
@@ -114,6 +117,11 @@ class Learner:
         self.update += 1
         self._unread.append({"step": self.update, "learning_rate": rate, **means, "grad_norm": norm})
 
+    def forget(self) -> None:
+        """Drops the gradients and losses since the last update."""
+        self.optimizer.zero_grad(set_to_none=True)
+        self._window.clear()
+
     def _gather(self, everyone: World) -> dict[str, Tensor]:
         """Sums the gradients over the processes; returns the mean of each loss over the batches of all of them."""
         window, self._window = self._window, []
@@ -145,7 +153,7 @@ class Learner:
         return {"tokens_per_second": statistics.median(self.speeds) if self.speeds else None}
 
     def save(self) -> None:
-        """Writes a checkpoint, then removes the older ones; a checkpoint appears whole or not at all."""
+        """Writes a checkpoint, then removes all but it and the last; a checkpoint appears whole or not at all."""
         tensors = {f"model.{name}": p.detach() for name, p in self.parameters.items()}
         for name, p in self.parameters.items():
             state = self.optimizer.state.get(p, {})
@@ -162,8 +170,9 @@ class Learner:
         final = self.folder / f"step-{self.update:09d}"
         shutil.rmtree(final, ignore_errors=True)
         os.replace(temporary, final)
+        kept = sorted(self.folder.glob("step-*"))[-KEPT:]
         for other in self.folder.iterdir():
-            if other != final:
+            if other not in kept:
                 shutil.rmtree(other, ignore_errors=True)
         self.saved = self.update
 
@@ -277,7 +286,8 @@ def fit(
         try:
             run.go(recipe, progress)
         except LostError:
-            run.save()
+            if device.type == "cpu":  # a GPU's work would wait for the lost process; its last checkpoint counts
+                run.save()
             raise
 
 
@@ -337,7 +347,9 @@ class _Fit:
         self.since = saved = time.perf_counter()
         with counting(progress, total, done=first) as shown, interrupts_noted(shown.stopping) as stopped:
             for update in range(first, total):
-                self.update(update)
+                if not self.update(update, stopped if self.everyone.size == 1 else lambda: False):
+                    self.save()
+                    raise Stopped.at(progress or self.learners[0].name, update, total)
                 shown.add()
                 asked = self.everyone.any(stopped())  # all processes end after the same update
                 due = (update + 1) % recipe.checkpoint_every == 0 or time.perf_counter() - saved >= CHECKPOINT_SECONDS
@@ -349,8 +361,11 @@ class _Fit:
                 if asked:
                     raise Stopped.at(progress or self.learners[0].name, update + 1, total)
 
-    def update(self, update: int) -> None:
-        """One update of the learners that are still there."""
+    def update(self, update: int, stopped: Callable[[], bool]) -> bool:
+        """One update of the learners that are still there.
+
+        False if it was stopped between two of its passes: the update has not begun then, as it may take minutes.
+        """
         active = [one for one in self.learners if one.update == update and one.divergence is None]
         groups = self.groups(self.schedule.batches(update)) if active else []
         after: list[list[int] | None] = [*groups[1:], self.first_of(update + 1)]
@@ -361,6 +376,11 @@ class _Fit:
                 learner.backward(step, derive(self.seed, "dropout", group[0]), self.device, batches=len(group))
                 if group is groups[-1]:  # at once, so that one model's gradients are alive at a time
                     learner.step(self.schedule.planned, self.everyone)
+            if group is not groups[-1] and stopped():
+                for learner in active:
+                    learner.forget()
+                return False
+        return True
 
     def first_of(self, update: int) -> list[int] | None:
         """The batches that an update reads first, where something is prepared ahead."""

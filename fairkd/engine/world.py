@@ -20,6 +20,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from fairkd.engine.processes import die_with_parent
 from fairkd.engine.stopping import ENDS
 from fairkd.errors import LostError
 
@@ -90,8 +91,8 @@ class World:
             dist.all_reduce(tensor)
         except RuntimeError as error:
             raise LostError(
-                f"training in {self.size} processes: one of them was lost, so no update can be finished; what was "
-                "trained is saved; run again to go on"
+                f"training in {self.size} processes: one of them was lost, so no update can be finished; what is saved "
+                "is kept; run again to go on"
             ) from error
 
 
@@ -121,13 +122,12 @@ def together() -> Iterator[World]:
     if not launched():
         yield ONE_PROCESS
         return
+    die_with_parent()  # torchrun gives each a session of its own, which a kill of the command does not reach
     # Numbers of the host go over gloo, those of a GPU over NCCL.
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
     dist.init_process_group(backend, timeout=LONGEST_WAIT)
-    try:
-        yield world()
-    finally:
-        dist.destroy_process_group()
+    yield world()
+    dist.destroy_process_group()  # not after an error: the others may be waiting where this one would not come
 
 
 def torchrun(processes: int, arguments: Sequence[str]) -> list[str]:

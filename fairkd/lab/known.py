@@ -22,6 +22,8 @@ CORPORA = {
 }
 """By data set and configuration: what all of it gives in sequences of at most 512 tokens."""
 
+LONGEST, FULL = 512, 0.6
+
 _BASE, _LARGE = Shape(12, 768, 3072, 30522), Shape(24, 1024, 4096, 30522, heads=16)
 SHAPES = {
     "google-bert/bert-base-uncased": _BASE,
@@ -65,8 +67,11 @@ GPUS = {
 """By the name that ``fairkd plan --device`` takes."""
 
 
-def known_text(sources: Sequence[str], *, fraction: float) -> TextSize | None:
+def known_text(sources: Sequence[str], *, fraction: float, max_length: int = LONGEST) -> TextSize | None:
     """The training text of these sources, a fraction of their documents; None if one of them is not in the table.
+
+    Lines longer than ``max_length`` are cut, into sequences that are three fifths full on average: of the package's own
+    excerpt of Wikipedia that gives 7,200 sequences of at most 128 tokens, where there are 7,031.
 
     >>> known_text(["hub:wikimedia/wikipedia:20231101.en"], fraction=0.01)
     TextSize(sequences=407000, tokens=40700000)
@@ -75,14 +80,15 @@ def known_text(sources: Sequence[str], *, fraction: float) -> TextSize | None:
     if None in found:
         return None
     texts = [text for text in found if text is not None]
-    return TextSize(
-        sequences=round(fraction * sum(text.sequences for text in texts)),
-        tokens=round(fraction * sum(text.tokens for text in texts)),
-    )
+    tokens = sum(text.tokens for text in texts)
+    sequences = sum(max(text.sequences, text.tokens / (FULL * max_length)) for text in texts)
+    return TextSize(sequences=round(fraction * sequences), tokens=round(fraction * tokens))
 
 
 def _known(source: str) -> TextSize | None:
     if not source.startswith("hub:"):
         return None
     hub = hub_parts(source)
+    if hub.split != "train":
+        return None
     return CORPORA.get(f"{hub.repo}:{hub.config}" if hub.config else hub.repo)

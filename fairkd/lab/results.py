@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import re
+import secrets
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import cache, cached_property
@@ -199,9 +200,12 @@ class Results:
         """Saves a tidy table as ``<name>.parquet``; :meth:`finish` makes it part of the results."""
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / f"{name}.parquet"
-        temporary = path.with_suffix(".writing")
-        frame.to_parquet(temporary)
-        os.replace(temporary, path)
+        temporary = path.with_name(f".{name}-{os.getpid()}-{secrets.token_hex(4)}.writing")  # two may save at once
+        try:
+            frame.to_parquet(temporary)
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
         self._saved[path.name] = file_digest(path)
 
     def save_piece(self, name: str, bundle: dict[str, Any]) -> None:

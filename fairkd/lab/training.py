@@ -57,6 +57,8 @@ def check_processes(profile: Profile, processes: int) -> None:
             f"--processes: {processes}, but an update of profile {profile.name!r} has {window} batches to deal out "
             f"(gradient_accumulation_steps); allowed: at most {window}"
         )
+    if profile.device.startswith("cuda:"):
+        raise InputError(f"--processes: {processes} on {profile.device}, which is one GPU; write device cuda or auto")
     gpus = torch.cuda.device_count()
     if gpus and profile.device != "cpu" and processes > gpus:
         raise InputError(f"--processes: {processes}, but there are {gpus} GPUs; allowed: at most {gpus}, or device cpu")

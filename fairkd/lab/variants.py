@@ -32,6 +32,11 @@ _declared: dict[str, Profile] = {}
 """By name: profiles whose file lies elsewhere, and was given to this process."""
 
 
+USERS = "profiles"
+"""Folder of a store with the profiles that use it."""
+_SEAL = "# SHA-256 of the lines above: {}\n"
+
+
 def output_dir(profile: Profile) -> Path:
     """Folder of the products of a profile's values; see the module docstring. Makes nothing.
 
@@ -73,18 +78,46 @@ def declare(profile: Profile) -> None:
 
 
 def keep(profile: Profile) -> None:
-    """Writes ``profile.yaml`` beside the products, and beside those of the profile itself, where no file says it."""
+    """Writes ``profile.yaml`` beside the products, and beside those of the profile itself, where no file says it.
+
+    And in the store, so that ``fairkd clean`` knows there who needs something of it, wherever their products lie.
+    """
     known = (reference(profile) or profile).changed(runs_dir=profile.runs_dir)
-    for folder, one in ((base_dir(profile), known), (output_dir(profile), profile)):
-        if folder == base_dir(profile) and (one is profile or _shipped(profile).is_file()):
-            continue
-        text = yaml.safe_dump(one.grouped(), sort_keys=False, allow_unicode=True)
-        path = folder / OWN_FILE
-        if not path.is_file() or path.read_bytes() != text.encode():
-            folder.mkdir(parents=True, exist_ok=True)
-            temporary = path.with_suffix(f".{os.getpid()}")
-            temporary.write_text(text, encoding="utf-8")
-            os.replace(temporary, path)
+    own = output_dir(profile)
+    user = hashlib.sha256(str(own.absolute()).encode()).hexdigest()[:16]
+    elsewhere = profile.changed(runs_dir=str(profile.path(profile.runs_dir).absolute()))
+    write_copy(profile.store().root / USERS / f"{user}.yaml", elsewhere)
+    if own != base_dir(profile):
+        write_copy(own / OWN_FILE, profile)
+    if not _shipped(profile).is_file():
+        write_copy(base_dir(profile) / OWN_FILE, known)
+
+
+def write_copy(path: Path, profile: Profile) -> None:
+    """Writes a profile's values to a file, with their digest, which :func:`changed_copy` looks at."""
+    text = yaml.safe_dump(profile.grouped(), sort_keys=False, allow_unicode=True)
+    text += _SEAL.format(_digest(text))
+    if not path.is_file() or path.read_bytes() != text.encode():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_suffix(f".{os.getpid()}")
+        temporary.write_text(text, encoding="utf-8")
+        os.replace(temporary, path)
+
+
+def changed_copy(path: Path) -> str:
+    """That what :func:`write_copy` wrote is not what was written, in a sentence; "" if it is."""
+    try:
+        text = path.read_bytes().decode()
+    except (OSError, UnicodeDecodeError) as error:
+        return f"{path} cannot be read: {error}"
+    body, mark, digest = text.partition(_SEAL.partition("{")[0])
+    if mark and digest == f"{_digest(body)}\n":
+        return ""
+    return f"{path} was changed after it was written, or an earlier version wrote it"
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def changed_values(profile: Profile) -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 Needed is what a profile that is known here would look for, what a notebook that has results here was computed from, and
 what was measured of a needed model or corpus. Known are the profiles in ``papermill_params``, those that have written
-below ``runs_dir``, and the one that the command names. What this version cannot judge is kept.
+below ``runs_dir`` or that the store itself names, and the one that the command names. What this version cannot judge is
+kept; where something is damaged that says what is needed, nothing is judged.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from fairkd.lab.materials import Materials
 from fairkd.lab.plan import plan
 from fairkd.lab.records import is_student_of
 from fairkd.lab.results import Manifest, read_state
-from fairkd.lab.variants import OWN_FILE
+from fairkd.lab.variants import OWN_FILE, USERS, changed_copy, output_dir
 from fairkd.profile import PARAMETERS, Profile, project_root
 
 VERSIONS = {"student": "revision", "corpus": "format", "seat": "version", "rulers": "version", "words met": "version"}
@@ -52,11 +53,14 @@ def unneeded(profile: Profile) -> list[Unneeded]:
     """What of a profile's store nothing here needs; removes nothing.
 
     Raises:
-        InputError: a profile that is known here cannot be read, so that nobody can say what it needs.
+        InputError: a profile that is known here, or a manifest, cannot be read or was changed, so that nobody can say
+            what is needed.
     """
     store, profiles = profile.store(), known_profiles(profile)
     manifests = dict(_manifests(store))
-    keep = _asked_for(store, profiles) | _computed_from(profile)
+    asked, unsure = _asked_for(store, profiles, profile)
+    keep = asked | _computed_from(profiles)
+    keep |= {key for key, manifest in manifests.items() if unsure and manifest["kind"] in MADE}
     keep |= {key for key, manifest in manifests.items() if any(is_student_of(manifest, one) for one in profiles)}
     models = {manifests[key].get(name) for key in keep & manifests.keys() for name in ("weights_digest", "digest")}
     models |= {
@@ -88,40 +92,57 @@ def known_profiles(profile: Profile) -> list[Profile]:
         InputError: one cannot be read.
     """
     files = sorted((project_root() / PARAMETERS).glob("*.yaml"))
-    files += sorted(profile.path(profile.runs_dir).glob(f"**/{OWN_FILE}"))
+    copies = sorted(profile.path(profile.runs_dir).glob(f"**/{OWN_FILE}"))
+    copies += sorted(profile.store().root.glob(f"{USERS}/*.yaml"))
     found = [profile]
-    for file in files:
+    for file in copies:
+        if problem := changed_copy(file):
+            raise InputError(f"{problem}; so nobody can say what is needed: train again, or remove it, then clean")
+    for file in [*files, *copies]:
         try:
             found.append(Profile.load(file))
         except InputError as error:
             raise InputError(f"{error}; so nobody can say what it needs: mend or remove it, then clean") from error
-    own = profile.store().root.absolute()
-    return [one for one in found if one.store().root.absolute() == own]
+    own = profile.store().root.resolve()
+    here = [one for one in found if one.store().root.resolve() == own]
+    # Who has removed a profile's folder needs nothing of the store any more.
+    gone = {file.name for file in copies if file.parent.name == USERS and not output_dir(Profile.load(file)).is_dir()}
+    return [one for one in here if not gone or one is profile or output_dir(one).is_dir() or _is_shipped(one)]
 
 
-def _asked_for(store: Store, profiles: Sequence[Profile]) -> set[str]:
-    """Keys of what these profiles find in the store."""
+def _is_shipped(profile: Profile) -> bool:
+    return (project_root() / PARAMETERS / f"{profile.name}.yaml").is_file()
+
+
+def _asked_for(store: Store, profiles: Sequence[Profile], named: Profile) -> tuple[set[str], bool]:
+    """Keys of what these profiles find in the store; and whether one that has begun lacks what others follow from."""
+    unsure = False
     for profile in profiles:
+        begun = profile == named or output_dir(profile).is_dir()
         for world in (profile, *profile.worlds().values()):
             for own in Materials(world, progress=False).family:
                 own.has_teachers(debiased=True)
+                unsure |= begun and own.missing() not in ("", "teacher not downloaded yet")
             plan(world)
-    return set(store.used())
+    return set(store.used()), unsure
 
 
-def _computed_from(profile: Profile) -> set[str]:
-    """Keys of what the notebooks with results below ``runs_dir`` were computed from."""
+def _computed_from(profiles: Sequence[Profile]) -> set[str]:
+    """Keys of what the notebooks with results below these profiles' ``runs_dir`` were computed from."""
     keys: set[str] = set()
-    for path in profile.path(profile.runs_dir).glob("**/results/*.json"):
-        if not path.name.endswith(".piece.json"):
-            keys |= read_state(path, Manifest).entries.keys()
+    for folder in {profile.path(profile.runs_dir).resolve() for profile in profiles}:
+        for path in folder.glob("**/results/*.json"):
+            if not path.name.endswith(".piece.json"):
+                keys |= read_state(path, Manifest).entries.keys()
     return keys
 
 
 def _manifests(store: Store) -> Iterator[tuple[str, dict[str, Any]]]:
     for folder in store.entries():
-        with suppress(InputError):  # damaged: whoever needs it will make it again, in its place
+        try:
             yield folder.name, Store.manifest(folder)
+        except InputError as error:
+            raise InputError(f"{error} Until then nobody can say what is needed, and nothing is removed.") from error
 
 
 def _why(manifest: dict[str, Any], models: set[Any]) -> str:

@@ -12,6 +12,7 @@ import importlib.metadata
 import os
 import platform
 import sys
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -113,6 +114,8 @@ def train(
     check_processes(checked, processes)
     from fairkd.run.runner import train_together
 
+    if Path(profile).is_file():
+        profile = str(Path(profile).absolute())  # the processes begin in the project's root
     options = [word for pair in parameters or [] for word in ("-p", pair)]
     options += [] if max_steps is None else ["--max-steps", str(max_steps)]
     if status := train_together(processes, ["train", profile, *options]):
@@ -166,13 +169,14 @@ def export(
     profile: Annotated[str, typer.Option(help="Whose run, where a notebook's name is given.")] = "quick",
 ) -> None:
     """Write a notebook as one HTML page that needs no kernel and no network."""
-    from fairkd.run.ledger import changed_since_its_run, locate
+    from fairkd.run.ledger import locate, warnings_of
     from fairkd.show.pages.export import write_html
 
     notebook, page = locate(what, profile=profile)
-    if changed := changed_since_its_run(notebook):
-        print(f"fairkd: {changed}", file=sys.stderr)
-    print(write_html(notebook, to or page))
+    warnings = warnings_of(notebook)
+    for warning in warnings:
+        print(f"fairkd: {warning}", file=sys.stderr)
+    print(write_html(notebook, to or page, warnings=warnings))
 
 
 @app.command(epilog=help_examples("seat"))

@@ -45,8 +45,18 @@ def execute(notebook: str, output: str, parameters: str) -> int:
     from nbclient.exceptions import DeadKernelError
     from papermill.execute import execute_notebook
 
+    asked = threading.Event()
+
+    def end(*_: object) -> None:
+        asked.set()
+        threading.Thread(target=_interrupt_kernel, daemon=True).start()
+
+    def no_further_cell(**_: object) -> None:
+        if asked.is_set():  # the interrupt met the kernel between two cells, where it does nothing
+            raise KeyboardInterrupt
+
     for number in ENDS:
-        signal.signal(number, lambda *_: threading.Thread(target=_interrupt_kernel, daemon=True).start())
+        signal.signal(number, end)
     logging.basicConfig(level="INFO", format="%(message)s")
     try:
         execute_notebook(
@@ -60,6 +70,7 @@ def execute(notebook: str, output: str, parameters: str) -> int:
             start_timeout=START_SECONDS,
             cwd=str(Path.cwd()),
             shutdown_kernel="immediate",
+            on_cell_start=no_further_cell,
         )
     except DeadKernelError:
         traceback.print_exc()

@@ -167,6 +167,27 @@ def changed_since_its_run(path: Path) -> str:
     return f"{path} is not as its run left it: it was saved again, or damaged since; fairkd verify says more"
 
 
+def warnings_of(path: Path) -> list[str]:
+    """What the page of an executed notebook has to say at its top: that it, or what it shows of others, has changed."""
+    found = [changed] if (changed := changed_since_its_run(path)) else []
+    manifest = path.parent / "results" / f"{path.stem}.json"
+    if not manifest.is_file():
+        return found
+    for label, digest in read_state(manifest, Manifest).read.items():
+        profile, _, name = label.rpartition("/")
+        other = path.parent.parent / profile / "results" / f"{name}.json"
+        if profile == path.parent.name or not other.is_file():
+            other = path.parent / "results" / f"{name}.json"
+        try:
+            now = content_digest(read_state(other, Manifest).saved)
+        except InputError as error:
+            found.append(f"it shows results of {label}, which are not there as they were: {error}")
+            continue
+        if now != digest:
+            found.append(f"it shows results of {label}, which has other ones now: run this notebook again")
+    return found
+
+
 def identity(notebook: str, profile: Profile) -> dict[str, Any]:
     """All that determines a notebook's result: parameters, its source, our code, the files that it reads.
 

@@ -40,11 +40,11 @@ import yaml
 
 from fairkd.engine.processes import cores, die_with_parent
 from fairkd.engine.scratch import scratch
-from fairkd.engine.stopping import AGAIN, child, end_children
+from fairkd.engine.stopping import child, end_children
 from fairkd.engine.store import file_digest, write_json
 from fairkd.errors import InputError
 from fairkd.lab.results import REPORT, Manifest, Results, read_state, write_state
-from fairkd.lab.variants import OWN_FILE, keep, output_dir
+from fairkd.lab.variants import OWN_FILE, keep, output_dir, write_copy
 from fairkd.profile import Profile, project_root
 from fairkd.run.execute import KERNEL_DIED
 from fairkd.run.ledger import (
@@ -291,8 +291,7 @@ def _write_kernelspec(folder: Path) -> None:
 
 def _train(profile: Profile) -> int:
     copy = output_dir(profile) / OWN_FILE
-    copy.parent.mkdir(parents=True, exist_ok=True)
-    copy.write_text(yaml.safe_dump(profile.grouped(), sort_keys=False, allow_unicode=True), encoding="utf-8")
+    write_copy(copy, profile)
     return _call(["fairkd", "train", str(copy)])
 
 
@@ -302,7 +301,10 @@ def train_together(processes: int, arguments: list[str]) -> int:
 
     status = _call(torchrun(processes, arguments))
     if status:
-        print(f"fairkd: {processes} processes did not end well; what they trained is saved; {AGAIN}", file=sys.stderr)
+        print(
+            f"fairkd: the training in {processes} processes ended early, see above; what is saved is kept",
+            file=sys.stderr,
+        )
     return 128 - status if status < 0 else status  # below 0: by a signal
 
 

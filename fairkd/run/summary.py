@@ -98,7 +98,8 @@ def plan_document(profile: Profile, given: str, *, device: str | None = None, gp
     """
     gpu = _gpu(device, gpus, profile)
     sources = [str(profile.path(one)) if is_path(one) else one for one in profile.corpus.sources]
-    known = known_text(profile.corpus.sources, fraction=profile.corpus.fraction)
+    corpus = profile.corpus
+    known = known_text(corpus.sources, fraction=corpus.fraction, max_length=corpus.max_length)
     if known is None:
         check_sources(sources, column=profile.corpus.column)
     found, kind = recorded(profile), "cuda" if gpu else device_kind(profile)

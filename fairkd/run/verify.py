@@ -5,17 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from fairkd.arms import Arm
 from fairkd.engine.store import MANIFEST, Store, check_seal, contents
 from fairkd.errors import InputError
 from fairkd.lab.results import REPORT, Manifest, Results, content_digest, controlled, other_names, read_state
-from fairkd.lab.variants import declare, output_dir
+from fairkd.lab.variants import OWN_FILE, USERS, changed_copy, declare, output_dir
 from fairkd.profile import Profile
 from fairkd.rng import numpy_generator
 from fairkd.run.ledger import Files, notebooks, state
 from fairkd.run.trace import chain, lost, numbers_of, origins
 from fairkd.show.pages.seal import open_page
+
+if TYPE_CHECKING:
+    from fairkd.lab.materials import Materials
 
 TOLERANCE = 1e-6
 """By which SEAT may differ when it is measured again: on another kind of processor the last bits do."""
@@ -70,6 +74,11 @@ def verify_page(path: Path) -> Iterator[Check]:
     facts = record["facts"]
     made = f"fairkd {facts['versions']['fairkd']}, commit {facts.get('git_commit')}, device {facts['device']}"
     yield Check(f"{record['notebook']} of the profile {facts['profile']!r}, seeds {facts['seeds']}; {made}")
+    cells = list(numbers_of(path))
+    wrong = [
+        f"{cell.where}: it prints {cell.text!r} for {', '.join(cell.exact)}" for cell in cells if cell.misprinted()
+    ]
+    yield Check(f"its {len(cells):,} cells and rows print the numbers that they carry", tuple(wrong))
     yield Check(f"it shows {len(record['saved'])} tables and pieces", tuple(_not_here(record)))
 
 
@@ -83,6 +92,8 @@ def _store(profile: Profile) -> Check:
             files += len(check_seal(folder)["files"])
         except (InputError, OSError) as error:
             problems.append(str(error))
+    copies = [*profile.path(profile.runs_dir).glob(f"**/{OWN_FILE}"), *store.root.glob(f"{USERS}/*.yaml")]
+    problems += [problem for path in copies if (problem := changed_copy(path))]
     return Check(f"{len(folders)} entries of the store, {files:,} files", tuple(problems))
 
 
@@ -153,19 +164,24 @@ def _measured_again(profile: Profile, count: int) -> Check:
 
     materials = Materials(profile, progress=False)
     arms = [(arm, seed) for arm in profile.all_arms() for seed in profile.student_seeds]
-    chosen = numpy_generator(0, "verify").permutation(len(arms))[:count]
-    problems = []
-    for place in chosen:
+    problems, measured = [], 0
+    for place in numpy_generator(0, "verify").permutation(len(arms)):
         arm, seed = arms[place]
         own = materials.of(profile.teacher_of(seed))
-        try:
-            far = own.measure_again(own.student(arm, seed))
-        except InputError as error:
-            problems.append(str(error))
+        if measured == count or (folder := _measured_before(own, arm, seed)) is None:
             continue
+        far, measured = own.measure_again(folder), measured + 1
         if not far <= TOLERANCE:
             problems.append(f"{arm.name}, seed {seed}: SEAT differs by {far:.3g} from what the store has")
-    return Check(f"{len(chosen)} of {len(arms)} students, measured again", tuple(problems))
+    return Check(f"{measured} of {len(arms)} students, measured again", tuple(problems))
+
+
+def _measured_before(own: Materials, arm: Arm, seed: int) -> Path | None:
+    """The folder of a student, if the store has it and its SEAT, whole; makes nothing, nor what a key follows from."""
+    if own.missing() or (arm.teacher == "debiased" and not own.is_debiased()):
+        return None
+    folder = own.store.find(own.student_key(arm, seed))
+    return folder if folder is not None and own.is_measured(folder) else None
 
 
 def _not_here(record: dict[str, Any]) -> Iterator[str]:

@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 import math
+from contextlib import nullcontext
 from types import SimpleNamespace
 
 import numpy as np
@@ -13,6 +14,7 @@ from transformers import get_linear_schedule_with_warmup
 from fairkd.batches import MaskedBatches, Setting
 from fairkd.engine import training
 from fairkd.engine.recipe import Recipe, Schedule, learning_rate
+from fairkd.engine.stopping import Stopped
 from fairkd.engine.training import Learner, adamw, dropout_from, fit
 from fairkd.errors import InputError
 
@@ -277,24 +279,58 @@ def test_a_loss_that_is_not_finite_stops_that_model_only_and_keeps_its_last_good
     fit([bad, good], data, schedule=of(10), recipe=recipe, seed=0, device=CPU)
     fit([alone], data, schedule=of(10), recipe=recipe, seed=0, device=CPU)
     assert (bad.divergence.name, bad.divergence.step, bad.divergence.term) == ("bad", 6, "mlm")
-    assert [p.name for p in bad.folder.iterdir()] == ["step-000000004"]
+    assert sorted(p.name for p in bad.folder.iterdir()) == ["step-000000002", "step-000000004"]
     assert good.divergence is None
     assert good.update == 10
     assert torch.equal(good.model.weight, alone.model.weight)
 
 
-def test_checkpoints_appear_whole_and_replace_older_ones(tmp_path):
+def test_checkpoints_appear_whole_and_replace_all_but_the_last_two(tmp_path):
     recipe = Recipe(checkpoint_every=3)
     learner = linear_learner(tmp_path, recipe)
     (tmp_path / "line").mkdir()
     (tmp_path / "line" / ".writing-x").mkdir()  # what a killed process leaves behind
     fit([learner], data, schedule=of(8), recipe=recipe, seed=0, device=CPU)
-    assert [p.name for p in learner.folder.iterdir()] == ["step-000000008"]
+    assert sorted(p.name for p in learner.folder.iterdir()) == ["step-000000006", "step-000000008"]
     fresh = linear_learner(tmp_path, recipe)
     fresh.resume()
     assert fresh.update == 8
     assert torch.equal(fresh.model.weight, learner.model.weight)
     assert len(fresh.metrics) == 8
+
+
+def test_where_the_newest_checkpoint_is_damaged_the_one_before_it_counts(tmp_path):
+    recipe = Recipe(checkpoint_every=3)
+    learner = linear_learner(tmp_path, recipe)
+    fit([learner], data, schedule=of(8), recipe=recipe, seed=0, device=CPU)
+    state = learner.folder / "step-000000008" / "state.safetensors"
+    state.write_bytes(state.read_bytes()[:-1] + b"x")
+    again = linear_learner(tmp_path, recipe)
+    fit([again], data, schedule=of(8), recipe=recipe, seed=0, device=CPU)
+    assert again.resumed_from == 6
+    assert torch.equal(again.model.weight, learner.model.weight)
+
+
+def test_a_signal_between_two_passes_ends_before_the_update_that_it_met(tmp_path, monkeypatch):
+    """An update of three passes is told to stop in its second one: nothing of it is left, and it is done again."""
+    recipe = Recipe(gradient_accumulation_steps=3, checkpoint_every=100)
+    whole, read = linear_learner(tmp_path, recipe, "whole"), []
+    fit([whole], data, schedule=of(4, window=3), recipe=recipe, seed=0, device=CPU)
+    monkeypatch.setattr(training, "interrupts_noted", lambda told: nullcontext(lambda: len(read) == 8))
+    learner = linear_learner(tmp_path, recipe, "stopped")
+
+    def reads(numbers, active):
+        read.extend(numbers)
+        return data(numbers, active)
+
+    with pytest.raises(Stopped, match="stopped at update 2 of 4"):
+        fit([learner], reads, schedule=of(4, window=3), recipe=recipe, seed=0, device=CPU)
+    monkeypatch.undo()
+    again = linear_learner(tmp_path, recipe, "stopped")
+    fit([again], data, schedule=of(4, window=3), recipe=recipe, seed=0, device=CPU)
+    assert again.resumed_from == 2
+    assert torch.equal(again.model.weight, whole.model.weight)
+    assert again.metrics == whole.metrics
 
 
 def test_checkpoints_are_written_by_time_too(tmp_path, monkeypatch):

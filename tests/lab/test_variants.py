@@ -8,7 +8,7 @@ import yaml
 
 from fairkd.errors import InputError
 from fairkd.lab import variants
-from fairkd.lab.variants import declare, difference, keep, output_dir, reference
+from fairkd.lab.variants import changed_copy, declare, difference, keep, output_dir, reference
 from fairkd.profile import PARAMETERS, Profile, project_root
 
 SHIPPED = ("tiny", "quick", "planted", "overnight", "small", "paper")
@@ -145,9 +145,24 @@ def test_a_record_that_is_none_is_passed_over(project, content):
     assert reference(mine) == mine
 
 
-def test_nothing_is_kept_where_a_file_of_the_project_says_it(project):
+def test_nothing_is_kept_beside_results_where_a_file_of_the_project_says_it(project):
     keep(Profile.load("tiny"))
-    assert not (project / "runs").exists()
+    (copy,) = (path for path in (project / "runs").rglob("*") if path.is_file())
+    assert copy.parent == project / "runs" / "store" / "profiles"  # where the store says who uses it
+    assert Profile.load(copy) == Profile.load("tiny").changed(runs_dir=str(project / "runs"))
+
+
+def test_a_copy_that_was_changed_is_known(project):
+    profile = Profile.load("tiny").changed(alpha=1.0)
+    keep(profile)
+    path = output_dir(profile) / "profile.yaml"
+    whole = path.read_text()
+    assert changed_copy(path) == ""
+    for text in (whole.replace("alpha: 1.0", "alpha: 1.5"), whole[:-1], whole.replace("# SHA", "# SHB"), ""):
+        path.write_text(text)
+        assert changed_copy(path).startswith(f"{path} was changed")
+    keep(profile)
+    assert changed_copy(path) == ""
 
 
 def test_which_device_of_a_kind_computes_makes_no_variant(project, monkeypatch):

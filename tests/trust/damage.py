@@ -13,7 +13,6 @@ from fairkd.lab.variants import declare
 from fairkd.run.verify import verify_profile
 
 HARMLESS = {
-    "mine/profile.yaml": "a copy for the reader; the profile's own file counts",
     ".scratch/…": "left by a killed process: nobody reads it, the next start removes it",
 }
 """Kinds of files that may change without a word, and why."""

@@ -299,6 +299,12 @@ def test_two_trainings_and_two_papermills_at_once_leave_the_same_bytes(small, tm
     assert sorted(command.wait() for command in both) == [0, 2], world.log.read_text()
     assert "is being run by process" in world.log.read_text()
     told("two at once", "run 01_capacity", "", "the second is refused in a sentence")
+    tables = world.tables()
+    script = "from fairkd.run.execute import execute; execute('notebooks/01_capacity.ipynb', {!r}, '{{file}}')"
+    both = [world.start("-c", script.format(str(tmp_path / f"{n}.ipynb")), log=tmp_path / f"log-{n}") for n in range(2)]
+    assert [command.wait() for command in both] == [0, 0], [(tmp_path / f"log-{n}").read_text() for n in range(2)]
+    assert world.tables() == tables
+    told("two at once", "papermill of 01_capacity", "", "same bytes")
 
 
 @pytest.mark.parametrize("part", ["kernel", "training"] if LONG else ["kernel"])
@@ -373,3 +379,66 @@ def test_clean_removes_what_nobody_needs_and_nothing_that_somebody_does(study, t
     assert world.entries() == needed
     assert "would remove 0 folders" in world.run("clean", "FILE", "--dry-run")
     told("clean", "students of other values", "", "they are removed, and nothing else")
+
+
+@pytest.mark.parametrize(
+    ("what", "says"),
+    [("store/<student>/manifest.json", "was changed after it was made"), ("store/profiles", "nobody can say what")],
+)
+def test_clean_judges_nothing_where_what_says_what_is_needed_is_damaged(read, told, what, says):
+    entry = sorted(read.entries("student"))[0].split()[-1]
+    folder = read.store / what.split("/")[1].replace("<student>", entry)
+    path = folder / "manifest.json" if folder.name == entry else next(folder.glob("*.yaml"))
+    whole = path.read_bytes()
+    path.write_bytes(DAMAGES["a digit changed"](whole))
+    try:
+        status = read.start("clean", "FILE").wait()
+    finally:
+        path.write_bytes(whole)
+    assert status == 2
+    assert says in read.log.read_text()
+    told("a digit changed", what, "", "fairkd clean says so and removes nothing")
+
+
+def test_clean_in_the_name_of_another_profile_of_the_store_keeps_what_this_one_needs(read, tmp_path):
+    other = World(tmp_path / "other", read.warm, **(SMALL | {"store_dir": str(read.store)}))
+    assert "would remove 0 folders" in other.run("clean", "FILE", "--dry-run")
+
+
+def test_verify_measures_again_what_is_there_and_makes_nothing(read):
+    """A damaged teacher is told, again and again, and not made anew."""
+    path = read.store / sorted(read.entries("teacher"))[0].split()[-1] / "model.safetensors"
+    whole, before = path.read_bytes(), sorted(p.name for p in read.store.iterdir())
+    path.write_bytes(DAMAGES["a bit flipped"](whole))
+    try:
+        for _ in range(2):
+            assert read.start("verify", "FILE").wait() == 1
+            assert f"{path} was changed" in read.log.read_text()
+            assert "0 of 2 students, measured again" in read.log.read_text()
+    finally:
+        path.write_bytes(whole)
+    assert sorted(p.name for p in read.store.iterdir()) == before
+    read.start("verify", "FILE").wait()
+    assert "1 of 2 students, measured again" in read.log.read_text()
+
+
+def test_a_page_of_stale_results_says_so_at_its_top(read, tmp_path):
+    notebook = read.runs / "mine" / "01_capacity.ipynb"
+    whole = notebook.read_text()
+    notebook.write_text(whole.replace("Does a smaller student", "Does a smaller\u00a0student"))
+    try:
+        read.run("export", str(notebook), "--to", str(tmp_path / "page.html"))
+    finally:
+        notebook.write_text(whole)
+    top = (tmp_path / "page.html").read_text().partition("<h1")[0]
+    assert "This page may mislead." in top
+    assert "is not as its run left it" in top
+    read.run("export", str(notebook), "--to", str(tmp_path / "page.html"))
+    assert "This page may mislead." not in (tmp_path / "page.html").read_text()
+    results = notebook.parent / "results" / "01_capacity.json"
+    kept = results.read_bytes()
+    results.write_bytes(DAMAGES["a digit changed"](kept))
+    try:
+        assert read.start("export", str(notebook), "--to", str(tmp_path / "page.html")).wait() == 2
+    finally:
+        results.write_bytes(kept)

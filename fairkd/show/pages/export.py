@@ -22,7 +22,7 @@ from typing import Any
 
 from fairkd.engine.store import read_json
 from fairkd.errors import InputError
-from fairkd.lab.results import REPORT
+from fairkd.lab.results import REPORT, Manifest, read_state
 from fairkd.show import svg
 from fairkd.show.pages.markup import finish, whole
 from fairkd.show.pages.notebook import read_notebook, without_iri_grammar
@@ -38,7 +38,9 @@ _IMAGES = ("image/svg+xml", "image/png", "image/jpeg")
 _NO_PAGE = "An output stands here that a page cannot show ({})."
 
 
-def to_html(notebook: Path | str, *, title: str | None = None, beside: Iterable[Path] = ()) -> str:
+def to_html(
+    notebook: Path | str, *, title: str | None = None, beside: Iterable[Path] = (), warnings: Sequence[str] = ()
+) -> str:
     """The page of one notebook file.
 
     A Markdown cell with the tag "fold" is folded below its heading, with all cells up to the next heading as high.
@@ -47,9 +49,10 @@ def to_html(notebook: Path | str, *, title: str | None = None, beside: Iterable[
         notebook: an ``.ipynb`` file, executed or not.
         title: of the page; the first heading of the notebook where it is not given.
         beside: executed notebooks whose pages lie beside this one; its contents lead to them.
+        warnings: sentences for the top of the page, as that what it shows is stale.
 
     Raises:
-        InputError: the file is missing or is not a notebook.
+        InputError: the file is missing or is not a notebook, or its results were changed since they were written.
     """
     without_iri_grammar()
     from nbconvert import HTMLExporter
@@ -84,6 +87,7 @@ def to_html(notebook: Path | str, *, title: str | None = None, beside: Iterable[
         "script_digest": f"sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode('ascii')}",
         "metadata": {"name": path.stem, "path": str(path.parent)},
         "record": _record(path),
+        "warnings": list(warnings),
     }
     html, _ = exporter.from_notebook_node(node, resources=page)
     titles = {f"{other.stem}.html": _first_heading(read_notebook(other)) or other.stem for other in beside}
@@ -92,7 +96,9 @@ def to_html(notebook: Path | str, *, title: str | None = None, beside: Iterable[
     )  # browsers draw nothing for NUL
 
 
-def write_html(notebook: Path | str, page: Path | str, *, title: str | None = None) -> Path:
+def write_html(
+    notebook: Path | str, page: Path | str, *, title: str | None = None, warnings: Sequence[str] = ()
+) -> Path:
     """Writes :func:`to_html` of ``notebook`` to ``page``, at once or not at all; returns the page's path.
 
     The report leads to the pages of the other notebooks that lie beside it.
@@ -100,8 +106,8 @@ def write_html(notebook: Path | str, page: Path | str, *, title: str | None = No
     target = Path(page)
     pages = sorted(target.parent.glob("[0-9][0-9]_*.html")) if Path(notebook).stem == REPORT else []
     others = [page.with_suffix(".ipynb") for page in pages if page.stem != REPORT]
-    text = to_html(notebook, title=title, beside=[path for path in others if path.is_file() and "." not in path.stem])
-    text = sealed(text)
+    beside = [path for path in others if path.is_file() and "." not in path.stem]
+    text = sealed(to_html(notebook, title=title, beside=beside, warnings=warnings))
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.name}-{os.getpid()}-{secrets.token_hex(4)}")
     try:
@@ -113,12 +119,16 @@ def write_html(notebook: Path | str, page: Path | str, *, title: str | None = No
 
 
 def _record(notebook: Path) -> str:
-    """The manifest of the results beside an executed notebook, but for what names its runner; "" if it has none."""
+    """The manifest of the results beside an executed notebook, but for what names its runner; "" if it has none.
+
+    Raises:
+        InputError: it cannot be read, or was changed since it was written.
+    """
     path = notebook.parent / "results" / f"{notebook.stem}.json"
-    found = read_json(path) if path.is_file() else None
-    if not isinstance(found, dict):
+    if not path.is_file():
         return ""
-    return record_text({name: value for name, value in found.items() if name != "token"})
+    read_state(path, Manifest)  # whether it is as it was written
+    return record_text({name: value for name, value in read_json(path).items() if name != "token"})
 
 
 def _in_order(node: Any) -> None:
