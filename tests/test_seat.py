@@ -639,7 +639,9 @@ def test_run_measures_a_saved_encoder_with_or_without_head(tmp_path, tokenizer, 
     for name in ("mean", "cls"):
         direct = seat.evaluate(model, tokenizer, name, n_samples=100, n_bootstrap=10)
         rows = table[table["pooling"] == name].reset_index(drop=True)
-        assert rows["effect_size"].to_numpy() == pytest.approx(direct["effect_size"].to_numpy(), abs=1e-5)
+        for column in ("effect_size", "ci_low", "ci_high", "p_words", "p_value"):  # as many draws, of the same seed
+            assert rows[column].to_numpy() == pytest.approx(direct[column].to_numpy(), abs=1e-5)
+    assert table.index.tolist() == list(range(12))
 
 
 def test_run_takes_one_pooling_by_name_and_a_tokenizer_from_elsewhere(tmp_path, model, tokenizer):

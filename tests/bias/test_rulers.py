@@ -25,12 +25,14 @@ from words_model import Additive, word_tokenizer
 from fairkd.bias import counterfactual, log_probability, long_seat
 from fairkd.bias.masked import Asked, Query, token_log_probabilities
 from fairkd.bias.places import PlaceFinder, Unreadable
-from fairkd.bias.ruler import ITEMS, common, estimate, item_weights
+from fairkd.bias.ruler import ITEMS, common, estimate, item_weights, over_seeds
 from fairkd.bias.rulers import RULERS, measure_with
 from fairkd.bias.stimuli import LISTS, TESTS, forms
 from fairkd.errors import InputError
 from fairkd.pairs import OTHER_PAIRS, PAIRS
 from fairkd.rng import numpy_generator
+from fairkd.stats.estimates import Estimate
+from fairkd.stats.resampling import resample_seeds
 from fairkd.teachers.checkpoints import from_scratch, small_tokenizer
 
 LOG, CORRECTED, INVARIANCE, LONG = (
@@ -600,3 +602,13 @@ def test_a_model_with_broken_numbers_is_refused(tokenizer):
     for ruler in (LOG, INVARIANCE, RULERS["pair-preference-aul"]):
         with pytest.raises(InputError, match="NaN or infinite"):
             ruler.measure(model, tokenizer)
+
+
+def test_scores_of_several_seeds_resample_the_students_that_seat_and_glue_resample():
+    """A replicate has the same students for every ruler: the draws of "resampled seeds"."""
+    values = np.array([0.1, 0.4, 0.9])
+    models = [[Estimate(value, np.full(200, value), np.array([value]))] for value in values]
+    found = over_seeds(models)
+    draws = resample_seeds(3, 200, numpy_generator(0, "resampled seeds", 3))
+    assert found.replicates == pytest.approx(values[draws].mean(axis=1))
+    assert found.by_seed.tolist() == values.tolist()

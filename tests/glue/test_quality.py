@@ -13,6 +13,7 @@ from fairkd.glue import quality
 from fairkd.glue.quality import AVERAGE, TaskScores, over_runs, replicate_scores, resample
 from fairkd.glue.tasks import TASKS, headline, score
 from fairkd.rng import numpy_generator
+from fairkd.stats import weighted
 from fairkd.stats.resampling import bias_aware_interval, holm, resample_seeds, widened
 
 B = 300
@@ -87,6 +88,22 @@ def test_a_resample_without_the_one_value_that_differs_is_constant(metric, side)
     found = replicate_scores(task, labels, predictions[None], weights)[0]
     assert (found[weights[:, -1] == 0] == 0).all()
     assert (found[weights[:, -1] > 0] != 0).mean() > 0.9
+
+
+def test_metrics_of_one_confusion_matrix():
+    """Without leading axes: 3 of 4 right of the first class, 1 of 2 of the second."""
+    one = np.array([[3.0, 1.0], [1.0, 1.0]])
+    assert weighted.accuracy(one) == pytest.approx(4 / 6)
+    assert weighted.f1(one) == pytest.approx(2 / 4)
+    assert weighted.matthews(one) == pytest.approx((3 - 1) / math.sqrt(4 * 2 * 4 * 2))
+    assert weighted.f1(np.array([[1.0, 0.5], [0.5, 0.0]])) == 0
+
+
+def test_pearson_of_numbers_far_from_zero_loses_no_digit():
+    x, noise = np.arange(50.0), np.random.default_rng(0).normal(size=(1, 50))
+    near = weighted.pearson(x, x + 9 * noise, np.ones((1, 50)))
+    far = weighted.pearson(x + 1e9, x + 9 * noise - 1e9, np.ones((1, 50)))
+    assert far == pytest.approx(near, abs=1e-6)
 
 
 def test_spearman_of_tied_values_shares_their_ranks():

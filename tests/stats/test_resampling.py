@@ -455,6 +455,13 @@ def test_simultaneous_intervals_of_one_that_never_varies_and_of_nothing():
     assert np.isnan(simultaneous_intervals([1.0, 2.0], [[1.0, math.nan], [2.0, 1.0], [3.0, 1.5]])).all()
 
 
+def test_simultaneous_intervals_of_two_replicates_and_of_numbers_as_text():
+    low, high = simultaneous_intervals(["1.0"], [["0.5"], ["2.5"]])
+    assert (high - low)[0] == pytest.approx(2.0)  # both lie 1 from their mean
+    with pytest.raises(InputError, match=r"estimates must be \(k,\)"):
+        simultaneous_intervals([[1.0, 2.0]], np.zeros((5, 2)))
+
+
 @pytest.mark.parametrize("shape", [(5,), (5, 3), (2, 5)])
 def test_simultaneous_intervals_reject_shapes_that_do_not_fit(shape):
     with pytest.raises(InputError, match=r"replicates \(B, k\)"):
