@@ -134,7 +134,7 @@ def torchrun(processes: int, arguments: Sequence[str]) -> list[str]:
     """What follows ``python -m`` to run ``fairkd`` with these arguments in so many processes of this machine."""
     from torch.distributed.launcher.api import LaunchConfig
 
-    run = ["torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
+    run = ["fairkd.run.together", "--standalone", f"--nproc-per-node={processes}"]
     if hasattr(LaunchConfig, "signals_to_handle"):  # it hands them on to the processes; before 2.9 only the usual ones
         run.append("--signals-to-handle=" + ",".join(signal.Signals(number).name for number in ENDS))
     return [*run, "-m", "fairkd", *arguments]

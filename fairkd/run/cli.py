@@ -453,7 +453,8 @@ def main() -> None:
     try:
         app(join_pairs(sys.argv[1:]), prog_name="fairkd")
     except Interrupted as error:
-        print(f"fairkd: {error}", file=sys.stderr)
+        if os.environ.get("RANK", "0") == "0":  # of processes that train together one says it
+            print(f"fairkd: {error}", file=sys.stderr)
         sys.exit(exit_status())
     except InputError as error:
         print(f"fairkd: {error}", file=sys.stderr)

@@ -300,7 +300,7 @@ def train_together(processes: int, arguments: list[str]) -> int:
     from fairkd.engine.world import torchrun
 
     status = _call(torchrun(processes, arguments))
-    if status:
+    if status == 1:
         print(
             f"fairkd: the training in {processes} processes ended early, see above; what is saved is kept",
             file=sys.stderr,

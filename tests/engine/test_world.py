@@ -204,6 +204,8 @@ def test_the_command_trains_in_two_processes_and_a_signal_saves(tmp_path):
     process.terminate()
     said = process.communicate(timeout=100)[1]
     assert process.returncode == 143, said
+    assert "Traceback" not in said
+    assert said.count("run again to go on") == 1, said
     newest = {path.parent: path.name for path in sorted(unfinished.glob("*/step-*"))}
     saved = [int(name.removeprefix("step-")) for name in newest.values()]
     assert len(saved) == 2
