@@ -15,8 +15,10 @@ import sys
 import threading
 import time
 import traceback
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from fairkd.engine.stopping import ENDS
 from fairkd.engine.yaml_text import load_yaml, utf8_text
@@ -27,7 +29,9 @@ KERNEL_DIED = 138
 START_SECONDS = 180
 """For which the kernel's start is waited."""
 AGAIN_SECONDS = 20
-"""After which a kernel is interrupted once more: one that was between two cells has not noticed."""
+"""After which a kernel is interrupted once more."""
+IDLE_SECONDS, IDLE = 10, 0.1
+"""A kernel that computes less than this in so many seconds does nothing."""
 
 
 def execute(notebook: str, output: str, parameters: str) -> int:
@@ -84,14 +88,34 @@ def execute(notebook: str, output: str, parameters: str) -> int:
 
 
 def _interrupt_kernel() -> None:
-    """Until this process ends."""
+    """Until this process ends. A kernel that then does nothing has lost its answer to the interrupt, and is ended."""
     import psutil  # here: the command line, which looks at what this module says of exits, has no use for it
 
     while True:
-        for kernel in psutil.Process().children():
+        kernels = psutil.Process().children()
+        for kernel in kernels:
             with suppress(psutil.NoSuchProcess):
                 kernel.send_signal(signal.SIGINT)
-        time.sleep(AGAIN_SECONDS)
+        for _ in range(AGAIN_SECONDS // IDLE_SECONDS):
+            before = _busy_seconds(kernels)
+            time.sleep(IDLE_SECONDS)
+            if _busy_seconds(kernels) - before < IDLE:
+                for kernel in kernels:
+                    with suppress(psutil.NoSuchProcess):
+                        kernel.kill()
+
+
+def _busy_seconds(kernels: Sequence[Any]) -> float:
+    """CPU time of these processes and of those that they have started."""
+    import psutil
+
+    busy = 0.0
+    for kernel in kernels:
+        with suppress(psutil.NoSuchProcess):
+            for one in (kernel, *kernel.children(recursive=True)):
+                times = one.cpu_times()
+                busy += times.user + times.system
+    return busy
 
 
 if __name__ == "__main__":
