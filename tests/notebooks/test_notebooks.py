@@ -249,7 +249,7 @@ def test_what_was_made_is_verified(tiny):
     page = [check.what for check in verify_page(tiny.folder / "report.html")]
     assert page[0] == "report.html is as it was written"
     assert "05_report of the profile 'tiny', seeds [0, 1]; fairkd 0.1.0, commit " in page[1]
-    assert [check.problems for check in verify_page(tiny.folder / "report.html")] == [()] * 3
+    assert [check.problems for check in verify_page(tiny.folder / "report.html")] == [()] * 4
 
 
 @contextmanager
