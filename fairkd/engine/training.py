@@ -127,8 +127,10 @@ class Learner:
         window, self._window = self._window, []
         names = list(window[0][1])
         sums = torch.stack([torch.stack([n * terms[name] for n, terms in window]).sum() for name in names])
-        count = sums.new_tensor([sum(n for n, _ in window)])
-        everyone.sum_([*(p.grad for p in self.parameters.values() if p.grad is not None), sums, count])
+        count: Any = sum(n for n, _ in window)
+        if everyone.size > 1:  # alone, no number of the host goes to the device, which would wait for it
+            count = sums.new_tensor([count])
+            everyone.sum_([*(p.grad for p in self.parameters.values() if p.grad is not None), sums, count])
         return dict(zip(names, (sums / count).unbind(), strict=True))
 
     def read(self, tokens_per_second: float) -> None:

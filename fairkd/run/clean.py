@@ -100,18 +100,14 @@ def known_profiles(profile: Profile) -> list[Profile]:
             raise InputError(f"{problem}; so nobody can say what is needed: train again, or remove it, then clean")
     for file in [*files, *copies]:
         try:
-            found.append(Profile.load(file))
+            one = Profile.load(file)
         except InputError as error:
             raise InputError(f"{error}; so nobody can say what it needs: mend or remove it, then clean") from error
+        # Who has removed a profile's folder needs nothing of the store any more, whatever the store's copy says.
+        if file not in copies or file.name == OWN_FILE or output_dir(one).is_dir():
+            found.append(one)
     own = profile.store().root.resolve()
-    here = [one for one in found if one.store().root.resolve() == own]
-    # Who has removed a profile's folder needs nothing of the store any more.
-    gone = {file.name for file in copies if file.parent.name == USERS and not output_dir(Profile.load(file)).is_dir()}
-    return [one for one in here if not gone or one is profile or output_dir(one).is_dir() or _is_shipped(one)]
-
-
-def _is_shipped(profile: Profile) -> bool:
-    return (project_root() / PARAMETERS / f"{profile.name}.yaml").is_file()
+    return [one for one in found if one.store().root.resolve() == own]
 
 
 def _asked_for(store: Store, profiles: Sequence[Profile], named: Profile) -> tuple[set[str], bool]:
