@@ -18,8 +18,10 @@ from typing import Any, Self
 
 import torch
 
+from fairkd.engine import products
 from fairkd.engine.processes import cores, die_with_parent, physical_memory
 from fairkd.engine.progress import Progress
+from fairkd.engine.setup import setup
 from fairkd.engine.stopping import STOPPING, Stopped, ordered_to_stop, take_orders, works
 
 MOST = 8
@@ -58,7 +60,7 @@ def tell_of_lost() -> None:
 
 
 def pool(queue: Any = None, order: Any = None, *, processes: int | None = None) -> ProcessPoolExecutor:
-    """Processes with one thread each, which end with this one.
+    """Processes with one thread each, which end with this one, and multiply matrices as it does.
 
     Args:
         queue: takes what they tell of their updates.
@@ -67,7 +69,9 @@ def pool(queue: Any = None, order: Any = None, *, processes: int | None = None) 
     """
     # Not a fork: PyTorch's threads do not survive one.
     context = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(processes or workers(), mp_context=context, initializer=_begin, initargs=(queue, order))
+    setup()
+    begin = queue, order, products.in_use()
+    return ProcessPoolExecutor(processes or workers(), mp_context=context, initializer=_begin, initargs=begin)
 
 
 def workers() -> int:
@@ -75,8 +79,10 @@ def workers() -> int:
     return min(MOST, cores())
 
 
-def _begin(queue: Any, order: Any) -> None:
+def _begin(queue: Any, order: Any, library: str) -> None:
     global _to_parent
+    setup()
+    products.use_pytorch() if library == "PyTorch" else products.use_onednn()
     _to_parent = queue
     take_orders(order)
     die_with_parent()

@@ -168,13 +168,16 @@ def test_fixed_weights_are_nobodys_business_but_onednns():
 
 def test_both_libraries_can_be_gone_back_to():
     before = products.in_use()
-    products.use_pytorch()
-    assert products.in_use() == "PyTorch"
-    products.use_onednn()
-    assert products.in_use() == "oneDNN"
-    products.use_pytorch()
-    products.use_fastest()
-    assert (products.in_use() == "oneDNN") == products.pays() == (before == "oneDNN")
+    try:
+        products.use_pytorch()
+        assert products.in_use() == "PyTorch"
+        products.use_onednn()
+        assert products.in_use() == "oneDNN"
+        products.use_pytorch()
+        products.use_fastest()
+        assert (products.in_use() == "oneDNN") == products.pays()
+    finally:
+        products.use_pytorch() if before == "PyTorch" else products.use_onednn()
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from fairkd.engine import products
 from fairkd.engine import side_by_side as module
+from fairkd.engine.setup import setup
 from fairkd.engine.side_by_side import ProcessLostError, counting, one_thread, side_by_side
 
 
@@ -42,9 +44,15 @@ def dies(seed: int, folder: str, times: int) -> int:
     return seed
 
 
-def test_other_processes_find_what_this_one_finds_with_one_thread():
-    calls = [(seed,) for seed in range(3)]
-    here, there = side_by_side(product, calls, here=True), side_by_side(product, calls, here=False, updates=9)
+@pytest.mark.parametrize("use", [products.use_pytorch, products.use_onednn])
+def test_other_processes_find_what_this_one_finds_with_one_thread(use):
+    setup()
+    calls, before = [(seed,) for seed in range(3)], products.in_use()
+    use()
+    try:
+        here, there = side_by_side(product, calls, here=True), side_by_side(product, calls, here=False, updates=9)
+    finally:
+        products.use_pytorch() if before == "PyTorch" else products.use_onednn()
     assert [bits for _, _, bits in here] == [bits for _, _, bits in there]
     assert len({bits for _, _, bits in here}) == 3
     assert {threads for _, threads, _ in (*here, *there)} == {1}
