@@ -11,7 +11,7 @@ Appendix D stand under the names that they have there.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
@@ -392,6 +392,20 @@ class Profile(RunSettings):
     def student_seeds(self) -> tuple[int, ...]:
         """Of every student of an arm: :attr:`seed_groups` in one row."""
         return tuple(seed for group in self.seed_groups for seed in group)
+
+    def chosen_seeds(self, seeds: Sequence[int] | None) -> tuple[int, ...]:
+        """These of :attr:`student_seeds`, in their order; all of them without.
+
+        Raises:
+            InputError: one is none of them, or named twice.
+        """
+        chosen = self.student_seeds if seeds is None else tuple(seeds)
+        for seed in chosen:
+            if seed not in self.student_seeds:
+                raise InputError(f"seed {seed}: profile {self.name!r} has {list(self.student_seeds)}")
+            if chosen.count(seed) > 1:
+                raise InputError(f"seed {seed} is named twice; give each once")
+        return tuple(seed for seed in self.student_seeds if seed in chosen)
 
     @property
     def finetuned_seeds(self) -> tuple[int, ...]:

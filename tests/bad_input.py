@@ -90,6 +90,14 @@ COMMANDS = {
         "train tiny --max-steps 1", "reproduce tiny --max-steps x", "prepare tiny -p seeds", "prepare tiny -p seeds=[0",
         "prepare tiny -p seeds [0] -p seeds [1]",
     ],
+    "Parts of a study": [
+        "train tiny --seed 9", "train tiny --seed 0 --seed 0", "measure tiny --seed 9", "measure tiny",
+        "finetune tiny --seed 1", "finetune tiny --task RTF", "submit quik", "submit tiny --executor slrum",
+        "submit tiny --executor debug -- gpu=1", "submit tiny --executor debug -- nodes=2",
+        "submit tiny --executor debug -- fast", "submit tiny --executor debug -- timeout_min=long",
+        "submit tiny --executor local --gpus-per-job 1", "submit tiny --executor debug --gpus-per-job 9",
+        "submit tiny --executor local --at-once 0",
+    ],
     "Notebooks and pages": [
         "run 09_nothing", "run 01_capacty --profile tiny", "run 01_capacity --profile quik", "export nowhere.ipynb",
         "export bytes.ipynb", "export tiny", "export 01_capacity --profile tiny", "open tiny", "open quik",

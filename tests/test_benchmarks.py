@@ -6,6 +6,8 @@ import os
 import subprocess
 import sys
 
+from long_form import LONG
+
 from fairkd.profile import project_root
 
 ROOT = project_root()
@@ -20,10 +22,11 @@ def run(*arguments: object) -> str:
 
 
 def test_the_table_of_goals(tmp_path):
-    printed = run("benchmarks", "--quick", "--out", tmp_path / "found.json")
+    letters = "abcdefgh" if LONG else "abcde"  # the others prepare a corpus and a whole report
+    printed = run("benchmarks", "--quick", "--only", letters, "--out", tmp_path / "found.json")
     assert "only that it runs" in printed
     found = json.loads((tmp_path / "found.json").read_text())
-    assert [row["letter"] for row in found["rows"]] == list("abcdefgh")
+    assert [row["letter"] for row in found["rows"]] == list(letters)
     assert all(math.isfinite(value) for row in found["rows"] for value in row["values"])
     assert found["quick"]
     assert found["matmul_peak"] > 0

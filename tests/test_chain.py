@@ -4,10 +4,12 @@ What comes out must follow what was put in. The notebook 06_planted is the long 
 """
 
 import pytest
+from long_form import long_form
 
 from fairkd import Profile
 from fairkd.experiment import Experiment
 
+pytestmark = long_form
 STRENGTHS = (-0.9, 0.0, 0.9)
 
 

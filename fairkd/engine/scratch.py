@@ -10,7 +10,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
+
+from fairkd.engine.locks import lock_of
 
 SCRATCH = ".scratch"
 YOUNG_SECONDS = 60
@@ -33,7 +35,7 @@ def scratch(parent: Path, kind: str) -> Iterator[Path]:
     folder = root / f"{kind}-{os.getpid()}-{secrets.token_hex(4)}"
     lock = folder.with_name(f"{folder.name}.lock")
     try:
-        with FileLock(lock):
+        with lock_of(lock):
             folder.mkdir()
             yield folder
     finally:
@@ -49,6 +51,6 @@ def remove_left(root: Path) -> None:
         with suppress(FileNotFoundError, Timeout):
             if time.time() - lock.stat().st_mtime < YOUNG_SECONDS:
                 continue
-            with FileLock(lock, timeout=0):
+            with lock_of(lock).acquire(timeout=0):
                 shutil.rmtree(lock.with_suffix(""), ignore_errors=True)
                 lock.unlink()

@@ -21,9 +21,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import IO, Any, ClassVar
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 from safetensors import SafetensorError
 
+from fairkd.engine.locks import lock_of
 from fairkd.engine.processes import cores
 from fairkd.errors import InputError
 
@@ -322,9 +323,7 @@ class Store:
     @contextmanager
     def lock(self, key: str) -> Iterator[None]:
         """Keeps other processes from making the entry ``key``: a second says that it waits, and finds it made."""
-        locks = self.root / "locks"
-        locks.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(locks / f"{key}.lock")
+        lock = lock_of(self.root / "locks" / f"{key}.lock")
         try:
             lock.acquire(timeout=0)
         except Timeout:
@@ -338,7 +337,8 @@ class Store:
     def remove_left(self) -> None:
         """Removes what killed processes left of entries that they were writing: of those whose lock nobody holds."""
         for folder in self.root.glob(".writing-*"):
-            with suppress(Timeout), FileLock(self.root / "locks" / f"{folder.name.split('-')[1]}.lock", timeout=0):
+            lock = self.root / "locks" / f"{folder.name.split('-')[1]}.lock"
+            with suppress(Timeout), lock_of(lock).acquire(timeout=0):
                 shutil.rmtree(folder, ignore_errors=True)
 
     def unfinished(self, key: str) -> Path:

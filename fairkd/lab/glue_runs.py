@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property, lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -44,12 +45,21 @@ class GlueRuns:
     Args:
         materials: of the profile.
         train_examples: instead of the profile's (a point of a learning curve).
+        seeds: of the profile's fine-tuned students, only these.
+        tasks: of the profile's tasks, only these, by their names.
 
     Raises:
-        InputError: the profile has no ``glue_source``, or a device that fine-tuning cannot use.
+        InputError: the profile has no ``glue_source``, no such seed or task, or a device that fine-tuning cannot use.
     """
 
-    def __init__(self, materials: Materials, *, train_examples: int | None = None) -> None:
+    def __init__(
+        self,
+        materials: Materials,
+        *,
+        train_examples: int | None = None,
+        seeds: Sequence[int] | None = None,
+        tasks: Sequence[str] | None = None,
+    ) -> None:
         profile = materials.profile
         if profile.glue.source is None:
             raise InputError(f"glue_source: profile {profile.name!r} has none; allowed: mini, hub:REPO or a folder")
@@ -58,6 +68,10 @@ class GlueRuns:
         self.recipe = profile.glue_recipe
         if train_examples is not None:
             self.recipe = replace(self.recipe, train_examples=train_examples)
+        self.seeds = [seed for seed in profile.finetuned_seeds if seeds is None or seed in seeds]
+        wanted = None if tasks is None else find_tasks(tasks)
+        self.tasks = [task for task in find_tasks(profile.glue.tasks) if wanted is None or task in wanted]
+        """In the order of Table 3."""
         self.failures: dict[tuple[str, str], str] = {}
         self._models: dict[str, list[Encoder]] = {}  # by arm, one a distillation seed
         self._quality: dict[str, TaskScores] = {}
@@ -67,11 +81,6 @@ class GlueRuns:
     def suite(self) -> str:
         """What the tasks are called: "GLUE" or "mini-GLUE (synthetic)"."""
         return suite(self.source)
-
-    @cached_property
-    def tasks(self) -> list[Task]:
-        """The profile's tasks, in the order of Table 3."""
-        return find_tasks(self.profile.glue.tasks)
 
     @cached_property
     def data(self) -> dict[str, TaskData]:
@@ -96,11 +105,25 @@ class GlueRuns:
         Raises:
             InputError: a student is not in the store, or no task can be used.
         """
+        self._run(self._new(arms, untrained))
+
+    def lacks(self, arms: Sequence[Arm]) -> bool:
+        """Whether the store lacks a run of these arms.
+
+        Raises:
+            InputError: as :meth:`run`.
+        """
+        models = self._new(arms, None)
+        runs = chain(*(chain(*self._runs(own, task)) for own in models.values() for task in self.data))
+        return None in self.materials.store.find_all(run.key for run in runs).values()
+
+    def _new(self, arms: Sequence[Arm], untrained: Arm | None) -> dict[str, list[Encoder]]:
+        """The models of these that have not been run."""
         new = [arm for arm in arms if arm.name not in self._models]
-        models = {arm.name: [self._encoder(arm, seed) for seed in self.profile.finetuned_seeds] for arm in new}
+        models = {arm.name: [self._encoder(arm, seed) for seed in self.seeds] for arm in new}
         if untrained is not None and UNTRAINED not in self._models:
             models[UNTRAINED] = [self._encoder(untrained, self.profile.student_seeds[0], pretrained=False)]
-        self._run(models)
+        return models
 
     def _run(self, models: dict[str, list[Encoder]]) -> None:
         waiting: dict[tuple[str, str], list[Callable[[], Path]]] = {}

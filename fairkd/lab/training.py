@@ -36,15 +36,25 @@ FLOPS_WORTH_A_PROCESS = 3e11
 
 TrainingJob = tuple[Materials, Sequence[Arm]]
 """Arms to be trained with a profile's teachers, corpus and seeds."""
+SeedOfArms = tuple[Materials, int, Sequence[Arm]]
+"""Arms of one seed of a profile."""
 
 
-def train_profile(profile: Profile) -> None:
+def train_profile(profile: Profile, *, seeds: Sequence[int] | None = None) -> None:
     """Trains every arm of a profile that the store lacks, and "full" for each of its planted strengths.
 
     In a process that torchrun started, with the others that it started.
+
+    Args:
+        profile: its parameters.
+        seeds: of :attr:`Profile.student_seeds`, only these; a student has the same bits whichever are trained with it.
+
+    Raises:
+        InputError: as :func:`train`, or the profile has no such seed.
     """
+    profile.store().remove_left()
     with together() as everyone:
-        train(_jobs(profile), known_as=profile, everyone=everyone)
+        train(training_jobs(profile), known_as=profile, everyone=everyone, seeds=profile.chosen_seeds(seeds))
 
 
 def check_processes(profile: Profile, processes: int) -> None:
@@ -62,7 +72,7 @@ def check_processes(profile: Profile, processes: int) -> None:
     gpus = torch.cuda.device_count()
     if gpus and profile.device != "cpu" and processes > gpus:
         raise InputError(f"--processes: {processes}, but there are {gpus} GPUs; allowed: at most {gpus}, or device cpu")
-    for materials, arms in _jobs(profile):
+    for materials, arms in training_jobs(profile):
         materials.check(arms)
 
 
@@ -75,7 +85,8 @@ def prepare_profile(profile: Profile) -> Iterator[str]:
     """
     if profile.glue.source is not None:
         check_source(profile.glue.source, find_tasks(profile.glue.tasks), profile.path(profile.glue.source))
-    jobs = _jobs(profile)
+    jobs = training_jobs(profile)
+    profile.store().remove_left()
     for materials, arms in jobs:
         materials.check(arms)
         with one_line("preparing"):
@@ -89,19 +100,32 @@ def prepare_profile(profile: Profile) -> Iterator[str]:
     keep(profile)
 
 
-def _jobs(profile: Profile) -> list[TrainingJob]:
+def is_prepared(profile: Profile) -> bool:
+    """Whether :func:`prepare_profile` has nothing to make; makes nothing."""
+    jobs = training_jobs(profile)
+    return all(own.has_teachers(debiased=_debiased(arms)) for materials, arms in jobs for own in materials.family)
+
+
+def training_jobs(profile: Profile) -> list[TrainingJob]:
+    """What a profile trains: its arms, and "full" for each of its planted strengths."""
     materials = Materials(profile)
-    materials.store.remove_left()
     full = [arm for arm in profile.all_arms() if arm.name == "full"]
     worlds = [Materials(world) for world in profile.worlds().values() if full and world != profile]
     return [(materials, profile.all_arms()), *((world, full) for world in worlds)]
 
 
-def train(jobs: Sequence[TrainingJob], *, known_as: Profile | None = None, everyone: World = ONE_PROCESS) -> None:
+def train(
+    jobs: Sequence[TrainingJob],
+    *,
+    known_as: Profile | None = None,
+    everyone: World = ONE_PROCESS,
+    seeds: Sequence[int] | None = None,
+) -> None:
     """Trains the arms that the store lacks, with every teacher and seed; those of a seed share batches and teacher.
 
     Args:
         jobs: arms and with what they are trained.
+        seeds: of the students, only these.
         known_as: the profile that needs them, which is kept beside its results once its teachers are there, so that
             ``fairkd clean`` knows it; a notebook's own manifest says what it used.
         everyone: processes that do it together, each with the same jobs; the first alone makes corpora and teachers.
@@ -118,21 +142,26 @@ def train(jobs: Sequence[TrainingJob], *, known_as: Profile | None = None, every
             _prepare([(own, _debiased(arms)) for materials, arms in jobs for own in materials.family])
             if known_as is not None:
                 keep(known_as)
+        wanted = [
+            (materials, seed, arms)
+            for materials, arms in jobs
+            for seed in materials.profile.student_seeds
+            if seeds is None or seed in seeds
+        ]
         if everyone.size > 1:
-            _raise_first(_train_together(jobs, everyone))
+            _raise_first(_train_together(wanted, everyone))
             return
-        single = [job for job in jobs if len(job[0].profile.student_seeds) == 1]
-        outcomes = [_outcome(*job) for job in single]
-        outcomes += _train_several([job for job in jobs if job not in single])
+        single = [one for one in wanted if len(one[0].profile.student_seeds) == 1]
+        outcomes = [_outcome(*one) for one in single]
+        outcomes += _train_several([one for one in wanted if one not in single])
     _raise_first(outcomes)
 
 
-def _train_together(jobs: Sequence[TrainingJob], everyone: World) -> list[Any]:
+def _train_together(wanted: Sequence[SeedOfArms], everyone: World) -> list[Any]:
     """Trains seed after seed, each in all processes; returns the divergences."""
     everyone.wait()  # until the first one has made corpora and teachers
-    seeds = [(materials, seed, arms) for materials, arms in jobs for seed in materials.profile.student_seeds]
     errors = []
-    for materials, seed, arms in seeds:
+    for materials, seed, arms in wanted:
         try:
             materials.train_seed(arms, seed, everyone=everyone)
         except DivergedError as error:
@@ -140,27 +169,22 @@ def _train_together(jobs: Sequence[TrainingJob], everyone: World) -> list[Any]:
     return errors
 
 
-def _outcome(materials: Materials, arms: Sequence[Arm]) -> BaseException | None:
+def _outcome(materials: Materials, seed: int, arms: Sequence[Arm]) -> BaseException | None:
     """Trains the arms of a profile's only seed, with all threads; the error if it diverges, so that others go on."""
     try:
-        materials.train_seed(arms, materials.profile.student_seeds[0])
+        materials.train_seed(arms, seed)
     except DivergedError as error:
         return error
     return None
 
 
-def _train_several(jobs: Sequence[TrainingJob]) -> list[Any]:
+def _train_several(wanted: Sequence[SeedOfArms]) -> list[Any]:
     """Trains the arms of several seeds, with one thread each; what became of each piece."""
-    lacking = [
-        (materials, seed, arms)
-        for materials, arms in jobs
-        for seed in materials.profile.student_seeds
-        if materials.lacks(arms, seed)
-    ]
+    lacking = [(materials, seed, arms) for materials, seed, arms in wanted if materials.lacks(arms, seed)]
     if not lacking:
         return []
     first = lacking[0][0]
-    here = any(_formulas(*job) for job in jobs) or _little(first, sum(_flops(*one) for one in lacking))
+    here = any(_formulas(own, arms) for own, _, arms in wanted) or _little(first, sum(_flops(*one) for one in lacking))
     pieces = lacking if here else _pieces(lacking)
     updates = sum(own.setting(seed).schedule().updates for own, seed, _ in pieces)
     label = f"students of {len(lacking)} seeds" if first.progress else ""
@@ -197,10 +221,6 @@ def _make_teachers(profile: Profile, teacher_seed: int, debiased: bool, own: Mat
 def _train_seed(profile: Profile, seed: int, arms: Sequence[Arm], materials: Materials | None) -> None:
     own = materials or Materials(profile, progress=False, teacher_seed=profile.teacher_of(seed))
     own.train_seed(arms, seed)
-
-
-SeedOfArms = tuple[Materials, int, Sequence[Arm]]
-"""Arms of one seed of a profile."""
 
 
 def _pieces(lacking: Sequence[SeedOfArms]) -> list[SeedOfArms]:

@@ -33,6 +33,7 @@ MaxSteps = Annotated[
         help="A trial: at most N updates in adapting, debiasing, training and fine-tuning. Its results lie apart.",
     ),
 ]
+Seeds = Annotated[list[int] | None, typer.Option("--seed", help="Only students of this seed; repeatable.")]
 
 EXAMPLES = {
     "": ("fairkd reproduce quick", "fairkd open quick", "fairkd seat embedded"),
@@ -44,6 +45,12 @@ EXAMPLES = {
     ),
     "prepare": ("fairkd prepare paper", "fairkd prepare small -p teacher my/checkpoint"),
     "train": ("fairkd train small", "fairkd train paper --max-steps 2", "fairkd train paper --processes 4"),
+    "measure": ("fairkd measure quick", "fairkd measure paper --seed 0"),
+    "finetune": ("fairkd finetune quick", "fairkd finetune paper --seed 0 --task RTE --task MRPC"),
+    "submit": (
+        "fairkd submit paper --gpus-per-job 4 -- slurm_partition=gpu timeout_min=1440 cpus_per_task=8",
+        "fairkd submit small --executor local --at-once 2",
+    ),
     "run": (
         "fairkd run 01_capacity",
         "fairkd run 02_ablation --profile small -p seeds '[0, 1, 2]' -p temperature 4.0",
@@ -93,16 +100,31 @@ def with_parameters(profile: Profile, settings: list[str]) -> Profile:
         InputError: a setting is not of that form, or names no parameter or one a second time, or its value is not
             allowed.
     """
-    changes: dict[str, Any] = {}
+    changes = named_values(settings, option="-p ", example="-p seeds '[0, 1]'")
+    return profile.changed(**changes) if changes else profile
+
+
+def named_values(settings: list[str], *, option: str = "", example: str = "slurm_partition=gpu") -> dict[str, Any]:
+    """Values by name, from "name=value", read as :func:`with_parameters` reads them.
+
+    Args:
+        settings: of a command line.
+        option: what stands before each there, for messages.
+        example: of one, for messages.
+
+    Raises:
+        InputError: a setting is not of that form, or names one a second time.
+    """
+    found: dict[str, Any] = {}
     for setting in settings:
         name, equals, text = setting.partition("=")
         name = name.strip()
-        if not equals:
-            raise InputError(f"-p {setting}: give a name and a value, as in -p seeds '[0, 1]'")
-        if name in changes:
-            raise InputError(f"-p {shown(setting)}: {name} has a value already; give it once")
-        changes[name] = _value_of(setting, text.strip())
-    return profile.changed(**changes) if changes else profile
+        if not equals or not name:
+            raise InputError(f"{option}{setting}: give a name and a value, as in {example}")
+        if name in found:
+            raise InputError(f"{option}{shown(setting)}: {name} has a value already; give it once")
+        found[name] = _value_of(setting, text.strip())
+    return found
 
 
 def _value_of(setting: str, text: str) -> Any:

@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
+from fairkd.engine.locks import lock_of
 from fairkd.engine.store import REVISIONS, Store
 from fairkd.errors import InputError
 from fairkd.lab.materials import Materials
@@ -78,8 +79,7 @@ def remove(found: Sequence[Unneeded], store: Store) -> int:
     """Removes these folders but for those that somebody is making again; returns the bytes that are free now."""
     freed = 0
     for one in found:
-        (store.root / "locks").mkdir(exist_ok=True)
-        with suppress(Timeout), FileLock(store.root / "locks" / f"{one.path.name}.lock", timeout=0):
+        with suppress(Timeout), lock_of(store.root / "locks" / f"{one.path.name}.lock").acquire(timeout=0):
             shutil.rmtree(one.path)
             freed += one.size
     return freed

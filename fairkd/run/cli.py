@@ -1,5 +1,5 @@
-"""The command line ``fairkd``: reproduce, prepare, train, run, export, open, seat, bias, glue, data, plan, status,
-verify, clean.
+"""The command line ``fairkd``: reproduce, prepare, train, measure, finetune, submit, run, export, open, seat, bias,
+glue, data, plan, status, verify, clean.
 
 Wrong input is a sentence on standard error and exit status 2; a failed notebook is exit status 1; a signal that asks
 for an end (Ctrl-C, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2) saves what is trained, and is exit status 128 and its number.
@@ -29,8 +29,10 @@ from fairkd.run.arguments import (
     Output,
     Parameters,
     ProfileName,
+    Seeds,
     help_examples,
     join_pairs,
+    named_values,
     with_parameters,
 )
 from fairkd.run.documents import as_rows, deliver, nothing_printed, target_file
@@ -99,6 +101,7 @@ def train(
     parameters: Parameters = None,
     max_steps: MaxSteps = None,
     processes: Annotated[int, typer.Option(help="That share each update, by torchrun: one a GPU.")] = 1,
+    seed: Seeds = None,
 ) -> None:
     """Train every student of a profile that the store lacks."""
     checked = _changed(Profile.load(profile), parameters, max_steps)
@@ -108,8 +111,9 @@ def train(
         )
     from fairkd.lab.training import check_processes, train_profile
 
+    checked.chosen_seeds(seed)
     if processes == 1:
-        train_profile(checked)
+        train_profile(checked, seeds=seed)
         return
     check_processes(checked, processes)
     from fairkd.run.runner import train_together
@@ -118,6 +122,7 @@ def train(
         profile = str(Path(profile).absolute())  # the processes begin in the project's root
     options = [word for pair in parameters or [] for word in ("-p", pair)]
     options += [] if max_steps is None else ["--max-steps", str(max_steps)]
+    options += [word for one in seed or [] for word in ("--seed", str(one))]
     if status := train_together(processes, ["train", profile, *options]):
         raise typer.Exit(status)
 
@@ -130,6 +135,65 @@ def prepare(profile: ProfileName = "quick", parameters: Parameters = None, max_s
 
     for line in prepare_profile(checked):
         print(line, flush=True)
+
+
+@app.command(epilog=help_examples("measure"))
+def measure(
+    profile: ProfileName = "quick", parameters: Parameters = None, max_steps: MaxSteps = None, seed: Seeds = None
+) -> None:
+    """Measure SEAT and every ruler of a profile's students and teachers, where the store lacks it; train nothing."""
+    checked = _changed(Profile.load(profile), parameters, max_steps)
+    from fairkd.lab.stages import measure_profile
+
+    print(f"measured {measure_profile(checked, seeds=seed)} models that had not been")
+
+
+@app.command(epilog=help_examples("finetune"))
+def finetune(
+    profile: ProfileName = "quick",
+    parameters: Parameters = None,
+    max_steps: MaxSteps = None,
+    seed: Seeds = None,
+    task: Annotated[
+        list[str] | None, typer.Option(help="Of GLUE, for example RTE; repeatable. All without it.")
+    ] = None,
+) -> None:
+    """Fine-tune a profile's students on GLUE, where the store lacks it; train nothing else."""
+    checked = _changed(Profile.load(profile), parameters, max_steps)
+    from fairkd.lab.stages import finetune_profile
+
+    failures = finetune_profile(checked, seeds=seed, tasks=task)
+    for place, why in failures.items():
+        print(f"fairkd: {place}: {why}", file=sys.stderr)
+    if failures:
+        raise typer.Exit(1)
+
+
+@app.command(epilog=help_examples("submit"))
+def submit(
+    profile: ProfileName = "quick",
+    settings: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[-- NAME=VALUE ...]", help="Of submitit, as in slurm_partition=gpu timeout_min=720."),
+    ] = None,
+    executor: Annotated[str, typer.Option(help="slurm, local (this machine) or debug (here and now).")] = "slurm",
+    gpus_per_job: Annotated[
+        int | None, typer.Option(help="That share a training; the other jobs have one. Without it one, if any.")
+    ] = None,
+    at_once: Annotated[int | None, typer.Option(help="Jobs of this machine that work at once.")] = None,
+    parameters: Parameters = None,
+) -> None:
+    """Hand a study to a scheduler as independent jobs; what is done or in the queue already is not submitted again."""
+    checked = with_parameters(_given(profile), parameters or [])
+    from fairkd.run import submit as jobs
+
+    if Path(profile).is_file():
+        profile = str(Path(profile).absolute())  # jobs begin in the project's root
+    gpus = jobs.default_gpus(checked, executor) if gpus_per_job is None else gpus_per_job
+    options: dict[str, Any] = {"executor": executor, "gpus": gpus, "parameters": named_values(settings or [])}
+    options["at_once"] = jobs.default_at_once(gpus) if at_once is None else at_once
+    for job in jobs.submit(checked, [profile, *(parameters or [])], **options):
+        print(f"{job.name}: {job.state}{f' ({job.number})' if job.number else ''}", flush=True)
 
 
 @app.command(epilog=help_examples("run"))

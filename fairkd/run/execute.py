@@ -1,22 +1,24 @@
 """One notebook through papermill, in a process of its own: ``python -m fairkd.run.execute NOTEBOOK OUTPUT PARAMETERS``.
 
-As ``papermill NOTEBOOK OUTPUT -f PARAMETERS --log-output``, but faster in two respects: what no notebook needs is not
-imported (:func:`fairkd.show.pages.notebook.without_iri_grammar`), and when all cells are done the kernel is not asked
-to take itself apart, which takes one with PyTorch most of a second. What a notebook has made is on the disk by then.
+As ``papermill NOTEBOOK OUTPUT -f PARAMETERS --log-output``, but faster: the kernel starts first (:func:`begun_kernel`),
+and imports PyTorch while this process imports papermill; what no notebook needs is not imported
+(:func:`fairkd.show.pages.notebook.without_iri_grammar`); and when all cells are done the kernel is not asked to take
+itself apart, which takes one with PyTorch most of a second. What a notebook has made is on the disk by then.
 
 A signal that asks for an end interrupts the kernel, whose training is saved, and so ends the notebook at that cell.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import signal
 import sys
 import threading
 import time
 import traceback
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -45,10 +47,6 @@ def execute(notebook: str, output: str, parameters: str) -> int:
     Raises:
         PapermillExecutionError: a cell failed.
     """
-    without_iri_grammar()
-    from nbclient.exceptions import DeadKernelError
-    from papermill.execute import execute_notebook
-
     asked = threading.Event()
 
     def end(*_: object) -> None:
@@ -62,6 +60,36 @@ def execute(notebook: str, output: str, parameters: str) -> int:
     for number in ENDS:
         signal.signal(number, end)
     logging.basicConfig(level="INFO", format="%(message)s")
+    with begun_kernel() as kernel:
+        return _papermill(notebook, output, parameters, kernel, no_further_cell)
+
+
+@contextmanager
+def begun_kernel() -> Iterator[Any]:
+    """The manager of a kernel "python3" that has been started; at the block's end there is no kernel any more."""
+    from jupyter_client.manager import AsyncKernelManager
+
+    kernel = AsyncKernelManager(kernel_name="python3")
+
+    async def start() -> None:
+        await kernel.start_kernel(extra_arguments=["--HistoryManager.hist_file=:memory:"])
+
+    async def end() -> None:
+        await kernel.shutdown_kernel(now=True)
+
+    asyncio.run(start())
+    try:
+        yield kernel
+    finally:
+        asyncio.run(end())
+
+
+def _papermill(notebook: str, output: str, parameters: str, kernel: Any, on_cell_start: Callable[..., None]) -> int:
+    """Runs the notebook's cells in a kernel; returns the exit status."""
+    without_iri_grammar()
+    from nbclient.exceptions import DeadKernelError
+    from papermill.execute import execute_notebook
+
     try:
         execute_notebook(
             notebook,
@@ -73,8 +101,8 @@ def execute(notebook: str, output: str, parameters: str) -> int:
             log_output=True,
             start_timeout=START_SECONDS,
             cwd=str(Path.cwd()),
-            shutdown_kernel="immediate",
-            on_cell_start=no_further_cell,
+            km=kernel,
+            on_cell_start=on_cell_start,
         )
     except DeadKernelError:
         traceback.print_exc()

@@ -16,9 +16,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 from pydantic.dataclasses import dataclass as checked_dataclass
 
+from fairkd.engine.locks import lock_of
 from fairkd.engine.store import file_digest, read_json, write_json
 from fairkd.errors import InputError, nearest
 from fairkd.lab.results import (
@@ -330,8 +331,7 @@ def hold(files: Files) -> Iterator[None]:
     Raises:
         InputError: another process holds it; says which.
     """
-    lock = FileLock(files.record("lock"))
-    files.status.parent.mkdir(parents=True, exist_ok=True)
+    lock = lock_of(files.record("lock"))
     try:
         lock.acquire(timeout=1)  # longer than the moment for which state() holds it
     except Timeout:
@@ -351,7 +351,7 @@ def _is_locked(files: Files) -> bool:
     path = files.record("lock")
     if not path.exists():
         return False
-    lock = FileLock(path)
+    lock = lock_of(path)
     try:
         lock.acquire(timeout=0)
     except Timeout:

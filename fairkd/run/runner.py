@@ -284,7 +284,7 @@ def _write_kernelspec(folder: Path) -> None:
     """A kernel "python3" that is this interpreter: an installed one of that name may be another Python."""
     spec = folder / "kernels" / "python3"
     spec.mkdir(parents=True)
-    argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    argv = [sys.executable, "-m", "fairkd.run.kernel", "-f", "{connection_file}"]
     text = json.dumps({"argv": argv, "display_name": "Python 3 (ipykernel)", "language": "python"})
     (spec / "kernel.json").write_text(text, encoding="utf-8")
 

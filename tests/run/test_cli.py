@@ -228,7 +228,7 @@ def test_a_seed_given_twice_is_refused(fairkd):
     "error", [DivergedError("full: ce is not finite at step 3"), OSError(28, "No space left on device")]
 )
 def test_failures_of_a_run_are_a_sentence_and_status_1(fairkd, monkeypatch, error):
-    def fails(profile):
+    def fails(profile, seeds):
         raise error
 
     monkeypatch.setattr("fairkd.lab.training.train_profile", fails)

@@ -19,8 +19,6 @@ import yaml
 from fairkd.engine.store import MANIFEST, Store, file_digest, read_json
 from fairkd.profile import Profile, project_root
 
-LONG = os.environ.get("FAIRKD_TRUST") == "long"
-"""Whether faults are tried as often as ``make trust`` does, or in the short form of the suite."""
 ENDING, PATIENCE = 30.0, 300.0
 """Seconds that a signal may take to end a command, and that anything may take."""
 GLANCE = 0.005

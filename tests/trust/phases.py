@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from commands import ENDING, LONG, World
+from commands import ENDING, World
+from long_form import LONG
 
 from fairkd.engine.store import MANIFEST, file_digest
 

@@ -10,13 +10,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from commands import LONG, Warm, World
+from commands import Warm, World
+from long_form import long_form
 from safetensors.numpy import load_file
 
 from fairkd.engine.store import Store
 from fairkd.profile import project_root
 
-pytestmark = pytest.mark.skipif(not LONG, reason="takes minutes: make trust")
+pytestmark = long_form
 VALUES = {"seeds": [0], "arms": ["full", "mixup-xy"], "depths": [1, 2], "glue_source": None}
 NOTEBOOKS = ["01_capacity", "02_ablation", "03_mixup", "07_rulers", "05_report"]
 WEIGHTS, EFFECT = 2e-5, 2e-4

@@ -16,8 +16,9 @@ from pathlib import Path
 
 import psutil
 import pytest
-from commands import LONG, Warm, World, spread
+from commands import Warm, World, spread
 from damage import DAMAGES, HARMLESS, kinds_of_files, problems
+from long_form import LONG
 from phases import MADE, NOTEBOOKS, PHASES, VALUES, Phase, Study, notebook
 
 TIMES = 8 if LONG else 2

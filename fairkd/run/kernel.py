@@ -1,0 +1,22 @@
+"""``python -m fairkd.run.kernel``: a notebook's kernel that imports what every notebook needs while it starts.
+
+Its client takes half a second to connect, and PyTorch more than one to be imported. Nothing of ours and no matplotlib:
+these look at what the kernel has set up first.
+"""
+
+from __future__ import annotations
+
+import importlib
+import threading
+
+
+def _import() -> None:
+    for name in ("torch", "pandas", "scipy.stats"):
+        importlib.import_module(name)
+
+
+if __name__ == "__main__":
+    from ipykernel import kernelapp
+
+    threading.Thread(target=_import, daemon=True).start()
+    kernelapp.launch_new_instance()

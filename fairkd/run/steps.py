@@ -1,0 +1,163 @@
+"""A job of a study as a scheduler runs it: one ``fairkd`` command in a process of its own, stopped and begun again.
+
+What submitit keeps of a job, in files of its own, is a :class:`JobStep`: words, numbers and nothing else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from filelock import BaseFileLock, Timeout
+
+from fairkd.engine.locks import is_held, lock_of
+from fairkd.engine.stopping import ENDS
+from fairkd.engine.store import read_json, write_json
+from fairkd.errors import InputError, LostError
+from fairkd.profile import Profile, project_root
+
+POLL_SECONDS = 0.2
+LOST_SECONDS = 60.0
+"""After which a job that nothing holds and that left no word counts as lost; it may be about to begin again."""
+NOTICE_SECONDS = 120.0
+"""How long a command that a signal has stopped waits for its scheduler to take the job back."""
+
+
+@dataclass
+class JobStep:
+    """One command of a study.
+
+    Attributes:
+        name: of the job, such as "train-0".
+        arguments: of ``fairkd``.
+        values: digest of the profile's values (:func:`values_digest`) with which the study was submitted.
+        settings: what the profile is: its name or file, and "name=value" for each change.
+        folder: of the study's jobs.
+        after: names of the jobs that it waits for itself, where no scheduler does.
+        places: how many steps may work at once, where no scheduler says so; None: any number.
+        gpus: the GPUs of each place, as CUDA_VISIBLE_DEVICES names them.
+    """
+
+    name: str
+    arguments: list[str]
+    values: str
+    settings: list[str]
+    folder: str
+    after: list[str] = field(default_factory=list)
+    places: int | None = None
+    gpus: list[list[str]] = field(default_factory=list)
+    _process: Any = field(default=None, repr=False)
+
+    def __call__(self) -> int:
+        """Does it, and leaves word of how it ended for the jobs that wait for it.
+
+        Raises:
+            InputError: the profile has changed since the study was submitted.
+            LostError: the command, or a job that it needs, failed.
+        """
+        folder = Path(self.folder)
+        with lock_of(folder / f"{self.name}.lock"):
+            left = folder / f"{self.name}.end.json"
+            left.unlink(missing_ok=True)
+            try:
+                for name in self.after:
+                    self._wait_for(name)
+                with self._place() as environment:
+                    self._run(environment)
+            except Exception as error:
+                write_json(left, {"state": "failed", "detail": str(error), "values": self.values})
+                raise
+            write_json(left, {"state": "done", "detail": "", "values": self.values})
+        return 0
+
+    def checkpoint(self) -> Any:
+        """What submitit calls before it gives the job back: the command is stopped, and has saved what it did."""
+        from submitit.helpers import DelayedSubmission
+
+        if self._process is not None and self._process.returncode is None:
+            with suppress(ProcessLookupError):
+                self._process.send_signal(signal.SIGUSR2)
+            with suppress(ChildProcessError):  # not Popen.wait, within which the signal may have come
+                os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOWAIT)
+        self._process = None
+        return DelayedSubmission(self)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_process": None}
+
+    def _run(self, environment: dict[str, str]) -> None:
+        if values_digest(self.settings) != self.values:
+            raise InputError(
+                f"{self.name}: the values of profile {self.settings[0]!r} have changed since this was submitted; "
+                "submit it again"
+            )
+        command = [sys.executable, "-m", "fairkd", *self.arguments]
+        self._process = subprocess.Popen(command, cwd=project_root(), env=os.environ | environment)
+        while (status := self._process.poll()) is None:
+            time.sleep(POLL_SECONDS)  # where a signal finds this process
+        if status in {128 + number for number in ENDS} or -status in ENDS:
+            time.sleep(NOTICE_SECONDS)  # the scheduler's signal to this process follows, and ends it
+        if status:
+            raise LostError(f"{self.name}: fairkd {' '.join(self.arguments)} ended with status {status}; see its log")
+
+    def _wait_for(self, name: str) -> None:
+        lock, left = lock_of(Path(self.folder) / f"{name}.lock"), Path(self.folder) / f"{name}.end.json"
+        free_since = None
+        while True:
+            if (ended := end_of(left)) is not None and ended["state"] == "done":
+                return
+            if ended is not None:
+                raise LostError(f"{self.name} needs {name}, which failed: {ended['detail']}")
+            free_since = None if is_held(lock) else free_since or time.monotonic()
+            if free_since is not None and time.monotonic() - free_since > LOST_SECONDS:
+                raise LostError(f"{self.name} needs {name}, which is gone; submit again")
+            time.sleep(POLL_SECONDS)
+
+    @contextmanager
+    def _place(self) -> Iterator[dict[str, str]]:
+        """One of the places at which steps work, and the environment that it means."""
+        if self.places is None:
+            yield {}
+            return
+        locks = [lock_of(Path(self.folder) / f"place-{number}.lock") for number in range(self.places)]
+        number = self._take(locks)
+        try:
+            gpus = self.gpus[number] if self.gpus else None
+            yield {} if gpus is None else {"CUDA_VISIBLE_DEVICES": ",".join(gpus)}
+        finally:
+            locks[number].release()
+
+    @staticmethod
+    def _take(locks: Sequence[BaseFileLock]) -> int:
+        while True:
+            for number, lock in enumerate(locks):
+                with suppress(Timeout):
+                    lock.acquire(timeout=0)
+                    return number
+            time.sleep(POLL_SECONDS)
+
+
+def values_digest(settings: Sequence[str]) -> str:
+    """Of the values of a profile, given by its name or file and "name=value" for each change."""
+    from fairkd.run.arguments import with_parameters
+
+    values = with_parameters(Profile.load(settings[0]), list(settings[1:])).values()
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+
+
+def end_of(path: Path) -> dict[str, Any] | None:
+    """What a step left when it ended; None if it has not."""
+    if not path.is_file():
+        return None
+    value = read_json(path)
+    return value if isinstance(value, dict) and {"state", "detail"} <= value.keys() else None
