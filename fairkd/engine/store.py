@@ -31,6 +31,13 @@ from fairkd.errors import InputError
 MANIFEST = "manifest.json"
 OWN_DIGEST = "manifest_digest"
 """What a manifest calls the SHA-256 of all that it says beside it."""
+NOTES = "compared"
+"""Folder of a store with a note for each entry whose files were compared with their digests: their :func:`file_state`.
+
+Reading all of a large store takes seconds in every process. Nothing that writes to a file leaves its state alone, and
+nobody can set the time of an inode's last change; of a disk that forgets it says nothing, and ``fairkd verify`` reads
+everything.
+"""
 _KEY = re.compile("[0-9a-f]{20}")
 REVISIONS = {
     "student": 4,
@@ -46,6 +53,7 @@ REVISIONS = {
     "rulers": 1,
     "glue": 2,
     "glue baseline": 1,
+    "glue tokens": 1,
 }
 """Part of the key of each kind of entry; raised when a change of the code changes what is made or recorded."""
 
@@ -241,10 +249,10 @@ class Store:
         return hashlib.sha256(text.encode()).hexdigest()[:20]
 
     def find(self, key: str) -> Path | None:
-        """The folder of a finished entry, its files checked against the manifest; changes nothing.
+        """The folder of a finished entry, its files checked against the manifest; changes no entry.
 
         None where there is no entry, or a damaged one (a file missing or changed). The files of an entry are read
-        once for that in the life of a Store.
+        once for that, unless something about them changes: :data:`NOTES`.
         """
         folder = self.root / key
         if key in self._checked:
@@ -268,14 +276,34 @@ class Store:
         """The folders of all entries, sound or not."""
         return sorted(path.parent for path in self.root.glob(f"*/{MANIFEST}") if _KEY.fullmatch(path.parent.name))
 
-    @staticmethod
-    def _intact(folder: Path) -> bool:
+    def _intact(self, folder: Path) -> bool:
         """Any failure to read but those that a changed file explains is no sign of damage, and is raised."""
         try:
-            check_seal(folder)
+            states = self._states(folder)
+            if states != self._noted(folder):
+                check_seal(folder)
+                self._note(folder, states)
         except (FileNotFoundError, InputError):
             return False
         return True
+
+    def _states(self, folder: Path) -> dict[str, list[int]]:
+        """What the file system says of an entry's files, its manifest among them."""
+        return {name: list(file_state(folder / name)) for name in (MANIFEST, *self.manifest(folder)["files"])}
+
+    def _noted(self, folder: Path) -> Any:
+        """What it said when the files were last compared with their digests; None if nobody knows."""
+        try:
+            return read_json(self.root / NOTES / f"{folder.name}.json")
+        except InputError:  # missing or damaged: it says nothing
+            return None
+
+    def _note(self, folder: Path, states: dict[str, list[int]]) -> None:
+        """Nothing of files that are so young that they may change again without another time."""
+        young = any(time.time_ns() - state[-1] < FRESH_NS for state in states.values())
+        if not young and states == self._states(folder):
+            with suppress(OSError):  # a disk that cannot be written
+                write_json(self.root / NOTES / f"{folder.name}.json", states)
 
     @staticmethod
     def manifest(folder: Path) -> dict[str, Any]:

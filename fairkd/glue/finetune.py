@@ -17,9 +17,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import torch
 
-from fairkd.engine.limits import limits_of
+from fairkd.engine.limits import Limits, limits_of
 from fairkd.engine.loading import quiet
 from fairkd.engine.processes import keep_freed_memory
 from fairkd.engine.provenance import environment
@@ -34,6 +36,9 @@ from fairkd.glue.data import TaskData
 from fairkd.glue.recipe import GlueRecipe
 from fairkd.glue.tasks import Task, score
 from fairkd.rng import derive, global_randomness_kept, numpy_generator
+
+MANY_EXAMPLES = 20_000
+"""Examples of a split from which on their token ids are kept: MNLI's take most of a minute each time."""
 
 
 @dataclass(frozen=True)
@@ -109,9 +114,14 @@ def _make(run: Run, store: Store) -> None:
     if run.device.type == "cpu":
         keep_freed_memory()
     with one_thread(), global_randomness_kept(), quiet(), scratch(store.root, "fine-tuning") as folder:
-        model, predictions = _trained(run, train, str(folder))
+        model, predictions = _trained(run, train, store, str(folder))
     scores = {split: score(data.task, frame.label, frame.prediction) for split, frame in predictions.items()}
-    record = {"kind": "glue", **run.spec, "scores": scores, "train_examples": len(train)}
+    record = {
+        "kind": "glue",
+        **run.spec,
+        "scores": scores,
+        "train_examples": len(data.train) if train is None else len(train),
+    }
     about = {"data_source": data.source, "seconds": round(time.time() - start, 2), **environment(run.device)}
     with store.write(run.key, record | about) as new:
         for split, frame in predictions.items():
@@ -121,9 +131,9 @@ def _make(run: Run, store: Store) -> None:
             run.encoder.tokenizer.save_pretrained(new)
 
 
-def _trained(run: Run, train: Any, folder: str) -> tuple[Any, dict[str, pd.DataFrame]]:
+def _trained(run: Run, chosen: np.ndarray | None, store: Store, folder: str) -> tuple[Any, dict[str, pd.DataFrame]]:
     """The fine-tuned model, and its predictions by development split."""
-    from fairkd.glue.trainer import GlueTrainer, arguments, tokenised
+    from fairkd.glue.trainer import GlueTrainer, arguments
 
     task, tokenizer, purpose = run.data.task, run.encoder.tokenizer, f"fine-tune {run.data.task.config}"
     torch.manual_seed(derive(run.seed, purpose, 0))  # of the head, which transformers initialises
@@ -136,19 +146,53 @@ def _trained(run: Run, train: Any, folder: str) -> tuple[Any, dict[str, pd.DataF
             if isinstance(module, torch.nn.Dropout):
                 module.p = run.recipe.dropout
     settings = arguments(run.recipe, derive(run.seed, purpose, 1) % 2**32, run.device, folder)
-    rows = partial(tokenised, task=task, tokenizer=tokenizer, max_length=run.recipe.max_length, limits=limits)
-    trainer = GlueTrainer(model, rows(train), tokenizer, settings)
+    rows = partial(tokenised_once, run, limits=limits, store=store)
+    trainer = GlueTrainer(model, rows("train", chosen=chosen), tokenizer, settings)
     trainer.train()
-    outputs = {split: trainer.outputs(rows(examples)) for split, examples in run.data.dev.items()}
+    outputs = {split: trainer.outputs(rows(split)) for split in run.data.dev}
     return model, {split: _predictions(task, found, run.data.dev[split]["label"]) for split, found in outputs.items()}
 
 
-def _subset(data: TaskData, recipe: GlueRecipe, seed: int) -> Any:
+def tokenised_once(
+    run: Run, split: str, *, limits: Limits, store: Store, chosen: np.ndarray | None = None
+) -> list[dict[str, Any]]:
+    """A split as token ids, see :func:`fairkd.glue.trainer.tokenised`; of a large one the store keeps them.
+
+    Args:
+        run: whose data, tokenizer and longest example count.
+        split: "train", or one of the task's development splits.
+        limits: what the encoder reads.
+        store: keeps splits of :data:`MANY_EXAMPLES` or more, for all students and seeds.
+        chosen: numbers of the examples that are wanted; all without it.
+    """
+    from fairkd.glue.trainer import tokenised
+
+    examples = run.data.train if split == "train" else run.data.dev[split]
+    longest = limits.cut(run.recipe.max_length)
+    make = partial(tokenised, task=run.data.task, tokenizer=run.encoder.tokenizer, max_length=longest, limits=limits)
+    if len(examples) < MANY_EXAMPLES:
+        return make(examples if chosen is None else examples.select(chosen))
+    spec = {"version": REVISIONS["glue tokens"], "data": run.data.digest, "split": split, "max_length": longest}
+    spec["tokenizer"] = run.encoder.tokenizer_digest
+    key = Store.key("glue tokens", spec)
+
+    def keep() -> None:
+        with store.write(key, {"kind": "glue tokens", "task": run.data.task.config, **spec}) as new:
+            pq.write_table(pa.Table.from_pylist(make(examples)), new / "rows.parquet")
+
+    table = pq.read_table(store.once(key, keep) / "rows.parquet")
+    rows: list[dict[str, Any]] = (table if chosen is None else table.take(chosen)).to_pylist()
+    for row in rows:  # of another encoder, with the same tokenizer, than the one for which they were made
+        limits.check("", row["input_ids"], row.get("token_type_ids", ()))
+    return rows
+
+
+def _subset(data: TaskData, recipe: GlueRecipe, seed: int) -> np.ndarray | None:
+    """Numbers of the training examples that count; None for all."""
     wanted, there = recipe.train_examples, len(data.train)
     if wanted is None or wanted >= there:
-        return data.train
-    order = numpy_generator(seed, f"examples of {data.task.config}").permutation(there)
-    return data.train.select(order[:wanted])
+        return None
+    return numpy_generator(seed, f"examples of {data.task.config}").permutation(there)[:wanted]
 
 
 def _predictions(task: Task, outputs: np.ndarray, labels: Any) -> pd.DataFrame:

@@ -18,7 +18,7 @@ from typing import Any
 from filelock import Timeout
 
 from fairkd.engine.locks import lock_of
-from fairkd.engine.store import REVISIONS, Store
+from fairkd.engine.store import NOTES, REVISIONS, Store
 from fairkd.errors import InputError
 from fairkd.lab.materials import Materials
 from fairkd.lab.plan import plan
@@ -81,6 +81,7 @@ def remove(found: Sequence[Unneeded], store: Store) -> int:
     for one in found:
         with suppress(Timeout), lock_of(store.root / "locks" / f"{one.path.name}.lock").acquire(timeout=0):
             shutil.rmtree(one.path)
+            (store.root / NOTES / f"{one.path.name}.json").unlink(missing_ok=True)
             freed += one.size
     return freed
 

@@ -6,10 +6,13 @@ import os
 import shutil
 import signal
 import threading
+import time
+from pathlib import Path
 
 import pytest
 
-from fairkd.engine.store import Store, check_entry, parse_json, write_json
+from fairkd.engine import store as module
+from fairkd.engine.store import MANIFEST, NOTES, Store, check_entry, parse_json, write_json
 from fairkd.errors import InputError
 from fairkd.rng import derive, numpy_generator, torch_generator
 
@@ -198,3 +201,81 @@ def test_a_name_that_stands_twice_in_json_is_an_error(text):
     with pytest.raises(InputError, match=r"a file is not JSON: the name '[ax]' stands twice"):
         parse_json(text.encode(), where="a file")
     assert parse_json(b'{"a": {"a": 1}}', where="a file") == {"a": {"a": 1}}
+
+
+def entry(store, text="text", key="0" * 20):
+    with store.write(key, {"kind": "k"}) as new:
+        (new / "a").write_text(text)
+    return store.root / key
+
+
+@pytest.fixture
+def old(monkeypatch):
+    """Files count as old enough to be noted at once."""
+    monkeypatch.setattr("fairkd.engine.store.FRESH_NS", 0)
+
+
+def hashed(monkeypatch) -> list[Path]:
+    """The files that are read for their digests from now on."""
+    read: list[Path] = []
+    honest = module.file_digest
+    monkeypatch.setattr(module, "file_digest", lambda path: read.append(path) or honest(path))
+    return read
+
+
+def test_an_entry_is_read_once_and_not_by_every_store(store, old, monkeypatch):
+    folder = entry(store)
+    read = hashed(monkeypatch)
+    for _ in range(3):
+        assert Store(store.root).find(folder.name) == folder
+    assert read == [folder / "a"]
+
+
+def test_a_young_entry_is_not_noted(store, monkeypatch):
+    folder = entry(store)
+    read = hashed(monkeypatch)
+    for _ in range(2):
+        assert Store(store.root).find(folder.name) == folder
+    assert read == [folder / "a"] * 2
+
+
+@pytest.mark.parametrize("name", ["a", MANIFEST])
+def test_what_was_changed_since_is_read_again_whatever_its_time_says(store, old, name):
+    folder = entry(store)
+    assert Store(store.root).find(folder.name) == folder
+    time.sleep(0.05)  # file systems count time in steps, which is why young files are not noted
+    path = folder / name
+    before = path.stat()
+    data = path.read_bytes()
+    path.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert Store(store.root).find(folder.name) is None
+    path.write_bytes(data)
+    assert Store(store.root).find(folder.name) == folder
+
+
+@pytest.mark.parametrize("note", [b"", b"{}", b"[1]", b"{", b"\xff"])
+def test_a_damaged_note_says_nothing(store, old, monkeypatch, note):
+    folder = entry(store)
+    assert Store(store.root).find(folder.name) == folder
+    (path,) = (store.root / NOTES).glob("*")
+    path.write_bytes(note)
+    read = hashed(monkeypatch)
+    assert Store(store.root).find(folder.name) == folder
+    assert read == [folder / "a"]
+
+
+def test_a_missing_file_is_noticed_although_it_was_noted(store, old):
+    folder = entry(store)
+    assert Store(store.root).find(folder.name) == folder
+    (folder / "a").unlink()
+    assert Store(store.root).find(folder.name) is None
+
+
+def test_a_copy_of_a_store_is_read_anew(store, old, tmp_path, monkeypatch):
+    folder = entry(store)
+    assert Store(store.root).find(folder.name) == folder
+    shutil.copytree(store.root, tmp_path / "copy")
+    read = hashed(monkeypatch)
+    assert Store(tmp_path / "copy").find(folder.name) is not None
+    assert read == [tmp_path / "copy" / folder.name / "a"]

@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 
 from fairkd.engine.store import Store
 from fairkd.errors import DivergedError, InputError
+from fairkd.glue import trainer
 from fairkd.glue.classifiers import Encoder, classifier, open_encoder
 from fairkd.glue.data import TaskData
 from fairkd.glue.evaluate import evaluate_glue
@@ -176,10 +177,10 @@ def test_smaller_training_sets_are_parts_of_larger_ones():
 
     data = task_data("SST-2")
     data = replace(data, train=data.train.add_column("idx", list(range(len(data.train)))))
-    small, large = (_subset(data, replace(RECIPE, train_examples=n), 3)["idx"][:] for n in (10, 30))
+    small, large = (list(_subset(data, replace(RECIPE, train_examples=n), 3)) for n in (10, 30))
     assert large[:10] == small
     assert small != list(range(10))
-    assert len(_subset(data, replace(RECIPE, train_examples=10**6), 3)) == len(data.train)
+    assert _subset(data, replace(RECIPE, train_examples=10**6), 3) is None
 
 
 def test_every_development_split_is_kept(checkpoint, store):
@@ -258,3 +259,22 @@ def test_evaluate_loses_no_task_to_another(checkpoint, store, monkeypatch):
 def test_an_encoder_is_what_it_says(checkpoint):
     encoder = open_encoder(checkpoint, digest="known")
     assert encoder == Encoder(str(checkpoint), encoder.tokenizer, "known", True)
+
+
+@pytest.mark.parametrize("train_examples", [None, 40])
+@pytest.mark.parametrize("name", ["MNLI", "STS-B"])
+def test_the_token_ids_of_a_large_split_are_made_once_and_change_nothing(
+    checkpoint, tmp_path, monkeypatch, name, train_examples
+):
+    data, recipe = task_data(name), replace(RECIPE, epochs=1, train_examples=train_examples)
+    plain = [run(checkpoint, data, Store(tmp_path / "plain"), recipe, seed=seed) for seed in (0, 1)]
+    monkeypatch.setattr("fairkd.glue.finetune.MANY_EXAMPLES", 50)
+    read, honest = [], trainer.tokenised
+    monkeypatch.setattr(trainer, "tokenised", lambda rows, **rest: read.append(len(rows)) or honest(rows, **rest))
+    kept = [run(checkpoint, data, Store(tmp_path / "kept"), recipe, seed=seed) for seed in (0, 1)]
+    assert read == [len(data.train), *[40] * 2 * len(data.dev)]
+    for ours, theirs in zip(kept, plain, strict=True):
+        for split in data.dev:
+            file = f"predictions-{split}.parquet"
+            assert (ours / file).read_bytes() == (theirs / file).read_bytes()
+        assert Store.manifest(ours)["train_examples"] == Store.manifest(theirs)["train_examples"]

@@ -8,12 +8,13 @@ from pathlib import Path
 
 from commands import World
 
-from fairkd.engine.store import MANIFEST, read_json
+from fairkd.engine.store import MANIFEST, NOTES, read_json
 from fairkd.lab.variants import declare
 from fairkd.run.verify import verify_profile
 
 HARMLESS = {
     ".scratch/…": "left by a killed process: nobody reads it, the next start removes it",
+    f"store/{NOTES}/KEY.json": "says when an entry was compared with its digests: it is compared again",
 }
 """Kinds of files that may change without a word, and why."""
 
@@ -61,6 +62,8 @@ def kind_of(path: Path, world: World) -> str:
         return ".scratch/…"
     if parts[0] == world.store.name and re.fullmatch("[0-9a-f]{20}", parts[1]):
         parts[1] = f"<{read_json(world.store / parts[1] / MANIFEST)['kind']}>"
+    if parts[:-1] == [world.store.name, NOTES]:
+        parts[-1] = "KEY.json"
     name = re.sub(r"^\d\d_[a-z]+(\.[\w-]+(?=\.piece))?", "NOTEBOOK", parts[-1])
     if parts[-2:-1] == ["results"] and name.endswith(".parquet"):
         name = "TABLE.parquet"
