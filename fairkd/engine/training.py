@@ -8,44 +8,37 @@ losses, and ``shared(step, active)`` makes what all of them learn from in one st
 
 from __future__ import annotations
 
-import json
 import math
-import os
-import shutil
 import statistics
-import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
 import pandas as pd
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from fairkd.engine.processes import keep_freed_memory
 from fairkd.engine.recipe import Recipe, Schedule, learning_rate
+from fairkd.engine.saving import Snapshot, Writer, newest_snapshot, write_snapshot
 from fairkd.engine.setup import setup
 from fairkd.engine.side_by_side import counting
 from fairkd.engine.stopping import Stopped, interrupts_noted
-from fairkd.engine.store import check_seal, disk_errors, flush, seal
 from fairkd.engine.world import ONE_PROCESS, World
 from fairkd.errors import InputError, LostError
 from fairkd.rng import derive
 
 CHECKPOINT_SECONDS = 20 * 60
 """A checkpoint is written at least so often, however long an update takes."""
-KEPT = 2
-"""Checkpoints of a model: if the newest is damaged, the one before it counts."""
-STATE, METRICS = "state.safetensors", "metrics.json"
 AHEAD = {"cpu": 0, "cuda": 1}
 """Passes whose batches are prepared beforehand: a CPU has no idle host beside it."""
+BEHIND = {"cpu": False, "cuda": True}
+"""Whether checkpoints are written while the training goes on: a CPU would write and train by turns."""
 LOSS_READ_EVERY = {"cpu": 1, "cuda": 20}
 """Updates between two looks at the losses: each look makes a GPU wait for the host."""
 
@@ -154,44 +147,25 @@ class Learner:
         """For a manifest, and not beside the metrics, which equal runs have alike: the median since it was resumed."""
         return {"tokens_per_second": statistics.median(self.speeds) if self.speeds else None}
 
-    def save(self) -> None:
-        """Writes a checkpoint, then removes all but it and the last; a checkpoint appears whole or not at all."""
+    def save(self, writer: Writer) -> None:
+        """A checkpoint of the model as it is now; a writer that works behind gets a copy on the host."""
         tensors = {f"model.{name}": p.detach() for name, p in self.parameters.items()}
         for name, p in self.parameters.items():
             state = self.optimizer.state.get(p, {})
             tensors |= {f"{key}.{name}": state[key] for key in ("exp_avg", "exp_avg_sq") if key in state}
-        self.folder.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(dir=self.folder, prefix=".writing-"))
-        with disk_errors():
-            save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, temporary / STATE)
-        (temporary / METRICS).write_text(json.dumps(self.metrics))
-        for name in (STATE, METRICS):
-            with (temporary / name).open("rb+") as file:
-                flush(file)
-        seal(temporary, {"kind": "checkpoint", "update": self.update})
-        final = self.folder / f"step-{self.update:09d}"
-        shutil.rmtree(final, ignore_errors=True)
-        os.replace(temporary, final)
-        kept = sorted(self.folder.glob("step-*"))[-KEPT:]
-        for other in self.folder.iterdir():
-            if other not in kept:
-                shutil.rmtree(other, ignore_errors=True)
+        if writer.behind:
+            tensors = {name: tensor.to("cpu", copy=True) for name, tensor in tensors.items()}
+        snapshot = Snapshot(self.update, tensors, list(self.metrics))
+        writer.take(snapshot.size, partial(write_snapshot, self.folder, snapshot))
         self.saved = self.update
 
     def resume(self) -> None:
         """Goes back to the newest checkpoint that is as it was written, if there is one."""
-        for folder in sorted(self.folder.glob("step-*"), reverse=True):
-            try:
-                update = check_seal(folder)["update"]
-                tensors = load_file(folder / STATE)
-                metrics = json.loads((folder / METRICS).read_text())
-            except (InputError, OSError, ValueError, SafetensorError) as error:
-                print(f"{self.name}: a checkpoint cannot be used, going back further: {error}", file=sys.stderr)
-                continue
-            self.update = self.saved = self.resumed_from = update
-            self.metrics = metrics
-            self._restore(tensors)
-            return
+        snapshot = newest_snapshot(self.folder, name=self.name)
+        if snapshot is not None:
+            self.update = self.saved = self.resumed_from = snapshot.update
+            self.metrics = snapshot.metrics
+            self._restore(snapshot.tensors)
 
     @torch.no_grad()
     def _restore(self, tensors: dict[str, Tensor]) -> None:
@@ -283,13 +257,13 @@ def fit(
     for learner in learners:
         learner.resume()
     _check_alike(learners, everyone)
-    with _Ahead(prepare, AHEAD[device.type]) as prepared:
-        run = _Fit(learners, shared, schedule, seed, device, groups, prepared, everyone)
+    with _Ahead(prepare, AHEAD[device.type]) as prepared, Writer(behind=BEHIND[device.type]) as writer:
+        run = _Fit(learners, shared, schedule, seed, device, groups, prepared, writer, everyone)
         try:
             run.go(recipe, progress)
         except LostError:
             if device.type == "cpu":  # a GPU's work would wait for the lost process; its last checkpoint counts
-                run.save()
+                run.save(wait=True)
             raise
 
 
@@ -339,6 +313,7 @@ class _Fit:
     device: torch.device
     groups: Callable[[Sequence[int]], list[list[int]]]
     prepared: _Ahead
+    writer: Writer
     everyone: World
     tokens: int = 0
     since: float = 0.0
@@ -350,13 +325,13 @@ class _Fit:
         with counting(progress, total, done=first) as shown, interrupts_noted(shown.stopping) as stopped:
             for update in range(first, total):
                 if not self.update(update, stopped if self.everyone.size == 1 else lambda: False):
-                    self.save()
+                    self.save(wait=True)
                     raise Stopped.at(progress or self.learners[0].name, update, total)
                 shown.add()
                 asked = self.everyone.any(stopped())  # all processes end after the same update
                 due = (update + 1) % recipe.checkpoint_every == 0 or time.perf_counter() - saved >= CHECKPOINT_SECONDS
                 if self.everyone.any(due or asked) or update + 1 == total:
-                    self.save()
+                    self.save(wait=asked or update + 1 == total)
                     saved = time.perf_counter()
                 elif (update + 1) % look_every == 0:
                     self.read()
@@ -396,9 +371,11 @@ class _Fit:
             learner.read(self.tokens / (time.perf_counter() - self.since))
         self.since, self.tokens = time.perf_counter(), 0
 
-    def save(self) -> None:
-        """Writes a checkpoint of each learner that has gone on since its last one."""
+    def save(self, *, wait: bool) -> None:
+        """A checkpoint of each learner that has gone on since its last one; if ``wait``, on the disk."""
         self.read()
         for learner in self.learners if self.everyone.writes else ():
             if learner.divergence is None and learner.update != learner.saved:
-                learner.save()
+                learner.save(self.writer)
+        if wait:
+            self.writer.wait()

@@ -3,6 +3,8 @@
 import dataclasses
 import itertools
 import math
+import threading
+import time
 from contextlib import nullcontext
 from types import SimpleNamespace
 
@@ -12,7 +14,7 @@ import torch
 from transformers import get_linear_schedule_with_warmup
 
 from fairkd.batches import MaskedBatches, Setting
-from fairkd.engine import training
+from fairkd.engine import saving, training
 from fairkd.engine.recipe import Recipe, Schedule, learning_rate
 from fairkd.engine.stopping import Stopped
 from fairkd.engine.training import Learner, adamw, dropout_from, fit
@@ -299,6 +301,81 @@ def test_checkpoints_appear_whole_and_replace_all_but_the_last_two(tmp_path):
     assert len(fresh.metrics) == 8
 
 
+@pytest.fixture
+def behind(monkeypatch):
+    """Checkpoints are written by a thread, as where a GPU trains."""
+    monkeypatch.setitem(training.BEHIND, "cpu", True)
+
+
+def files_of(folder):
+    return {path.relative_to(folder): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def test_a_thread_writes_what_the_training_itself_would_have_written(tmp_path, monkeypatch):
+    recipe = Recipe(checkpoint_every=3)
+    written, threads = saving.write_snapshot, set()
+
+    def slow(folder, snapshot):
+        threads.add(threading.current_thread() is threading.main_thread())
+        time.sleep(0.05)  # the training goes on meanwhile
+        written(folder, snapshot)
+
+    monkeypatch.setattr(training, "write_snapshot", slow)
+    for where in (False, True):
+        monkeypatch.setitem(training.BEHIND, "cpu", where)
+        learner = linear_learner(tmp_path / str(where), recipe)
+        fit([learner], data, schedule=of(14), recipe=recipe, seed=0, device=CPU)
+    assert threads == {True, False}
+    here, there = (files_of(tmp_path / str(where)) for where in (False, True))
+    assert here.keys() == there.keys()
+    assert [name for name in here if here[name] != there[name]] == []
+
+
+def test_what_a_thread_could_not_write_ends_the_training(tmp_path, monkeypatch, behind):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(training, "write_snapshot", full)
+    recipe = Recipe(checkpoint_every=2)
+    with pytest.raises(OSError, match="No space left"):
+        fit([linear_learner(tmp_path, recipe)], data, schedule=of(8), recipe=recipe, seed=0, device=CPU)
+    with pytest.raises(OSError, match="No space left"):  # the last one, for which nobody comes afterwards
+        fit([linear_learner(tmp_path, recipe)], data, schedule=of(2), recipe=recipe, seed=0, device=CPU)
+
+
+def test_an_interrupt_waits_for_what_a_thread_writes(tmp_path, monkeypatch, behind):
+    recipe = Recipe(checkpoint_every=100)
+    monkeypatch.setattr(training, "interrupts_noted", lambda told: nullcontext(lambda: True))
+    written = saving.write_snapshot
+    monkeypatch.setattr(training, "write_snapshot", lambda *given: (time.sleep(0.2), written(*given)))
+    with pytest.raises(Stopped, match="stopped at update 1 of 8"):
+        fit([linear_learner(tmp_path, recipe)], data, schedule=of(8), recipe=recipe, seed=0, device=CPU)
+    fresh = linear_learner(tmp_path, recipe)
+    fresh.resume()
+    assert fresh.update == 1
+
+
+def test_checkpoints_that_wait_take_no_more_than_their_share_of_memory(monkeypatch):
+    monkeypatch.setattr(saving, "physical_memory", lambda: 400)
+    gate, begun = threading.Event(), []
+
+    def write(number):
+        begun.append(number)
+        assert gate.wait(10)
+
+    with saving.Writer(behind=True) as writer:
+        writer.take(60, lambda: write(0))
+        writer.take(40, lambda: write(1))  # 100 bytes are a quarter
+        late = threading.Thread(target=lambda: writer.take(1, lambda: write(2)))
+        late.start()
+        late.join(timeout=0.2)
+        assert late.is_alive()
+        gate.set()
+        late.join(timeout=10)
+        writer.wait()
+    assert begun == [0, 1, 2]
+
+
 def test_where_the_newest_checkpoint_is_damaged_the_one_before_it_counts(tmp_path):
     recipe = Recipe(checkpoint_every=3)
     learner = linear_learner(tmp_path, recipe)
@@ -337,7 +414,7 @@ def test_checkpoints_are_written_by_time_too(tmp_path, monkeypatch):
     """A clock that goes on by seven minutes a look: with three updates twenty minutes are over."""
     at, kept = [], linear_learner(tmp_path, Recipe(checkpoint_every=1000), "kept")
     save = kept.save
-    monkeypatch.setattr(kept, "save", lambda: (at.append(kept.update), save()))
+    monkeypatch.setattr(kept, "save", lambda writer: (at.append(kept.update), save(writer)))
     clock = itertools.count(0, 7 * 60)
     monkeypatch.setattr(training, "time", SimpleNamespace(perf_counter=lambda: next(clock)))
     monkeypatch.setitem(training.LOSS_READ_EVERY, "cpu", 1000)
