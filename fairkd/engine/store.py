@@ -218,6 +218,12 @@ def checked_manifest(value: Any, path: Path) -> dict[str, Any]:
     return manifest
 
 
+def with_own_digest(values: dict[str, Any]) -> dict[str, Any]:
+    """What a file is to say and a digest of it, so that :func:`checked_manifest` notices a change."""
+    plain = json.loads(json.dumps(values, default=str))
+    return {**plain, OWN_DIGEST: _own_digest(plain)}
+
+
 def _own_digest(manifest: dict[str, Any]) -> str:
     """Of what a reader of the file sees: plain values, in the order of their names."""
     rest = {name: value for name, value in manifest.items() if name != OWN_DIGEST}
@@ -382,8 +388,7 @@ def seal(folder: Path, manifest: dict[str, Any]) -> None:
     """Writes the manifest of a folder that is filled: what is given, digests of all files, and one of itself."""
     names = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
     whole = manifest | {"files": {name: file_digest(folder / name) for name in names}}
-    plain = json.loads(json.dumps(whole, default=str))
-    write_json(folder / MANIFEST, plain | {OWN_DIGEST: _own_digest(plain)})
+    write_json(folder / MANIFEST, with_own_digest(whole))
 
 
 def check_seal(folder: Path) -> dict[str, Any]:

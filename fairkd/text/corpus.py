@@ -9,9 +9,13 @@ seeded hash of their text, so it does not depend on order, machine or the other 
 from __future__ import annotations
 
 import hashlib
+import json
+import os
+import shutil
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,10 +26,12 @@ from torch import Tensor
 
 from fairkd.engine.digests import tokenizer_digest
 from fairkd.engine.progress import Progress
-from fairkd.engine.store import REVISIONS, Store
+from fairkd.engine.side_by_side import workers
+from fairkd.engine.store import REVISIONS, Store, checked_manifest, read_json, with_own_digest, write_json
 from fairkd.errors import InputError
 from fairkd.rng import numpy_generator
-from fairkd.text.sequences import SHORTEST, Sequences, SequenceWriter
+from fairkd.text.cutting import Cutting
+from fairkd.text.sequences import SHORTEST, Cutter, Sequences, SequenceWriter
 from fairkd.text.sources import check_sources, documents, fingerprint, states, unread
 
 __all__ = [
@@ -43,6 +49,7 @@ __all__ = [
 LENGTH_EDGES = np.arange(3, 512, 4)
 """Borders of the length groups from which batches are drawn."""
 SPLITS = ("train", "heldout")
+COUNTS = "token_counts.npy"
 
 
 @dataclass(frozen=True)
@@ -72,8 +79,11 @@ def build(
     heldout_fraction: float = 0.02,
     max_length: int = 512,
     progress: bool = True,
+    processes: int | None = None,
 ) -> Corpus:
     """Returns the tokenised corpus, from the store where it was made before from the same files and settings.
+
+    What a killed process had made of it, to within some seconds, is gone on from.
 
     Args:
         sources: see :mod:`fairkd.text.sources`.
@@ -86,6 +96,8 @@ def build(
             held out whatever ``fraction`` is.
         max_length: longest sequence in tokens, [CLS] and [SEP] included; longer lines are cut, nothing is lost.
         progress: show a line of progress.
+        processes: that tokenise, once a corpus proves large; the same bits come of any number. As many as there are
+            cores without it.
 
     Raises:
         InputError: a source that cannot be read or changed meanwhile, a tokenizer that does not fit, a setting out of
@@ -101,9 +113,18 @@ def build(
 
     def make() -> None:
         manifest = {"kind": "corpus", **spec}
-        with store.write(key, manifest) as folder:
-            manifest.update(_write(folder, spec, list(sources), tokenizer, progress))
-            _check_unchanged(sources, before, spec["sources"])
+        begun = _begun(store.unfinished(key), before)
+        count = workers() if processes is None else processes
+        try:
+            with store.write(key, manifest) as folder:
+                manifest.update(_write(begun, spec, list(sources), tokenizer, progress, count))
+                _check_unchanged(sources, before, spec["sources"])
+                for name in (*(f"{split}.arrow" for split in SPLITS), COUNTS):
+                    _put(begun / name, folder / name)
+        except InputError:  # what was made of it is of no use
+            store.clear_unfinished(key)
+            raise
+        store.clear_unfinished(key)
 
     return load_corpus(store.once(key, make))
 
@@ -154,7 +175,7 @@ def load_corpus(folder: Path) -> Corpus:
     """Opens a finished corpus of the store."""
     manifest = Store.manifest(folder)
     train, heldout = (Sequences(folder / f"{split}.arrow") for split in SPLITS)
-    counts = np.load(folder / "token_counts.npy", allow_pickle=False)
+    counts = np.load(folder / COUNTS, allow_pickle=False)
     return Corpus(folder, manifest["digest"], train, heldout, counts, manifest)
 
 
@@ -230,25 +251,51 @@ def uniform(text: str, seed: int, purpose: str) -> float:
     return int.from_bytes(digest[:8], "big") / 2**64
 
 
-def _write(folder: Path, spec: dict[str, Any], sources: list[str], tokenizer: Any, progress: bool) -> dict[str, Any]:
+def _put(path: Path, there: Path) -> None:
+    """The same file under another name too, so that a kill loses neither; moved, where a file has one name only."""
+    try:
+        os.link(path, there)
+    except OSError:
+        os.replace(path, there)
+
+
+def _begun(folder: Path, sources: list[list[list[Any]]]) -> Path:
+    """The folder in which a corpus is made; what was begun there counts if its sources are in the same state."""
+    note = folder / "sources.json"
+    try:
+        same = checked_manifest(read_json(note), note)["sources"] == json.loads(json.dumps(sources))
+    except InputError:
+        same = False
+    if not same:
+        shutil.rmtree(folder, ignore_errors=True)
+        write_json(note, with_own_digest({"sources": sources}))
+    return folder
+
+
+def _write(
+    folder: Path, spec: dict[str, Any], sources: list[str], tokenizer: Any, progress: bool, processes: int
+) -> dict[str, Any]:
     """Fills the folder of a corpus; returns what its manifest says about the result."""
     started = time.perf_counter()
     vocabulary = max(tokenizer.get_vocab().values()) + 1  # ids may have gaps
-    options = tokenizer, spec["max_length"], vocabulary
-    writers = [SequenceWriter(folder / f"{split}.arrow", *options) for split in SPLITS]
+    with Cutting(Cutter.of(tokenizer, spec["max_length"]), folder / "tokenizer.json", processes) as cutting:
+        writers = [
+            SequenceWriter(
+                folder / f"{split}.arrow", vocabulary, cutting.cut, waiting=2 * processes if processes > 1 else 0
+            )
+            for split in SPLITS
+        ]
+        try:
+            read = _fill(writers[0], writers[1], _all_documents(sources, spec["column"], progress), spec)
+            digests = [writer.close() for writer in writers]
+        except BaseException:
+            with suppress(OSError):  # a full disk, say, is what is told
+                for writer in writers:
+                    writer.keep()
+            raise
     train, heldout = writers
-    read = 0
-    for text in _all_documents(sources, spec["column"], progress):
-        lines = [stripped for line in text.splitlines() if (stripped := line.strip())]
-        if not lines:
-            continue
-        read += 1
-        if uniform(text, spec["seed"], "fraction") < spec["fraction"]:
-            held = uniform(text, spec["seed"], "heldout") < spec["heldout_fraction"]
-            (heldout if held else train).add(lines)
-    digests = [writer.close() for writer in writers]
     _check_result(read, train.counts, heldout.counts, spec, sources)
-    np.save(folder / "token_counts.npy", train.token_counts, allow_pickle=False)
+    np.save(folder / COUNTS, train.token_counts, allow_pickle=False)
     total = train.counts + heldout.counts  # Counter's sum leaves out zeros
     return {
         "digest": hashlib.sha256("/".join(digests).encode()).hexdigest(),
@@ -262,6 +309,20 @@ def _write(folder: Path, spec: dict[str, Any], sources: list[str], tokenizer: An
         "splits": {split: dict(writer.counts) for split, writer in zip(SPLITS, writers, strict=True)},
         "seconds": round(time.perf_counter() - started, 3),
     }
+
+
+def _fill(train: SequenceWriter, heldout: SequenceWriter, texts: Iterable[str], spec: dict[str, Any]) -> int:
+    """Deals the documents out; returns how many there were."""
+    read = 0
+    for text in texts:
+        lines = [stripped for line in text.splitlines() if (stripped := line.strip())]
+        if not lines:
+            continue
+        read += 1
+        if uniform(text, spec["seed"], "fraction") < spec["fraction"]:
+            held = uniform(text, spec["seed"], "heldout") < spec["heldout_fraction"]
+            (heldout if held else train).add(lines)
+    return read
 
 
 def _check_unchanged(sources: Sequence[str], before: list[list[list[Any]]], read: list[dict[str, Any]]) -> None:

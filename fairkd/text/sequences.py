@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
-from collections.abc import Iterator, Sequence
+import os
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from io import FileIO
 from itertools import chain
 from pathlib import Path
@@ -13,12 +16,19 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from fairkd.engine.store import checked_manifest, flush, read_json, with_own_digest, write_json
+from fairkd.errors import InputError
+
 SHORTEST = 12
 """Sequences of fewer tokens, [CLS] and [SEP] included, are dropped."""
 UNKNOWN_SHARE = 0.5
 """Sequences with this share of [UNK] or more are dropped."""
 _SCHEMA = pa.schema([("input_ids", pa.list_(pa.int32())), ("document", pa.int32())])
 _CHARACTERS_AT_ONCE = 1_000_000
+_END = b"\xff\xff\xff\xff\0\0\0\0"
+"""With which an Arrow stream ends."""
+SAVED_SECONDS = 10.0
+"""So often it is written down how far a file is."""
 _NUMBER = np.dtype(np.int32)
 
 
@@ -88,68 +98,42 @@ def _read(file: FileIO, place: int, n: int) -> np.ndarray:
     return np.frombuffer(found, _NUMBER)
 
 
-class SequenceWriter:
-    """Writes one split: lines in, filtered sequences out, a record batch at a time.
+@dataclass(frozen=True)
+class Cutter:
+    """Cuts lines into sequences of a tokenizer and leaves out those that DistilBERT's preparation does.
 
-    Args:
-        path: the Arrow file to write.
-        tokenizer: a fast tokenizer with [CLS] and [SEP].
-        max_length: longest sequence in tokens, with both; longer lines are cut into pieces.
-        vocabulary: number of token ids.
+    Attributes:
+        backend: of the tokenizers library; transformers' wrapping of it costs as much again.
+        cls_id, sep_id, unk_id: its special tokens.
+        max_length: longest sequence in tokens, with [CLS] and [SEP]; longer lines are cut into pieces.
     """
 
-    counts: Counter[str]
-    """Documents, sequences and tokens written, the longest sequence, and sequences dropped (short, unknown)."""
-    token_counts: np.ndarray
-    """(vocab,) int64, occurrences of each token in what was written."""
+    backend: Any
+    cls_id: int
+    sep_id: int
+    unk_id: int
+    max_length: int
 
-    def __init__(self, path: Path, tokenizer: Any, max_length: int, vocabulary: int) -> None:
-        self.counts = Counter(documents=0, sequences=0, tokens=0, longest=0, short=0, unknown=0)
-        self.token_counts = np.zeros(vocabulary, dtype=np.int64)
-        self._hash = hashlib.sha256()
-        self._tokenizer, self._max_length = tokenizer, max_length
-        self._lines: list[str] = []
-        self._documents: list[int] = []
-        self._characters = 0
-        self._writer = pa.ipc.new_stream(str(path), _SCHEMA)
+    @classmethod
+    def of(cls, tokenizer: Any, max_length: int) -> Cutter:
+        """Of a fast tokenizer with [CLS] and [SEP]."""
+        special = (tokenizer.cls_token_id, tokenizer.sep_token_id, tokenizer.unk_token_id)
+        return cls(tokenizer.backend_tokenizer, *special, max_length)
 
-    def add(self, lines: list[str]) -> None:
-        """Takes the lines of one document."""
-        self._lines += lines
-        self._documents += [self.counts["documents"]] * len(lines)
-        self.counts["documents"] += 1
-        self._characters += sum(map(len, lines))
-        if self._characters >= _CHARACTERS_AT_ONCE:
-            self._flush()
+    def cut(self, lines: Sequence[str], documents: Sequence[int]) -> Block:
+        """The lines of some documents, given by a number a line, as sequences."""
+        tokens, lengths, of = self._pieces(lines, documents)
+        unknown_before = np.concatenate([[0], np.cumsum(tokens == self.unk_id)])
+        ends = np.cumsum(lengths)
+        short = lengths < SHORTEST
+        unknown = ~short & (unknown_before[ends] - unknown_before[ends - lengths] >= UNKNOWN_SHARE * lengths)
+        kept = ~(short | unknown)
+        return Block(tokens[np.repeat(kept, lengths)], lengths[kept], of[kept], int(short.sum()), int(unknown.sum()))
 
-    def close(self) -> str:
-        """Writes what is left; returns the digest of the split."""
-        self._flush()
-        self._writer.close()
-        return self._hash.hexdigest()
-
-    def _flush(self) -> None:
-        tokens, lengths, documents = self._pieces()
-        kept = self._kept(tokens, lengths)
-        tokens, lengths, documents = tokens[np.repeat(kept, lengths)], lengths[kept], documents[kept]
-        self._lines, self._documents, self._characters = [], [], 0
-        if not len(lengths):
-            return
-        offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
-        self._hash.update(np.insert(tokens, offsets[:-1], lengths).astype("<i4").tobytes())
-        self._writer.write_batch(
-            pa.record_batch(
-                [pa.ListArray.from_arrays(pa.array(offsets), pa.array(tokens)), pa.array(documents)], schema=_SCHEMA
-            )
-        )
-        self.token_counts += np.bincount(tokens, minlength=len(self.token_counts))
-        self.counts.update(sequences=len(lengths), tokens=len(tokens))
-        self.counts["longest"] = max(self.counts["longest"], int(lengths.max()))
-
-    def _pieces(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def _pieces(self, lines: Sequence[str], documents: Sequence[int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The lines cut into sequences: tokens of all, one after the other; length and document of each; all int32."""
-        ids, sizes = self._ids()
-        body = self._max_length - 2
+        ids, sizes = self._ids(lines)
+        body = self.max_length - 2
         pieces = -(-sizes // body)  # none of a line without tokens
         line_of = np.repeat(np.arange(len(sizes)), pieces)
         within = np.arange(len(line_of)) - np.repeat(np.cumsum(pieces) - pieces, pieces)
@@ -157,36 +141,166 @@ class SequenceWriter:
         ends = np.cumsum(lengths)
         tokens = np.empty(lengths.sum(), np.int32)
         is_text = np.ones(len(tokens), bool)
-        for at, special in ((ends - lengths, self._tokenizer.cls_token_id), (ends - 1, self._tokenizer.sep_token_id)):
+        for at, special in ((ends - lengths, self.cls_id), (ends - 1, self.sep_id)):
             tokens[at] = special
             is_text[at] = False
         tokens[is_text] = ids
-        return tokens, lengths, np.array(self._documents, np.int32)[line_of]
+        return tokens, lengths, np.array(documents, np.int32)[line_of]
 
-    def _ids(self) -> tuple[np.ndarray, np.ndarray]:
-        """Token ids of the lines, one after the other, and how many each line has; both int32.
-
-        From the tokenizers library itself: transformers' wrapping of them costs as much.
-        """
-        backend = self._tokenizer.backend_tokenizer
-        backend.no_truncation()
-        backend.no_padding()
-        before = backend.encode_special_tokens
-        backend.encode_special_tokens = True  # "[MASK]" in a text is a word of the text
+    def _ids(self, lines: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+        """Token ids of the lines, one after the other, and how many each line has; both int32."""
+        self.backend.no_truncation()
+        self.backend.no_padding()
+        before = self.backend.encode_special_tokens
+        self.backend.encode_special_tokens = True  # "[MASK]" in a text is a word of the text
         try:
-            lines = backend.encode_batch_fast(self._lines, add_special_tokens=False)
+            found = self.backend.encode_batch_fast(list(lines), add_special_tokens=False)
         finally:
-            backend.encode_special_tokens = before
-        sizes = np.fromiter(map(len, lines), np.int32, len(lines))
+            self.backend.encode_special_tokens = before
+        sizes = np.fromiter(map(len, found), np.int32, len(found))
         # A list at a time: thousands that live on would set off Python's garbage collection.
-        return np.fromiter(chain.from_iterable(line.ids for line in lines), np.int32, sizes.sum()), sizes
+        return np.fromiter(chain.from_iterable(line.ids for line in found), np.int32, sizes.sum()), sizes
 
-    def _kept(self, tokens: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-        """Which sequences are neither too short nor half unknown, (n,); counts those that are."""
-        unknown_before = np.concatenate([[0], np.cumsum(tokens == self._tokenizer.unk_token_id)])
-        ends = np.cumsum(lengths)
-        short = lengths < SHORTEST
-        unknown = ~short & (unknown_before[ends] - unknown_before[ends - lengths] >= UNKNOWN_SHARE * lengths)
-        self.counts.update(short=int(short.sum()), unknown=int(unknown.sum()))
-        kept: np.ndarray = ~(short | unknown)
-        return kept
+
+@dataclass(frozen=True)
+class Block:
+    """Sequences of some documents, each of which is in one block, whole.
+
+    Attributes:
+        tokens: of all sequences, one after the other, int32.
+        lengths, documents: (n,) int32, of each sequence.
+        short, unknown: how many were left out.
+    """
+
+    tokens: np.ndarray
+    lengths: np.ndarray
+    documents: np.ndarray
+    short: int
+    unknown: int
+
+
+class SequenceWriter:
+    """Writes one split: lines in, filtered sequences out, a block at a time.
+
+    What a writer of the same file left when it was killed is gone on from: documents that are in the file already are
+    passed over when they come again.
+
+    Args:
+        path: the Arrow file to write; beside it lies how far it is (``.json``).
+        vocabulary: number of token ids.
+        cut: takes lines and their documents, and returns what gives their :class:`Block`: at once or, if another
+            process cuts them, when it is there.
+        waiting: blocks that may be on their way at once.
+    """
+
+    counts: Counter[str]
+    """Documents, sequences and tokens written, the longest sequence, and sequences dropped (short, unknown)."""
+    token_counts: np.ndarray
+    """(vocab,) int64, occurrences of each token in what was written."""
+
+    def __init__(
+        self,
+        path: Path,
+        vocabulary: int,
+        cut: Callable[[list[str], list[int]], Callable[[], Block]],
+        *,
+        waiting: int = 0,
+    ) -> None:
+        self.counts = Counter(documents=0, sequences=0, tokens=0, longest=0, short=0, unknown=0)
+        self.token_counts = np.zeros(vocabulary, dtype=np.int64)
+        self._cut, self._most_waiting = cut, waiting
+        self._waiting: deque[tuple[int, Callable[[], Block]]] = deque()
+        self._hash, self._file_hash = hashlib.sha256(), hashlib.sha256()
+        self._path, self._state = path, path.with_suffix(".json")
+        self._lines: list[str] = []
+        self._documents: list[int] = []
+        self._characters = 0
+        self._there = self._written = self._go_on()
+        self._file = path.open("ab")
+        if not path.stat().st_size:
+            self._append(_SCHEMA.serialize())
+        self._saved = time.monotonic()
+
+    def add(self, lines: list[str]) -> None:
+        """Takes the lines of one document."""
+        document = self.counts["documents"]
+        self.counts["documents"] += 1
+        if document < self._there:
+            return
+        self._lines += lines
+        self._documents += [document] * len(lines)
+        self._characters += sum(map(len, lines))
+        if self._characters >= _CHARACTERS_AT_ONCE:
+            self._flush()
+
+    def close(self) -> str:
+        """Writes what is left; returns the digest of the split."""
+        self._flush()
+        while self._waiting:
+            self._take()
+        self.keep()
+        self._append(_END)
+        self._file.close()
+        return self._hash.hexdigest()
+
+    def _flush(self) -> None:
+        self._waiting.append((self.counts["documents"], self._cut(self._lines, self._documents)))
+        self._lines, self._documents, self._characters = [], [], 0
+        while len(self._waiting) > self._most_waiting:
+            self._take()
+
+    def _take(self) -> None:
+        documents, block = self._waiting.popleft()
+        found = block()
+        self.counts.update(short=found.short, unknown=found.unknown)
+        if len(found.lengths):
+            self._count(found.tokens, found.lengths)
+            offsets = np.concatenate([[0], np.cumsum(found.lengths)]).astype(np.int32)
+            lists = pa.ListArray.from_arrays(pa.array(offsets), pa.array(found.tokens))
+            self._append(pa.record_batch([lists, pa.array(found.documents)], schema=_SCHEMA).serialize())
+        self._written = documents
+        if time.monotonic() - self._saved >= SAVED_SECONDS:
+            self.keep()
+
+    def _count(self, tokens: np.ndarray, lengths: np.ndarray) -> None:
+        starts = np.cumsum(lengths) - lengths
+        self._hash.update(np.insert(tokens, starts, lengths).astype("<i4").tobytes())
+        self.token_counts += np.bincount(tokens, minlength=len(self.token_counts))
+        self.counts.update(sequences=len(lengths), tokens=len(tokens))
+        self.counts["longest"] = max(self.counts["longest"], int(lengths.max()))
+
+    def _append(self, data: Any) -> None:
+        self._file.write(data)
+        self._file_hash.update(data)
+
+    def keep(self) -> None:
+        """Writes down how far the file is, for a writer that goes on from here."""
+        if self._file.closed:
+            return
+        flush(self._file)
+        state = {"documents": self._written, "bytes": self._file.tell(), "sha256": self._file_hash.hexdigest()}
+        state |= {name: self.counts[name] for name in ("short", "unknown")}
+        write_json(self._state, with_own_digest(state))
+        self._saved = time.monotonic()
+
+    def _go_on(self) -> int:
+        """Goes on from what another writer left; returns how many documents are in the file."""
+        try:
+            state = checked_manifest(read_json(self._state), self._state)
+            left, so_far = state["bytes"], hashlib.sha256()
+            with self._path.open("rb") as file:
+                while left and (part := file.read(min(left, 1 << 20))):
+                    so_far.update(part)
+                    left -= len(part)
+            if left or so_far.hexdigest() != state["sha256"]:
+                raise InputError(f"{self._path} was changed after it was written")
+        except (InputError, OSError):  # nothing is there, or it is damaged: all of it is made again
+            self._path.unlink(missing_ok=True)
+            return 0
+        os.truncate(self._path, state["bytes"])
+        self._file_hash = so_far
+        with pa.OSFile(str(self._path)) as source, pa.ipc.open_stream(source) as stream:
+            for batch in stream:
+                self._count(batch.column(0).values.to_numpy(), np.diff(batch.column(0).offsets.to_numpy()))
+        self.counts.update(short=state["short"], unknown=state["unknown"])
+        return int(state["documents"])

@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import random
+import signal
 from collections import Counter, defaultdict
 from pathlib import Path
 
@@ -13,13 +14,15 @@ import pytest
 import torch
 
 from fairkd.engine.digests import tokenizer_digest
+from fairkd.engine.side_by_side import pool
 from fairkd.engine.store import Store
 from fairkd.errors import InputError
 from fairkd.rng import numpy_generator
 from fairkd.teachers.checkpoints import small_tokenizer
 from fairkd.text import corpus as module
+from fairkd.text import cutting, sequences
 from fairkd.text.corpus import Corpus, batches, build, collate
-from fairkd.text.sequences import Sequences, SequenceWriter
+from fairkd.text.sequences import Cutter, Sequences, SequenceWriter
 from fairkd.text.sources import documents
 
 TEXTS = list(documents("generated"))
@@ -28,6 +31,17 @@ TOKENIZER = small_tokenizer(TEXTS)
 
 def make(tmp_path: Path, sources: list[str], *, tokenizer=TOKENIZER, **settings) -> Corpus:
     return build(sources, tokenizer, store=Store(tmp_path / "store"), progress=False, **settings)
+
+
+def here(max_length: int):
+    """Cuts lines at once."""
+    cutter = Cutter.of(TOKENIZER, max_length)
+
+    def cut(lines, documents):
+        block = cutter.cut(lines, documents)
+        return lambda: block
+
+    return cut
 
 
 def text_file(path: Path, lines: list[str]) -> str:
@@ -158,7 +172,7 @@ def test_sequences_and_their_digest_equal_those_made_one_by_one(tmp_path: Path, 
             if not short and not unknown:
                 expected.append((document, sequence))
                 digest.update(np.array([len(sequence), *sequence], "<i4").tobytes())
-    writer = SequenceWriter(tmp_path / "a.arrow", TOKENIZER, body + 2, len(TOKENIZER))
+    writer = SequenceWriter(tmp_path / "a.arrow", len(TOKENIZER), here(body + 2))
     for line in lines:
         writer.add([line])
     assert writer.close() == digest.hexdigest()
@@ -360,19 +374,117 @@ def test_a_file_written_while_it_is_read_leaves_no_corpus(tmp_path: Path, monkey
     make(tmp_path, [str(source)], heldout_fraction=0)
 
 
-def test_failure_in_the_middle_leaves_no_entry_and_the_next_call_succeeds(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr("fairkd.text.sequences._CHARACTERS_AT_ONCE", 500)
+@pytest.fixture
+def often(monkeypatch) -> None:
+    """Small blocks, each of which is written down, and other processes from the third on."""
+    monkeypatch.setattr(sequences, "_CHARACTERS_AT_ONCE", 500)
+    monkeypatch.setattr(sequences, "SAVED_SECONDS", 0.0)
+    monkeypatch.setattr(cutting, "WORTH_PROCESSES", 2)
 
-    def broken(source, *, column):
-        yield from TEXTS[:100]
-        raise KeyboardInterrupt
 
+def cut_here(monkeypatch) -> list[int]:
+    """The documents of the lines that this process tokenises from now on."""
+    found: list[int] = []
+    honest = Cutter.cut
+
+    def noted(self, lines, documents):
+        found.extend(documents)
+        return honest(self, lines, documents)
+
+    monkeypatch.setattr(Cutter, "cut", noted)
+    return found
+
+
+def stops_after(n: int, how):
+    """Documents of the generated corpus, in the middle of which something happens."""
+
+    def documents(source, *, column):
+        yield from TEXTS[:n]
+        how()
+        yield from TEXTS[n:]
+
+    return documents
+
+
+def same_files(one: Corpus, other: Corpus) -> bool:
+    names = ["train.arrow", "heldout.arrow", "token_counts.npy"]
+    return all((one.folder / name).read_bytes() == (other.folder / name).read_bytes() for name in names)
+
+
+def interrupt() -> None:
+    raise KeyboardInterrupt
+
+
+def test_an_interrupt_leaves_no_entry_and_the_next_call_goes_on_where_it_stood(tmp_path, monkeypatch, often) -> None:
+    whole = make(tmp_path / "whole", ["generated"], heldout_fraction=0.2)
+    for n in (150, 290):
+        with monkeypatch.context() as patch:
+            patch.setattr(module, "documents", stops_after(n, interrupt))
+            with pytest.raises(KeyboardInterrupt):
+                make(tmp_path, ["generated"], heldout_fraction=0.2, processes=1)
+        assert sorted(path.name for path in (tmp_path / "store").iterdir()) == ["locks", "unfinished"]
+    again = cut_here(monkeypatch)
+    corpus = make(tmp_path, ["generated"], heldout_fraction=0.2, processes=1)
+    assert corpus.digest == whole.digest
+    assert same_files(corpus, whole)
+    assert 0 < len(again) < len(TEXTS) - 250  # but for blocks that were not full
+    assert not list((tmp_path / "store" / "unfinished").iterdir())
+    told = ("documents_read", "dropped_short", "dropped_unknown", "splits", "tokens", "longest")
+    assert [corpus.manifest[name] for name in told] == [whole.manifest[name] for name in told]
+
+
+def test_a_process_that_is_killed_twice_loses_seconds_only(tmp_path, monkeypatch, often) -> None:
+    whole = make(tmp_path / "whole", ["generated"])
+    for n in (120, 240):
+        child = os.fork()
+        if not child:
+            module.documents = stops_after(n, lambda: os.kill(os.getpid(), signal.SIGKILL))
+            make(tmp_path, ["generated"], processes=1)
+            os._exit(1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+    again = cut_here(monkeypatch)
+    corpus = make(tmp_path, ["generated"], processes=1)
+    assert same_files(corpus, whole)
+    assert 0 < len(again) < len(TEXTS) - 200
+
+
+@pytest.mark.parametrize("name", ["train.arrow", "train.json", "sources.json"])
+def test_what_was_damaged_meanwhile_is_made_again(tmp_path, monkeypatch, often, name) -> None:
+    whole = make(tmp_path / "whole", ["generated"])
     with monkeypatch.context() as patch:
-        patch.setattr(module, "documents", broken)
+        patch.setattr(module, "documents", stops_after(250, interrupt))
         with pytest.raises(KeyboardInterrupt):
-            make(tmp_path, ["generated"])
-    assert [path.name for path in (tmp_path / "store").iterdir()] == ["locks"]
-    assert len(make(tmp_path, ["generated"]).train) > 300
+            make(tmp_path, ["generated"], processes=1)
+    (path,) = (tmp_path / "store" / "unfinished").glob(f"*/{name}")
+    data = path.read_bytes()
+    at = len(data) // 2 if name == "train.arrow" else next(i for i, byte in enumerate(data) if byte in b"123456789")
+    path.write_bytes(data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :])
+    again = cut_here(monkeypatch)
+    assert same_files(make(tmp_path, ["generated"], processes=1), whole)
+    assert len(again) > 250
+
+
+def test_any_number_of_processes_makes_the_same_corpus(tmp_path, monkeypatch, often) -> None:
+    one = make(tmp_path / "1", ["generated"], heldout_fraction=0.2, processes=1)
+    here = cut_here(monkeypatch)
+    two = make(tmp_path / "2", ["generated"], heldout_fraction=0.2, processes=2)
+    assert same_files(one, two)
+    assert one.manifest["splits"] == two.manifest["splits"]
+    assert len(here) < len(TEXTS) / 2
+
+
+def test_a_process_that_tokenises_and_is_killed_costs_nothing(tmp_path, monkeypatch, often, capfd) -> None:
+    whole = make(tmp_path / "1", ["generated"], processes=1)
+    pools: list = []
+    monkeypatch.setattr(cutting, "pool", lambda **given: pools.append(pool(**given)) or pools[-1])
+
+    def kill() -> None:
+        for process in pools[0]._processes.values():
+            os.kill(process.pid, signal.SIGKILL)
+
+    monkeypatch.setattr(module, "documents", stops_after(200, kill))
+    assert same_files(make(tmp_path / "2", ["generated"], processes=2), whole)
+    assert capfd.readouterr().err.count("A process was killed") == 1
 
 
 def test_damaged_entry_is_built_anew(tmp_path: Path) -> None:
