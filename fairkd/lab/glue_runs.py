@@ -70,7 +70,10 @@ class GlueRuns:
             self.recipe = replace(self.recipe, train_examples=train_examples)
         self.seeds = [seed for seed in profile.finetuned_seeds if seeds is None or seed in seeds]
         wanted = None if tasks is None else find_tasks(tasks)
-        self.tasks = [task for task in find_tasks(profile.glue.tasks) if wanted is None or task in wanted]
+        own = find_tasks(profile.glue.tasks)
+        if wanted and (others := [task.name for task in wanted if task not in own and "all" not in (tasks or ())]):
+            raise InputError(f"task {others[0]!r}: profile {profile.name!r} has {[task.name for task in own]}")
+        self.tasks = [task for task in own if wanted is None or task in wanted]
         """In the order of Table 3."""
         self.failures: dict[tuple[str, str], str] = {}
         self._models: dict[str, list[Encoder]] = {}  # by arm, one a distillation seed

@@ -13,6 +13,7 @@ from typing import Literal
 
 from fairkd.bias.rulers import RULERS, SHIPPED
 from fairkd.errors import InputError
+from fairkd.glue.tasks import find_tasks
 from fairkd.lab.glue_runs import GlueRuns
 from fairkd.lab.materials import Materials
 from fairkd.lab.measuring import Model, for_each_model
@@ -47,7 +48,7 @@ def parts(profile: Profile) -> list[Part]:
     ['prepare', 'train', 'train', 'measure', 'measure']
     """
     seeds = profile.student_seeds
-    tasks = Quality(Materials(profile, progress=False)).runs.tasks if profile.glue.source else []
+    tasks = find_tasks(profile.glue.tasks) if profile.glue.source else []
     return [
         Part("prepare"),
         *(Part("train", seed) for seed in seeds),

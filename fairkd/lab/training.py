@@ -57,8 +57,11 @@ def train_profile(profile: Profile, *, seeds: Sequence[int] | None = None) -> No
         train(training_jobs(profile), known_as=profile, everyone=everyone, seeds=profile.chosen_seeds(seeds))
 
 
-def check_processes(profile: Profile, processes: int) -> None:
-    """Raises InputError where :func:`train_profile` could not work in so many processes, before they are started."""
+def check_processes(profile: Profile, processes: int, *, here: bool = True) -> None:
+    """Raises InputError where :func:`train_profile` could not work in so many processes, before they are started.
+
+    ``here`` is False where they will work on another machine, whose GPUs nobody knows.
+    """
     if processes < 1:
         raise InputError(f"--processes: {processes} must be 1 or more")
     window = profile.recipe.gradient_accumulation_steps
@@ -67,6 +70,8 @@ def check_processes(profile: Profile, processes: int) -> None:
             f"--processes: {processes}, but an update of profile {profile.name!r} has {window} batches to deal out "
             f"(gradient_accumulation_steps); allowed: at most {window}"
         )
+    if not here:
+        return
     if profile.device.startswith("cuda:"):
         raise InputError(f"--processes: {processes} on {profile.device}, which is one GPU; write device cuda or auto")
     gpus = torch.cuda.device_count()

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import secrets
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import lru_cache
@@ -99,7 +100,7 @@ def write_copy(path: Path, profile: Profile) -> None:
     text += _SEAL.format(_digest(text))
     if not path.is_file() or path.read_bytes() != text.encode():
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_suffix(f".{os.getpid()}")
+        temporary = path.with_suffix(f".{os.getpid()}-{secrets.token_hex(4)}")  # jobs of several machines write it
         temporary.write_text(text, encoding="utf-8")
         os.replace(temporary, path)
 

@@ -104,7 +104,7 @@ def train(
     seed: Seeds = None,
 ) -> None:
     """Train every student of a profile that the store lacks."""
-    checked = _changed(Profile.load(profile), parameters, max_steps)
+    checked = _changed(_base(profile, parameters), parameters, max_steps)
     if checked.prepare_only:
         raise InputError(
             "prepare_only: this command trains; fairkd prepare makes what comes before, and trains nothing"
@@ -130,7 +130,7 @@ def train(
 @app.command(epilog=help_examples("prepare"))
 def prepare(profile: ProfileName = "quick", parameters: Parameters = None, max_steps: MaxSteps = None) -> None:
     """Check everything, fetch and tokenise the text, adapt and debias the teachers; train no student."""
-    checked = _changed(Profile.load(profile), parameters, max_steps)
+    checked = _changed(_base(profile, parameters), parameters, max_steps)
     from fairkd.lab.training import prepare_profile
 
     for line in prepare_profile(checked):
@@ -142,7 +142,7 @@ def measure(
     profile: ProfileName = "quick", parameters: Parameters = None, max_steps: MaxSteps = None, seed: Seeds = None
 ) -> None:
     """Measure SEAT and every ruler of a profile's students and teachers, where the store lacks it; train nothing."""
-    checked = _changed(Profile.load(profile), parameters, max_steps)
+    checked = _changed(_base(profile, parameters), parameters, max_steps)
     from fairkd.lab.stages import measure_profile
 
     print(f"measured {measure_profile(checked, seeds=seed)} models that had not been")
@@ -159,7 +159,7 @@ def finetune(
     ] = None,
 ) -> None:
     """Fine-tune a profile's students on GLUE, where the store lacks it; train nothing else."""
-    checked = _changed(Profile.load(profile), parameters, max_steps)
+    checked = _changed(_base(profile, parameters), parameters, max_steps)
     from fairkd.lab.stages import finetune_profile
 
     failures = finetune_profile(checked, seeds=seed, tasks=task)
@@ -180,7 +180,7 @@ def submit(
     gpus_per_job: Annotated[
         int | None, typer.Option(help="That share a training; the other jobs have one. Without it one, if any.")
     ] = None,
-    at_once: Annotated[int | None, typer.Option(help="Jobs of this machine that work at once.")] = None,
+    at_once: Annotated[int | None, typer.Option(help="Jobs that work at once: here, or of an array of Slurm.")] = None,
     parameters: Parameters = None,
 ) -> None:
     """Hand a study to a scheduler as independent jobs; what is done or in the queue already is not submitted again."""
@@ -190,8 +190,8 @@ def submit(
     if Path(profile).is_file():
         profile = str(Path(profile).absolute())  # jobs begin in the project's root
     gpus = jobs.default_gpus(checked, executor) if gpus_per_job is None else gpus_per_job
-    options: dict[str, Any] = {"executor": executor, "gpus": gpus, "parameters": named_values(settings or [])}
-    options["at_once"] = jobs.default_at_once(gpus) if at_once is None else at_once
+    options: dict[str, Any] = {"executor": executor, "gpus": gpus, "at_once": at_once}
+    options["parameters"] = named_values(settings or [])
     for job in jobs.submit(checked, [profile, *(parameters or [])], **options):
         print(f"{job.name}: {job.state}{f' ({job.number})' if job.number else ''}", flush=True)
 
@@ -500,6 +500,14 @@ def _changed(profile: Profile, parameters: list[str] | None, max_steps: int | No
 
     checked = with_parameters(profile, parameters or [])
     return checked if max_steps is None else bounded(checked, max_steps)
+
+
+def _base(profile: str, parameters: list[str] | None) -> Profile:
+    """A profile that is trained: where ``-p`` changes values of a file, that file says what the profile of its name is.
+
+    Without, it may be the copy of a variant's values.
+    """
+    return _given(profile) if parameters else Profile.load(profile)
 
 
 def _given(profile: str) -> Profile:

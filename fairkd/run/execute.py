@@ -60,8 +60,15 @@ def execute(notebook: str, output: str, parameters: str) -> int:
     for number in ENDS:
         signal.signal(number, end)
     logging.basicConfig(level="INFO", format="%(message)s")
-    with begun_kernel() as kernel:
-        return _papermill(notebook, output, parameters, kernel, no_further_cell)
+    try:
+        with begun_kernel() as kernel:
+            _papermill(notebook, output, parameters, kernel, no_further_cell)
+    except RuntimeError as error:
+        if "Kernel died" not in str(error):  # of one that did not even begin too
+            raise
+        traceback.print_exc()
+        return KERNEL_DIED
+    return 0
 
 
 @contextmanager
@@ -84,35 +91,24 @@ def begun_kernel() -> Iterator[Any]:
         asyncio.run(end())
 
 
-def _papermill(notebook: str, output: str, parameters: str, kernel: Any, on_cell_start: Callable[..., None]) -> int:
-    """Runs the notebook's cells in a kernel; returns the exit status."""
+def _papermill(notebook: str, output: str, parameters: str, kernel: Any, on_cell_start: Callable[..., None]) -> None:
+    """Runs the notebook's cells in a kernel."""
     without_iri_grammar()
-    from nbclient.exceptions import DeadKernelError
     from papermill.execute import execute_notebook
 
-    try:
-        execute_notebook(
-            notebook,
-            output,
-            parameters=load_yaml(utf8_text(Path(parameters))),
-            kernel_name="python3",
-            language="python",
-            progress_bar=False,
-            log_output=True,
-            start_timeout=START_SECONDS,
-            cwd=str(Path.cwd()),
-            km=kernel,
-            on_cell_start=on_cell_start,
-        )
-    except DeadKernelError:
-        traceback.print_exc()
-        return KERNEL_DIED
-    except RuntimeError as error:
-        if "Kernel died" not in str(error):  # as jupyter_client says of one that did not even begin
-            raise
-        traceback.print_exc()
-        return KERNEL_DIED
-    return 0
+    execute_notebook(
+        notebook,
+        output,
+        parameters=load_yaml(utf8_text(Path(parameters))),
+        kernel_name="python3",
+        language="python",
+        progress_bar=False,
+        log_output=True,
+        start_timeout=START_SECONDS,
+        cwd=str(Path.cwd()),
+        km=kernel,
+        on_cell_start=on_cell_start,
+    )
 
 
 def _interrupt_kernel() -> None:

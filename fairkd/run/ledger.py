@@ -19,7 +19,7 @@ from typing import Any, Literal
 from filelock import Timeout
 from pydantic.dataclasses import dataclass as checked_dataclass
 
-from fairkd.engine.locks import lock_of
+from fairkd.engine.locks import is_held, lock_of
 from fairkd.engine.store import file_digest, read_json, write_json
 from fairkd.errors import InputError, nearest
 from fairkd.lab.results import (
@@ -349,17 +349,12 @@ def hold(files: Files) -> Iterator[None]:
 
 def _is_locked(files: Files) -> bool:
     path = files.record("lock")
-    if not path.exists():
+    if not path.parent.is_dir():
         return False
-    lock = lock_of(path)
     try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        return True
+        return is_held(path)
     except OSError:  # a disk that cannot be written, or somebody else's file: whoever holds it cannot be found out here
         return False
-    lock.release()
-    return False
 
 
 def _who(files: Files) -> str:

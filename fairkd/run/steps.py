@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,16 +21,22 @@ from typing import Any
 from filelock import BaseFileLock, Timeout
 
 from fairkd.engine.locks import is_held, lock_of
+from fairkd.engine.processes import die_with_parent
 from fairkd.engine.stopping import ENDS
 from fairkd.engine.store import read_json, write_json
 from fairkd.errors import InputError, LostError
+from fairkd.lab.results import code_digest
 from fairkd.profile import Profile, project_root
 
 POLL_SECONDS = 0.2
 LOST_SECONDS = 60.0
 """After which a job that nothing holds and that left no word counts as lost; it may be about to begin again."""
-NOTICE_SECONDS = 120.0
-"""How long a command that a signal has stopped waits for its scheduler to take the job back."""
+NOTICE_SECONDS = 60.0
+"""How long a job whose command was stopped waits for its scheduler's word, before it asks to be queued again itself.
+
+Slurm announces a preemption by SIGTERM alone. A job that somebody cancels gets it too, and is killed half a minute
+later.
+"""
 
 
 @dataclass
@@ -43,9 +49,10 @@ class JobStep:
         values: digest of the profile's values (:func:`values_digest`) with which the study was submitted.
         settings: what the profile is: its name or file, and "name=value" for each change.
         folder: of the study's jobs.
-        after: names of the jobs that it waits for itself, where no scheduler does.
-        places: how many steps may work at once, where no scheduler says so; None: any number.
-        gpus: the GPUs of each place, as CUDA_VISIBLE_DEVICES names them.
+        waits: whether it waits for others itself, as nobody does on one machine.
+        after: names of the jobs that must have succeeded then.
+        after_any: names of those that must have ended.
+        places: names of the places of which it takes one then, with the GPUs of each as CUDA_VISIBLE_DEVICES has them.
     """
 
     name: str
@@ -53,9 +60,10 @@ class JobStep:
     values: str
     settings: list[str]
     folder: str
+    waits: bool = False
     after: list[str] = field(default_factory=list)
-    places: int | None = None
-    gpus: list[list[str]] = field(default_factory=list)
+    after_any: list[str] = field(default_factory=list)
+    places: list[tuple[str, str]] = field(default_factory=list)
     _process: Any = field(default=None, repr=False)
 
     def __call__(self) -> int:
@@ -65,19 +73,19 @@ class JobStep:
             InputError: the profile has changed since the study was submitted.
             LostError: the command, or a job that it needs, failed.
         """
-        folder = Path(self.folder)
-        with lock_of(folder / f"{self.name}.lock"):
-            left = folder / f"{self.name}.end.json"
+        folder, word = Path(self.folder), {"values": self.values, "code": code_digest()}
+        left = folder / f"{self.name}.end.json"
+        with lock_of(folder / f"{self.name}.lock") if self.waits else nullcontext():
             left.unlink(missing_ok=True)
             try:
-                for name in self.after:
+                for name in (*self.after, *self.after_any):
                     self._wait_for(name)
                 with self._place() as environment:
                     self._run(environment)
             except Exception as error:
-                write_json(left, {"state": "failed", "detail": str(error), "values": self.values})
+                write_json(left, {"state": "failed", "detail": str(error), **word})
                 raise
-            write_json(left, {"state": "done", "detail": "", "values": self.values})
+            write_json(left, {"state": "done", "detail": "", **word})
         return 0
 
     def checkpoint(self) -> Any:
@@ -101,20 +109,40 @@ class JobStep:
                 f"{self.name}: the values of profile {self.settings[0]!r} have changed since this was submitted; "
                 "submit it again"
             )
-        command = [sys.executable, "-m", "fairkd", *self.arguments]
-        self._process = subprocess.Popen(command, cwd=project_root(), env=os.environ | environment)
-        while (status := self._process.poll()) is None:
-            time.sleep(POLL_SECONDS)  # where a signal finds this process
+        process = self._process = subprocess.Popen(
+            [sys.executable, "-m", "fairkd", *self.arguments],
+            cwd=project_root(),
+            env=os.environ | environment,
+            preexec_fn=die_with_parent,
+        )
+        try:
+            while (status := process.poll()) is None:
+                time.sleep(POLL_SECONDS)  # where a signal finds this process
+        except KeyboardInterrupt:
+            process.send_signal(signal.SIGINT)
+            process.wait()
+            raise
         if status in {128 + number for number in ENDS} or -status in ENDS:
-            time.sleep(NOTICE_SECONDS)  # the scheduler's signal to this process follows, and ends it
+            self._ask_again()
         if status:
-            raise LostError(f"{self.name}: fairkd {' '.join(self.arguments)} ended with status {status}; see its log")
+            raise LostError(
+                f"{self.name}: fairkd {' '.join(self.arguments)} ended with status {status}; its log is in "
+                f"{self.folder}/logs"
+            )
+
+    @staticmethod
+    def _ask_again() -> None:
+        """The command was told to end, and saved what it did: so is this job, or it asks to be queued again."""
+        time.sleep(NOTICE_SECONDS)
+        if signal.getsignal(signal.SIGUSR2) not in (signal.SIG_DFL, signal.SIG_IGN, None):
+            os.kill(os.getpid(), signal.SIGUSR2)
+            time.sleep(POLL_SECONDS)
 
     def _wait_for(self, name: str) -> None:
-        lock, left = lock_of(Path(self.folder) / f"{name}.lock"), Path(self.folder) / f"{name}.end.json"
-        free_since = None
+        lock, left, free_since = Path(self.folder) / f"{name}.lock", Path(self.folder) / f"{name}.end.json", None
         while True:
-            if (ended := end_of(left)) is not None and ended["state"] == "done":
+            ended = end_of(left)
+            if ended is not None and (ended["state"] == "done" or name in self.after_any):
                 return
             if ended is not None:
                 raise LostError(f"{self.name} needs {name}, which failed: {ended['detail']}")
@@ -126,14 +154,13 @@ class JobStep:
     @contextmanager
     def _place(self) -> Iterator[dict[str, str]]:
         """One of the places at which steps work, and the environment that it means."""
-        if self.places is None:
+        if not self.places:
             yield {}
             return
-        locks = [lock_of(Path(self.folder) / f"place-{number}.lock") for number in range(self.places)]
+        locks = [lock_of(Path(self.folder) / f"place-{name}.lock") for name, _ in self.places]
         number = self._take(locks)
         try:
-            gpus = self.gpus[number] if self.gpus else None
-            yield {} if gpus is None else {"CUDA_VISIBLE_DEVICES": ",".join(gpus)}
+            yield {"CUDA_VISIBLE_DEVICES": self.places[number][1]}
         finally:
             locks[number].release()
 

@@ -5,6 +5,7 @@ import fcntl
 import multiprocessing
 import os
 import signal
+import stat
 from contextlib import contextmanager
 
 import pytest
@@ -20,7 +21,11 @@ def without(request, monkeypatch):
     """What the file system answers to flock; None: it has it."""
     locks._asked.cache_clear()
 
-    def flock(*_):
+    honest = fcntl.flock
+
+    def flock(file, *rest):
+        if stat.S_ISDIR(os.fstat(file if isinstance(file, int) else file.fileno()).st_mode):
+            return honest(file, *rest)  # as NFS does, for this machine only
         raise OSError(request.param, os.strerror(request.param))
 
     if request.param:
@@ -59,12 +64,33 @@ def held(path):
 def test_of_two_processes_one_holds_it_until_it_is_gone(tmp_path, without):
     path = tmp_path / "new" / "a.lock"
     with another(held, path):
-        assert is_held(lock_of(path))
+        assert is_held(path)
         with pytest.raises(Timeout):
             lock_of(path).acquire(timeout=0)
-    assert not is_held(lock_of(path))
+    assert not is_held(path)
     with lock_of(path).acquire(timeout=5):
         pass
+
+
+def test_who_asks_does_not_count(tmp_path, without):
+    path = tmp_path / "a.lock"
+    with lock_of(path):
+        pass
+    with path.open("ab") as file:
+        fcntl.flock(file, fcntl.LOCK_SH) if not without else None
+        assert not is_held(path)
+    assert not is_held(tmp_path / "b.lock")
+
+
+def test_what_flock_left_holds_nobody_up_where_there_is_none(tmp_path, monkeypatch):
+    with lock_of(tmp_path / "a.lock"):
+        pass
+    (tmp_path / "a.lock").touch()
+    locks._asked.cache_clear()
+    monkeypatch.setattr(locks, "has_flock", lambda folder: False)
+    with lock_of(tmp_path / "a.lock").acquire(timeout=1):
+        pass
+    locks._asked.cache_clear()
 
 
 def test_where_there_is_no_flock_the_file_is_the_lock(tmp_path, without):

@@ -4,6 +4,7 @@ import itertools
 import os
 import re
 import signal
+import subprocess
 import sys
 import time
 from contextlib import suppress
@@ -14,9 +15,11 @@ import pytest
 import typer.main
 from long_form import long_form
 
+from fairkd.engine.locks import lock_of
 from fairkd.engine.store import MANIFEST, Store, read_json, write_json
 from fairkd.errors import InputError, LostError
 from fairkd.lab.materials import Materials
+from fairkd.lab.results import code_digest
 from fairkd.lab.stages import missing_parts
 from fairkd.lab.training import train_profile
 from fairkd.lab.variants import output_dir
@@ -50,7 +53,9 @@ def slurm(tmp_path, monkeypatch):
     scripts = {
         "sbatch": SBATCH.format(python=sys.executable, folder=str(folder)),
         "squeue": f"#!/bin/sh\ncat {folder}/queue\n",
-        "srun": "#!/bin/sh\nexit 1\n",
+        "scancel": f'#!/bin/sh\necho $1 >> {folder}/cancelled\nsed -i "/^$1\\$/d" {folder}/queue\n',
+        "scontrol": f"#!/bin/sh\necho $* >> {folder}/told\n",
+        "srun": f'#!/bin/sh\nwhile [ "$1" != {sys.executable} ]; do shift; done\nexec "$@"\n',
     }
     for name, text in scripts.items():
         (programs / name).write_text(text)
@@ -84,7 +89,6 @@ def test_the_study_is_what_reproduce_does_in_parts(tmp_path):
     jobs = {job.name: job for job in module.study(profile, settings, gpus=2)}
     assert {name: job.gpus for name, job in jobs.items() if job.gpus != 1} == {"train-0": 2, "train-1": 2}
     assert jobs["train-1"].arguments[-4:] == ("--seed", "1", "--processes", "2")
-    assert {name for name in jobs if module.NEEDS[jobs[name].stage] == ()} == {"prepare"}
 
 
 def test_every_job_is_a_command_line_that_fairkd_takes(tmp_path):
@@ -107,12 +111,10 @@ def test_what_slurm_is_told(tmp_path, slurm):
     numbers = {one.name: one.number for one in found}
     assert (numbers["prepare"], numbers["train-0"], numbers["train-1"]) == ("100", "101_0", "101_1")
     needs = [re.findall(r"--dependency=(\S+)", text) for text in texts]
-    before = ["100", "100:101_0:101_1"]
-    everything = before[1] + ":102_0:102_1:103_0:103_1"
-    notebooks = ":".join(f"104_{n}" for n in range(6))
+    trained, measured = "afterok:100:101_0:101_1", "afterok:100:101_0:101_1:102_0:102_1"
+    runs, notebooks = "afterany:103_0:103_1", ":".join(f"104_{n}" for n in range(6))
     assert needs == [
-        [], [f"afterok:{before[0]}"], [f"afterok:{before[1]}"], [f"afterok:{before[1]}"], [f"afterok:{everything}"],
-        [f"afterok:{everything}:{notebooks}"],
+        [], ["afterok:100"], [trained], [trained], [f"{measured},{runs}"], [f"{measured},{runs}:{notebooks}"]
     ]  # fmt: skip
     for text in texts:
         for flag in (
@@ -120,23 +122,86 @@ def test_what_slurm_is_told(tmp_path, slurm):
             "--signal=USR2@300", "--licenses=a:1", "--nodes=1", "--open-mode=append",
         ):  # fmt: skip
             assert f"#SBATCH {flag}\n" in text
-    assert [("--array=0-1" in text, "--array=0-5" in text) for text in texts][1:5:3] == [(True, False), (False, True)]
+    arrays = [re.findall(r"--array=(\S+)", text) for text in texts]
+    assert arrays == [[], ["0-1%2"], ["0-1%2"], ["0-1%2"], ["0-5%6"], []]
 
 
-def test_what_is_in_the_queue_is_not_submitted_again_and_what_left_it_is(tmp_path, slurm):
+def test_what_is_in_the_queue_is_not_submitted_again(tmp_path, slurm):
     profile, settings = small(tmp_path)
     first = list(submit(profile, settings, executor="slurm"))
     again = list(submit(profile, settings, executor="slurm"))
     assert {one.state for one in again} == {"in the queue"}
     assert [one.number for one in again] == [one.number for one in first]
-    queue = slurm / "queue"
-    queue.write_text("".join(line for line in queue.open() if line.strip() not in ("101_1", "105")))
+    assert not (slurm / "cancelled").exists()
+
+
+def test_what_failed_is_submitted_again_with_all_that_waits_for_it(tmp_path, slurm):
+    """Slurm still has what waited for train-1 in its queue: it could never begin there."""
+    profile, settings = small(tmp_path)
+    first = {one.name: one.number for one in submit(profile, settings, executor="slurm")}
+    leave(slurm, first["train-1"])
     after = {one.name: one for one in submit(profile, settings, executor="slurm")}
-    assert {name for name, one in after.items() if one.state == "submitted"} == {"train-1", "report"}
-    script = (slurm / f"{after['train-1'].number}.sh").read_text()
-    assert "--dependency=afterok:100\n" in script
-    report = (slurm / f"{after['report'].number}.sh").read_text()
-    assert f"afterok:100:101_0:{after['train-1'].number}:102_0" in report
+    assert {name for name, one in after.items() if one.state == "in the queue"} == {"prepare", "train-0"}
+    gone = set(first) - {"prepare", "train-0", "train-1"}
+    assert set((slurm / "cancelled").read_text().split()) == {first[name] for name in gone}
+    assert "--dependency=afterok:100\n" in script_of(slurm, after["train-1"])
+    waits = f"--dependency=afterok:100:101_0:{after['train-1'].number}"
+    assert f"{waits}\n" in script_of(slurm, after["measure-0"])
+    assert f"{waits}:{after['measure-0'].number}:" in script_of(slurm, after["report"])
+
+
+def test_a_run_of_glue_that_failed_keeps_nothing_else_waiting(tmp_path, slurm):
+    profile, settings = small(tmp_path)
+    first = {one.name: one.number for one in submit(profile, settings, executor="slurm")}
+    leave(slurm, first["finetune-0-RTE"])
+    after = {one.name: one for one in submit(profile, settings, executor="slurm")}
+    submitted = {name for name, one in after.items() if one.state == "submitted"}
+    assert submitted == {
+        "finetune-0-RTE",
+        "00_method",
+        "01_capacity",
+        "02_ablation",
+        "03_mixup",
+        "04_glue",
+        "07_rulers",
+        "report",
+    }
+
+
+def leave(slurm, number):
+    """A job leaves the queue."""
+    queue = slurm / "queue"
+    queue.write_text("".join(line for line in queue.open() if line.strip() != number))
+
+
+def script_of(slurm, job) -> str:
+    return (slurm / f"{job.number.split('_')[0]}.sh").read_text()
+
+
+def test_two_do_not_submit_a_study_at_once(tmp_path, slurm):
+    profile, settings = small(tmp_path)
+    jobs = submit(profile, settings, executor="slurm")
+    next(jobs)
+    with pytest.raises(InputError, match="by another process"):
+        next(submit(profile, settings, executor="slurm"))
+    jobs.close()
+    assert {one.name: one.state for one in submit(profile, settings, executor="slurm")}["prepare"] == "in the queue"
+
+
+def test_what_the_scheduler_refuses_is_said_in_its_words(tmp_path, slurm):
+    (tmp_path / "bin" / "sbatch").write_text(
+        "#!/bin/sh\necho 'sbatch: error: invalid partition specified: gpo' >&2\nexit 1\n"
+    )
+    profile, settings = small(tmp_path)
+    with pytest.raises(InputError, match=r"does not take prepare: .*invalid partition specified: gpo"):
+        list(submit(profile, settings, executor="slurm", parameters={"slurm_partition": "gpo"}))
+
+
+def test_from_a_machine_without_a_gpu_for_one_with(tmp_path, slurm):
+    profile, settings = small(tmp_path, device="cuda")
+    found = list(submit(profile, settings, executor="slurm", gpus=2, at_once=1))
+    assert {one.state for one in found} == {"submitted"}
+    assert "--array=0-1%1\n" in script_of(slurm, found[1])
 
 
 def test_without_an_answer_of_the_queue_nothing_is_submitted(tmp_path, slurm, monkeypatch):
@@ -153,10 +218,11 @@ def test_where_only_the_jobs_have_a_gpu_their_word_counts(tmp_path, slurm):
     profile, settings = small(tmp_path)
     folder = output_dir(profile) / "jobs"
     folder.mkdir(parents=True)
-    left = {"state": "done", "detail": "", "values": values_digest(settings)}
+    left = {"state": "done", "detail": "", "values": values_digest(settings), "code": code_digest()}
     write_json(folder / "prepare.end.json", left)
     write_json(folder / "train-0.end.json", left | {"values": "of another profile"})
     write_json(folder / "train-1.end.json", left | {"state": "failed"})
+    write_json(folder / "measure-0.end.json", left | {"code": "of yesterday"})
     found = {one.name: one.state for one in submit(profile, settings, executor="slurm", gpus=1)}
     assert {name for name, state in found.items() if state == "done"} == {"prepare"}
     assert {one.state for one in submit(profile, settings, executor="slurm", gpus=0)} != {"done"}
@@ -171,7 +237,10 @@ def test_where_only_the_jobs_have_a_gpu_their_word_counts(tmp_path, slurm):
         ({"parameters": {"gpu": 1}}, "prefixed"),
         ({"parameters": {"timeout_min": "long"}}, "timeout_min"),
         ({"parameters": {"nodes": 2}}, "the study decides this itself"),
-        ({"gpus": 1, "executor": "local"}, "there are 0 GPUs"),
+        ({"parameters": {"slurm_nodes": 2}}, "the study decides this itself"),
+        ({"parameters": {"slurm_time": "1-00:00:00"}}, "timeout_min"),
+        ({"gpus": 1, "executor": "local"}, "this machine has 0 GPUs"),
+        ({"at_once": 0}, "1 or more"),
         ({"gpus": -1}, "allowed are 0 or more"),
         ({"gpus": 9}, "at most 2"),
     ],
@@ -190,6 +259,75 @@ def test_without_slurm_a_sentence_says_so(tmp_path, monkeypatch):
         list(submit(profile, settings, executor="slurm"))
 
 
+def test_a_job_of_an_array_runs_as_slurm_runs_it_and_is_queued_again(tmp_path, slurm, monkeypatch):
+    """SIGTERM to all processes of the step, as of a preemption, then SIGUSR2; then the job begins once more."""
+    profile, settings = small(tmp_path, **LONG_TRAINING)
+    found = {one.name: one for one in itertools.islice(submit(profile, settings, executor="slurm", gpus=0), 3)}
+    run_as_slurm(slurm, found["prepare"]).wait(timeout=120)
+    assert end_of(output_dir(profile) / "jobs" / "prepare.end.json")["state"] == "done"
+    job = run_as_slurm(slurm, found["train-1"])
+    task = until(lambda: task_of("--seed 1", profile.store().root))
+    until(lambda: list(profile.store().root.glob("unfinished/*/step-*")))
+    (command,) = task.children()
+    for process in [task, *task.children(recursive=True)]:
+        process.terminate()
+    command.wait(timeout=60)
+    task.send_signal(signal.SIGUSR2)
+    assert job.wait(timeout=60) != 0
+    assert (slurm / "told").read_text() == f"requeue {found['train-1'].number}\n"
+    assert not (output_dir(profile) / "jobs" / "train-1.end.json").exists()
+    assert run_as_slurm(slurm, found["train-1"]).wait(timeout=120) == 0
+    student = Materials(profile, progress=False).student(profile.all_arms()[0], 1)
+    assert Store.manifest(student)["resumed_from_step"] > 0
+
+
+def run_as_slurm(slurm, job) -> subprocess.Popen:
+    number, _, place = job.number.partition("_")
+    about = {
+        "SLURM_JOB_ID": job.number.replace("_", ""),
+        "SLURM_NTASKS": "1",
+        "SLURM_PROCID": "0",
+        "SLURM_LOCALID": "0",
+    }
+    about |= {"SLURM_NODEID": "0", "SLURM_JOB_NUM_NODES": "1"}
+    about |= {"SLURM_ARRAY_JOB_ID": number, "SLURM_ARRAY_TASK_ID": place} if place else {"SLURM_JOB_ID": number}
+    return subprocess.Popen(["bash", str(slurm / f"{number}.sh")], env=os.environ | about)
+
+
+def test_a_stopped_command_asks_to_be_queued_again_when_nobody_else_does(tmp_path, monkeypatch):
+    monkeypatch.setattr(steps, "NOTICE_SECONDS", 0.0)
+    asked = []
+    before = signal.signal(signal.SIGUSR2, lambda *_: asked.append(1))
+    try:
+        with pytest.raises(LostError, match="status 143"):
+            shell(tmp_path, monkeypatch, "exit 143")()
+        assert asked == [1]
+        with pytest.raises(LostError, match="status 1;"):
+            shell(tmp_path, monkeypatch, "exit 1")()
+        assert asked == [1]
+    finally:
+        signal.signal(signal.SIGUSR2, before)
+
+
+def shell(tmp_path, monkeypatch, script: str, **options) -> JobStep:
+    """A step whose command is a script."""
+    program = tmp_path / "program"
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(steps.sys, "executable", str(program))
+    return step(tmp_path, "shell", **options)
+
+
+def test_a_step_takes_a_place_with_its_gpus_and_no_two_the_same(tmp_path, monkeypatch):
+    said = tmp_path / "said"
+    places = [("0-1", "0,1"), ("2-3", "2")]
+    with lock_of(tmp_path / "place-0-1.lock"):
+        shell(tmp_path, monkeypatch, f"echo $CUDA_VISIBLE_DEVICES > {said}", places=places)()
+    assert said.read_text() == "2\n"
+    shell(tmp_path, monkeypatch, f"echo $CUDA_VISIBLE_DEVICES > {said}", places=places)()
+    assert said.read_text() == "0,1\n"
+
+
 def step(tmp_path, name, *arguments, **options) -> JobStep:
     tmp_path.mkdir(exist_ok=True)
     return JobStep(name, list(arguments), values_digest(["tiny"]), ["tiny"], str(tmp_path), **options)
@@ -203,6 +341,7 @@ def test_a_step_leaves_word_of_how_it_ended(tmp_path):
     assert end_of(tmp_path / "bad.end.json")["state"] == "failed"
     with pytest.raises(LostError, match="needs bad, which failed: bad: fairkd train"):
         step(tmp_path, "after", "--version", after=["good", "bad"])()
+    assert step(tmp_path, "after", "--version", after=["good"], after_any=["bad"])() == 0
 
 
 def test_a_step_does_not_wait_for_one_that_is_gone(tmp_path, monkeypatch):
@@ -263,6 +402,7 @@ def preempted(profile, job: str, command: str) -> str:
 LONG_TRAINING = {"max_steps": 20, "n_epoch": 900, "checkpoint_every": 2, "depths": "[1]", "glue_source": "null"}
 
 
+@long_form
 def test_a_job_that_is_preempted_saves_begins_again_and_has_the_same_bits(tmp_path):
     profile, settings = small(tmp_path, **LONG_TRAINING)
     list(itertools.islice(submit(profile, settings, executor="local", gpus=0, at_once=1), 2))  # prepare, train-0
