@@ -238,7 +238,7 @@ def _digests(folder: Path) -> dict[str, str]:
 def _check_config(config: Any) -> None:
     """Raises InputError for what a DistilBERT student cannot follow."""
     if config.model_type != "bert":
-        raise InputError(f"it is a {config.model_type!r} model; allowed is 'bert'")
+        raise InputError(f"it is a {config.model_type!r} model; allowed is 'bert', cased or uncased, of any size")
     if config.layer_norm_eps != 1e-12 or not getattr(config, "tie_word_embeddings", True):
         raise InputError(
             f"it has layer_norm_eps {config.layer_norm_eps} and tie_word_embeddings {config.tie_word_embeddings}; "
