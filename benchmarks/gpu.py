@@ -38,6 +38,7 @@ from fairkd.engine.chunks import CHUNK
 from fairkd.engine.digests import weights_digest
 from fairkd.engine.provenance import environment
 from fairkd.engine.recipe import Recipe
+from fairkd.engine.saving import Writer
 from fairkd.engine.store import Store
 from fairkd.engine.training import Learner
 from fairkd.gender import PairTable, appendix_c
@@ -201,8 +202,8 @@ def resumes_to_the_same_bits(scene: Scene, folder: Path) -> bool:
 def _stopped_after(update: int, train: Callable[[], Any]) -> None:
     save, saved = Learner.save, []
 
-    def saves(self: Learner) -> None:
-        save(self)
+    def saves(self: Learner, writer: Writer) -> None:
+        save(self, writer)
         saved.append(self.name)
         if self.update == update and len(saved) == 2:  # both arms
             raise KeyboardInterrupt

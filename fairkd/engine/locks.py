@@ -12,7 +12,7 @@ from filelock import BaseFileLock, FileLock, SoftFileLock, Timeout
 
 WITHOUT = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP}
 """What a file system answers that has no ``flock``, such as NFS whose lock service does not run."""
-SOFT = ".soft"
+SOFT_SUFFIX = ".soft"
 """Added to the name of a file that is a lock: one that ``flock`` locks stays when nobody holds it."""
 
 
@@ -26,7 +26,7 @@ def lock_of(path: Path) -> BaseFileLock:
         OSError: nothing can be locked or written in that folder.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    return FileLock(path) if has_flock(path.parent) else SoftFileLock(path.with_name(path.name + SOFT))
+    return FileLock(path) if has_flock(path.parent) else SoftFileLock(path.with_name(path.name + SOFT_SUFFIX))
 
 
 def is_held(path: Path) -> bool:

@@ -120,7 +120,9 @@ def test_a_lost_process_ends_the_run_with_what_was_trained_saved(world, alone, t
 def test_processes_that_see_other_checkpoints_are_told(world, tmp_path, monkeypatch):
     """The first one has a checkpoint of an update; the second one, in another folder, begins."""
     saved = []
-    monkeypatch.setattr(Learner, "save", lambda self, save=Learner.save: (save(self), saved.append(self.name)))
+    monkeypatch.setattr(
+        Learner, "save", lambda self, writer, save=Learner.save: (save(self, writer), saved.append(self.name))
+    )
     monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0.0)
     monkeypatch.setattr(training, "interrupts_noted", lambda told: nullcontext(lambda: len(saved) == len(ARMS)))
     with pytest.raises(Stopped):
