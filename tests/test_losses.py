@@ -125,3 +125,21 @@ def test_losses_of_bf16_inputs_are_reduced_in_fp32():
     assert found["ce"].dtype == found["cos"].dtype == torch.float32
     assert float(found["ce"]) == pytest.approx(exact["ce"], rel=1e-5)
     assert float(found["cos"]) == pytest.approx(exact["cos"], rel=1e-5)
+
+
+def test_a_share_of_the_tokens_is_drawn_by_its_generator_and_is_never_none():
+    mask = torch.ones(4, 50, dtype=torch.long)
+    drawn = [token_rows(mask, 0.2, torch.Generator().manual_seed(seed)).tolist() for seed in (0, 0, 1)]
+    assert drawn[0] == drawn[1] != drawn[2]
+    assert [len(rows) for rows in drawn] == [40, 40, 40]
+    assert all(rows == sorted(rows) for rows in drawn)
+    assert len(token_rows(mask, 0.001, torch.Generator())) == 1
+    generator = torch.Generator().manual_seed(0)
+    token_rows(mask, 1.0, generator)
+    assert torch.equal(generator.get_state(), torch.Generator().manual_seed(0).get_state())  # all of them: no draw
+
+
+def test_probabilities_are_those_of_the_last_dimension():
+    logits = torch.randn(2, 3, 5, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(soften(logits, 2.0).exp().sum(-1), torch.ones(2, 3))
+    torch.testing.assert_close(soften(logits, 2.0)[1, 2], torch.log_softmax(logits[1, 2] / 2, 0))
