@@ -27,7 +27,7 @@ _SCHEMA = pa.schema([("input_ids", pa.list_(pa.int32())), ("document", pa.int32(
 _CHARACTERS_AT_ONCE = 1_000_000
 _END = b"\xff\xff\xff\xff\0\0\0\0"
 """With which an Arrow stream ends."""
-SAVED_SECONDS = 10.0
+SAVED_SECONDS = 5.0
 """So often it is written down how far a file is."""
 _NUMBER = np.dtype(np.int32)
 

@@ -447,6 +447,7 @@ def test_here_and_now_in_the_order_of_the_study(tmp_path):
     profile, settings = small(tmp_path, glue_source="null", seeds="[0]", depths="[1]", arms="[full]")
     jobs = submit(profile, settings, executor="debug", gpus=0)
     assert [next(jobs).name for _ in range(3)] == ["prepare", "train-0", "measure-0"]
+    jobs.close()
     assert missing_parts(profile) == []
     assert [one.state for one in itertools.islice(submit(profile, settings, executor="debug", gpus=0), 3)] == [
         "done"
