@@ -49,7 +49,7 @@ class GlueRuns:
         tasks: of the profile's tasks, only these, by their names.
 
     Raises:
-        InputError: the profile has no ``glue_source``, no such seed or task, or a device that fine-tuning cannot use.
+        InputError: the profile has no ``glue_source`` or no such task, or a device that fine-tuning cannot use.
     """
 
     def __init__(
