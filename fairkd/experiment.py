@@ -94,7 +94,8 @@ class Experiment:
         profile = Profile.based(given)
         if profile.name != given["profile"]:  # a file, whose values are what the profile of its name is
             declare(Profile.load(given["profile"]))
-        corpora.check_sources(Materials(profile).sources, column=profile.corpus.column)
+        corpus = profile.corpus
+        corpora.check_sources(Materials(profile).sources, column=corpus.column, join=corpus.joins)
         if profile.glue.source is not None:
             tasks = find_tasks(profile.glue.tasks)
             check_source(profile.glue.source, tasks, folder=profile.path(profile.glue.source))
@@ -285,7 +286,16 @@ class Experiment:
         about: dict[str, Any] = {"profile": self.profile.name, "seeds": list(profile.student_seeds)}
         if not any(own.missing() for own in materials.family):
             manifest = materials.corpus.manifest
-            names = ("documents", "sequences", "tokens", "longest", "mean_length", "digest")
+            names = (
+                "documents",
+                "sequences",
+                "tokens",
+                "longest",
+                "mean_length",
+                "dropped_short",
+                "dropped_unknown",
+                "digest",
+            )
             train = manifest["splits"]["train"]
             about["corpus"] = {"sources": list(self.profile.corpus.sources), **{name: manifest[name] for name in names}}
             about["corpus"] |= {f"training_{name}": train[name] for name in ("documents", "sequences", "tokens")}
@@ -392,7 +402,8 @@ class Experiment:
 
     def sample(self, *, documents: int) -> pd.DataFrame:
         """The first documents of the corpus, a row each."""
-        texts = corpora.documents(self.materials.sources[0], column=self.profile.corpus.column)
+        corpus = self.profile.corpus
+        texts = corpora.documents(self.materials.sources[0], column=corpus.column, join=corpus.joins[0])
         return pd.DataFrame({"text": list(itertools.islice(texts, documents))})
 
     def save(self, name: str, frame: pd.DataFrame) -> None:

@@ -75,10 +75,16 @@ class CorpusSettings:
 
     sources: Texts = parameter("embedded, generated, paths, hub:repo[:config[:split]]", name="corpus")
     column: str = parameter("text column of jsonl, parquet and hub sources", name="corpus_column", min_length=1)
+    join: Counts = parameter("rows that make a line, of each source or of all; 1: a row is a text", name="corpus_join")
     fraction: float = parameter("share of documents used", name="corpus_fraction", gt=0, le=1)
     seed: Whole = parameter("seed of that sample", name="corpus_seed")
     heldout_fraction: float = parameter("share of documents kept for held-out loss", gt=0, lt=1)
     max_length: int = parameter("longest sequence, in tokens", ge=12, le=512)
+
+    @property
+    def joins(self) -> tuple[int, ...]:
+        """Rows that make a line, for each source."""
+        return self.join * len(self.sources) if len(self.join) == 1 else self.join
 
 
 @dataclass(frozen=True, kw_only=True, config=SETTINGS)

@@ -55,6 +55,7 @@ VALUES = {
         ("corpus", "['hub:']"), ("corpus", "['planted:2']"), ("corpus", "['planted:much']"), ("corpus", "[empty.txt]"),
         ("corpus", "[bytes.txt]"), ("corpus", "[lines.jsonl]"), ("corpus", "[generated, wrong.parquet]"),
         ("corpus_fraction", "0"), ("corpus_fraction", "2"), ("heldout_fraction", "1"), ("heldout_fraction", "0"),
+        ("corpus_join", "0"), ("corpus_join", "[1, 8]"),
         ("max_length", "4"), ("max_length", "9999"), ("teacher", "embeded"), ("teacher", "./nowhere"),
         ("teacher", "models/empty"), ("teacher", "models/no-tokenizer"), ("teacher", "models/pickle"),
         ("teacher", "models/cut"), ("teacher", "models/nan"), ("teacher", "models/vocabulary"),

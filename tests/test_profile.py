@@ -237,10 +237,17 @@ def test_everything_but_the_papers_own_setting_is_a_demonstration():
     assert not paper.is_demonstration
     assert not paper.changed(seeds=[5], device="cpu", runs_dir="elsewhere").is_demonstration
     assert "the paper's setting" in paper.scale
-    for changes in ({"max_steps": 5}, {"teacher": "embedded"}, {"corpus": ["embedded"]}, {"temperature": 1.0}):
+    for changes in ({"max_steps": 5}, {"teacher": "embedded"}, {"corpus_join": [1]}, {"temperature": 1.0}):
         assert paper.changed(**changes).is_demonstration, changes
     assert all(Profile.load(name).is_demonstration for name in NAMES if name != "paper")
     assert Profile.load("quick").scale.startswith("Demonstration: the profile 'quick'")
+
+
+def test_rows_are_joined_by_a_number_a_source_or_one_for_all():
+    assert Profile.load("paper").corpus.joins == (1, 8)
+    assert changed(corpus=["generated", "embedded"], corpus_join=[3]).corpus.joins == (3, 3)
+    with pytest.raises(InputError, match="corpus_join: 2 numbers for 1 sources; give one for each, or one for all"):
+        changed(corpus=["generated"], corpus_join=[1, 2])
 
 
 def test_broken_lists_and_arms_without_any_weight_are_refused():

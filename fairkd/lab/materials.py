@@ -116,7 +116,7 @@ class Materials:
                     f"max_length: {corpus.max_length}, but teacher {teacher.source!r} reads {longest} tokens at most"
                 )
             return checkpoint
-        texts = [text for source in self.sources for text in corpora.documents(source, column=corpus.column)]
+        texts = list(corpora.all_documents(self.sources, column=corpus.column, join=corpus.joins))
         tokenizer = teachers.small_tokenizer(texts)
         model = teachers.from_scratch(
             tokenizer,
@@ -135,6 +135,7 @@ class Materials:
         corpus = self.profile.corpus
         return {
             "column": corpus.column,
+            "join": corpus.joins,
             "fraction": corpus.fraction,
             "seed": corpus.seed,
             "heldout_fraction": corpus.heldout_fraction,

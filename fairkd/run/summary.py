@@ -99,9 +99,9 @@ def plan_document(profile: Profile, given: str, *, device: str | None = None, gp
     gpu = _gpu(device, gpus, profile)
     sources = [str(profile.path(one)) if is_path(one) else one for one in profile.corpus.sources]
     corpus = profile.corpus
-    known = known_text(corpus.sources, fraction=corpus.fraction, max_length=corpus.max_length)
+    known = known_text(corpus.sources, corpus.joins, fraction=corpus.fraction, max_length=corpus.max_length)
     if known is None:
-        check_sources(sources, column=profile.corpus.column)
+        check_sources(sources, column=corpus.column, join=corpus.joins)
     found, kind = recorded(profile), "cuda" if gpu else device_kind(profile)
     shape = recorded_shape(profile) or SHAPES.get(profile.teacher.source)
     text = found.text or known

@@ -74,6 +74,7 @@ def build(
     *,
     store: Store,
     column: str = "text",
+    join: Sequence[int] | None = None,
     fraction: float = 1.0,
     seed: int = 0,
     heldout_fraction: float = 0.02,
@@ -90,6 +91,7 @@ def build(
         tokenizer: a fast tokenizer of transformers, with [PAD], [CLS], [SEP] and [MASK].
         store: where the corpus is kept.
         column: text column of JSON lines, Parquet and hub data.
+        join: rows of each source that make a document of one line (:mod:`fairkd.text.sources`); 1 of all without it.
         fraction: share of documents to use, in (0, 1]. The documents of a smaller share are among those of a larger.
         seed: of that sample and of the held-out split.
         heldout_fraction: share of the used documents for the split ``heldout``, in [0, 1); the same document is
@@ -105,8 +107,9 @@ def build(
     """
     _check_settings(fraction, heldout_fraction, max_length)
     _check_tokenizer(tokenizer)
-    check_sources(sources, column=column)
-    settings = (column, fraction, seed, heldout_fraction, max_length)
+    join = join or [1] * len(sources)
+    check_sources(sources, column=column, join=join)
+    settings = (column, join, fraction, seed, heldout_fraction, max_length)
     before = [states(source) for source in sources]
     spec = _spec(sources, tokenizer_digest(tokenizer), *settings)
     key = Store.key("corpus", spec)
@@ -117,8 +120,8 @@ def build(
         count = workers() if processes is None else processes
         try:
             with store.write(key, manifest) as folder:
-                manifest.update(_write(begun, spec, list(sources), tokenizer, progress, count))
-                _check_unchanged(sources, before, spec["sources"])
+                manifest.update(_write(begun, spec, list(sources), join, tokenizer, progress, count))
+                _check_unchanged(sources, join, before, spec["sources"])
                 for name in (*(f"{split}.arrow" for split in SPLITS), COUNTS):
                     _put(begun / name, folder / name)
         except InputError:  # what was made of it is of no use
@@ -135,6 +138,7 @@ def find(
     *,
     store: Store,
     column: str = "text",
+    join: Sequence[int] | None = None,
     fraction: float = 1.0,
     seed: int = 0,
     heldout_fraction: float = 0.02,
@@ -144,7 +148,7 @@ def find(
 
     ``tokenizer`` is the digest of the tokenizer.
     """
-    settings = (column, fraction, seed, heldout_fraction, max_length)
+    settings = (column, join or [1] * len(sources), fraction, seed, heldout_fraction, max_length)
     folder = store.find(Store.key("corpus", _spec(sources, tokenizer, *settings)))
     return load_corpus(folder) if folder else None
 
@@ -153,6 +157,7 @@ def _spec(
     sources: Sequence[str],
     tokenizer: str,
     column: str,
+    join: Sequence[int],
     fraction: float,
     seed: int,
     heldout_fraction: float,
@@ -161,7 +166,7 @@ def _spec(
     """Everything that determines a corpus."""
     return {
         "format": REVISIONS["corpus"],
-        "sources": [fingerprint(source) for source in sources],
+        "sources": [_source(*both) for both in zip(sources, join, strict=True)],
         "tokenizer": tokenizer,
         "column": column,
         "fraction": fraction,
@@ -169,6 +174,11 @@ def _spec(
         "heldout_fraction": heldout_fraction,
         "max_length": max_length,
     }
+
+
+def _source(source: str, join: int) -> dict[str, Any]:
+    """What identifies a source and how it is read."""
+    return fingerprint(source) | ({"join": join} if join > 1 else {})
 
 
 def load_corpus(folder: Path) -> Corpus:
@@ -273,7 +283,13 @@ def _begun(folder: Path, sources: list[list[list[Any]]]) -> Path:
 
 
 def _write(
-    folder: Path, spec: dict[str, Any], sources: list[str], tokenizer: Any, progress: bool, processes: int
+    folder: Path,
+    spec: dict[str, Any],
+    sources: list[str],
+    join: Sequence[int],
+    tokenizer: Any,
+    progress: bool,
+    processes: int,
 ) -> dict[str, Any]:
     """Fills the folder of a corpus; returns what its manifest says about the result."""
     started = time.perf_counter()
@@ -286,7 +302,8 @@ def _write(
             for split in SPLITS
         ]
         try:
-            read = _fill(writers[0], writers[1], _all_documents(sources, spec["column"], progress), spec)
+            texts = all_documents(sources, column=spec["column"], join=join, progress=progress)
+            read = _fill(writers[0], writers[1], texts, spec)
             digests = [writer.close() for writer in writers]
         except BaseException:
             with suppress(OSError):  # a full disk, say, is what is told
@@ -325,25 +342,28 @@ def _fill(train: SequenceWriter, heldout: SequenceWriter, texts: Iterable[str], 
     return read
 
 
-def _check_unchanged(sources: Sequence[str], before: list[list[list[Any]]], read: list[dict[str, Any]]) -> None:
+def _check_unchanged(
+    sources: Sequence[str], join: Sequence[int], before: list[list[list[Any]]], read: list[dict[str, Any]]
+) -> None:
     """Raises where a file was written since its state and digest were taken: what was read may be of both.
 
     Args:
         before: states of the sources before their digests were taken.
-        read: these digests, :func:`fairkd.text.sources.fingerprint` of each.
+        read: these digests, of each source.
     """
-    for source, states_before, digests in zip(sources, before, read, strict=True):
-        if states(source) != states_before or fingerprint(source) != digests:
+    for source, rows, states_before, digests in zip(sources, join, before, read, strict=True):
+        if states(source) != states_before or _source(source, rows) != digests:
             raise InputError(
                 f"corpus {source!r} changed while it was read, so nothing was kept of it; begin again when its files "
                 "are whole"
             )
 
 
-def _all_documents(sources: Iterable[str], column: str, progress: bool) -> Iterator[str]:
-    for source in sources:
+def all_documents(sources: Sequence[str], *, column: str, join: Sequence[int], progress: bool = False) -> Iterator[str]:
+    """Yields the documents of all sources, in order, with a line of progress a source if it is wanted."""
+    for source, rows in zip(sources, join, strict=True):
         with Progress(f"tokenising {source}" if progress else "", unit="documents") as shown:
-            for text in documents(source, column=column):
+            for text in documents(source, column=column, join=rows):
                 yield text
                 shown.add()
 

@@ -23,20 +23,25 @@ SHORTEST = 12
 """Sequences of fewer tokens, [CLS] and [SEP] included, are dropped."""
 UNKNOWN_SHARE = 0.5
 """Sequences with this share of [UNK] or more are dropped."""
-_SCHEMA = pa.schema([("input_ids", pa.list_(pa.int32())), ("document", pa.int32())])
 _CHARACTERS_AT_ONCE = 1_000_000
 _END = b"\xff\xff\xff\xff\0\0\0\0"
 """With which an Arrow stream ends."""
 SAVED_SECONDS = 5.0
 """So often it is written down how far a file is."""
-_NUMBER = np.dtype(np.int32)
+_INT32, _UINT16 = np.dtype(np.int32), np.dtype(np.uint16)
+
+
+def _schema(vocabulary: int) -> pa.Schema:
+    """Of a file of sequences: two bytes an id where the vocabulary allows, as BERT's does, else four."""
+    ids = pa.uint16() if vocabulary <= 1 << 16 else pa.int32()
+    return pa.schema([("input_ids", pa.list_(ids)), ("document", pa.int32())])
 
 
 class Sequences:
     """Token sequences in an Arrow stream on disk: only their lengths are held in memory.
 
-    ``sequences[indices]`` gives a list of read-only (tokens,) int32 arrays. Each is read when it is wanted: pages of a
-    mapping count as the process's own memory once they were touched, and training touches all. The file opens with
+    ``sequences[indices]`` gives a list of (tokens,) int32 arrays. Each is read when it is wanted: pages of a mapping
+    count as the process's own memory once they were touched, and training touches all. The file opens with
     ``datasets.Dataset.from_file`` too, and says of which document (from 0, within the split) each sequence is.
 
     Raises:
@@ -49,7 +54,9 @@ class Sequences:
 
     def __init__(self, path: Path) -> None:
         mapping = pa.memory_map(str(path)).read_buffer()
-        batches = [batch for batch in pa.ipc.open_stream(mapping) if batch.num_rows]
+        stream = pa.ipc.open_stream(mapping)
+        self._ids = _UINT16 if stream.schema.field(0).type.value_type == pa.uint16() else _INT32
+        batches = [batch for batch in stream if batch.num_rows]
         columns = [(batch.column(0).values.to_numpy(), batch.column(1).to_numpy()) for batch in batches]
         self._path = path.absolute()
         self._places = [[column.ctypes.data - mapping.address for column in both] for both in columns]
@@ -69,8 +76,8 @@ class Sequences:
         with self._path.open("rb", buffering=0) as file:
             for index, part in zip(indices, parts, strict=True):
                 before = int(self.lengths[self._first[part] : index].sum())
-                place = self._places[part][0] + before * _NUMBER.itemsize
-                found.append(_read(file, place, int(self.lengths[index])))
+                place = self._places[part][0] + before * self._ids.itemsize
+                found.append(_read(file, place, int(self.lengths[index]), self._ids))
         return found
 
     def chunks(self) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
@@ -83,19 +90,19 @@ class Sequences:
                 self._places, self._first, self._first[1:], strict=False
             ):
                 lengths = self.lengths[first:last]
-                tokens = _read(file, ids_place, int(lengths.sum()))
-                documents = _read(file, documents_place, len(lengths))
+                tokens = _read(file, ids_place, int(lengths.sum()), self._ids)
+                documents = _read(file, documents_place, len(lengths), _INT32)
                 within = np.repeat(np.arange(len(lengths)), lengths)
                 yield tokens, first + within, documents[within]
 
 
-def _read(file: FileIO, place: int, n: int) -> np.ndarray:
-    """n numbers from byte ``place`` on."""
+def _read(file: FileIO, place: int, n: int, kind: np.dtype[Any]) -> np.ndarray:
+    """n numbers from byte ``place`` on, as int32."""
     file.seek(place)
-    found = file.read(n * _NUMBER.itemsize)
-    if len(found) < n * _NUMBER.itemsize:
+    found = file.read(n * kind.itemsize)
+    if len(found) < n * kind.itemsize:
         raise OSError(f"{file.name} has become shorter since it was opened: nothing at byte {place + len(found)}")
-    return np.frombuffer(found, _NUMBER)
+    return np.frombuffer(found, kind).astype(_INT32)
 
 
 @dataclass(frozen=True)
@@ -208,6 +215,7 @@ class SequenceWriter:
     ) -> None:
         self.counts = Counter(documents=0, sequences=0, tokens=0, longest=0, short=0, unknown=0)
         self.token_counts = np.zeros(vocabulary, dtype=np.int64)
+        self._schema = _schema(vocabulary)
         self._cut, self._most_waiting = cut, waiting
         self._waiting: deque[tuple[int, Callable[[], Block]]] = deque()
         self._hash, self._file_hash = hashlib.sha256(), hashlib.sha256()
@@ -218,7 +226,7 @@ class SequenceWriter:
         self._there = self._written = self._go_on()
         self._file = path.open("ab")
         if not path.stat().st_size:
-            self._append(_SCHEMA.serialize())
+            self._append(self._schema.serialize())
         self._saved = time.monotonic()
 
     def add(self, lines: list[str]) -> None:
@@ -256,8 +264,9 @@ class SequenceWriter:
         if len(found.lengths):
             self._count(found.tokens, found.lengths)
             offsets = np.concatenate([[0], np.cumsum(found.lengths)]).astype(np.int32)
-            lists = pa.ListArray.from_arrays(pa.array(offsets), pa.array(found.tokens))
-            self._append(pa.record_batch([lists, pa.array(found.documents)], schema=_SCHEMA).serialize())
+            ids = pa.array(found.tokens, self._schema.field(0).type.value_type)
+            lists = pa.ListArray.from_arrays(pa.array(offsets), ids)
+            self._append(pa.record_batch([lists, pa.array(found.documents)], schema=self._schema).serialize())
         self._written = documents
         if time.monotonic() - self._saved >= SAVED_SECONDS:
             self.keep()
@@ -294,6 +303,8 @@ class SequenceWriter:
                     left -= len(part)
             if left or so_far.hexdigest() != state["sha256"]:
                 raise InputError(f"{self._path} was changed after it was written")
+            if pa.ipc.read_schema(pa.memory_map(str(self._path))) != self._schema:
+                raise InputError(f"{self._path} is of an older version")
         except (InputError, OSError):  # nothing is there, or it is damaged: all of it is made again
             self._path.unlink(missing_ok=True)
             return 0
@@ -301,6 +312,7 @@ class SequenceWriter:
         self._file_hash = so_far
         with pa.OSFile(str(self._path)) as source, pa.ipc.open_stream(source) as stream:
             for batch in stream:
-                self._count(batch.column(0).values.to_numpy(), np.diff(batch.column(0).offsets.to_numpy()))
+                lists = batch.column(0)
+                self._count(lists.values.to_numpy().astype(np.int32), np.diff(lists.offsets.to_numpy()))
         self.counts.update(short=state["short"], unknown=state["unknown"])
         return int(state["documents"])

@@ -14,14 +14,17 @@ A source is written as
 - ``hub:REPO[@REVISION][:CONFIG[:SPLIT]]``: a data set of the Hugging Face hub, or a local folder in the hub's layout,
   read as a stream without running any code of it; SPLIT is ``train`` where it is not given.
 
-A document is a text whose non-empty lines are sequences. Documents come one at a time, so that a source may be far
-larger than the memory.
+A document is a text whose non-empty lines are sequences. Where a source has a sentence a row, as BookCorpus, so many
+rows as ``join`` says, in their order, make a document of one line: alone, most sentences are too short for a sequence
+or without the context that DistilBERT's lines have ("one or several coherent sentences"). Documents come one at a time,
+so that a source may be far larger than the memory.
 """
 
 from __future__ import annotations
 
 import functools
 import importlib.util
+import itertools
 import re
 import sys
 from collections.abc import Iterator, Sequence
@@ -46,16 +49,36 @@ _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 _REVISION = re.compile(r"[\w.-]+(?:/[\w.-]+)*")
 
 
-def documents(source: str, *, column: str = "text") -> Iterator[str]:
+def documents(source: str, *, column: str = "text", join: int = 1) -> Iterator[str]:
     """Yields the documents of one source, in the source's order.
 
     Args:
         source: see the module's docstring.
         column: the column of JSON lines, Parquet and hub data that holds the text.
+        join: rows, a sentence each, that make a document; 1 for rows that are documents. The last has what is left.
 
     Raises:
-        InputError: there is no such source, or its content cannot be read as text; the message names file and place.
+        InputError: there is no such source, or its content cannot be read as text, or a row to be joined has several
+            lines; the message names file and place.
     """
+    rows = _rows(source, column)
+    yield from rows if join == 1 else _joined(rows, join, source)
+
+
+def _joined(rows: Iterator[str], join: int, source: str) -> Iterator[str]:
+    """Rows of one sentence each, so many to a document of one line."""
+    numbered = enumerate(filter(None, map(str.strip, rows)), 1)
+    while sentences := list(itertools.islice(numbered, join)):
+        for number, sentence in sentences:
+            if len(lines := sentence.splitlines()) > 1:
+                raise InputError(
+                    f"corpus {source!r}: text {number} of it has {len(lines)} lines; rows that corpus_join ({join}) "
+                    "joins hold one sentence each, and 1 leaves rows as they are"
+                )
+        yield " ".join(sentence for _, sentence in sentences)
+
+
+def _rows(source: str, column: str) -> Iterator[str]:
     if source == "generated":
         from fairkd.text.generated import articles
 
@@ -71,28 +94,27 @@ def documents(source: str, *, column: str = "text") -> Iterator[str]:
             yield from read_file(path, column)
 
 
-def check_sources(sources: Sequence[str], *, column: str = "text") -> None:
+def check_sources(sources: Sequence[str], *, column: str = "text", join: Sequence[int] | None = None) -> None:
     """Checks what can be checked without work: names, paths, suffixes, and the first document of each local source.
 
     A hub id is checked for its form only, so that this never needs the network. What a folder holds and is not read is
-    said on standard error, once.
+    said on standard error, once. ``join`` is of each source, 1 of all where it is not given.
 
     Raises:
         InputError: a source that cannot be used, or none at all.
     """
     if isinstance(sources, str) or not sources:
         raise InputError(f"corpus: expected a list of one source or more, not {sources!r}; allowed: {_allowed()}")
-    for source in sources:
+    for source, rows in zip(sources, join or [1] * len(sources), strict=True):
         if source == "embedded":
             embedded_file()
         elif not is_path(source):
             check_name(source, Path(source))
-            if source.startswith("hub:") and _hub_folder(hub_parts(source)[0]):
-                next(documents(source, column=column), None)
-        else:
-            next(read_file(files(source)[0], column), None)
-            if notes := unread(source):
-                _say(f"corpus {source!r}: {'; '.join(notes)}")
+        made = not is_path(source) and not source.startswith("hub:")
+        if rows > 1 if made else is_path(source) or _hub_folder(hub_parts(source)[0]):
+            next(documents(source, column=column, join=rows), None)
+        if is_path(source) and (notes := unread(source)):
+            _say(f"corpus {source!r}: {'; '.join(notes)}")
 
 
 def check_name(source: str, path: Path) -> None:

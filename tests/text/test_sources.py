@@ -93,6 +93,21 @@ def read(source: object, column: str = "text") -> list[str]:
     return list(documents(str(source), column=column))
 
 
+def test_rows_are_joined_in_their_order_and_the_last_line_has_the_rest(tmp_path: Path) -> None:
+    source = write(tmp_path / "a.txt", "One .\n\n Two .\nThree .\n \nFour .\nFive .\n")
+    assert list(documents(source, join=2)) == ["One . Two .", "Three . Four .", "Five ."]
+    assert list(documents(source, join=9)) == ["One . Two . Three . Four . Five ."]
+
+
+def test_a_row_of_several_lines_is_not_joined(tmp_path: Path) -> None:
+    source = write(tmp_path / "a.jsonl", '{"text": "One ."}\n{"text": "Two .\\nThree ."}\n')
+    message = r"text 2 of it has 2 lines; rows that corpus_join \(2\) joins hold one sentence each"
+    for check in (lambda: list(documents(source, join=2)), lambda: check_sources([source], join=[2])):
+        with pytest.raises(InputError, match=message):
+            check()
+    check_sources([source, "hub:some/set"], join=[1, 8])  # of the hub nothing is fetched to check it
+
+
 def test_prose_keeps_sentences_and_drops_markup() -> None:
     assert prose(ARTICLE) == PROSE
 
