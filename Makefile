@@ -2,6 +2,7 @@
 # make test:   install, then lint, types, tests and every notebook at the tiny profile
 # make fuzz:   install, then the property tests with examples that nobody has drawn before
 # make trust:  install, then every fault of docs/trust.md, often (about an hour)
+# make rehearsal: install, then the paper's profile at its real shapes, two updates of each stage (about an hour)
 # make audit:  install, then ask PyPI for known weaknesses of the locked versions
 # make gpu-check: install, then see whether training works on this GPU, and how fast (8 minutes at most)
 # make bench:  install, then measure the table of speed goals (about half an hour; nothing else should run)
@@ -22,14 +23,14 @@ CPU_TORCH = if [ "$$(uname -s)" != Linux ] || [ -e $(DRIVER) ] || nvidia-smi -L 
   elif $(PIP) --no-deps --index-url $(CPU_INDEX) torch; then echo "no NVIDIA driver: took the CPU build of torch"; \
   else echo "no CPU build of torch: it comes from pip's own index"; fi
 
-.PHONY: report test fuzz trust audit bench gpu-check lint types notebooks lock clean
+.PHONY: report test fuzz trust rehearsal audit bench gpu-check lint types notebooks lock clean
 
 report: .venv/installed
 	$(BIN)/fairkd reproduce $(PROFILE)
 
 # axe-core checks the report's accessibility; without npm that test is skipped, and says so.
 # Processes that the tests start compile the package once, whatever the machine has set.
-test trust report: export PYTHONDONTWRITEBYTECODE =
+test trust report rehearsal: export PYTHONDONTWRITEBYTECODE =
 
 AXE := node_modules/axe-core/axe.min.js
 
@@ -44,7 +45,10 @@ fuzz: .venv/installed-test
 	$(BIN)/python -m pytest -n 2 --hypothesis-profile=fuzz $$(grep -rl --include='test_*.py' 'hypothesis import .*given' tests)
 
 trust: .venv/installed-test  ## every fault as often as docs/trust.md says, which this writes (about an hour)
-	FAIRKD_TRUST=long FAIRKD_TRUST_TABLE=docs/trust.md $(BIN)/python -m pytest tests/trust tests/run/test_submit.py tests/test_chain.py tests/test_benchmarks.py -rs
+	FAIRKD_TRUST=long FAIRKD_TRUST_TABLE=docs/trust.md $(BIN)/python -m pytest tests/trust tests/run/test_submit.py tests/test_chain.py tests/test_benchmarks.py tests/test_rehearsal.py -rs
+
+rehearsal: .venv/installed-test
+	FAIRKD_REHEARSAL=real $(BIN)/python -m pytest -s tests/test_rehearsal.py
 
 audit: .venv/installed  ## known weaknesses of the locked versions, from PyPI's advisories
 	$(BIN)/python -m venv .venv/audit

@@ -24,10 +24,10 @@ from fairkd.lab.stages import missing_parts
 from fairkd.lab.training import train_profile
 from fairkd.lab.variants import output_dir
 from fairkd.profile import Profile
-from fairkd.run import cli, runner, steps
-from fairkd.run import submit as module
+from fairkd.run import cli, runner, scheduler, steps
 from fairkd.run.arguments import join_pairs, with_parameters
 from fairkd.run.steps import JobStep, end_of, values_digest
+from fairkd.run.study import study
 from fairkd.run.submit import submit
 
 SBATCH = """#!{python}
@@ -36,10 +36,11 @@ folder = pathlib.Path({folder!r})
 number = 100 + len(list(folder.glob("*.sh")))
 text = pathlib.Path(sys.argv[-1]).read_text()
 (folder / f"{{number}}.sh").write_text(text)
+title = re.search(r"--job-name=(.*)", text)[1]
 array = re.search(r"--array=0-(\\d+)", text)
 jobs = [f"{{number}}_{{n}}" for n in range(int(array[1]) + 1)] if array else [str(number)]
 with (folder / "queue").open("a") as queue:
-    queue.write("".join(f"{{job}}\\n" for job in jobs))
+    queue.write("".join(f"{{job}} {{title}}\\n" for job in jobs))
 print(f"Submitted batch job {{number}}")
 """
 
@@ -53,7 +54,7 @@ def slurm(tmp_path, monkeypatch):
     scripts = {
         "sbatch": SBATCH.format(python=sys.executable, folder=str(folder)),
         "squeue": f"#!/bin/sh\ncat {folder}/queue\n",
-        "scancel": f'#!/bin/sh\necho $1 >> {folder}/cancelled\nsed -i "/^$1\\$/d" {folder}/queue\n',
+        "scancel": f'#!/bin/sh\necho $1 >> {folder}/cancelled\nsed -i "/^$1 /d" {folder}/queue\n',
         "scontrol": f"#!/bin/sh\necho $* >> {folder}/told\n",
         "srun": f'#!/bin/sh\nwhile [ "$1" != {sys.executable} ]; do shift; done\nexec "$@"\n',
     }
@@ -81,12 +82,12 @@ def small(tmp_path, **changes) -> tuple[Profile, list[str]]:
 
 def test_the_study_is_what_reproduce_does_in_parts(tmp_path):
     profile, settings = small(tmp_path)
-    names = [job.name for job in module.study(profile, settings, gpus=2)]
+    names = [job.name for job in study(profile, settings, gpus=2)]
     assert names == [
         "prepare", "train-0", "train-1", "measure-0", "measure-1", "finetune-0-RTE", "finetune-1-RTE", "00_method",
         "01_capacity", "02_ablation", "03_mixup", "04_glue", "07_rulers", "report",
     ]  # fmt: skip
-    jobs = {job.name: job for job in module.study(profile, settings, gpus=2)}
+    jobs = {job.name: job for job in study(profile, settings, gpus=2)}
     assert {name: job.gpus for name, job in jobs.items() if job.gpus != 1} == {"train-0": 2, "train-1": 2}
     assert jobs["train-1"].arguments[-4:] == ("--seed", "1", "--processes", "2")
 
@@ -94,7 +95,7 @@ def test_the_study_is_what_reproduce_does_in_parts(tmp_path):
 def test_every_job_is_a_command_line_that_fairkd_takes(tmp_path):
     profile, settings = small(tmp_path)
     program = typer.main.get_command(cli.app)
-    for job in module.study(profile, settings, gpus=2):
+    for job in study(profile, settings, gpus=2):
         name, *rest = join_pairs(list(job.arguments))
         context = program.commands[name].make_context(name, rest)
         assert set(settings[1:]) == set(context.params["parameters"])
@@ -135,6 +136,37 @@ def test_what_is_in_the_queue_is_not_submitted_again(tmp_path, slurm):
     assert not (slurm / "cancelled").exists()
 
 
+@pytest.mark.parametrize("stage", ["prepare", "train", "report"])
+def test_a_shell_killed_before_it_noted_what_slurm_took_submits_nothing_twice(tmp_path, slurm, monkeypatch, stage):
+    profile, settings = small(tmp_path, seeds=[0, 1])
+    honest = scheduler.write_json
+
+    def killed(path, document):
+        if path.stem.startswith(stage):
+            raise KeyboardInterrupt
+        honest(path, document)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(scheduler, "write_json", killed)
+        with pytest.raises(KeyboardInterrupt):
+            list(submit(profile, settings, executor="slurm"))
+    found = list(submit(profile, settings, executor="slurm"))
+    before = ["prepare", "train-0", "train-1", "report"]
+    taken = before[: before.index(stage if stage != "train" else "train-1") + 1]
+    assert {one.name for one in found if one.state == "in the queue"} >= set(taken)
+    numbers = [line.split()[0] for line in (slurm / "queue").open()]
+    assert sorted(one.number for one in found) == sorted(numbers)  # each job once
+    assert not list((output_dir(profile) / "jobs").glob("asked*"))
+
+
+def test_a_job_at_work_here_of_which_nobody_noted_anything_is_not_submitted_again(tmp_path):
+    profile, settings = small(tmp_path)
+    folder = output_dir(profile) / "jobs"
+    with lock_of(folder / "prepare.lock"):
+        assert scheduler.queued(folder, study(profile, settings)) == {"prepare": ""}
+    assert scheduler.queued(folder, study(profile, settings)) == {}
+
+
 def test_what_failed_is_submitted_again_with_all_that_waits_for_it(tmp_path, slurm):
     """Slurm still has what waited for train-1 in its queue: it could never begin there."""
     profile, settings = small(tmp_path)
@@ -171,7 +203,7 @@ def test_a_run_of_glue_that_failed_keeps_nothing_else_waiting(tmp_path, slurm):
 def leave(slurm, number):
     """A job leaves the queue."""
     queue = slurm / "queue"
-    queue.write_text("".join(line for line in queue.open() if line.strip() != number))
+    queue.write_text("".join(line for line in queue.open() if line.split()[0] != number))
 
 
 def script_of(slurm, job) -> str:

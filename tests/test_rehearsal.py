@@ -1,0 +1,120 @@
+"""The profiles that need a GPU, whole and cut short: ``reproduce --max-steps 2`` on local files in the hub's layouts.
+
+In a narrow width: four students of ``paper`` in the short form, in the long one all of a seed, of ``small`` too.
+``FAIRKD_REHEARSAL=real`` (``make rehearsal``) takes the real shapes, all seeds and all fine-tuning, and prints time and
+memory.
+"""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import glue_files
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+from long_form import LONG, long_form
+from transformers import BertConfig, BertForMaskedLM
+
+from fairkd import Profile
+from fairkd.engine.loading import embedded_folder, load_tokenizer
+from fairkd.engine.store import Store
+from fairkd.glue.tasks import TASKS
+from fairkd.text.sources import documents
+
+REAL = os.environ.get("FAIRKD_REHEARSAL") == "real"
+SHAPES = {"paper": (12, 768), "small": (8, 512)}
+"""Profile -> layers and units of its teacher."""
+MOST_MEMORY = 12e9
+NARROW = {"seeds": [0], "glue_seeds": [0], "glue_arms": ["full", "mixup-xy"]}
+"""What is changed of the profile in a narrow width, beside the width."""
+FEW = NARROW | {
+    "arms": ["full", "mixup-xy", "debiased-teacher"],
+    "depths": [1, 12],
+    "glue_arms": ["full"],
+    "seat_bootstrap": 100,
+}
+"""And in the short form."""
+ARTICLES, SENTENCES = 400, 8_000
+
+
+def teacher(folder: Path, layers: int, hidden: int) -> Path:
+    """A folder as the hub has BERT's: its configuration and vocabulary, random weights."""
+    tokenizer = load_tokenizer(str(embedded_folder()))
+    config = BertConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=hidden,
+        num_hidden_layers=layers,
+        num_attention_heads=max(2, hidden // 64),
+        intermediate_size=4 * hidden,
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        BertForMaskedLM(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def texts(folder: Path) -> dict[str, Path]:
+    """Folders in the layout of Wikipedia's and BookCorpus' repositories: an article, and a sentence, a row."""
+    articles = [text for text, _ in zip(documents("embedded"), range(ARTICLES))]
+    lines = [line for text in documents("embedded") for line in text.splitlines()]
+    sentences = [one + " ." for line in lines for one in line.split(". ") if one][:SENTENCES]
+    tables = {
+        "wikipedia": ("20231101.en/train-00000-of-00001.parquet", {"title": ["…"] * len(articles), "text": articles}),
+        "bookcorpus": ("data/train-00000-of-00001.parquet", {"text": sentences}),
+    }
+    for name, (file, columns) in tables.items():
+        path = folder / name / file
+        path.parent.mkdir(parents=True)
+        pq.write_table(pa.table(columns), path)
+    configs = "configs:\n- config_name: 20231101.en\n  data_files:\n  - split: train\n    path: 20231101.en/train-*\n"
+    (folder / "wikipedia" / "README.md").write_text(f"---\n{configs}---\n")
+    return {name: folder / name for name in tables}
+
+
+def values(name: str, folder: Path) -> dict[str, object]:
+    """The profile's parameters with local files in place of the hub's."""
+    layers, hidden = SHAPES[name]
+    text = texts(folder)
+    corpus = [f"hub:{text['wikipedia']}:20231101.en", f"hub:{text['bookcorpus']}"]
+    return {
+        "teacher": str(teacher(folder / "teacher", layers, hidden if REAL else 32)),
+        "corpus": corpus[: len(Profile.load(name).corpus.sources)],
+        "corpus_fraction": 1.0,  # of small files
+        "heldout_fraction": 0.1,
+        "glue_source": f"hub:{glue_files.write_parquet(folder / 'glue', rows=200 if REAL else 40)}",
+        "runs_dir": str(folder / "runs"),
+        "store_dir": str(folder / "store"),
+        **({} if REAL else NARROW if LONG else FEW),
+    }
+
+
+@pytest.mark.parametrize("name", ["paper", pytest.param("small", marks=() if REAL else long_form)])
+def test_every_stage_runs_from_end_to_end(name: str, tmp_path: Path) -> None:
+    given = values(name, tmp_path)
+    options = [part for key, value in given.items() for part in ("-p", f"{key}={json.dumps(value)}")]
+    begun = time.monotonic()
+    command = [sys.executable, "-m", "fairkd", "reproduce", name, "--max-steps", "2", *options]
+    offline = os.environ | {"HF_HUB_OFFLINE": "1", "HF_DATASETS_CACHE": str(tmp_path / "cache")}
+    done = subprocess.run(command, capture_output=True, text=True, env=offline, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    seconds, memory = time.monotonic() - begun, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
+    print(f"\n{name}: {seconds:.0f} s, {memory / 1e9:.1f} GB in the largest process")
+    assert memory < MOST_MEMORY
+
+    profile = Profile.load(name).changed(**given)
+    manifests = [Store.manifest(path.parent) for path in (tmp_path / "store").glob("*/manifest.json")]
+    students = [one for one in manifests if one["kind"] == "student"]
+    distinct = {(arm.layers, arm.losses, arm.mix, arm.teacher) for arm in profile.all_arms()}  # full has its depth's
+    assert len(students) == len(distinct) * len(profile.seeds)
+    assert {one["steps"] for one in students} == {2}
+    (page,) = (tmp_path / "runs").rglob("report.html")
+    table = pd.read_parquet(page.parent / "results" / "glue_scores.parquet")
+    assert set(table.task.unique()) >= set(TASKS)
