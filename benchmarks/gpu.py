@@ -49,6 +49,7 @@ from fairkd.mixup import Mixup
 from fairkd.objective import arm_losses, supervise
 from fairkd.students import student_from_teacher
 from fairkd.teachers.checkpoints import Teacher, from_scratch, small_tokenizer
+from fairkd.text.random_text import RandomText
 
 CPU = torch.device("cpu")
 EIGHT = ("full", "no-cos", "no-ce", "mixup-h", "mixup-x", "mixup-yh", "mixup-xyh", "mixup-xy")
@@ -75,40 +76,19 @@ class Size:
 BASE, SMALL = Size(12, 768, 30522, 6), Size(2, 64, 500, 1)
 
 
-class RandomText:
-    """Sequences of random pieces, some of them gender words, with lengths as Wikipedia and BookCorpus give them."""
-
-    def __init__(self, tokenizer: Any, sequences: int, *, longest: int) -> None:
-        generator = np.random.default_rng(0)
-        lengths = np.clip(generator.gamma(1.4, MEAN_LENGTH / 1.4, sequences).round(), 12, longest).astype(np.int32)
-        words = [
-            tokenizer.convert_tokens_to_ids(word.lower()) for pair in appendix_c() for word in (pair.female, pair.male)
-        ]
-        self.lengths = lengths
-        self._ids = [generator.integers(5, len(tokenizer), int(length)) for length in lengths]
-        for ids in self._ids:
-            ids[0], ids[-1] = tokenizer.cls_token_id, tokenizer.sep_token_id
-            ids[1 + generator.integers(len(ids) - 2)] = words[generator.integers(len(words))]
-
-    def __len__(self) -> int:
-        return len(self.lengths)
-
-    def __getitem__(self, rows: np.ndarray) -> list[np.ndarray]:
-        return [self._ids[row] for row in rows]
-
-
 class Scene:
     """A teacher with random weights, random text, and the batches of an update, on a device."""
 
     def __init__(self, size: Size, device: torch.device, *, longest: int, window: int, store: Store) -> None:
         self.size, self.device = size, device
-        words = " ".join(f"w{number}" for number in range(size.vocabulary - 400))
-        self.tokenizer = small_tokenizer([words])
+        self.tokenizer = small_tokenizer([" ".join(f"w{number}" for number in range(size.vocabulary - 400))])
         self.teacher = from_scratch(
             self.tokenizer, layers=size.layers, hidden=size.hidden, max_length=longest, initializer_range=0.02, seed=0
         ).to(device)
-        text = RandomText(self.tokenizer, BATCH_SIZE * window, longest=longest)
-        counts = np.bincount(np.concatenate(text._ids), minlength=len(self.tokenizer))
+        pairs = [word.lower() for pair in appendix_c() for word in (pair.female, pair.male)]
+        words = self.tokenizer.convert_tokens_to_ids(pairs)
+        text = RandomText(self.tokenizer, BATCH_SIZE * window, mean=MEAN_LENGTH, longest=longest, words=words)
+        counts = np.bincount(np.concatenate(text.ids), minlength=len(self.tokenizer))
         self.corpus: Any = SimpleNamespace(train=text, token_counts=counts, digest="random text")
         self.recipe = Recipe(
             batch_size=BATCH_SIZE, gradient_accumulation_steps=window, n_epoch=1000, max_steps=1000, warmup_prop=0.0

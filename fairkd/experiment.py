@@ -94,8 +94,8 @@ class Experiment:
         profile = Profile.based(given)
         if profile.name != given["profile"]:  # a file, whose values are what the profile of its name is
             declare(Profile.load(given["profile"]))
-        corpus = profile.corpus
-        corpora.check_sources(Materials(profile).sources, column=corpus.column, join=corpus.joins)
+        materials = Materials(profile)
+        corpora.check_sources(materials.sources, column=profile.corpus.column, join=materials.join)
         if profile.glue.source is not None:
             tasks = find_tasks(profile.glue.tasks)
             check_source(profile.glue.source, tasks, folder=profile.path(profile.glue.source))
@@ -402,8 +402,8 @@ class Experiment:
 
     def sample(self, *, documents: int) -> pd.DataFrame:
         """The first documents of the corpus, a row each."""
-        corpus = self.profile.corpus
-        texts = corpora.documents(self.materials.sources[0], column=corpus.column, join=corpus.joins[0])
+        source, column = self.materials.sources[0], self.profile.corpus.column
+        texts = corpora.documents(source, column=column, join=self.materials.join.get(source, 1))
         return pd.DataFrame({"text": list(itertools.islice(texts, documents))})
 
     def save(self, name: str, frame: pd.DataFrame) -> None:

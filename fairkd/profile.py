@@ -222,9 +222,9 @@ class Profile(RunSettings):
             yield from _problem("teacher", check_slip, teacher, ("embedded", "scratch"), "teacher")
         for name in self.corpus.sources:
             yield from _problem("corpus", check_name, name, self.path(name))
-        if len(self.corpus.joins) != len(self.corpus.sources):
-            joins, sources = len(self.corpus.join), len(self.corpus.sources)
-            yield f"corpus_join: {joins} numbers for {sources} sources; give one for each, or one for all"
+        for name in self.corpus.join.keys() - set(self.corpus.sources):  # of sources that are not read: no effect
+            if near := nearest(name, self.corpus.sources):
+                yield f"corpus_join: {shown(name)} is no source of corpus.{near}"
         if source is not None:
             yield from _problem("glue_source", lambda: check_source(source, (), folder=self.path(source)))
         for key, name, built_in in (

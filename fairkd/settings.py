@@ -39,6 +39,7 @@ Ints = Annotated[tuple[Whole, ...], BeforeValidator(read_list), Field(min_length
 Text = Annotated[str, Field(min_length=1)]
 Texts = Annotated[tuple[Text, ...], BeforeValidator(read_names), Field(min_length=1)]
 Strengths = Annotated[tuple[Annotated[float, Field(ge=-1, le=1)], ...], BeforeValidator(read_list), Field(min_length=1)]
+Joins = Annotated[dict[Text, Annotated[Count, Field(le=1000)]], BeforeValidator(read_mapping)]
 Counts = Annotated[tuple[Count, ...], BeforeValidator(read_list), Field(min_length=1)]
 Arms = Annotated[tuple[str | Arm, ...], BeforeValidator(read_names), Field(min_length=1)]
 PoolingName = Annotated[str, AfterValidator(lambda name: one_of(name, POOLINGS, "pooling"))]
@@ -75,16 +76,11 @@ class CorpusSettings:
 
     sources: Texts = parameter("embedded, generated, paths, hub:repo[:config[:split]]", name="corpus")
     column: str = parameter("text column of jsonl, parquet and hub sources", name="corpus_column", min_length=1)
-    join: Counts = parameter("rows that make a line, of each source or of all; 1: a row is a text", name="corpus_join")
+    join: Joins = parameter("sources with a sentence a row: how many rows make a line, by source", name="corpus_join")
     fraction: float = parameter("share of documents used", name="corpus_fraction", gt=0, le=1)
     seed: Whole = parameter("seed of that sample", name="corpus_seed")
     heldout_fraction: float = parameter("share of documents kept for held-out loss", gt=0, lt=1)
     max_length: int = parameter("longest sequence, in tokens", ge=12, le=512)
-
-    @property
-    def joins(self) -> tuple[int, ...]:
-        """Rows that make a line, for each source."""
-        return self.join * len(self.sources) if len(self.join) == 1 else self.join
 
 
 @dataclass(frozen=True, kw_only=True, config=SETTINGS)

@@ -55,7 +55,7 @@ VALUES = {
         ("corpus", "['hub:']"), ("corpus", "['planted:2']"), ("corpus", "['planted:much']"), ("corpus", "[empty.txt]"),
         ("corpus", "[bytes.txt]"), ("corpus", "[lines.jsonl]"), ("corpus", "[generated, wrong.parquet]"),
         ("corpus_fraction", "0"), ("corpus_fraction", "2"), ("heldout_fraction", "1"), ("heldout_fraction", "0"),
-        ("corpus_join", "0"), ("corpus_join", "[1, 8]"),
+        ("corpus_join", "8"), ("corpus_join", "{generatd: 8}"), ("corpus_join", "{generated: 0}"),
         ("max_length", "4"), ("max_length", "9999"), ("teacher", "embeded"), ("teacher", "./nowhere"),
         ("teacher", "models/empty"), ("teacher", "models/no-tokenizer"), ("teacher", "models/pickle"),
         ("teacher", "models/cut"), ("teacher", "models/nan"), ("teacher", "models/vocabulary"),
@@ -102,7 +102,8 @@ COMMANDS = {
     "Notebooks and pages": [
         "run 09_nothing", "run 01_capacty --profile tiny", "run 01_capacity --profile quik", "export nowhere.ipynb",
         "export bytes.ipynb", "export tiny", "export 01_capacity --profile tiny", "open tiny", "open quik",
-        "status quik", "plan quik", "plan tiny --output nowhere/plan.json", "status tiny --output empty",
+        "status quik", "plan quik", "plan paper --measure", "plan tiny --measure",
+        "plan tiny --output nowhere/plan.json", "status tiny --output empty",
     ],
     "Models to measure": [
         "seat nowhere/model", "seat ./nowhere", "seat models/empty", "seat models/no-tokenizer", "seat models/pickle",

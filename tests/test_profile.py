@@ -237,17 +237,26 @@ def test_everything_but_the_papers_own_setting_is_a_demonstration():
     assert not paper.is_demonstration
     assert not paper.changed(seeds=[5], device="cpu", runs_dir="elsewhere").is_demonstration
     assert "the paper's setting" in paper.scale
-    for changes in ({"max_steps": 5}, {"teacher": "embedded"}, {"corpus_join": [1]}, {"temperature": 1.0}):
+    for changes in (
+        {"max_steps": 5},
+        {"teacher": "embedded"},
+        {"corpus": ["embedded"]},
+        {"corpus_join": {}},
+        {"temperature": 1.0},
+    ):
         assert paper.changed(**changes).is_demonstration, changes
     assert all(Profile.load(name).is_demonstration for name in NAMES if name != "paper")
     assert Profile.load("quick").scale.startswith("Demonstration: the profile 'quick'")
 
 
-def test_rows_are_joined_by_a_number_a_source_or_one_for_all():
-    assert Profile.load("paper").corpus.joins == (1, 8)
-    assert changed(corpus=["generated", "embedded"], corpus_join=[3]).corpus.joins == (3, 3)
-    with pytest.raises(InputError, match="corpus_join: 2 numbers for 1 sources; give one for each, or one for all"):
-        changed(corpus=["generated"], corpus_join=[1, 2])
+def test_rows_are_joined_by_source_and_a_slip_in_its_name_is_told():
+    paper = Profile.load("paper")
+    assert list(paper.corpus.join.values()) == [8]
+    assert set(paper.corpus.join) < set(paper.corpus.sources)
+    assert paper.changed(corpus=["generated"]).corpus.join == paper.corpus.join  # of no source that is read
+    assert changed(corpus=["generated"], corpus_join="{generated: 2}").corpus.join == {"generated": 2}
+    with pytest.raises(InputError, match=r"corpus_join: 'generatd' is no source of corpus\. Did you mean 'generated'"):
+        changed(corpus=["generated"], corpus_join={"generatd": 2})
 
 
 def test_broken_lists_and_arms_without_any_weight_are_refused():

@@ -98,6 +98,12 @@ class Materials:
         """The corpus sources, with paths made absolute; planted text in the draw of this teacher."""
         return [self._source(source) for source in self.profile.corpus.sources]
 
+    @property
+    def join(self) -> dict[str, int]:
+        """Rows that make a line, by source, for those of :attr:`sources` that have a sentence a row."""
+        corpus = self.profile.corpus
+        return {self._source(source): rows for source, rows in corpus.join.items() if source in corpus.sources}
+
     def _source(self, source: str) -> str:
         if source.startswith(PREFIX) and self.teacher_seed:
             return f"{PREFIX}{strength(source)}:{self.teacher_seed}"
@@ -116,7 +122,7 @@ class Materials:
                     f"max_length: {corpus.max_length}, but teacher {teacher.source!r} reads {longest} tokens at most"
                 )
             return checkpoint
-        texts = list(corpora.all_documents(self.sources, column=corpus.column, join=corpus.joins))
+        texts = list(corpora.all_documents(self.sources, column=corpus.column, join=self.join))
         tokenizer = teachers.small_tokenizer(texts)
         model = teachers.from_scratch(
             tokenizer,
@@ -135,7 +141,7 @@ class Materials:
         corpus = self.profile.corpus
         return {
             "column": corpus.column,
-            "join": corpus.joins,
+            "join": self.join,
             "fraction": corpus.fraction,
             "seed": corpus.seed,
             "heldout_fraction": corpus.heldout_fraction,

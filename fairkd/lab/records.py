@@ -25,6 +25,8 @@ from fairkd.text.sources import fingerprint, is_path
 
 FIRST_RECORDED = 4
 """Revision of students whose manifest does not say it yet."""
+BEFORE: dict[str, Any] = {"corpus_join": {}}
+"""Values of the students of before there was such a parameter."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,8 @@ def _manifests(root: Path) -> Iterator[dict[str, Any]]:
 def _corpus_of(profile: Profile) -> dict[str, Any]:
     """What the manifest of the profile's corpus says, but for its tokenizer."""
     corpus = profile.corpus
-    sources = [fingerprint(str(profile.path(one)) if is_path(one) else one) for one in corpus.sources]
+    places = {one: str(profile.path(one)) if is_path(one) else one for one in corpus.sources}
+    sources = [fingerprint(place, join=corpus.join.get(one, 1)) for one, place in places.items()]
     return {
         "format": REVISIONS["corpus"],
         "sources": json.loads(json.dumps(sources)),
@@ -133,7 +136,8 @@ def is_student_of(manifest: dict[str, Any], profile: Profile) -> bool:
 def _is_student(manifest: dict[str, Any], arm: Arm, seed: int, profile: Profile) -> bool:
     """Whether the manifest of an equal arm's student of this seed says that it was trained with the profile's values.
 
-    Values that came after it are taken to be the profile's: those that change a student raise the revision.
+    Values that came after it are taken to be the profile's, or as in :data:`BEFORE`: those that change a student raise
+    the revision.
     """
     kind, recorded = profile.device.partition(":")[0], manifest.get("parameters")
     if manifest.get("revision", FIRST_RECORDED) != REVISIONS["student"] or not isinstance(recorded, dict):
@@ -141,7 +145,7 @@ def _is_student(manifest: dict[str, Any], arm: Arm, seed: int, profile: Profile)
     if kind not in ("auto", str(manifest.get("device")).partition(":")[0]):
         return False
     try:
-        then = _profile_of(json.dumps(profile.values() | recorded, sort_keys=True))
+        then = _profile_of(json.dumps(profile.values() | BEFORE | recorded, sort_keys=True))
     except InputError:  # of a version with other parameters, or of files that are gone
         return False
     return (

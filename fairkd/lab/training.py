@@ -190,7 +190,7 @@ def _train_several(wanted: Sequence[SeedOfArms]) -> list[Any]:
         return []
     first = lacking[0][0]
     here = any(_formulas(own, arms) for own, _, arms in wanted) or _little(first, sum(_flops(*one) for one in lacking))
-    pieces = lacking if here else _pieces(lacking)
+    pieces = lacking if here else shared_out(lacking, length=first.corpus.train.lengths.mean())
     updates = sum(own.setting(seed).schedule().updates for own, seed, _ in pieces)
     label = f"students of {len(lacking)} seeds" if first.progress else ""
     calls = [(own.profile, seed, arms, own if here else None) for own, seed, arms in pieces]
@@ -228,20 +228,22 @@ def _train_seed(profile: Profile, seed: int, arms: Sequence[Arm], materials: Mat
     own.train_seed(arms, seed)
 
 
-def _pieces(lacking: Sequence[SeedOfArms]) -> list[SeedOfArms]:
+def shared_out(lacking: Sequence[SeedOfArms], *, length: float) -> list[SeedOfArms]:
     """Cut so that no process waits at the end: of three seeds on two cores, half of the arms.
 
-    Smaller where all processes together would need too much memory. Arms of equal content are one student, in one
-    piece.
+    Smaller where all processes together would need too much memory, for sequences of this mean length. Arms of equal
+    content are one student, in one piece.
     """
     parts = 1 if len(lacking) >= 4 * workers() else workers() // math.gcd(len(lacking), workers())
-    return [(own, seed, group) for own, seed, arms in lacking for group in _split(arms, _fitting(own, arms, parts))]
+    return [
+        (own, seed, group) for own, seed, arms in lacking for group in _split(arms, _fitting(own, arms, parts, length))
+    ]
 
 
-def _fitting(materials: Materials, arms: Sequence[Arm], parts: int) -> int:
+def _fitting(materials: Materials, arms: Sequence[Arm], parts: int, length: float) -> int:
     """Into how many parts, at least these, arms are split so that a process a core has room for one."""
-    recipe, lengths = materials.profile.recipe, materials.corpus.train.lengths
-    teacher, batch = Shape.of(materials.checkpoint.model.config), batch_of(recipe, recipe.batch_size, lengths.mean())
+    recipe = materials.profile.recipe
+    teacher, batch = Shape.of(materials.checkpoint.model.config), batch_of(recipe, recipe.batch_size, length)
     chunk, room = CHUNK[materials.device.type], MEMORY_SHARE * physical_memory() / workers()
     passes = recipe.gradient_accumulation_steps
     while parts < len(arms):

@@ -362,6 +362,9 @@ def plan(
     everything: Annotated[
         bool, typer.Option("--all", help="Measure this device with torch, and look up every student by its key.")
     ] = False,
+    measure: Annotated[
+        bool, typer.Option("--measure", help="Time some batches here, for a minute or two, and reckon from them.")
+    ] = False,
     device: Annotated[str | None, typer.Option(help="Kind of GPU to plan for, such as h100, a100 or v100.")] = None,
     gpus: Annotated[int, typer.Option(help="How many of them share an update.")] = 1,
     as_json: AsJson = False,
@@ -373,6 +376,9 @@ def plan(
 
     checked = Profile.load(profile)
     document = summary.plan_document(checked, profile, device=device, gpus=gpus)
+    if measure:
+        with nothing_printed(as_json):
+            document["measured_seconds"] = summary.measured(checked, document)
     if everything:
         with nothing_printed(as_json):
             from fairkd.lab.plan import cost

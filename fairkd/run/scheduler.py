@@ -54,10 +54,10 @@ def queued(folder: Path, jobs: Sequence[StudyJob]) -> dict[str, str]:
     paths = {job.name: folder / f"{job.name}.json" for job in jobs}
     records = {name: read_json(path) for name, path in paths.items() if path.is_file()}
     slurm = _slurm_queue() if any(one["executor"] == "slurm" for one in records.values()) else {}
-    # One at work here that no record tells of: the process that submitted it was killed before it could.
-    found = {name: "" for name, path in paths.items() if name not in records and is_held(folder / f"{name}.lock")}
+    # At work, whatever a record says: the process that submitted it may have been killed before it could note it.
+    found = {name: "" for name in paths if is_held(folder / f"{name}.lock")}
     for name, one in records.items():  # in the order of the study
-        if one["executor"] == "local" and (is_held(folder / f"{name}.lock") or _is_controller(int(one["number"]))):
+        if name in found or (one["executor"] == "local" and _is_controller(int(one["number"]))):
             found[name] = one["number"]
         elif one["number"] in slurm:
             if all(found.get(need) == number or need not in paths for need, number in one["needs"].items()):
@@ -102,6 +102,7 @@ def start(
         with _apart() if executor == "local" else nullcontext(), chosen.batch():
             handed = [chosen.submit(step) for step in steps]
     except (FailedJobError, FailedSubmissionError) as error:
+        asked.unlink(missing_ok=True)  # it has said no
         raise InputError(f"the scheduler does not take {stage}: {str(error).strip().splitlines()[-1]}") from error
     for step, job in zip(steps, handed, strict=True):
         write_json(folder / f"{step.name}.json", record | {"number": str(job.job_id)})
@@ -110,8 +111,11 @@ def start(
 
 
 def _dependency(after: Iterable[str], after_any: Iterable[str]) -> str:
-    """In Slurm's words: numbers of jobs that must have succeeded, and of those that must have ended."""
-    words = {"afterok": [*after], "afterany": [*after_any]}
+    """In Slurm's words: numbers of jobs that must have succeeded, and of those that must have ended.
+
+    One without a number is at work somewhere, not in the queue: locks of the store make others wait for it.
+    """
+    words = {"afterok": [*filter(None, after)], "afterany": [*filter(None, after_any)]}
     return ",".join(f"{word}:{':'.join(numbers)}" for word, numbers in words.items() if numbers)
 
 
@@ -195,14 +199,20 @@ def _is_controller(number: int) -> bool:
 
 
 def _find_numbers(folder: Path) -> None:
-    """Writes down the numbers of the jobs for which Slurm was asked by a process that was killed before it could."""
+    """Writes down the numbers of the jobs for which Slurm was asked by a process that was killed before it could.
+
+    A job whose content submitit had not put in its place by then could not begin: it is taken from the queue.
+    """
     slurm = _slurm_queue()
     for path in folder.glob(f"{TO_NUMBER}*.json"):
         asked = read_json(path)
         names, title = asked.pop("names"), asked.pop("title")
         for number in (number for number, own in slurm.items() if own == title):
             name = names[int(number.partition("_")[2] or 0)]  # an array has its jobs in their order
-            write_json(folder / f"{name}.json", asked | {"number": number})
+            if (folder / "logs" / f"{number}_submitted.pkl").is_file():
+                write_json(folder / f"{name}.json", asked | {"number": number})
+            else:
+                subprocess.run(["scancel", number], check=False, capture_output=True)
         path.unlink()
 
 

@@ -16,6 +16,7 @@ from fairkd.errors import InputError, one_of
 from fairkd.lab.estimate import (
     GPU_UTILISATION,
     UTILISATION,
+    TextSize,
     cpu_matmul_rate,
     device_kind,
     expected_cost,
@@ -97,11 +98,12 @@ def plan_document(profile: Profile, given: str, *, device: str | None = None, gp
             GPU, or an update has fewer batches than there are GPUs.
     """
     gpu = _gpu(device, gpus, profile)
-    sources = [str(profile.path(one)) if is_path(one) else one for one in profile.corpus.sources]
     corpus = profile.corpus
-    known = known_text(corpus.sources, corpus.joins, fraction=corpus.fraction, max_length=corpus.max_length)
+    known = known_text(corpus.sources, corpus.join, fraction=corpus.fraction, max_length=corpus.max_length)
     if known is None:
-        check_sources(sources, column=corpus.column, join=corpus.joins)
+        places = {one: str(profile.path(one)) if is_path(one) else one for one in corpus.sources}
+        join = {place: corpus.join[one] for one, place in places.items() if one in corpus.join}
+        check_sources([*places.values()], column=corpus.column, join=join)
     found, kind = recorded(profile), "cuda" if gpu else device_kind(profile)
     shape = recorded_shape(profile) or SHAPES.get(profile.teacher.source)
     text = found.text or known
@@ -120,10 +122,28 @@ def plan_document(profile: Profile, given: str, *, device: str | None = None, gp
         "device": device or kind,
         "gpus": gpus if gpu else None,
         "on_gpus": asdict(on_gpus) if on_gpus else None,
+        "measured_seconds": None,
         "flops_per_second": rate,
         "seconds": cost.flops / (UTILISATION * rate) if cost and cost.flops and rate else None,
         "next": f"fairkd reproduce {shlex.quote(given)}" if found.missing else f"fairkd status {shlex.quote(given)}",
     }
+
+
+def measured(profile: Profile, document: Mapping[str, Any]) -> float:
+    """Seconds of all trainings of a plan document on this device, from some batches that are timed here.
+
+    Raises:
+        InputError: the text's size is not known, or as :func:`fairkd.lab.timing.measured_seconds`; or the plan is for
+            another device.
+    """
+    from fairkd.lab.timing import measured_seconds
+
+    if document["on_gpus"]:
+        raise InputError("--measure: it times this machine; leave out --device, or --measure")
+    if not document["corpus"]:
+        raise InputError("--measure: the text has not been tokenised, and its size is not known; see fairkd prepare")
+    corpus = document["corpus"]
+    return measured_seconds(profile, TextSize(corpus["sequences"], corpus["tokens"]))
 
 
 def plan_lines(document: Mapping[str, Any], given: str) -> dict[str, str]:
@@ -198,6 +218,8 @@ def _training(document: Mapping[str, Any], details: str) -> str:
     if document["on_gpus"]:
         return _on_gpus(document)
     flops = f"{cost['flops']:.2g} FLOPs for all; measuring, GLUE and notebooks come on top"
+    if took := document["measured_seconds"]:
+        return f"about {duration(took)} on this device, by batches timed now; {flops}"
     if not seconds:
         return f"{flops}; for the time on this GPU: {details}"
     rate = f"{UTILISATION:.0%} of {document['flops_per_second'] / 1e9:,.0f} GFLOP/s of this CPU, {cores()} cores"

@@ -14,7 +14,7 @@ import os
 import shutil
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,7 +74,7 @@ def build(
     *,
     store: Store,
     column: str = "text",
-    join: Sequence[int] | None = None,
+    join: Mapping[str, int] | None = None,
     fraction: float = 1.0,
     seed: int = 0,
     heldout_fraction: float = 0.02,
@@ -91,7 +91,7 @@ def build(
         tokenizer: a fast tokenizer of transformers, with [PAD], [CLS], [SEP] and [MASK].
         store: where the corpus is kept.
         column: text column of JSON lines, Parquet and hub data.
-        join: rows of each source that make a document of one line (:mod:`fairkd.text.sources`); 1 of all without it.
+        join: rows that make a document of one line (:mod:`fairkd.text.sources`), by source; 1 where it names none.
         fraction: share of documents to use, in (0, 1]. The documents of a smaller share are among those of a larger.
         seed: of that sample and of the held-out split.
         heldout_fraction: share of the used documents for the split ``heldout``, in [0, 1); the same document is
@@ -107,7 +107,7 @@ def build(
     """
     _check_settings(fraction, heldout_fraction, max_length)
     _check_tokenizer(tokenizer)
-    join = join or [1] * len(sources)
+    join = dict(join or {})
     check_sources(sources, column=column, join=join)
     settings = (column, join, fraction, seed, heldout_fraction, max_length)
     before = [states(source) for source in sources]
@@ -138,7 +138,7 @@ def find(
     *,
     store: Store,
     column: str = "text",
-    join: Sequence[int] | None = None,
+    join: Mapping[str, int] | None = None,
     fraction: float = 1.0,
     seed: int = 0,
     heldout_fraction: float = 0.02,
@@ -148,7 +148,7 @@ def find(
 
     ``tokenizer`` is the digest of the tokenizer.
     """
-    settings = (column, join or [1] * len(sources), fraction, seed, heldout_fraction, max_length)
+    settings = (column, join or {}, fraction, seed, heldout_fraction, max_length)
     folder = store.find(Store.key("corpus", _spec(sources, tokenizer, *settings)))
     return load_corpus(folder) if folder else None
 
@@ -157,7 +157,7 @@ def _spec(
     sources: Sequence[str],
     tokenizer: str,
     column: str,
-    join: Sequence[int],
+    join: Mapping[str, int],
     fraction: float,
     seed: int,
     heldout_fraction: float,
@@ -166,7 +166,7 @@ def _spec(
     """Everything that determines a corpus."""
     return {
         "format": REVISIONS["corpus"],
-        "sources": [_source(*both) for both in zip(sources, join, strict=True)],
+        "sources": [fingerprint(source, join=join.get(source, 1)) for source in sources],
         "tokenizer": tokenizer,
         "column": column,
         "fraction": fraction,
@@ -174,11 +174,6 @@ def _spec(
         "heldout_fraction": heldout_fraction,
         "max_length": max_length,
     }
-
-
-def _source(source: str, join: int) -> dict[str, Any]:
-    """What identifies a source and how it is read."""
-    return fingerprint(source) | ({"join": join} if join > 1 else {})
 
 
 def load_corpus(folder: Path) -> Corpus:
@@ -286,7 +281,7 @@ def _write(
     folder: Path,
     spec: dict[str, Any],
     sources: list[str],
-    join: Sequence[int],
+    join: Mapping[str, int],
     tokenizer: Any,
     progress: bool,
     processes: int,
@@ -343,7 +338,7 @@ def _fill(train: SequenceWriter, heldout: SequenceWriter, texts: Iterable[str], 
 
 
 def _check_unchanged(
-    sources: Sequence[str], join: Sequence[int], before: list[list[list[Any]]], read: list[dict[str, Any]]
+    sources: Sequence[str], join: Mapping[str, int], before: list[list[list[Any]]], read: list[dict[str, Any]]
 ) -> None:
     """Raises where a file was written since its state and digest were taken: what was read may be of both.
 
@@ -351,19 +346,21 @@ def _check_unchanged(
         before: states of the sources before their digests were taken.
         read: these digests, of each source.
     """
-    for source, rows, states_before, digests in zip(sources, join, before, read, strict=True):
-        if states(source) != states_before or _source(source, rows) != digests:
+    for source, states_before, digests in zip(sources, before, read, strict=True):
+        if states(source) != states_before or fingerprint(source, join=join.get(source, 1)) != digests:
             raise InputError(
                 f"corpus {source!r} changed while it was read, so nothing was kept of it; begin again when its files "
                 "are whole"
             )
 
 
-def all_documents(sources: Sequence[str], *, column: str, join: Sequence[int], progress: bool = False) -> Iterator[str]:
+def all_documents(
+    sources: Sequence[str], *, column: str, join: Mapping[str, int], progress: bool = False
+) -> Iterator[str]:
     """Yields the documents of all sources, in order, with a line of progress a source if it is wanted."""
-    for source, rows in zip(sources, join, strict=True):
+    for source in sources:
         with Progress(f"tokenising {source}" if progress else "", unit="documents") as shown:
-            for text in documents(source, column=column, join=rows):
+            for text in documents(source, column=column, join=join.get(source, 1)):
                 yield text
                 shown.add()
 

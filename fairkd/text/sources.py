@@ -15,9 +15,9 @@ A source is written as
   read as a stream without running any code of it; SPLIT is ``train`` where it is not given.
 
 A document is a text whose non-empty lines are sequences. Where a source has a sentence a row, as BookCorpus, so many
-rows as ``join`` says, in their order, make a document of one line: alone, most sentences are too short for a sequence
-or without the context that DistilBERT's lines have ("one or several coherent sentences"). Documents come one at a time,
-so that a source may be far larger than the memory.
+rows as ``join`` says, in their order, make a document of one line: alone, many sentences are too short for a sequence,
+and none has the context that DistilBERT's lines have ("one or several coherent sentences"). Documents come one at a
+time, so that a source may be far larger than the memory.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ import importlib.util
 import itertools
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -56,26 +56,29 @@ def documents(source: str, *, column: str = "text", join: int = 1) -> Iterator[s
         source: see the module's docstring.
         column: the column of JSON lines, Parquet and hub data that holds the text.
         join: rows, a sentence each, that make a document; 1 for rows that are documents. The last has what is left.
+            Runs of white space become one space.
 
     Raises:
         InputError: there is no such source, or its content cannot be read as text, or a row to be joined has several
             lines; the message names file and place.
     """
+    if join < 1:
+        raise InputError(f"corpus_join: {join!r} must be 1 or more")
     rows = _rows(source, column)
     yield from rows if join == 1 else _joined(rows, join, source)
 
 
 def _joined(rows: Iterator[str], join: int, source: str) -> Iterator[str]:
     """Rows of one sentence each, so many to a document of one line."""
-    numbered = enumerate(filter(None, map(str.strip, rows)), 1)
-    while sentences := list(itertools.islice(numbered, join)):
-        for number, sentence in sentences:
-            if len(lines := sentence.splitlines()) > 1:
+    found = filter(None, map(str.strip, rows))
+    while sentences := list(itertools.islice(found, join)):
+        for sentence in sentences:
+            if "\n" in sentence or "\r" in sentence:
                 raise InputError(
-                    f"corpus {source!r}: text {number} of it has {len(lines)} lines; rows that corpus_join ({join}) "
-                    "joins hold one sentence each, and 1 leaves rows as they are"
+                    f"corpus {source!r}: {shown(sentence)} has several lines; corpus_join ({join} here) is for sources "
+                    "whose rows hold a sentence each"
                 )
-        yield " ".join(sentence for _, sentence in sentences)
+        yield " ".join(" ".join(sentence.split()) for sentence in sentences)  # odd line ends within one too
 
 
 def _rows(source: str, column: str) -> Iterator[str]:
@@ -94,18 +97,19 @@ def _rows(source: str, column: str) -> Iterator[str]:
             yield from read_file(path, column)
 
 
-def check_sources(sources: Sequence[str], *, column: str = "text", join: Sequence[int] | None = None) -> None:
+def check_sources(sources: Sequence[str], *, column: str = "text", join: Mapping[str, int] | None = None) -> None:
     """Checks what can be checked without work: names, paths, suffixes, and the first document of each local source.
 
     A hub id is checked for its form only, so that this never needs the network. What a folder holds and is not read is
-    said on standard error, once. ``join`` is of each source, 1 of all where it is not given.
+    said on standard error, once. ``join`` is by source, 1 where it names none.
 
     Raises:
         InputError: a source that cannot be used, or none at all.
     """
     if isinstance(sources, str) or not sources:
         raise InputError(f"corpus: expected a list of one source or more, not {sources!r}; allowed: {_allowed()}")
-    for source, rows in zip(sources, join or [1] * len(sources), strict=True):
+    for source in sources:
+        rows = (join or {}).get(source, 1)
         if source == "embedded":
             embedded_file()
         elif not is_path(source):
@@ -144,14 +148,18 @@ def check_name(source: str, path: Path) -> None:
         raise InputError(f"corpus {shown(source)} does not exist (looked for {path}); allowed: {_allowed()}.{hint}")
 
 
-def fingerprint(source: str) -> dict[str, Any]:
+def fingerprint(source: str, *, join: int = 1) -> dict[str, Any]:
     """What identifies a source's content: the digests of its files, with their names, wherever they lie.
 
-    A hub id stands for itself: what it holds is fixed when it is first read.
+    A hub id stands for itself: what it holds is fixed when it is first read. ``join`` as in :func:`documents`.
 
     Raises:
         InputError: there is no such source, or a file of it changed while it was read.
     """
+    return _content(source) | ({"join": join} if join > 1 else {})
+
+
+def _content(source: str) -> dict[str, Any]:
     if source == "generated":
         return {"source": source, "version": REVISIONS["generated text"]}
     if source.startswith(planted.PREFIX):

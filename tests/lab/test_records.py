@@ -50,6 +50,29 @@ def test_records_count_what_the_keys_find(made):
     assert found.text == TextSize(len(train), int(train.lengths.sum()))
 
 
+def test_the_text_is_that_with_the_rows_joined_as_the_profile_says(made, tmp_path):
+    rows = tmp_path / "rows.txt"
+    rows.write_text("\n".join(f"a letter about the river and word number {n} of all" for n in range(300)))
+    places = {"store_dir": str(tmp_path / "store"), "corpus": [str(rows)]}
+    found = {}
+    for join in ({}, {str(rows): 2}, {str(rows): 3}):
+        own = made.changed(**places, corpus_join=join)
+        assert recorded(own).text is None
+        train = Materials(own, progress=False).corpus.train
+        found[str(join)] = TextSize(len(train), int(train.lengths.sum()))
+        assert recorded(own).text == found[str(join)]
+    assert len({size.sequences for size in found.values()}) == 3
+
+
+def test_a_student_of_before_there_was_corpus_join_is_one_without(profile):
+    for path in profile.store().root.glob(f"*/{MANIFEST}"):
+        parameters = read_json(path).get("parameters")
+        if isinstance(parameters, dict):
+            rewrite(path, parameters={name: value for name, value in parameters.items() if name != "corpus_join"})
+    assert missing(profile) == []
+    assert missing(profile.changed(corpus_join={"generated": 2})) == ["capacity-1", *ARMS]
+
+
 @pytest.mark.parametrize(
     ("change", "arms"),
     [

@@ -14,6 +14,7 @@ import psutil
 import pytest
 import typer.main
 from long_form import long_form
+from submitit.core.utils import JobPaths
 
 from fairkd.engine.locks import lock_of
 from fairkd.engine.store import MANIFEST, Store, read_json, write_json
@@ -37,6 +38,8 @@ number = 100 + len(list(folder.glob("*.sh")))
 text = pathlib.Path(sys.argv[-1]).read_text()
 (folder / f"{{number}}.sh").write_text(text)
 title = re.search(r"--job-name=(.*)", text)[1]
+if re.search(r"--dependency=.*:(:|,|$)", text, re.MULTILINE):
+    sys.exit("sbatch: error: Batch job submission failed: Job dependency problem")
 array = re.search(r"--array=0-(\\d+)", text)
 jobs = [f"{{number}}_{{n}}" for n in range(int(array[1]) + 1)] if array else [str(number)]
 with (folder / "queue").open("a") as queue:
@@ -159,12 +162,38 @@ def test_a_shell_killed_before_it_noted_what_slurm_took_submits_nothing_twice(tm
     assert not list((output_dir(profile) / "jobs").glob("asked*"))
 
 
-def test_a_job_at_work_here_of_which_nobody_noted_anything_is_not_submitted_again(tmp_path):
+def test_a_shell_killed_within_submitit_leaves_no_job_that_could_not_begin(tmp_path, slurm, monkeypatch):
+    """Slurm has taken two jobs, of which the second has no content in its place."""
+    profile, settings = small(tmp_path, seeds=[0, 1])
+    honest, moved = JobPaths.move_temporary_file, []
+
+    def killed(self, path, name, **options):
+        moved.append(name)
+        if moved.count("submitted_pickle") == 3:  # prepare, train-0, and now train-1
+            raise KeyboardInterrupt
+        honest(self, path, name, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(JobPaths, "move_temporary_file", killed)
+        with pytest.raises(KeyboardInterrupt):
+            list(submit(profile, settings, executor="slurm"))
+    found = {one.name: one for one in submit(profile, settings, executor="slurm")}
+    assert {name for name, one in found.items() if one.state == "in the queue"} == {"prepare", "train-0"}
+    assert (slurm / "cancelled").read_text().split() == ["101_1"]
+    logs = output_dir(profile) / "jobs" / "logs"
+    assert all((logs / f"{one.number}_submitted.pkl").is_file() for one in found.values())
+
+
+@pytest.mark.parametrize("noted", [False, True])
+def test_a_job_at_work_is_not_submitted_again_whatever_was_noted_of_it(tmp_path, slurm, noted):
     profile, settings = small(tmp_path)
     folder = output_dir(profile) / "jobs"
+    if noted:  # of one that has left the queue
+        write_json(folder / "prepare.json", {"executor": "slurm", "number": "7", "needs": {}, "at": "then"})
     with lock_of(folder / "prepare.lock"):
-        assert scheduler.queued(folder, study(profile, settings)) == {"prepare": ""}
-    assert scheduler.queued(folder, study(profile, settings)) == {}
+        found = {one.name: one for one in submit(profile, settings, executor="slurm")}
+    assert found["prepare"].state == "in the queue"
+    assert found["train-0"].state == "submitted"
 
 
 def test_what_failed_is_submitted_again_with_all_that_waits_for_it(tmp_path, slurm):
@@ -227,6 +256,7 @@ def test_what_the_scheduler_refuses_is_said_in_its_words(tmp_path, slurm):
     profile, settings = small(tmp_path)
     with pytest.raises(InputError, match=r"does not take prepare: .*invalid partition specified: gpo"):
         list(submit(profile, settings, executor="slurm", parameters={"slurm_partition": "gpo"}))
+    assert not list((output_dir(profile) / "jobs").glob("asked*"))
 
 
 def test_from_a_machine_without_a_gpu_for_one_with(tmp_path, slurm):

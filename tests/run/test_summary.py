@@ -170,10 +170,10 @@ def test_plan_gives_no_time_for_a_gpu_that_it_has_not_asked(fairkd, profile, mon
 
 
 def test_the_papers_scale_is_planned_without_network_and_before_there_is_a_corpus(fairkd):
-    """By hand: 30 % of 40.7 million lines and of 74,004,228 rows, eight a line, which 19 students read three times."""
+    """By hand: 30 % of 40.7 million lines and of 38,832,894 rows, eight a line, which 19 students read three times."""
     document = json.loads(fairkd("plan", "paper", "--device", "h100", "--gpus", "4", "--json")[1])
-    sequences = round(0.3 * (40_700_000 + 9_250_529))
-    tokens = round(0.3 * (4_070_000_000 + 1_020_000_000 + 2 * 9_250_529))
+    sequences = round(0.3 * (40_700_000 + 4_854_112))
+    tokens = round(0.3 * (4_070_000_000 + 620_000_000 + 2 * 4_854_112))
     assert document["corpus"] == {"sequences": sequences, "tokens": tokens, "counted": False}
     cost, own = document["estimate"], document["on_gpus"]
     assert cost["length"] == pytest.approx(tokens / sequences, abs=0.1)
@@ -216,17 +216,20 @@ def test_gpus_that_cannot_be_planned_for_are_refused(fairkd, options, message):
     assert re.search(message.replace("?", r"\?"), err), err
 
 
+WIKIPEDIA = "hub:wikimedia/wikipedia:20231101.en"
+
+
 def test_known_shapes_are_those_of_the_models(tmp_path):
     """The one that is here, and the sizes that its makers print: 110 and 340 million weights."""
     assert SHAPES["google-bert/bert-base-uncased"].parameters == pytest.approx(110e6, rel=0.01)
     assert SHAPES["google-bert/bert-large-uncased"].parameters == pytest.approx(336e6, rel=0.01)
     assert SHAPES["google/bert_uncased_L-8_H-512_A-8"].parameters == pytest.approx(41.4e6, rel=0.01)
-    assert known_text(["hub:wikimedia/wikipedia:20231101.en", "hub:other/set"], [1, 1], fraction=1.0) is None
-    assert known_text(["embedded"], [1], fraction=1.0) is None
-    assert known_text(["hub:wikimedia/wikipedia:20231101.en"], [2], fraction=1.0) is None
-    rows = known_text(["hub:rojagtap/bookcorpus"], [1], fraction=1.0)
+    assert known_text(["hub:wikimedia/wikipedia:20231101.en", "hub:other/set"], {}, fraction=1.0) is None
+    assert known_text(["embedded"], {}, fraction=1.0) is None
+    assert known_text([WIKIPEDIA], {WIKIPEDIA: 2}, fraction=1.0) is None
+    rows = known_text(["hub:Saibo-creator/bookcorpus_deduplicated"], {}, fraction=1.0)
     assert rows is not None
-    assert rows.sequences < 74_004_228
+    assert rows.sequences < 38_832_894
 
 
 def test_plan_refuses_students_deeper_than_their_teacher(fairkd, profile):

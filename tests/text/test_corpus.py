@@ -116,12 +116,12 @@ def test_rows_of_one_sentence_are_joined_before_cutting(tmp_path: Path) -> None:
     rows = [" ".join(words[n : n + 3 + n % 9]) for n in range(0, len(words) - 12, 12)]  # of 3 to 11 words
     alone = text_file(tmp_path / "rows.txt", rows)
     lines = text_file(tmp_path / "lines.txt", [" ".join(rows[n : n + 4]) for n in range(0, len(rows), 4)])
-    joined = make(tmp_path, [alone, "generated"], join=[4, 1], heldout_fraction=0.2)
+    joined = make(tmp_path, [alone, "generated"], join={alone: 4}, heldout_fraction=0.2)
     assert joined.digest == make(tmp_path, [lines, "generated"], heldout_fraction=0.2).digest
     assert joined.manifest["sources"][0]["join"] == 4
     assert "join" not in joined.manifest["sources"][1]
-    assert make(tmp_path, [alone], join=[1]).manifest["dropped_short"] > 0.5 * len(rows)
-    assert make(tmp_path, [alone], join=[4]).manifest["dropped_short"] < 0.1 * len(rows)
+    assert make(tmp_path, [alone]).manifest["dropped_short"] > 0.5 * len(rows)
+    assert make(tmp_path, [alone], join={alone: 4}).manifest["dropped_short"] < 0.1 * len(rows)
 
 
 def test_a_file_that_became_shorter_is_an_error(tmp_path: Path) -> None:

@@ -101,11 +101,19 @@ def test_rows_are_joined_in_their_order_and_the_last_line_has_the_rest(tmp_path:
 
 def test_a_row_of_several_lines_is_not_joined(tmp_path: Path) -> None:
     source = write(tmp_path / "a.jsonl", '{"text": "One ."}\n{"text": "Two .\\nThree ."}\n')
-    message = r"text 2 of it has 2 lines; rows that corpus_join \(2\) joins hold one sentence each"
-    for check in (lambda: list(documents(source, join=2)), lambda: check_sources([source], join=[2])):
+    message = r"'Two \.\\nThree \.' has several lines; corpus_join \(2 here\) is for sources whose rows hold a sentence"
+    for check in (lambda: list(documents(source, join=2)), lambda: check_sources([source], join={source: 2})):
         with pytest.raises(InputError, match=message):
             check()
-    check_sources([source, "hub:some/set"], join=[1, 8])  # of the hub nothing is fetched to check it
+    check_sources([source, "hub:some/set"], join={"hub:some/set": 8})  # of the hub nothing is fetched to check it
+    with pytest.raises(InputError, match="corpus_join: 0 must be 1 or more"):
+        list(documents(source, join=0))
+
+
+@pytest.mark.parametrize("odd", ["\x85", "\u2028", "\x0c", "\x1e"])
+def test_an_odd_line_end_within_a_sentence_is_a_space(tmp_path: Path, odd: str) -> None:
+    source = write(tmp_path / "a.jsonl", json.dumps({"text": f"He waited{odd} and left ."}) + '\n{"text": "So ."}')
+    assert list(documents(source, join=2)) == ["He waited and left . So ."]
 
 
 def test_prose_keeps_sentences_and_drops_markup() -> None:

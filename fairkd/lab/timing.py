@@ -1,0 +1,169 @@
+"""How long a profile's students take on this device: a few batches of their own shapes, timed.
+
+What is timed is what training does (:mod:`fairkd.engine.training`), with the same number of processes and threads.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import torch
+
+from fairkd.arms import Arm
+from fairkd.batches import MaskedBatches, Setting
+from fairkd.engine.chunks import CHUNK
+from fairkd.engine.side_by_side import side_by_side, workers
+from fairkd.engine.training import Learner
+from fairkd.errors import InputError
+from fairkd.lab.cost import Shape
+from fairkd.lab.estimate import TextSize, tokens_at_once
+from fairkd.lab.materials import Materials
+from fairkd.lab.training import shared_out, training_jobs
+from fairkd.micro_batches import read, shares_of
+from fairkd.objective import arm_losses, supervise
+from fairkd.profile import Profile
+from fairkd.students import student_from_teacher
+from fairkd.teachers.checkpoints import is_here
+from fairkd.text.random_text import RandomText
+
+TIMED_SECONDS = 8.0
+"""For so long batches are timed, and at least one, after one that is not."""
+
+
+@dataclass(frozen=True)
+class Timed:
+    """What the students of one piece of a training took.
+
+    Attributes:
+        token: seconds of a token of a batch, all students and their teachers' readings.
+        update: seconds of the end of an update, where it has several batches; 0 where it is in ``token``.
+    """
+
+    token: float
+    update: float
+
+
+def measured_seconds(profile: Profile, text: TextSize) -> float:
+    """Seconds in which this device would train all students of a profile, from a few batches of each piece.
+
+    Args:
+        profile: its parameters; its teacher must be here.
+        text: size of the training text.
+
+    Raises:
+        InputError: the teacher has not been downloaded, or an arm cannot be trained.
+    """
+    jobs = training_jobs(profile)
+    for materials, arms in jobs:
+        if not is_here(profile.teacher.source, profile.path(profile.teacher.source)):
+            raise InputError(
+                f"--measure: the teacher {profile.teacher.source!r} is not here yet; fairkd prepare fetches it"
+            )
+        materials.check(arms)
+    wanted = [(own, seed, _distinct(arms)) for own, arms in jobs for seed in own.profile.student_seeds]
+    several = len(profile.student_seeds) > 1
+    at_once = workers() if several and jobs[0][0].device.type == "cpu" else 1
+    pieces = shared_out(wanted, length=text.tokens / text.sequences) if at_once > 1 else wanted
+    kinds = {_names(arms): (own.profile, arms, text) for own, _, arms in pieces}
+    calls = [*itertools.islice(itertools.cycle(kinds.values()), -(-len(kinds) // at_once) * at_once)]
+    found = side_by_side(_timed, calls, here=at_once == 1) if several else [_timed(*call) for call in calls]
+    for one in found:
+        if isinstance(one, BaseException):
+            raise one
+    timed = dict(zip(kinds, found, strict=False))
+    schedule, recipe = profile.recipe.schedule(text.sequences), profile.recipe
+    tokens = schedule.batches_read * recipe.batch_size * text.tokens / text.sequences
+    each = (timed[_names(arms)] for _, _, arms in pieces)
+    return sum(tokens * one.token + schedule.updates * one.update for one in each) / at_once
+
+
+def _names(arms: Sequence[Arm]) -> tuple[str, ...]:
+    return tuple(arm.name for arm in arms)
+
+
+def _distinct(arms: Sequence[Arm]) -> list[Arm]:
+    """Arms of equal content are one student."""
+    return list({str(arm.content()): arm for arm in arms}.values())
+
+
+def _timed(profile: Profile, arms: Sequence[Arm], text: TextSize) -> Timed:
+    """Trains new students of these arms on random text for some seconds."""
+    materials, recipe = Materials(profile, progress=False), profile.recipe
+    device, checkpoint = materials.device, materials.checkpoint
+    teacher: Any = checkpoint.model.to(device).eval()
+    mixup = materials.mixup if any(arm.levels for arm in arms) else None
+    batches = MaskedBatches(_setting(materials, arms, text), checkpoint.tokenizer, mixup)
+    learners = [
+        Learner(
+            name=arm.name,
+            model=student_from_teacher(teacher, arm.layers, dropout=recipe.dropout).to(device).train(),
+            recipe=recipe,
+            folder=Path(),
+            losses=partial(_losses, arm=arm, recipe=recipe),
+        )
+        for arm in arms
+    ]
+    window = recipe.gradient_accumulation_steps
+
+    def trained_on(group: Sequence[int]) -> int:
+        batch = read(batches, group)
+        shared = supervise({"original": teacher, "debiased": teacher}, batch, arms, recipe, device)
+        for learner in learners:
+            learner.backward(shared, group[0], device, batches=len(group))
+            if window == 1:
+                learner.step(1000)
+        return batch.tokens
+
+    groups = shares_of(batches, range(min(len(batches), max(window, 64))))
+    trained_on(groups[0])  # makes the moments, and the libraries' plans
+    spent, tokens = 0.0, 0
+    for group in itertools.cycle(groups[1:] or groups):
+        begun = _now(device)
+        tokens += trained_on(group)
+        spent += _now(device) - begun
+        if spent >= TIMED_SECONDS:
+            break
+    begun = _now(device)
+    for learner in learners if window > 1 else ():
+        learner.step(1000)
+    return Timed(spent / tokens, _now(device) - begun)
+
+
+def _losses(model: Any, shared: Any, *, arm: Arm, recipe: Any) -> Any:
+    return arm_losses(model, shared, arm, recipe)
+
+
+def _now(device: torch.device) -> float:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter()
+
+
+def _setting(materials: Materials, arms: Sequence[Arm], text: TextSize) -> Setting:
+    """As the students', with random text in place of the corpus."""
+    profile, checkpoint = materials.profile, materials.checkpoint
+    recipe, mean = profile.recipe, text.tokens / text.sequences
+    words = [word for pair in materials.pair_list for word in (pair.female, pair.male)]
+    random = RandomText(
+        checkpoint.tokenizer,
+        recipe.batch_size * max(64, recipe.gradient_accumulation_steps),
+        mean=mean,
+        longest=profile.corpus.max_length,
+        words=checkpoint.tokenizer.convert_tokens_to_ids([word.lower() for word in words]),
+    )
+    counts = np.bincount(np.concatenate(random.ids), minlength=len(checkpoint.tokenizer))
+    corpus: Any = SimpleNamespace(train=random, token_counts=counts, digest="random text")
+    at_once = recipe.micro_batch_tokens
+    if at_once is None and materials.device.type == "cuda":
+        memory = torch.cuda.get_device_properties(materials.device).total_memory
+        shape, chunk = Shape.of(checkpoint.model.config), CHUNK["cuda"]
+        at_once = tokens_at_once(shape, profile.all_arms(), recipe, length=mean, memory=memory, chunk=chunk)
+    return Setting(corpus, recipe, 0, materials.store, materials.device, at_once)

@@ -1,0 +1,90 @@
+"""A plan from batches that are timed: what is timed, and how it is added up."""
+
+import itertools
+
+import pytest
+
+from fairkd import InputError, Profile
+from fairkd.engine.training import Learner
+from fairkd.lab import timing
+from fairkd.lab.estimate import TextSize
+from fairkd.lab.timing import Timed, measured_seconds
+
+TEXT = TextSize(sequences=960, tokens=9_600)
+
+
+@pytest.fixture
+def tiny(tmp_path) -> Profile:
+    places = {"runs_dir": str(tmp_path / "runs"), "store_dir": str(tmp_path / "store")}
+    return Profile.load("tiny").changed(max_steps=None, batch_size=8, n_epoch=2, device="cpu", **places)
+
+
+def side_by_side(function, calls, *, here):
+    assert not here
+    return [function(*call) for call in calls]
+
+
+@pytest.mark.parametrize(
+    ("seeds", "cores", "halves"), [([0], 2, 1), ([0, 1], 2, 1), ([0, 1, 2], 2, 2), ([0, 1, 2], 4, 4)]
+)
+def test_seconds_are_those_of_every_piece_shared_by_the_processes(tiny, monkeypatch, seeds, cores, halves):
+    """A token takes a microsecond an arm, an update's end a millisecond an arm; 120 batches of 80 tokens, twice."""
+    called: list[int] = []
+
+    def timed(profile, arms, text):
+        called.append(len(arms))
+        return Timed(1e-6 * len(arms), 1e-3 * len(arms))
+
+    monkeypatch.setattr(timing, "_timed", timed)
+    monkeypatch.setattr(timing, "side_by_side", side_by_side)
+    for module in (timing, timing.shared_out.__globals__):
+        monkeypatch.setitem(module if isinstance(module, dict) else vars(module), "workers", lambda: cores)
+    profile = tiny.changed(seeds=seeds, gradient_accumulation_steps=4)
+    arms = len({str(arm.content()) for arm in profile.all_arms()})
+    one = arms * (2 * 120 * 80 * 1e-6 + 2 * 30 * 1e-3)
+    shared = cores if len(seeds) > 1 else 1
+    assert measured_seconds(profile, TEXT) == pytest.approx(one * len(seeds) / shared)
+    assert sum(called[:halves]) == arms
+    assert len(called) % shared == 0  # as many at a time as in the training
+
+
+def test_a_piece_is_trained_as_in_a_training(tiny, monkeypatch):
+    """Every arm has a pass and an update a batch, after one that is not timed."""
+    monkeypatch.setattr(timing, "TIMED_SECONDS", 3.0)
+    ticks = itertools.count()
+    monkeypatch.setattr(timing, "_now", lambda device: float(next(ticks)))
+    done: list[tuple[str, str]] = []
+    honest = {name: getattr(Learner, name) for name in ("backward", "step")}
+    for name in honest:
+
+        def noted(self, *given, name=name, **options):
+            done.append((self.name, name))
+            honest[name](self, *given, **options)
+
+        monkeypatch.setattr(Learner, name, noted)
+    arms = [arm for arm in tiny.all_arms() if arm.name in ("full", "mixup-xy", "debiased-teacher")]
+    found = timing._timed(tiny.changed(gradient_accumulation_steps=1), arms, TEXT)
+    a_batch = [(arm.name, name) for arm in arms for name in ("backward", "step")]
+    assert done == a_batch * 4
+    assert 3 / 400 < found.token < 3 / 80  # a second a batch of 8 sequences, 12 tokens each at least
+
+    done.clear()
+    found = timing._timed(tiny.changed(gradient_accumulation_steps=2), arms, TEXT)
+    assert done == [(arm.name, "backward") for arm in arms] * 4 + [(arm.name, "step") for arm in arms]
+    assert found.update == 1.0
+
+
+def test_half_of_the_random_sequences_have_a_gender_word(tiny):
+    materials = timing.Materials(tiny, progress=False)
+    setting = timing._setting(materials, tiny.all_arms(), TextSize(10, 400))
+    text = setting.corpus.train
+    words = {word.lower() for pair in materials.pair_list for word in (pair.female, pair.male)}
+    ids = set(materials.checkpoint.tokenizer.convert_tokens_to_ids(sorted(words)))
+    with_word = sum(bool(ids & set(own[1:-1].tolist())) for own in text.ids[1::2])
+    assert with_word == len(text) // 2
+    assert text.lengths.max() <= tiny.corpus.max_length
+
+
+def test_what_cannot_be_timed_is_said(tiny):
+    with pytest.raises(InputError, match="--measure: the teacher 'google-bert/bert-base-uncased' is not here yet"):
+        measured_seconds(Profile.load("paper"), TEXT)
