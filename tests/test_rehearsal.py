@@ -5,6 +5,7 @@ In a narrow width: four students of ``paper`` in the short form, in the long one
 memory.
 """
 
+import itertools
 import json
 import os
 import subprocess
@@ -46,7 +47,8 @@ FEW = NARROW | {
     "seat_bootstrap": 100,
 }
 """And in the short form."""
-ARTICLES, SENTENCES = 400, 8_000
+ARTICLES = 60
+"""And as many more whose sentences stand for books."""
 
 
 def teacher(folder: Path, layers: int, hidden: int) -> Path:
@@ -68,9 +70,9 @@ def teacher(folder: Path, layers: int, hidden: int) -> Path:
 
 def texts(folder: Path) -> dict[str, Path]:
     """Folders in the layout of Wikipedia's and BookCorpus' repositories: an article, and a sentence, a row."""
-    articles = [text for text, _ in zip(documents("embedded"), range(ARTICLES))]
-    lines = [line for text in documents("embedded") for line in text.splitlines()]
-    sentences = [one + " ." for line in lines for one in line.split(". ") if one][:SENTENCES]
+    found = list(itertools.islice(documents("embedded"), 2 * ARTICLES))
+    articles, lines = found[:ARTICLES], [line for text in found[ARTICLES:] for line in text.splitlines()]
+    sentences = [one + " ." for line in lines for one in line.split(". ") if one]
     tables = {
         "wikipedia": ("20231101.en/train-00000-of-00001.parquet", {"title": ["…"] * len(articles), "text": articles}),
         "bookcorpus": ("data/train-00000-of-00001.parquet", {"text": sentences}),
@@ -96,7 +98,7 @@ def values(name: str, folder: Path) -> dict[str, object]:
         "corpus_join": {corpus[own.sources.index(source)]: rows for source, rows in own.join.items()},
         "corpus_fraction": 1.0,  # of small files
         "heldout_fraction": 0.1,
-        "glue_source": f"hub:{glue_files.write_parquet(folder / 'glue', rows=200 if REAL else 40)}",
+        "glue_source": f"hub:{glue_files.write_parquet(folder / 'glue', rows=200 if REAL else 24)}",
         "runs_dir": str(folder / "runs"),
         "store_dir": str(folder / "store"),
         **({} if REAL else NARROW if LONG else FEW),

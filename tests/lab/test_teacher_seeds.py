@@ -290,7 +290,7 @@ def test_students_are_split_so_that_processes_fit_into_memory_and_none_waits(pro
     def pieces(memory, seeds=(0, 1)):
         monkeypatch.setattr(training, "physical_memory", lambda: memory)
         own = Materials(profile.changed(seeds=list(seeds), teacher_seeds=[0]), progress=False)
-        found = training._pieces([(own, seed, arms) for seed in own.profile.student_seeds])
+        found = training.shared_out([(own, seed, arms) for seed in own.profile.student_seeds], length=20.0)
         for seed in own.profile.student_seeds:
             together = [str(arm.content()) for _, of, part in found if of == seed for arm in part]
             assert sorted(together) == sorted(distinct)
