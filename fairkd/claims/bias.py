@@ -128,10 +128,10 @@ def falls_with_layers(ruler: BiasOfArms, _: Sequence[str]) -> Finding:
         slope(depths, averages),
         ruler.seeds(layers),
         ruler.level,
-        what=f"change of {ruler.called} with a layer more",
+        what=f"change of {ruler.called} per additional layer",
         lead=f"Over students of {listed([str(depth) for depth in sorted(set(depths))])} layers, the correlation of "
-        f"the number of layers with the {ruler.called} is r = {number(correlation(depths, averages).value, 2)}; with a "
-        f"layer more it changes by",
+        f"the number of layers with the {ruler.called} is r = {number(correlation(depths, averages).value, 2)}; per "
+        f"additional layer it changes by",
         above="it rises with the layers",
         below="it falls with the layers",
         over=ruler.over,

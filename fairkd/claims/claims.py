@@ -194,38 +194,48 @@ CLAIMS: tuple[Claim, ...] = (
 )
 
 
-def _minus(table: Mapping[str, float], arm: str, other: str, digits: int = 3) -> str:
-    return number(table[arm] - table[other], digits)
-
-
 _ON_NAMES = {arm: fmean(cells[test] for test in NAME_TESTS) for arm, cells in paper.TABLE2.items()}
-_BRIEFLY = {
-    (1, ""): f"r = {number(paper.FIGURE1_R, 2)}",
-    (2, ""): _minus(paper.TABLE1_PRINTED_AVERAGE, "no-ce", "no-cos"),
-    (3, ""): _minus(paper.TABLE1_GLUE_AVERAGE, "no-ce", "no-cos", 1),
-    (4, SIX_TESTS): _minus(paper.TABLE2_PRINTED_AVERAGE, "mixup-xy", "full"),
-    (4, NAMES): _minus(_ON_NAMES, "mixup-xy", "full"),
-    (5, SIX_TESTS): _minus(paper.TABLE2_PRINTED_AVERAGE, "mixup-xy", "mixup-xyh"),
-    (5, NAMES): _minus(_ON_NAMES, "mixup-xy", min(_ON_NAMES.keys() - {"mixup-xy"}, key=lambda arm: _ON_NAMES[arm])),
-    (6, SIX_TESTS): _minus(paper.TABLE2_PRINTED_AVERAGE, "mixup-xy", "debiased-teacher"),
-    (6, BY_TEST): "4 of 6",
-    (6, NAMES): _minus(_ON_NAMES, "mixup-xy", "debiased-teacher"),
-    (7, SIX_TESTS): _minus(paper.TABLE2_PRINTED_AVERAGE, "mixup-h", "full"),
-    (7, BY_TEST): "3 of 6",
-    (8, ""): _minus(paper.TABLE3_PRINTED_AVERAGE, "mixup-xy", "full", 1),
-    (9, ""): _minus(paper.TABLE1_GLUE_AVERAGE, "full", "no-cos", 1),
+_PRINTED: dict[int, tuple[Mapping[str, float], int]] = {
+    2: (paper.TABLE1_PRINTED_AVERAGE, 3),
+    3: (paper.TABLE1_GLUE_AVERAGE, 1),
+    **dict.fromkeys((4, 5, 6, 7), (paper.TABLE2_PRINTED_AVERAGE, 3)),
+    8: (paper.TABLE3_PRINTED_AVERAGE, 1),
+    9: (paper.TABLE1_GLUE_AVERAGE, 1),
 }
+"""By claim: the printed averages that it is about, and with how many digits."""
+_NO_DIFFERENCE = {(1, ""): f"r = {number(paper.FIGURE1_R, 2)}", (6, BY_TEST): "4 of 6", (7, BY_TEST): "3 of 6"}
 
 
-def printed_briefly(claim: int, part: str) -> str:
+def printed_briefly(claim: int, part: str, what: str = "") -> str:
     """What the paper prints for a part of a claim, as the difference that the claim is about; "–" where it prints none.
 
-    Where the claim is that one of several is the lowest or highest, from the next best of the printed ones.
+    Args:
+        claim: its number.
+        part: of it.
+        what: of the finding that it stands beside: the printed difference is then that of the same two students. Else,
+            where the claim is that one of several is the lowest or highest, from the next best of the printed ones.
+
+    Those on names (:data:`NAMES`) are not printed: they are computed from the printed cells.
 
     >>> printed_briefly(4, SIX_TESTS), printed_briefly(0, "")
     ('−0.254', '–')
+    >>> printed_briefly(2, "", "difference of average SEAT, no-ce − full")
+    '−0.322'
     """
-    return _BRIEFLY.get((claim, part), "–")
+    if claim not in _PRINTED or (claim, part) in _NO_DIFFERENCE:
+        return _NO_DIFFERENCE.get((claim, part), "–")
+    table, digits = _PRINTED[claim]
+    table = _ON_NAMES if part == NAMES else table
+    first, _, second = what.rpartition(", ")[2].partition(" − ")
+    if not {first, second} <= table.keys():
+        first, *others = next(own.arms for own in CLAIMS if own.number == claim)
+        second = (max if claim == 9 else min)(others, key=lambda arm: table[arm])
+    return number(table[first] - table[second], digits)
+
+
+def count_checks() -> int:
+    """How many of the verdicts are on the tests whose gender words are names: our checks, not claims of the paper."""
+    return sum(NAMES in claim.judges for claim in CLAIMS)
 
 
 def count_rows() -> int:
@@ -241,8 +251,9 @@ def family_level() -> float:
 def family_note() -> str:
     """What a level far beyond 95 % is for, for captions."""
     return (
-        f"The {count_rows()} verdicts on the paper's claims hold together with 95 %: for that, each is judged by a "
-        f"{percent(family_level())} interval, or by one of the level that its sentence names."
+        f"The {count_rows()} verdicts ({count_checks()} of them, on the tests with names, are checks of ours) are to "
+        f"hold together with 95 %: for that, each is judged by a {percent(family_level())} interval, or by one of the "
+        "level that its sentence names."
     )
 
 

@@ -79,6 +79,7 @@ def explain(problem: Any) -> str:
             f"if it has a dot and a sign: write {example}, without quotes"
         )
     allowed = problem["msg"].replace("Input should be ", "must be ").replace("valid tuple", "list such as [0, 1]")
+    allowed = allowed.replace("valid dictionary", "mapping such as {name: 8}")
     allowed = allowed.replace("String should", "must").replace("Value should", "must")
     choices = str(problem.get("ctx", {}).get("expected", "")).replace(" or ", ", ").replace("'", "").split(", ")
     return f"{key}: {shown(value)} {allowed}.{nearest(value, choices) if isinstance(value, str) else ''}"

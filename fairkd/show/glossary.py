@@ -25,6 +25,7 @@ TERMS = {
     "ICAT": "StereoSet's score of a model: 100 for one that makes sense and prefers no stereotype.",
     "CrowS-Pairs": "Pairs of sentences, one with a stereotype and one against it, that differ in few words.",
     "StereoSet": "Sentences with a stereotype, one against it and one without sense, to choose between.",
+    "seed": "A number that all draws of one training follow from: another seed, another student of the same kind.",
     "ruler": "A way to measure bias; SEAT is one.",
     "GLUE": "Nine tasks of language understanding, of which the paper takes eight.",
     "mini-GLUE": "Eight tasks of GLUE's form, made by rule; its scores say nothing about GLUE.",

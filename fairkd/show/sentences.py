@@ -29,6 +29,7 @@ from fairkd.show.tables.baselines import beaten_sentence
 from fairkd.show.tables.glue import failures, several_seeds
 from fairkd.show.tables.judged import detectable_difference
 from fairkd.show.tables.plain import records
+from fairkd.text.planted import PREFIX, strength
 from fairkd.wording import interval, listed, number, percent
 
 Tables = Mapping[str, pd.DataFrame]
@@ -78,7 +79,7 @@ def not_in_this_run(why: Mapping[str, str], profile: Profile) -> Html:
         makes = notebook != "04_glue" or profile.glue.source is not None
         command = f"fairkd reproduce {own}" if own != profile.name else f"fairkd run {notebook} --profile {own}"
         rows.append({"what": SHOWN_BY.get(notebook, notebook), "why": reason, "command": command if makes else ""})
-    return render("notes.absent", rows=rows) if rows else paragraph("Everything that the report can show is in it.")
+    return render("notes.absent", rows=rows) if rows else paragraph("Every notebook of this profile is in it.")
 
 
 def all_claims(*results: Tables | None, poolings: Sequence[str]) -> pd.DataFrame:
@@ -138,7 +139,12 @@ def planted_sentence(frame: pd.DataFrame) -> Html:
 
 
 def card(
-    facts: Mapping[str, Any], judged: pd.DataFrame, profile: Profile, *, rulers: pd.DataFrame | None = None
+    facts: Mapping[str, Any],
+    judged: pd.DataFrame,
+    profile: Profile,
+    *,
+    rulers: pd.DataFrame | None = None,
+    met: pd.DataFrame | None = None,
 ) -> Html:
     """The report's opening: what was asked, what was run, and what the verdicts say in three lines.
 
@@ -147,6 +153,7 @@ def card(
         judged: as from :func:`all_claims`; the headline's are told.
         profile: of the report.
         rulers: the verdicts of rulers other than SEAT (:data:`fairkd.frames.RULER_VERDICTS`), where they were judged.
+        met: gender words that students met (:data:`fairkd.frames.WORDS_MET`), where they were counted.
     """
     headline = judged[judged.pooling == judged.pooling.iloc[0]]
     first = counted(headline)
@@ -156,8 +163,11 @@ def card(
         first += f" By other rulers than SEAT {decided or 'none'} of {len(rulers)} {are}."
     answer = [first, *(_told(headline, claim, word) for claim, word in LEADING.items())]
     level = percent(claims.family_level())
-    how = f"Differences of average SEAT with {level} intervals; what would be found is found with 80 % power."
-    run = _run_briefly(facts)
+    how = (
+        f"Differences of average SEAT with intervals of {level} or more; what would be found is found in 80 % of such "
+        "runs."
+    )
+    run = f"{_run_briefly(facts)} {_mixed(met)}".strip()
     return render("notes.card", badge=badge(profile), asked=ASKED, run=run, answer=answer, how=how)
 
 
@@ -171,7 +181,10 @@ def counted(judged: pd.DataFrame) -> str:
         if len(own):
             parts.append(f"{len(own)} {verdict}{which}")
     are = "are" if decided > 1 else "is"
-    return f"Of the {len(headline)} verdicts on the paper's claims {decided or 'none'} {are} decided: {listed(parts)}."
+    checks = int((headline.part == claims.NAMES).sum())
+    ours = f" ({checks} of them checks of ours, on names)" if checks else ""
+    text = f"Of the {len(headline)} verdicts on the paper's claims{ours}"
+    return f"{text} {decided or 'none'} {are} decided: {listed(parts)}."
 
 
 def _numbers(claims: Iterable[int]) -> str:
@@ -189,7 +202,7 @@ def _told(headline: pd.DataFrame, claim: int, word: str) -> str:
     if row.seeds == 1:
         return f"{text}, as one seed decides nothing."
     found = detectable_difference(row.detectable) if row.verdict == "inconclusive" else ""
-    return f"{text}; {found} would be found." if found else f"{text}."
+    return f"{text}; a difference of {found} would be found." if found else f"{text}."
 
 
 def _run_briefly(facts: Mapping[str, Any]) -> str:
@@ -198,8 +211,13 @@ def _run_briefly(facts: Mapping[str, Any]) -> str:
     text = f"{len(seeds)} seed{'' if len(seeds) == 1 else 's'}"
     if teacher:
         several = len(facts.get("teachers") or {})
-        text += f" of {several} teachers" if several else f" of the teacher '{teacher['source']}'"
-        text += f" ({teacher['layers']} layers of {teacher['hidden']} units)"
+        each = len(seeds) // several if several else len(seeds)
+        text = f"{several} teachers" if several else f"One teacher, '{teacher['source']}'"
+        text += f" ({teacher['layers']} layers of {teacher['hidden']} units), {each} student{'' if each == 1 else 's'} "
+        text += "of each kind from each" if several else "of each kind"
+    planted = [strength(source) for source in corpus.get("sources", ()) if source.startswith(PREFIX)]
+    if planted:
+        text += f", on text with a planted association of ρ = {number(planted[0], 1)}"
     if facts.get("updates"):
         text += f", {facts['updates']:,} update{'' if facts['updates'] == 1 else 's'} each"
     if "students" in facts and corpus:
@@ -207,6 +225,15 @@ def _run_briefly(facts: Mapping[str, Any]) -> str:
         text += f" over {_range_of(shares, lambda value: number(value, 0 if value >= 10 else 1))} % of "
         text += f"{corpus['training_tokens']:,} tokens"
     return f"{text}."
+
+
+def _mixed(met: pd.DataFrame | None) -> str:
+    """On how many words mixup acts: where they are few, it can do little, whatever its intervals are."""
+    if met is None or met.empty:
+        return ""
+    by_seed = met.assign(visible=met.visible_female + met.visible_male).groupby("seed")[["visible", "taught"]].sum()
+    inputs, logits = (_range_of(by_seed[name].tolist(), "{:,.0f}".format) for name in ("visible", "taught"))
+    return f"Mixup met {inputs} visible gender words in such a training, {logits} of them where L_ce looks."
 
 
 def what_was_run(facts: Mapping[str, Any], fine_tuned: pd.DataFrame | None = None) -> str:

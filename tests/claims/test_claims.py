@@ -306,7 +306,7 @@ def test_the_correlation_with_depth_is_judged_by_its_slope(slope, verdict):
     assert row.p_adjusted < 0.05
     r = np.corrcoef(list(means), list(means.values()))[0, 1]
     assert "Over students of 1, 2, 4 and 6 layers" in row.sentence
-    assert f"is r = {r:.2f}; with a layer more it changes by {slope:.1f}".replace("-", "−") in row.sentence
+    assert f"is r = {r:.2f}; per additional layer it changes by {slope:.1f}".replace("-", "−") in row.sentence
     assert f"it {'falls' if slope < 0 else 'rises'} with the layers" in row.sentence
 
 
@@ -604,7 +604,10 @@ def test_what_a_row_calls_detectable_is_for_its_level_and_all_its_comparisons():
 
 def test_the_notes_say_how_many_hold_together():
     note = claims.family_note()
-    assert "The 15 verdicts on the paper's claims hold together with 95 %" in note
+    assert (
+        "The 15 verdicts (3 of them, on the tests with names, are checks of ours) are to hold together with 95 %"
+        in note
+    )
     assert "99.7 % interval" in note
 
 

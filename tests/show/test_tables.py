@@ -366,6 +366,26 @@ def test_printed_differences_are_those_of_the_printed_tables():
     assert briefly[5, claims.NAMES] == number(names["mixup-xy"] - min(v for k, v in names.items() if k != "mixup-xy"))
 
 
+def test_printed_differences_are_of_the_students_that_ours_is_of():
+    for other, printed in (("no-cos", 0.670 - 0.960), ("full", 0.670 - 0.992), ("teacher", 0.670 - 0.960)):
+        assert claims.printed_briefly(2, "", f"difference of average SEAT, no-ce − {other}") == number(printed)
+    assert claims.printed_briefly(9, "", "difference of average on mini-GLUE in points, full − no-ce") == "1.5"
+    shown = claims.printed_briefly(
+        5, claims.NAMES, "difference of average SEAT over C6, C7b and C8b, mixup-xy − mixup-h"
+    )
+    assert shown == number((1.176 + 1.218 + 1.211 - 1.215 - 1.541 - 1.420) / 3)
+
+
+def test_a_claim_about_several_names_the_other_of_its_difference():
+    rows = verdicts((2, "mean", "inconclusive", -0.1), (4, "mean", "inconclusive", -0.1))
+    rows["what"] = ["difference of average SEAT, no-ce − full", "difference of average SEAT, mixup-xy − full"]
+    (one,), (other,) = (
+        [cells[1].get_text() for cells in [cell]] for cell in rows_of(parse(tables.claims(rows))).values()
+    )
+    assert one.endswith("− original")
+    assert "original" not in other
+
+
 def test_share_of_tests_is_told_as_a_number_of_tests():
     row = verdicts((6, "mean", "inconclusive", 2 / 6), parts=[claims.BY_TEST])
     row = row.assign(what="share of the 6 tests in which it is so", low=0.0, high=1.0)

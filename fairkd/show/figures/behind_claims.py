@@ -20,6 +20,8 @@ SIZE = (PHONE, 0.3, 0.75)
 def behind_claims(judged: pd.DataFrame) -> Figure | None:
     """Differences of average SEAT that claims are about, with the intervals that judge, beside the printed ones.
 
+    Hollow marks are the printed differences of the same two students.
+
     Args:
         judged: the columns :data:`fairkd.frames.VERDICT_ROWS` and pooling; of the first pooling, the first part of each
             claim is shown that compares averages of SEAT and has an interval.
@@ -38,7 +40,7 @@ def behind_claims(judged: pd.DataFrame) -> Figure | None:
         axis = figure.subplots()
         zero(axis, upright=True)
         forest(axis, own.estimate, heights, own.low, own.high)
-        printed = [_value(printed_briefly(claim, part)) for claim, part in zip(own.claim, own.part, strict=True)]
+        printed = [_value(printed_briefly(row.claim, row.part, row.what)) for row in records(own)]
         known = [at for at, value in enumerate(printed) if np.isfinite(value)]
         hollow(axis, [printed[at] for at in known], heights[known])
         for height, claim, title in zip(heights, own.claim, own.title, strict=True):

@@ -40,7 +40,8 @@ def calibration(data: pd.DataFrame, *, whole: bool = False) -> Html:
         "own draw of the text and students. The slope is what a strength of 1 adds, by least squares over strengths "
         "(of a score without a sign: over their sizes); it rises where its interval lies above zero. Noise is the "
         "standard deviation over seeds, and found the smallest strength that is told from none with 80 % power; both "
-        f"are divided by the slope, so that rulers can be compared."
+        "are divided by the slope, so that rulers can be compared. Strengths between those planted are read off the "
+        "line."
     )
     return table(caption, [Row([Cell(name, head="col", symbols=False) for name in names])], rows, kind="wide")
 
@@ -65,6 +66,7 @@ def coverage(data: pd.DataFrame) -> Html:
         parts = ", ".join(f"{ruler_title(str(r))} {c['sum']} of {c['count']}" for r, c in held.iterrows())
         share = number(100 * float(own.covers.mean()), 1)
         said.append(f"Intervals {what} hold zero in {share} % of {len(own)} cases where nothing is planted ({parts}).")
+    said.append(f"They share {data.seed[data.seed >= 0].nunique()} teachers, so the cases are not independent.")
     said.append("A 95 % interval should do so in about 95 %: one over items alone says nothing of another teacher.")
     return paragraph(" ".join(said))
 

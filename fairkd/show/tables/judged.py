@@ -10,7 +10,7 @@ import pandas as pd
 
 from fairkd.arms import Arm
 from fairkd.bias.rulers import RULERS
-from fairkd.claims.claims import count_rows, family_note, printed_briefly
+from fairkd.claims.claims import CLAIMS, count_rows, family_note, printed_briefly
 from fairkd.claims.contrasts import ONE_SEED
 from fairkd.claims.others import others_level
 from fairkd.errors import InputError
@@ -49,7 +49,9 @@ def claims(frame: pd.DataFrame) -> Html:
         rows = [row | {"sentence": row["sentence"].replace(text, "").strip()} for row in rows]
     caption = (
         f"Verdicts on the paper's claims by SEAT and GLUE, {_headline(frame)}: what the paper prints, ours with the "
-        f"interval that judges, and the smallest difference that a run like this finds with 80 % power. {family_note()}"
+        f"interval that judges, and the smallest difference that a run like this finds with 80 % power. Printed is the "
+        "difference of the same two students as ours; that on names is computed from the printed cells. "
+        f"{family_note()}"
     )
     return render("claims.claims", caption=" ".join([caption, *once]), rows=rows, family=_for_all())
 
@@ -65,9 +67,11 @@ def claims_by_ruler(judged: pd.DataFrame, seat: pd.DataFrame) -> Html:
     both = pd.concat([headline.drop_duplicates("claim").assign(ruler=_SEAT), judged], ignore_index=True)
     caption = (
         f"The claims on bias by every ruler, {_headline(seat)} of SEAT: {_MARKS}, the difference (for claim 1 what a "
-        "layer more changes; above zero is more bias) with the interval that judges, and after ≥ the smallest that "
-        "would be found (where a student is claimed to be the lowest: of the leads over all others, not only the "
-        "closest, whose difference is shown). Each ruler judges its rows as SEAT does, by itself."
+        "one layer more changes; above zero is more bias) with the interval that judges, and after ≥ the smallest that "
+        "would be found. Where a student is claimed to be the lowest of several, the difference is that from the one "
+        "named below it, which decides, and the smallest is that of the leads over all others. Each ruler judges its "
+        "rows as SEAT does, by itself, in its own unit and by the score that its head names, which is not always the "
+        "one that the controlled experiment calibrates."
     )
     scores = dict(zip(judged.ruler, judged.score, strict=True))
     heads = {_SEAT: _head(_SEAT), **{ruler: _head(ruler_title(ruler), _unit(ruler, scores[ruler])) for ruler in scores}}
@@ -137,9 +141,10 @@ def _head(title: str, unit: str = "") -> Cell:
 
 def _in_matrix(row: Any) -> dict[str, Any]:
     found = detectable_difference(row.detectable)
+    below = (_minus(row), f"≥ {found}" if found else "")
     return {
         "verdict": row.verdict,
-        "cell": Cell(row.estimate, (row.low, row.high), digits=(3, 3), below=(f"≥ {found}",) if found else ()),
+        "cell": Cell(row.estimate, (row.low, row.high), digits=(3, 3), below=tuple(filter(None, below))),
     }
 
 
@@ -166,11 +171,19 @@ def _headline(frame: pd.DataFrame) -> str:
 def _findings(row: Any) -> dict[str, Any]:
     """A row's own fields, and its numbers as text."""
     return row._asdict() | {
-        "briefly": printed_briefly(row.claim, row.part),
+        "briefly": printed_briefly(row.claim, row.part, row.what),
+        "minus": _minus(row),
         **_estimate(row),
         "exact": "" if row.verdict == "not run" else exactly(row.estimate, row.low, row.high),
         "smallest": detectable_difference(row.detectable),
     }
+
+
+def _minus(row: Any) -> str:
+    """Of a claim that one of several is the lowest or highest: from which other the difference is; else ""."""
+    others = next((own.arms[1:] for own in CLAIMS if own.number == row.claim), ())
+    other = row.what.rpartition(" − ")[2]
+    return f"− {arm_title(other)}" if len(others) > 1 and other in others else ""
 
 
 def _estimate(row: Any) -> dict[str, str]:
