@@ -24,7 +24,7 @@ def rulers_by_strength(scores: pd.DataFrame, table: pd.DataFrame) -> Figure:
     """What every ruler measures at every planted strength, in units of planted strength: a panel a kind of model.
 
     A ruler that follows what was planted has its marks on the lines of their colours. The unit of each ruler is its own
-    slope, so this shows noise and linearity, not the slope itself.
+    slope, so this shows noise and linearity, not the slope itself. A mark beyond the frame is a triangle at its edge.
 
     Args:
         scores: the columns :data:`fairkd.frames.CALIBRATION_SCORES`.
@@ -34,6 +34,7 @@ def rulers_by_strength(scores: pd.DataFrame, table: pd.DataFrame) -> Figure:
     strengths, values = np.sort(scores.strength.unique()), []
     colours = {rho: colormaps["RdBu_r"]((rho / abs(strengths).max() + 1) / 2 * 0.8 + 0.1) for rho in strengths}
     colours |= {0.0: "0.35"}
+    edge = 3 * abs(strengths).max()
     with theme():
         figure = Figure(figsize=(PANE, 1.5 + 0.62 * len(rulers)), layout="constrained")
         models = [TEACHER, *(model for model in scores.model.drop_duplicates() if model != TEACHER)]
@@ -47,12 +48,16 @@ def rulers_by_strength(scores: pd.DataFrame, table: pd.DataFrame) -> Figure:
                     colour = colours[row.strength]
                     axis.hlines(at, row.low, row.high, color=colour, linewidth=1.3)
                     label = f"ρ = {number(row.strength, 1)}" if height == 0 else None
-                    axis.plot(row.value, at, "o", color=colour, markersize=4.5, label=label)
+                    outside = abs(row.value) > edge  # of a ruler whose slope is near zero
+                    mark, where = (
+                        ("<>"[row.value > 0], np.sign(row.value) * 0.97 * edge) if outside else ("o", row.value)
+                    )
+                    axis.plot(where, at, mark, color=colour, markersize=4.5, label=label)
                     values.append((f"{model}, {ruler_title(ruler)}, at {number(row.strength, 1)}", row.value))
             axis.set(title="teacher" if model == TEACHER else "student, all losses", xlabel="measured, as a strength ρ")
             axis.set_yticks(range(len(rulers)), [textwrap.fill(ruler_title(ruler), 30) for ruler in rulers])
             axis.set_ylim(len(rulers) - 0.5, -0.5)
-            axis.set_xlim(*(3 * abs(strengths).max() * np.array([-1, 1])))
+            axis.set_xlim(-edge, edge)
             axis.grid(visible=False, axis="y")
         shared_legend(figure, figure.axes)
         figure.set_label(
