@@ -87,8 +87,8 @@ def claims_of_others(judged: pd.DataFrame) -> Html:
     named = judged.assign(title=judged.title + " (" + judged.source + ")")
     caption = (
         f"What others say, numbered by itself, by every ruler: {_MARKS}, the difference with the "
-        f"{percent(others_level())} interval that judges, and after ≥ the smallest that would be found. The {judged.claim.nunique()} rows of a ruler hold "
-        "together with 95 %."
+        f"{percent(others_level())} interval that judges, and after ≥ the smallest that would be found. The "
+        f"{judged.claim.nunique()} rows of a ruler hold together with 95 %."
     )
     heads = {ruler: _head(ruler_title(ruler)) for ruler in judged.ruler.drop_duplicates()}
     return _matrix(caption, named, heads, claims=named)
