@@ -70,8 +70,7 @@ def claims_by_ruler(judged: pd.DataFrame, seat: pd.DataFrame) -> Html:
         "one layer more changes; above zero is more bias) with the interval that judges, and after ≥ the smallest that "
         "would be found. Where a student is claimed to be the lowest of several, the difference is that from the one "
         "named below it, which decides, and the smallest is that of the leads over all others. Each ruler judges its "
-        "rows as SEAT does, by itself, in its own unit and by the score that its head names, which is not always the "
-        "one that the controlled experiment calibrates."
+        "rows as SEAT does, by itself, in its own unit."
     )
     scores = dict(zip(judged.ruler, judged.score, strict=True))
     heads = {_SEAT: _head(_SEAT), **{ruler: _head(ruler_title(ruler), _unit(ruler, scores[ruler])) for ruler in scores}}
