@@ -35,7 +35,7 @@ from fairkd.engine.training import Learner, precision
 from fairkd.errors import DivergedError, InputError
 from fairkd.teachers.adapt import heldout_batches, log_unigram
 from fairkd.teachers.checkpoints import LateTeacher, Teacher
-from fairkd.teachers.debias_objective import Objective, Step
+from fairkd.teachers.debias_objective import Objective
 from fairkd.teachers.debias_recipe import DebiasRecipe
 from fairkd.teachers.occurrences import epoch_rows, updates_an_epoch
 from fairkd.teachers.wordlists import LIST_NAMES, WordLists
@@ -179,8 +179,9 @@ def _epoch(
 ) -> None:
     started, tokens = time.perf_counter(), 0
     for neutral, attribute in epoch_rows(objective.chosen, objective.lengths, objective.recipe.batch_size, number):
-        step = Step(objective.read_neutral(neutral), objective.read_attribute(attribute), directions)
-        learner.backward(step, 0, objective.device)
+        steps = objective.steps(neutral, attribute, directions)
+        for step in steps:
+            learner.backward(step, 0, objective.device, batches=1 / len(steps))
         learner.step(total)
         tokens += int(objective.lengths[np.concatenate([neutral, attribute])].sum())
         shown.add()

@@ -198,6 +198,9 @@ class _Run:
         self.tokenizer = teachers["original"].tokenizer
         mixup = mixup if any(arm.levels for arm in arms.values()) else None
         self.batches = MaskedBatches(setting, self.tokenizer, mixup)
+        here = environment(setting.device)
+        about = {name: here[name] for name in ("device", "threads", "matrix_products", "git_commit")}
+        self.how = {"processes": everyone.size, "tokens_at_once": setting.at_once, **about}
         self.learners = {key: self._learner(key, arm) for key, arm in arms.items()}
         self.seconds = 0.0
 
@@ -215,6 +218,7 @@ class _Run:
             losses=lambda model, supervision: arm_losses(model, supervision, arm, recipe),
             recipe=recipe,
             folder=self.setting.store.unfinished(key),
+            how=self.how,
         )
 
     def train(self, *, progress: bool) -> None:
@@ -267,6 +271,7 @@ class _Run:
             "weights_digest": weights_digest(student),
             "wall_seconds_of_the_pass": self.seconds,
             "resumed_from_step": learner.resumed_from,
+            "stretches": learner.stretches,
             "processes": self.everyone.size,
             "tokens_at_once": setting.at_once,
             "arms_in_the_pass": [other.name for other in self.arms.values()],

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import re
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -16,6 +17,7 @@ from fairkd.debias import compare_predictions, debias, debias_key, train_debiase
 from fairkd.engine.digests import weights_digest
 from fairkd.engine.recipe import Recipe, learning_rate
 from fairkd.engine.store import Store
+from fairkd.engine.training import Learner
 from fairkd.errors import DivergedError, InputError
 from fairkd.masking import IGNORED
 from fairkd.teachers import occurrences
@@ -227,6 +229,46 @@ def test_reg_loss_of_the_original_is_zero(world, small):
     objective = objective_of(world, small)
     assert objective.reg_term(world.teacher.model, objective.read_attribute(objective.chosen.train["male"])).item() == 0
     assert objective.reg_term(another_model(world), objective.read_attribute(np.array([0, 1]))).item() > 0
+
+
+@pytest.mark.parametrize(("layers", "target"), [("all", "token"), ("last", "sentence")])
+def test_an_update_that_is_read_in_parts_has_the_losses_and_gradients_of_one_that_is_read_at_once(
+    world, small, monkeypatch, layers, target
+):
+    objective = objective_of(world, small, layers=layers, target=target, alpha=0.3, beta=0.6)
+    directions = objective.directions(another_model(world))
+    neutral = objective.chosen.train["neutral"]
+    attribute = np.concatenate([objective.chosen.train["female"], objective.chosen.train["male"]])
+
+    def update() -> tuple[int, dict[str, float], dict[str, torch.Tensor]]:
+        model = another_model(world)
+        learner = Learner(
+            name="", model=model, losses=objective.loss, recipe=objective.recipe.optimisation(), folder=Path()
+        )
+        steps = objective.steps(neutral, attribute, directions)
+        for step in steps:
+            learner.backward(step, 0, CPU, batches=1 / len(steps))
+        gradients = {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
+        learner.step(4)
+        learner.read(1.0)
+        return len(steps), learner.metrics[0], gradients
+
+    parts, whole, gradients = update()
+    assert parts == 1
+    monkeypatch.setattr("fairkd.teachers.debias_objective.PASS_TOKENS", 30)
+    parts, in_parts, summed = update()
+    lengths = objective.lengths
+    assert parts >= 3
+    assert len({lengths[rows].sum() for rows in np.array_split(attribute, parts)}) > 1  # the shares differ
+    assert in_parts == pytest.approx(whole, rel=1e-5)
+    assert summed.keys() == gradients.keys()
+    for name, gradient in gradients.items():
+        torch.testing.assert_close(summed[name], gradient, rtol=1e-4, atol=1e-6 * float(gradient.abs().max() + 1))
+
+    monkeypatch.setattr("fairkd.teachers.debias_objective.PASS_TOKENS", 1)
+    assert len(objective.steps(neutral[:2], attribute, directions)) == 2  # none is without a sequence
+    form = objective_of(world, small, square_of_mean=True)
+    assert len(form.steps(neutral, attribute, form.directions(another_model(world)))) == 1
 
 
 def test_square_of_mean_lets_opposite_products_cancel():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
 import signal
 import sys
@@ -42,3 +43,11 @@ def keep_freed_memory() -> None:
     if mallopt is not None:
         mallopt(m_mmap_max, 0)
         mallopt(m_trim_threshold, largest)
+
+
+def release_freed_memory() -> None:
+    """Gives back what glibc keeps since :func:`keep_freed_memory`: other processes are about to need it."""
+    gc.collect()
+    malloc_trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
+    if malloc_trim is not None:
+        malloc_trim(0)

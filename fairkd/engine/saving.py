@@ -36,11 +36,13 @@ class Snapshot:
         update: after which (from 1).
         tensors: weights and moments by name, on the CPU.
         metrics: a row an update so far.
+        stretches: from which update on it was trained how.
     """
 
     update: int
     tensors: dict[str, Tensor]
     metrics: list[dict[str, float]]
+    stretches: list[dict[str, Any]]
 
     @property
     def size(self) -> int:
@@ -62,7 +64,7 @@ def write_snapshot(folder: Path, snapshot: Snapshot) -> None:
     for name in (STATE, METRICS):
         with (temporary / name).open("rb+") as file:
             flush(file)
-    seal(temporary, {"kind": "checkpoint", "update": snapshot.update})
+    seal(temporary, {"kind": "checkpoint", "update": snapshot.update, "stretches": snapshot.stretches})
     final = folder / f"step-{snapshot.update:09d}"
     shutil.rmtree(final, ignore_errors=True)
     os.replace(temporary, final)
@@ -76,8 +78,9 @@ def newest_snapshot(folder: Path, *, name: str) -> Snapshot | None:
     """The newest checkpoint that is as it was written; None if there is none. ``name`` is the model's, for messages."""
     for place in sorted(folder.glob("step-*"), reverse=True):
         try:
-            update = check_seal(place)["update"]
-            return Snapshot(update, load_file(place / STATE), json.loads((place / METRICS).read_text()))
+            sealed = check_seal(place)
+            metrics = json.loads((place / METRICS).read_text())
+            return Snapshot(sealed["update"], load_file(place / STATE), metrics, sealed.get("stretches", []))
         except (InputError, OSError, ValueError, SafetensorError) as error:
             print(f"{name}: a checkpoint cannot be used, going back further: {error}", file=sys.stderr)
     return None

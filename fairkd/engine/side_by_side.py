@@ -19,7 +19,7 @@ from typing import Any, Self
 import torch
 
 from fairkd.engine import products
-from fairkd.engine.processes import cores, die_with_parent, physical_memory
+from fairkd.engine.processes import cores, die_with_parent, physical_memory, release_freed_memory
 from fairkd.engine.progress import Progress
 from fairkd.engine.setup import setup
 from fairkd.engine.stopping import STOPPING, Stopped, ordered_to_stop, take_orders, works
@@ -67,6 +67,7 @@ def pool(queue: Any = None, order: Any = None, *, processes: int | None = None) 
         order: an event of processes, which tells them to stop.
         processes: how many; as many as :func:`workers` says without it.
     """
+    release_freed_memory()  # this one will only wait
     # Not a fork: PyTorch's threads do not survive one.
     context = multiprocessing.get_context("spawn")
     setup()

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import statistics
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -64,6 +64,7 @@ class Learner:
         losses: (model, shared) -> the loss of one batch, which is minimised, and its terms by name, without gradients.
         recipe: optimisation.
         folder: where its checkpoints lie; the newest complete one is resumed from.
+        how: it is trained, of what is no part of the recipe (processes, threads …); for its manifest.
     """
 
     def __init__(
@@ -74,9 +75,11 @@ class Learner:
         losses: Callable[[Any, Any], tuple[Tensor, dict[str, Tensor]]],
         recipe: Recipe,
         folder: Path,
+        how: Mapping[str, Any] | None = None,
     ) -> None:
         self.name, self.model, self.losses = name, model, losses
-        self.recipe, self.folder = recipe, folder
+        self.recipe, self.folder, self.how = recipe, folder, dict(how or {})
+        self.stretches: list[dict[str, Any]] = [{"from_update": 0, **self.how}]
         self.update = 0
         self.saved = 0
         self.resumed_from = 0
@@ -84,12 +87,12 @@ class Learner:
         self.metrics: list[dict[str, float]] = []
         self.speeds: list[float] = []
         self._unread: list[dict[str, Any]] = []
-        self._window: list[tuple[int, dict[str, Tensor]]] = []
+        self._window: list[tuple[float, dict[str, Tensor]]] = []
         self.parameters = {n: p for n, p in model.named_parameters() if p.requires_grad}
         self.optimizer = adamw(self.parameters, recipe)
 
-    def backward(self, shared: Any, dropout_seed: int, device: torch.device, *, batches: int = 1) -> None:
-        """Adds the gradients of a batch, or of so many that are read at once, whose loss is the mean of theirs."""
+    def backward(self, shared: Any, dropout_seed: int, device: torch.device, *, batches: float = 1) -> None:
+        """Adds the gradients of a batch, of so many that are read at once (the loss is their mean), or of a part."""
         with dropout_from(dropout_seed, device), autocast(device):
             loss, terms = self.losses(self.model, shared)
         (loss * batches / self.recipe.gradient_accumulation_steps).backward()
@@ -155,7 +158,7 @@ class Learner:
             tensors |= {f"{key}.{name}": state[key] for key in ("exp_avg", "exp_avg_sq") if key in state}
         if writer.behind:
             tensors = {name: tensor.to("cpu", copy=True) for name, tensor in tensors.items()}
-        snapshot = Snapshot(self.update, tensors, list(self.metrics))
+        snapshot = Snapshot(self.update, tensors, list(self.metrics), self.stretches)
         writer.take(snapshot.size, partial(write_snapshot, self.folder, snapshot))
         self.saved = self.update
 
@@ -165,6 +168,7 @@ class Learner:
         if snapshot is not None:
             self.update = self.saved = self.resumed_from = snapshot.update
             self.metrics = snapshot.metrics
+            self.stretches = [*snapshot.stretches, {"from_update": snapshot.update, **self.how}]
             self._restore(snapshot.tensors)
 
     @torch.no_grad()

@@ -27,6 +27,9 @@ from fairkd.errors import LostError
 LONGEST_WAIT = timedelta(days=7)
 """How long a process waits for another, which may be preparing a corpus; torchrun ends all when one of them dies."""
 
+TO_END = {"TORCH_ELASTIC_SHUTDOWN_TIMEOUT": "120"}
+"""Seconds that a process has to finish its update and to save after a signal, before torchrun kills it (30 without)."""
+
 
 @dataclass(frozen=True)
 class World:

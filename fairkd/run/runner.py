@@ -25,6 +25,7 @@ import json
 import os
 import secrets
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -129,7 +130,9 @@ def reproduce(profile: Profile, *, echo: Callable[[str], None] = print) -> list[
         if not profile.prepare_only and any(n != REPORT for n in pending):
             echo("train: students that the store lacks")
             code = _train(profile)
-            echo("train: done" if code == 0 else f"train: FAILED (exit status {code}); going on with what there is")
+            killed = ": killed, most likely for want of memory" if code == -signal.SIGKILL else ""
+            failed = f"train: FAILED (exit status {code}{killed}); going on with what there is"
+            echo("train: done" if code == 0 else failed)
             trained = code == 0
         outcomes = []
         for some in ([name for name in names if name != REPORT], [name for name in names if name == REPORT]):
@@ -297,9 +300,9 @@ def _train(profile: Profile) -> int:
 
 def train_together(processes: int, arguments: list[str]) -> int:
     """Runs ``fairkd`` with these arguments in processes that train together; returns the exit status of torchrun."""
-    from fairkd.engine.world import torchrun
+    from fairkd.engine.world import TO_END, torchrun
 
-    status = _call(torchrun(processes, arguments))
+    status = _call(torchrun(processes, arguments), environment={**TO_END, **os.environ})
     if status == 1:
         print(
             f"fairkd: the training in {processes} processes ended early, see above; what is saved is kept",

@@ -35,6 +35,8 @@ from fairkd.teachers.wordlists import LIST_NAMES, WordLists
 
 EVALUATION_BATCH = 32
 """Sequences read at once where nothing is learned."""
+PASS_TOKENS = 4096
+"""Padding included, of one kind, at most read at once where something is: 32 sequences of 512 would hold 17 GB."""
 
 
 def layer_states(model: Any, batch: Batch, layers: str = "all") -> Sequence[Tensor]:
@@ -76,11 +78,21 @@ def reg_loss(
 
 @dataclass(frozen=True)
 class Step:
-    """What one update learns from: neutral and attribute sequences, and the directions v (a, layers, hidden)."""
+    """What an update, or one of its parts, learns from.
+
+    Attributes:
+        neutral, attribute: the sequences.
+        directions: v (a, layers, hidden).
+        parts: of the update.
+        debias_share, reg_share: of the update's places and of its tokens, those that are in this part.
+    """
 
     neutral: Batch
     attribute: Batch
     directions: Tensor
+    parts: int = 1
+    debias_share: float = 1.0
+    reg_share: float = 1.0
 
 
 class Objective:
@@ -125,6 +137,25 @@ class Objective:
     def _neutral(self) -> dict[str, bool]:
         return {"stereotype": True, "whole": TARGETS[self.recipe.target]}
 
+    def steps(self, neutral: np.ndarray, attribute: np.ndarray, directions: Tensor) -> list[Step]:
+        """An update's sequences, by number, in as many parts as fit in a pass; the mean of their losses is its loss.
+
+        ``square_of_mean`` has one part: the square of a mean is no sum over sequences.
+        """
+        tokens = max(len(rows) * int(self.lengths[rows].max()) for rows in (neutral, attribute))
+        most = 1 if self.recipe.square_of_mean else min(len(neutral), len(attribute))
+        parts = min(-(-tokens // PASS_TOKENS), most)
+        if parts == 1:
+            return [Step(self.read_neutral(neutral), self.read_attribute(attribute), directions)]
+        n_parts = [self.read_neutral(rows) for rows in np.array_split(neutral, parts)]
+        a_rows = np.array_split(attribute, parts)
+        places, read = sum(len(part.spans.pieces) for part in n_parts), self.lengths[attribute].sum()
+        return [
+            Step(part, self.read_attribute(rows), directions, parts,
+                 len(part.spans.pieces) / places, float(self.lengths[rows].sum() / read))
+            for part, rows in zip(n_parts, a_rows, strict=True)
+        ]  # fmt: skip
+
     def loss(self, model: Any, step: Step) -> tuple[Tensor, dict[str, Tensor]]:
         """The weighted sum that is minimised, and both terms without gradients."""
         terms = self.terms(model, step)
@@ -132,11 +163,15 @@ class Objective:
         return total, {name: term.detach() for name, term in terms.items()}
 
     def terms(self, model: Any, step: Step) -> dict[str, Tensor]:
-        """L_debias and L_reg of one update."""
-        return {
+        """L_debias and L_reg of one update; of its parts, those whose means are the update's."""
+        terms = {
             "debias": self.debias_term(model, step.neutral, step.directions),
             "reg": self.reg_term(model, step.attribute),
         }
+        if step.parts == 1:
+            return terms
+        shares = {"debias": step.debias_share, "reg": step.reg_share}
+        return {name: term * (step.parts * shares[name]) for name, term in terms.items()}
 
     def debias_term(self, model: Any, neutral: Batch, directions: Tensor) -> Tensor:
         """L_debias of a batch of neutral sequences, in fp32."""

@@ -12,6 +12,7 @@ import pytest
 import torch
 import torch.distributed as dist
 from safetensors.torch import load_file
+from torch.distributed.launcher.api import LaunchConfig
 
 from fairkd.arms import Arm
 from fairkd.batches import Setting
@@ -29,6 +30,7 @@ from fairkd.lab.materials import Materials
 from fairkd.lab.training import check_processes
 from fairkd.mixup import Mixup
 from fairkd.profile import Profile
+from fairkd.run import runner
 
 CPU = torch.device("cpu")
 ARMS = [Arm(name="full", layers=2), Arm(name="mixup-xy", layers=2, mix=("x", "y")), Arm(name="no-ce", layers=1)]
@@ -115,6 +117,10 @@ def test_a_lost_process_ends_the_run_with_what_was_trained_saved(world, alone, t
     found = students(world, folder)
     check_alike(found, alone)
     assert {Store.manifest(one)["resumed_from_step"] for one in found.values()} == {3, 4}
+    for one in found.values():
+        first, then = Store.manifest(one)["stretches"]
+        assert (first["from_update"], first["processes"]) == (0, 2)
+        assert (then["from_update"], then["processes"]) == (Store.manifest(one)["resumed_from_step"], 1)
 
 
 def test_processes_that_see_other_checkpoints_are_told(world, tmp_path, monkeypatch):
@@ -219,3 +225,16 @@ def test_the_command_trains_in_two_processes_and_a_signal_saves(tmp_path):
     for arm in materials.profile.all_arms():
         manifest = Store.manifest(materials.student(arm, 0))
         assert (manifest["processes"], manifest["resumed_from_step"], manifest["steps"]) == (2, saved[0], 80)
+
+
+@pytest.mark.parametrize("given", [None, "45"])
+def test_a_process_has_time_to_finish_its_update_before_torchrun_kills_it(monkeypatch, given):
+    """torchrun reads how long where it is started; without the variable it is 30 seconds."""
+    name, seen = "TORCH_ELASTIC_SHUTDOWN_TIMEOUT", {}
+    monkeypatch.delenv(name, raising=False)
+    if given is not None:
+        monkeypatch.setenv(name, given)
+    monkeypatch.setattr(runner, "_call", lambda module, *, environment: seen.update(environment) or 0)
+    assert runner.train_together(2, ["train", "tiny"]) == 0
+    monkeypatch.setenv(name, seen[name])
+    assert LaunchConfig(min_nodes=1, max_nodes=1, nproc_per_node=2).shutdown_timeout == int(given or 120)

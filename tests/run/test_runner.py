@@ -151,13 +151,14 @@ def test_notebook_that_ends_without_its_manifest_is_failed(project):
     assert "without its last cell's manifest" in outcome.detail
 
 
-def test_after_failed_training_no_notebook_trains_again(project, without_kernels, monkeypatch):
+@pytest.mark.parametrize(("code", "why"), [(1, "1"), (-9, "-9: killed, most likely for want of memory")])
+def test_after_failed_training_no_notebook_trains_again(project, without_kernels, monkeypatch, code, why):
     calls, _ = without_kernels
-    monkeypatch.setattr(runner, "_train", lambda profile: 1)
+    monkeypatch.setattr(runner, "_train", lambda profile: code)
     said: list[str] = []
     runner.reproduce(Profile.load("tiny"), echo=said.append)
     assert calls == [f"{name} without training" for name in runner.notebooks(Profile.load("tiny"))]
-    assert "train: FAILED (exit status 1); going on with what there is" in said
+    assert f"train: FAILED (exit status {why}); going on with what there is" in said
 
 
 def test_manifest_of_another_run_does_not_count(project, without_kernels, monkeypatch):
