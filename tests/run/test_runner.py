@@ -157,7 +157,8 @@ def test_after_failed_training_no_notebook_trains_again(project, without_kernels
     monkeypatch.setattr(runner, "_train", lambda profile: code)
     said: list[str] = []
     runner.reproduce(Profile.load("tiny"), echo=said.append)
-    assert sorted(calls) == [f"{name} without training" for name in runner.notebooks(Profile.load("tiny"))]  # two at once
+    expected = [f"{name} without training" for name in runner.notebooks(Profile.load("tiny"))]
+    assert (sorted(calls), calls[-1]) == (sorted(expected), expected[-1])  # those before the report are run two at once
     assert f"train: FAILED (exit status {why}); going on with what there is" in said
 
 
@@ -190,16 +191,9 @@ def test_reproduce_runs_all_in_order_and_has_nothing_to_do_the_second_time(proje
     calls, _ = without_kernels
     profile = Profile.load("tiny")
     assert [o.state for o in runner.reproduce(profile, echo=lambda _: None)] == ["done"] * 7
-    assert calls == [
-        "train",
-        "00_method",
-        "01_capacity",
-        "02_ablation",
-        "03_mixup",
-        "04_glue",
-        "07_rulers",
-        "05_report",
-    ]
+    assert (calls[0], calls[-1]) == ("train", "05_report")
+    between = ["00_method", "01_capacity", "02_ablation", "03_mixup", "04_glue", "07_rulers"]
+    assert sorted(calls[1:-1]) == between  # two at once
     assert (project / "runs/tiny/report.html").read_text() == (project / "runs/tiny/05_report.html").read_text()
     calls.clear()
     assert [o.state for o in runner.reproduce(profile, echo=lambda _: None)] == ["skipped"] * 7
