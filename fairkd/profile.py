@@ -448,6 +448,12 @@ class Profile(RunSettings):
         """``value`` as a path, relative to the project's root."""
         return project_root() / expanded(value)
 
+    @property
+    def rows_a_line(self) -> dict[str, int]:
+        """The corpus' sources as they are read, with absolute paths, and of each how many rows make a line."""
+        corpus = self.corpus
+        return {str(self.path(one)) if is_path(one) else one: corpus.join.get(one, 1) for one in corpus.sources}
+
     def store(self) -> Store:
         """The store of finished work that this profile uses."""
         return Store(self.path(self.store_dir))

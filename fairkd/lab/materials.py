@@ -35,7 +35,6 @@ from fairkd.teachers.adapt import adaptation_recipe, needs_adaptation, prepare, 
 from fairkd.teachers.wordlists import WordLists, load_words, without_seat_words
 from fairkd.text import corpus as corpora
 from fairkd.text.planted import PREFIX, strength
-from fairkd.text.sources import is_path
 
 
 def resolve_device(name: str) -> torch.device:
@@ -96,18 +95,16 @@ class Materials:
     @property
     def sources(self) -> list[str]:
         """The corpus sources, with paths made absolute; planted text in the draw of this teacher."""
-        return [self._source(source) for source in self.profile.corpus.sources]
+        return [self._drawn(source) for source in self.profile.rows_a_line]
 
     @property
     def join(self) -> dict[str, int]:
         """Rows that make a line, by source, for those of :attr:`sources` that have a sentence a row."""
-        corpus = self.profile.corpus
-        return {self._source(source): rows for source, rows in corpus.join.items() if source in corpus.sources}
+        return {self._drawn(source): rows for source, rows in self.profile.rows_a_line.items() if rows > 1}
 
-    def _source(self, source: str) -> str:
-        if source.startswith(PREFIX) and self.teacher_seed:
-            return f"{PREFIX}{strength(source)}:{self.teacher_seed}"
-        return str(self.profile.path(source)) if is_path(source) else source
+    def _drawn(self, source: str) -> str:
+        drawn = source.startswith(PREFIX) and self.teacher_seed
+        return f"{PREFIX}{strength(source)}:{self.teacher_seed}" if drawn else source
 
     @cached_property
     def checkpoint(self) -> teachers.Checkpoint:

@@ -21,7 +21,7 @@ from fairkd.errors import InputError
 from fairkd.lab.estimate import TextSize
 from fairkd.losses import targets_of
 from fairkd.profile import Profile
-from fairkd.text.sources import fingerprint, is_path
+from fairkd.text.sources import fingerprint
 
 FIRST_RECORDED = 4
 """Revision of students whose manifest does not say it yet."""
@@ -92,8 +92,7 @@ def _manifests(root: Path) -> Iterator[dict[str, Any]]:
 def _corpus_of(profile: Profile) -> dict[str, Any]:
     """What the manifest of the profile's corpus says, but for its tokenizer."""
     corpus = profile.corpus
-    places = {one: str(profile.path(one)) if is_path(one) else one for one in corpus.sources}
-    sources = [fingerprint(place, join=corpus.join.get(one, 1)) for one, place in places.items()]
+    sources = [fingerprint(source, join=rows) for source, rows in profile.rows_a_line.items()]
     return {
         "format": REVISIONS["corpus"],
         "sources": json.loads(json.dumps(sources)),

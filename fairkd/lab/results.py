@@ -26,7 +26,7 @@ from fairkd.engine.store import digest_once, file_digest, read_json, write_json
 from fairkd.errors import InputError, nearest
 from fairkd.lab.variants import base_dir, changed_values, difference, keep, output_dir, reference, shown_path, variants
 from fairkd.profile import Profile
-from fairkd.text.sources import fingerprint, is_path
+from fairkd.text.sources import fingerprint
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -140,7 +140,7 @@ def inputs(profile: Profile) -> dict[str, str]:
     Raises:
         InputError: a source of the corpus cannot be used.
     """
-    sources = [str(profile.path(source)) if is_path(source) else source for source in profile.corpus.sources]
+    sources = [*profile.rows_a_line]
     prints = [{name: value for name, value in fingerprint(one).items() if name != "source"} for one in sources]
     found = {"corpus": content_digest(prints)}
     named = {"teacher": profile.teacher.source, "gender_pairs": profile.mixup.pairs}

@@ -30,7 +30,7 @@ from fairkd.lab.results import REPORT, Results
 from fairkd.lab.variants import difference, output_dir, shown_path, variants
 from fairkd.profile import Profile
 from fairkd.run.ledger import NotebookState, status
-from fairkd.text.sources import check_sources, is_path
+from fairkd.text.sources import check_sources
 from fairkd.wording import duration
 
 MOST_NAMED = 6
@@ -101,9 +101,7 @@ def plan_document(profile: Profile, given: str, *, device: str | None = None, gp
     corpus = profile.corpus
     known = known_text(corpus.sources, corpus.join, fraction=corpus.fraction, max_length=corpus.max_length)
     if known is None:
-        places = {one: str(profile.path(one)) if is_path(one) else one for one in corpus.sources}
-        join = {place: corpus.join[one] for one, place in places.items() if one in corpus.join}
-        check_sources([*places.values()], column=corpus.column, join=join)
+        check_sources([*profile.rows_a_line], column=corpus.column, join=profile.rows_a_line)
     found, kind = recorded(profile), "cuda" if gpu else device_kind(profile)
     shape = recorded_shape(profile) or SHAPES.get(profile.teacher.source)
     text = found.text or known
