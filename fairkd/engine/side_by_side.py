@@ -91,7 +91,13 @@ def _begin(queue: Any, order: Any, library: str) -> None:
 
 
 def side_by_side(
-    function: Callable[..., Any], calls: Sequence[tuple[Any, ...]], *, here: bool, label: str = "", updates: int = 0
+    function: Callable[..., Any],
+    calls: Sequence[tuple[Any, ...]],
+    *,
+    here: bool,
+    label: str = "",
+    updates: int = 0,
+    processes: int | None = None,
 ) -> list[Any]:
     """Calls a function with each of these arguments; returns the results in order, or the error in place of one.
 
@@ -102,6 +108,7 @@ def side_by_side(
         label: of the line of progress; none if empty.
         updates: of all calls together, as :func:`counting` counts them: the calls are trainings, which an interrupt
             ends with what they have saved. Without it the line counts calls.
+        processes: how many at once; as many as :func:`workers` says without it.
 
     A process that is killed takes the others' work with it: what was lost is done once more, one piece at a time, and
     for one that is killed again stands a :class:`ProcessLostError`.
@@ -112,7 +119,7 @@ def side_by_side(
     if here:
         with one_thread():
             return [_outcome(function, call) for call in calls]
-    results = _in_processes(function, calls, most=workers(), label=label, updates=updates)
+    results = _in_processes(function, calls, most=processes or workers(), label=label, updates=updates)
     lost = [number for number, result in enumerate(results) if isinstance(result, BrokenProcessPool)]
     if lost:
         tell_of_lost()

@@ -25,6 +25,8 @@ from fairkd.profile import Profile
 
 UTILISATION = 0.5
 """Share of the measured matmul peak that the estimated times assume; ``python -m benchmarks`` measures it."""
+PROCESS_BYTES = 6e8
+"""Of a process that holds Python, PyTorch and transformers, and nothing else."""
 GPU_SHARE = 0.7
 """Of a GPU's memory, for what is known beforehand; the rest is for its libraries and for gaps."""
 GPU_UTILISATION = 0.4
@@ -62,7 +64,7 @@ class ExpectedCost:
         adapting_flops: of the adaptation of all teachers, if it is needed.
         updates: of a training; None where they follow from the size of a text that is not known.
         flops: of all trainings; None as for ``updates``.
-        memory: peak of a training, in bytes.
+        memory: peak of a process that trains all arms of a seed (:func:`training_memory`).
         disk: of the students, in bytes.
     """
 
@@ -112,9 +114,19 @@ def expected_cost(profile: Profile, teacher: Shape, text: TextSize | None, *, de
         adapting_flops=len(profile.teacher_seeds) * settings.adapt_steps * adapting,
         updates=updates,
         flops=None if read is None else trainings * read,
-        memory=memory_bytes(teacher, arms, batch, chunk=CHUNK[device], passes=recipe.gradient_accumulation_steps),
+        memory=training_memory(teacher, arms, recipe, longest=profile.corpus.max_length, device=device),
         disk=float(BYTES * trainings * sum(teacher.at_depth(arm.layers).parameters for arm in arms)),
     )
+
+
+def training_memory(teacher: Shape, arms: Sequence[Arm], recipe: Recipe, *, longest: int, device: str) -> float:
+    """Peak of a process that trains these arms side by side, in bytes: on a GPU, of its memory.
+
+    A batch has sequences of like length, and one of them has the longest.
+    """
+    batch = batch_of(recipe, recipe.batch_size, longest)
+    step = memory_bytes(teacher, arms, batch, chunk=CHUNK[device], passes=recipe.gradient_accumulation_steps)
+    return step + (PROCESS_BYTES if device == "cpu" else 0)
 
 
 def reads(profile: Profile, found: ExpectedCost, text: TextSize | None) -> str:

@@ -26,7 +26,7 @@ from fairkd.errors import InputError
 from fairkd.lab.cost import Shape
 from fairkd.lab.estimate import TextSize, tokens_at_once
 from fairkd.lab.materials import Materials
-from fairkd.lab.training import shared_out, training_jobs
+from fairkd.lab.training import distinct, shared_out, training_jobs
 from fairkd.micro_batches import read, shares_of
 from fairkd.objective import arm_losses, supervise
 from fairkd.profile import Profile
@@ -70,13 +70,15 @@ def measured_seconds(profile: Profile, text: TextSize) -> float:
                 f"--measure: the teacher {profile.teacher.source!r} is not here yet; fairkd prepare fetches it"
             )
         materials.check(arms)
-    wanted = [(own, seed, _distinct(arms)) for own, arms in jobs for seed in own.profile.student_seeds]
+    wanted = [(own, seed, distinct(arms)) for own, arms in jobs for seed in own.profile.student_seeds]
     several = len(profile.student_seeds) > 1
-    at_once = workers() if several and jobs[0][0].device.type == "cpu" else 1
-    pieces = shared_out(wanted, length=text.tokens / text.sequences) if at_once > 1 else wanted
+    apart = several and jobs[0][0].device.type == "cpu" and workers() > 1
+    pieces, at_once = shared_out(wanted) if apart else (wanted, 1)
     kinds = {_names(arms): (own.profile, arms, text) for own, _, arms in pieces}
     calls = [*itertools.islice(itertools.cycle(kinds.values()), -(-len(kinds) // at_once) * at_once)]
-    found = side_by_side(_timed, calls, here=at_once == 1) if several else [_timed(*call) for call in calls]
+    found = (
+        side_by_side(_timed, calls, here=not apart, processes=at_once) if several else [_timed(*call) for call in calls]
+    )
     for one in found:
         if isinstance(one, BaseException):
             raise one
@@ -91,11 +93,6 @@ def measured_seconds(profile: Profile, text: TextSize) -> float:
 
 def _names(arms: Sequence[Arm]) -> tuple[str, ...]:
     return tuple(arm.name for arm in arms)
-
-
-def _distinct(arms: Sequence[Arm]) -> list[Arm]:
-    """Arms of equal content are one student."""
-    return list({str(arm.content()): arm for arm in arms}.values())
 
 
 def _timed(profile: Profile, arms: Sequence[Arm], text: TextSize) -> Timed:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import torch
 
 from fairkd.arms import Arm
 from fairkd.distill import added_formulas
-from fairkd.engine.chunks import CHUNK
 from fairkd.engine.processes import physical_memory
 from fairkd.engine.side_by_side import side_by_side, workers
 from fairkd.engine.stopping import one_line
@@ -22,14 +22,14 @@ from fairkd.engine.world import ONE_PROCESS, World, together
 from fairkd.errors import DivergedError, InputError
 from fairkd.glue.data import check_source
 from fairkd.glue.tasks import find_tasks
-from fairkd.lab.cost import Shape, memory_bytes
-from fairkd.lab.estimate import batch_of
+from fairkd.lab.cost import Shape
+from fairkd.lab.estimate import training_memory
 from fairkd.lab.materials import Materials
 from fairkd.lab.variants import keep
 from fairkd.profile import Profile
 
-MEMORY_SHARE = 0.4
-"""Of the machine's, for the students of all processes together."""
+MEMORY_SHARE = 0.5
+"""Of the machine's, for the students of all processes together; what else runs has the rest."""
 FLOPS_WORTH_A_PROCESS = 3e11
 """Floating-point operations, about the time in which a process starts: less than this in all is done here."""
 
@@ -190,11 +190,11 @@ def _train_several(wanted: Sequence[SeedOfArms]) -> list[Any]:
         return []
     first = lacking[0][0]
     here = any(_formulas(own, arms) for own, _, arms in wanted) or _little(first, sum(_flops(*one) for one in lacking))
-    pieces = lacking if here else shared_out(lacking, length=first.corpus.train.lengths.mean())
+    pieces, processes = (lacking, 1) if here else shared_out(lacking)
     updates = sum(own.setting(seed).schedule().updates for own, seed, _ in pieces)
     label = f"students of {len(lacking)} seeds" if first.progress else ""
     calls = [(own.profile, seed, arms, own if here else None) for own, seed, arms in pieces]
-    return side_by_side(_train_seed, calls, here=here, label=label, updates=updates)
+    return side_by_side(_train_seed, calls, here=here, label=label, updates=updates, processes=processes)
 
 
 def _debiased(arms: Sequence[Arm]) -> bool:
@@ -228,35 +228,43 @@ def _train_seed(profile: Profile, seed: int, arms: Sequence[Arm], materials: Mat
     own.train_seed(arms, seed)
 
 
-def shared_out(lacking: Sequence[SeedOfArms], *, length: float) -> list[SeedOfArms]:
-    """Cut so that no process waits at the end: of three seeds on two cores, half of the arms.
+def shared_out(lacking: Sequence[SeedOfArms]) -> tuple[list[SeedOfArms], int]:
+    """Cut so that no process waits at the end, of three seeds on two cores half of the arms; and how many processes.
 
-    Smaller where all processes together would need too much memory, for sequences of this mean length. Arms of equal
+    Smaller, and by fewer processes than there are cores, where all together would need too much memory. Arms of equal
     content are one student, in one piece.
     """
-    parts = 1 if len(lacking) >= 4 * workers() else workers() // math.gcd(len(lacking), workers())
-    return [
-        (own, seed, group) for own, seed, arms in lacking for group in _split(arms, _fitting(own, arms, parts, length))
-    ]
+    for processes in range(workers(), 0, -1):
+        parts = 1 if len(lacking) >= 4 * processes else processes // math.gcd(len(lacking), processes)
+        room = MEMORY_SHARE * physical_memory() / processes
+        cut = [(own, seed, _fitting(own, arms, parts, room)) for own, seed, arms in lacking]
+        if all(groups for *_, groups in cut):
+            return [(own, seed, group) for own, seed, groups in cut for group in groups], processes
+    return [(own, seed, [arm]) for own, seed, arms in lacking for arm in distinct(arms)], 1
 
 
-def _fitting(materials: Materials, arms: Sequence[Arm], parts: int, length: float) -> int:
-    """Into how many parts, at least these, arms are split so that a process a core has room for one."""
-    recipe = materials.profile.recipe
-    teacher, batch = Shape.of(materials.checkpoint.model.config), batch_of(recipe, recipe.batch_size, length)
-    chunk, room = CHUNK[materials.device.type], MEMORY_SHARE * physical_memory() / workers()
-    passes = recipe.gradient_accumulation_steps
-    while parts < len(arms):
-        if max(memory_bytes(teacher, part, batch, chunk=chunk, passes=passes) for part in _split(arms, parts)) <= room:
-            break
-        parts += 1
-    return parts
+def _fitting(materials: Materials, arms: Sequence[Arm], parts: int, room: float) -> list[list[Arm]]:
+    """Arms in as many parts, at least these, as it takes for each to fit into so many bytes; none if none does."""
+    profile, teacher = materials.profile, Shape.of(materials.checkpoint.model.config)
+    memory = partial(
+        training_memory, longest=profile.corpus.max_length, device=materials.device.type, recipe=profile.recipe
+    )
+    for count in range(parts, max(parts, len(arms)) + 1):
+        groups = _split(arms, count)
+        if max(memory(teacher, group) for group in groups) <= room:
+            return groups
+    return []
+
+
+def distinct(arms: Sequence[Arm]) -> list[Arm]:
+    """Arms of equal content are one student."""
+    return list({str(arm.content()): arm for arm in arms}.values())
 
 
 def _split(arms: Sequence[Arm], parts: int) -> list[list[Arm]]:
     """Into groups of about the same cost, the deepest arms first."""
     groups: list[list[Arm]] = [[] for _ in range(parts)]
-    for arm in sorted({str(arm.content()): arm for arm in arms}.values(), key=lambda arm: -arm.layers):
+    for arm in sorted(distinct(arms), key=lambda arm: -arm.layers):
         min(groups, key=lambda group: sum(1 + one.layers for one in group)).append(arm)
     return [group for group in groups if group]
 

@@ -16,6 +16,8 @@ from fairkd.errors import DivergedError
 from fairkd.experiment import Experiment
 from fairkd.lab import calibration, measuring, other_claims, rulers, sweeps, training
 from fairkd.lab.calibration import Response
+from fairkd.lab.cost import Shape
+from fairkd.lab.estimate import training_memory
 from fairkd.lab.materials import Materials
 from fairkd.lab.plan import plan
 from fairkd.lab.rulers import components_of
@@ -290,16 +292,26 @@ def test_students_are_split_so_that_processes_fit_into_memory_and_none_waits(pro
     def pieces(memory, seeds=(0, 1)):
         monkeypatch.setattr(training, "physical_memory", lambda: memory)
         own = Materials(profile.changed(seeds=list(seeds), teacher_seeds=[0]), progress=False)
-        found = training.shared_out([(own, seed, arms) for seed in own.profile.student_seeds], length=20.0)
+        found, processes = training.shared_out([(own, seed, arms) for seed in own.profile.student_seeds])
         for seed in own.profile.student_seeds:
             together = [str(arm.content()) for _, of, part in found if of == seed for arm in part]
             assert sorted(together) == sorted(distinct)
-        return len(found)
+        return len(found), processes
 
     assert len(distinct) == 3
-    assert pieces(2**60) == 2
-    assert pieces(2**60, seeds=(0, 1, 2)) == 6
-    assert pieces(1) == 2 * 3
+    assert pieces(2**60) == (2, 2)
+    assert pieces(2**60, seeds=(0, 1, 2)) == (6, 2)
+    assert pieces(1) == (2 * 3, 1)  # as little as can be, one after the other
+    own = Materials(profile, progress=False)
+    shape, longest = Shape.of(own.checkpoint.model.config), own.profile.corpus.max_length
+    together, alone = (
+        max(training_memory(shape, part, own.profile.recipe, longest=longest, device="cpu") for part in parts)
+        for parts in ([arms], [[arm] for arm in arms])
+    )
+    assert alone < together < 2 * alone
+    assert pieces(int(2 * 2 * together) + 4) == (2, 2)  # half of the machine's, for two
+    assert pieces(int(2 * together) + 4) == (2, 1)
+    assert pieces(int(2 * alone) + 4) == (2 * 2, 1)  # the deepest alone, the others together
 
 
 def test_calibration_of_one_teacher_with_several_students_and_of_one_with_one(profile):

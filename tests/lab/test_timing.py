@@ -19,8 +19,9 @@ def tiny(tmp_path) -> Profile:
     return Profile.load("tiny").changed(max_steps=None, batch_size=8, n_epoch=2, device="cpu", **places)
 
 
-def side_by_side(function, calls, *, here):
+def side_by_side(function, calls, *, here, processes):
     assert not here
+    assert processes == timing.shared_out.__globals__["workers"]()
     return [function(*call) for call in calls]
 
 
