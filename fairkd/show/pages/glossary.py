@@ -16,7 +16,10 @@ _ASIDE = "a, abbr, code, pre, math, sub, table, button, summary, label, .caption
 
 
 def explain_terms(soup: Any, main: Any) -> None:
-    """Marks the first occurrence of each term in the running text of each section, and adds the glossary."""
+    """Marks the first occurrence of each term in the running text of each section, and adds the glossary.
+
+    The glossary has the terms of captions and of the heads of tables, too.
+    """
     found: set[str] = set()
     here: set[str] = set()
     for element in main.select("h2, p, li"):
@@ -25,6 +28,8 @@ def explain_terms(soup: Any, main: Any) -> None:
         elif not _is_aside(element) and element.find_parent(_is_aside) is None:
             here = _explained(soup, element, here)
             found |= here
+    for element in main.select("th, .caption"):  # where no term is explained on the spot
+        found |= {match.group(1) for match in _TERM.finditer(element.get_text())}
     if found:
         from bs4 import BeautifulSoup
 

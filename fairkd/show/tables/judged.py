@@ -48,10 +48,9 @@ def claims(frame: pd.DataFrame) -> Html:
             once.append(f"{text[:-1]} (claim{'s' if len(about) > 1 else ''} {listed(list(about))}).")
         rows = [row | {"sentence": row["sentence"].replace(text, "").strip()} for row in rows]
     caption = (
-        f"Verdicts on the paper's claims by SEAT and GLUE, {_headline(frame)}: what the paper prints, ours with the "
-        f"interval that judges, and the smallest difference that a run like this finds with 80 % power. Printed is the "
-        "difference of the same two students as ours; that on names is computed from the printed cells. "
-        f"{family_note()}"
+        f"Verdicts on the paper's claims by SEAT and GLUE, {_headline(frame)}: the printed difference (on names "
+        "computed from its cells), that of the same two students here with the interval that judges, and the smallest "
+        f"that a run like this finds with 80 % power. {family_note()}"
     )
     return render("claims.claims", caption=" ".join([caption, *once]), rows=rows, family=_for_all())
 
@@ -66,8 +65,8 @@ def claims_by_ruler(judged: pd.DataFrame, seat: pd.DataFrame) -> Html:
     headline, _ = _by_claim(seat)
     both = pd.concat([headline.drop_duplicates("claim").assign(ruler=_SEAT), judged], ignore_index=True)
     caption = (
-        f"The claims on bias by every ruler, {_headline(seat)} of SEAT: {_MARKS}, the difference (for claim 1 what a "
-        "one layer more changes; above zero is more bias) with the interval that judges, and after ≥ the smallest that "
+        f"The claims on bias by every ruler, {_headline(seat)} of SEAT: {_MARKS}, the difference (for claim 1 what one "
+        "layer more changes; above zero is more bias) with the interval that judges, and after ≥ the smallest that "
         "would be found. Where a student is claimed to be the lowest of several, the difference is that from the one "
         "named below it, which decides, and the smallest is that of the leads over all others. Each ruler judges its "
         "rows as SEAT does, by itself, in its own unit."
