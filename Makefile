@@ -35,7 +35,7 @@ test trust report rehearsal: export PYTHONDONTWRITEBYTECODE =
 AXE := node_modules/axe-core/axe.min.js
 
 test: lint $(AXE)
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -rs tests
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -rs tests
 
 $(AXE):
 	@npm install --silent --prefix . --no-save --no-package-lock --no-audit --no-fund --fetch-retries=0 axe-core@4.14.0 \
@@ -45,7 +45,7 @@ fuzz: .venv/installed-test
 	$(BIN)/python -m pytest -n 2 --hypothesis-profile=fuzz $$(grep -rl --include='test_*.py' 'hypothesis import .*given' tests)
 
 trust: .venv/installed-test  ## every fault as often as docs/trust.md says, which this writes (about an hour)
-	FAIRKD_TRUST=long FAIRKD_TRUST_TABLE=docs/trust.md $(BIN)/python -m pytest tests/trust tests/run/test_submit.py tests/test_chain.py tests/test_benchmarks.py tests/test_rehearsal.py -rs
+	FAIRKD_TRUST=long FAIRKD_TRUST_TABLE=docs/trust.md $(BIN)/python -m pytest tests/trust $$(grep -rl --include='test_*.py' '^from long_form import' tests) -rs
 
 rehearsal: .venv/installed-test
 	FAIRKD_REHEARSAL=real $(BIN)/python -m pytest -s tests/test_rehearsal.py

@@ -24,11 +24,15 @@ torch.set_num_threads(1)
 
 
 def pytest_configure() -> None:
-    """A core for each process of tests: what they start begins as many workers as it sees cores, which take turns."""
+    """A core for each process of tests: what they start begins as many workers as it sees cores, which take turns.
+
+    Of those beyond, each goes where a core waits: for a browser, a disk or a clock.
+    """
     worker = os.environ.get("PYTEST_XDIST_WORKER", "")
     if worker and hasattr(os, "sched_setaffinity"):
-        cores = sorted(os.sched_getaffinity(0))
-        os.sched_setaffinity(0, {cores[int(worker.removeprefix("gw")) % len(cores)]})
+        cores, number = sorted(os.sched_getaffinity(0)), int(worker.removeprefix("gw"))
+        if number < len(cores):
+            os.sched_setaffinity(0, {cores[number]})
 
 
 LONGEST = (

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 
-from long_form import LONG
+from long_form import long_form
 
 from fairkd.profile import project_root
 
@@ -21,8 +21,9 @@ def run(*arguments: object) -> str:
     return done.stdout
 
 
+@long_form
 def test_the_table_of_goals(tmp_path):
-    letters = "abcdefgh" if LONG else "abcde"  # the others prepare a corpus and a whole report
+    letters = "abcdefgh"
     printed = run("benchmarks", "--quick", "--only", letters, "--out", tmp_path / "found.json")
     assert "only that it runs" in printed
     found = json.loads((tmp_path / "found.json").read_text())
@@ -46,6 +47,7 @@ def test_the_check_of_a_gpu_here_on_the_cpu(tmp_path):
         assert found[part]["tokens_per_second"] > 0
 
 
+@long_form
 def test_how_cost_grows(tmp_path):
     run("benchmarks.growth", "--quick", "--repeats", 1, "--out", tmp_path)
     rows = json.loads((tmp_path / "growth.json").read_text())["rows"]

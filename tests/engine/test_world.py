@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 import torch
 import torch.distributed as dist
+from long_form import long_form
 from safetensors.torch import load_file
 from torch.distributed.launcher.api import LaunchConfig
 
@@ -198,6 +199,7 @@ def test_the_rank_on_this_machine_is_torchruns(monkeypatch):
     assert local_rank() == 1
 
 
+@long_form
 def test_the_command_trains_in_two_processes_and_a_signal_saves(tmp_path):
     """``fairkd train --processes 2``: ended by a signal in the middle, begun again, and finished."""
     changes = {"store_dir": str(tmp_path / "store"), "runs_dir": str(tmp_path / "runs"), "device": "cpu"}

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from glue_files import save_parquet, write_parquet, write_tsv
+from long_form import long_form
 
 from fairkd import InputError, Profile, frames
 from fairkd.engine.store import Store
@@ -47,6 +48,7 @@ def arms(experiment):
     return arms
 
 
+@long_form
 def test_eight_tasks_of_a_folder_in_the_hubs_layout_run_end_to_end(experiment, arms):
     tasks = experiment.quality.tasks(arms)
     assert tasks.task.tolist() == [*TASKS] * 2

@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import pandas as pd
 import pytest
+from long_form import long_form
 
 from fairkd import InputError, Profile, frames
 from fairkd.bias.effects import Effects
@@ -77,6 +78,7 @@ def test_the_first_teacher_is_the_one_that_a_profile_without_others_has(profile,
     assert ("full", 1) in own
 
 
+@long_form
 def test_other_processes_give_the_same_bits(profile, tmp_path, monkeypatch):
     monkeypatch.setattr(training, "FLOPS_WORTH_A_PROCESS", 0)
     monkeypatch.setattr(training, "workers", lambda: 2)

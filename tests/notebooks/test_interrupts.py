@@ -14,6 +14,7 @@ import psutil
 import pytest
 import yaml
 from jupyter_client.manager import KernelManager
+from long_form import long_form
 
 from fairkd.engine.store import Store
 from fairkd.profile import Profile, project_root
@@ -86,7 +87,7 @@ def whole(tmp_path_factory) -> dict[str, Any]:
     return student(folder)
 
 
-@pytest.mark.parametrize(("number", "status"), [("SIGINT", 130), ("SIGUSR1", 138)])
+@pytest.mark.parametrize(("number", "status"), [("SIGINT", 130), pytest.param("SIGUSR1", 138, marks=long_form)])
 def test_a_command_that_a_signal_ends_says_so_in_one_line_and_goes_on_to_the_same_bits(tmp_path, whole, number, status):
     file, mark = file_of(tmp_path), tmp_path / "mark"
     code = SLOW.format(mark=str(mark)) + "import sys\nfrom fairkd.run.cli import main\nsys.argv[1:] = "
