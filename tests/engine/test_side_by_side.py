@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from long_form import long_form
 
 from fairkd.engine import products
 from fairkd.engine import side_by_side as module
@@ -75,6 +76,7 @@ def test_what_a_killed_process_takes_with_it_is_done_once_more(tmp_path, capfd):
     assert capfd.readouterr().err.count("tried once more, a piece at a time") == 1
 
 
+@long_form
 def test_a_piece_whose_process_is_killed_twice_is_lost_and_the_others_are_done(tmp_path):
     found = side_by_side(dies, [(seed, str(tmp_path), 9) for seed in range(5)], here=False)
     assert [found[seed] for seed in (0, 2, 3, 4)] == [0, 2, 3, 4]

@@ -58,6 +58,7 @@ def test_eight_tasks_of_a_folder_in_the_hubs_layout_run_end_to_end(experiment, a
     assert experiment.quality.is_real
 
 
+@long_form
 def test_the_classic_download_gives_the_same_scores_without_another_run(experiment, arms, tmp_path, monkeypatch):
     before = experiment.quality.tasks(arms)
     monkeypatch.setattr("fairkd.glue.workers.finetune", lambda *_: pytest.fail("fine-tuned again"))

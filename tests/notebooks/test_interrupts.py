@@ -110,7 +110,11 @@ def test_a_command_that_a_signal_ends_says_so_in_one_line_and_goes_on_to_the_sam
 
 
 @pytest.mark.parametrize(
-    ("command", "child"), [(["reproduce"], "fairkd train"), (["run", "01_capacity", "--profile"], "fairkd.run.execute")]
+    ("command", "child"),
+    [
+        pytest.param(["reproduce"], "fairkd train", marks=long_form),
+        (["run", "01_capacity", "--profile"], "fairkd.run.execute"),
+    ],
 )
 def test_what_ends_a_command_ends_its_children_which_save(tmp_path, command, child):
     """The signal goes to the command alone, as from ``kill``: to the training below it, or to a kernel two below."""

@@ -321,6 +321,7 @@ def test_without_slurm_a_sentence_says_so(tmp_path, monkeypatch):
         list(submit(profile, settings, executor="slurm"))
 
 
+@long_form
 def test_a_job_of_an_array_runs_as_slurm_runs_it_and_is_queued_again(tmp_path, slurm, monkeypatch):
     """SIGTERM to all processes of the step, as of a preemption, then SIGUSR2; then the job begins once more."""
     profile, settings = small(tmp_path, **LONG_TRAINING)
