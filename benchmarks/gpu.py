@@ -199,9 +199,9 @@ def _stopped_after(update: int, train: Callable[[], Any]) -> None:
 
 def speed(scene: Scene, names: list[str], arms: list[Arm], peak: float, repeats: int) -> dict[str, Any]:
     """One update of these arms: tokens a second, share of the peak, kernels of a pass, memory beside the plan's."""
-    shape, length = Shape.of(scene.teacher.config), float(scene.corpus.train.lengths.mean())
+    shape, longest = Shape.of(scene.teacher.config), int(scene.corpus.train.lengths.max())
     memory = _memory_of(scene.device)
-    at_once = tokens_at_once(shape, arms, scene.recipe, length=length, memory=memory, chunk=CHUNK[scene.device.type])
+    at_once = tokens_at_once(shape, arms, scene.recipe, longest=longest, memory=memory, chunk=CHUNK[scene.device.type])
     batches, learners = scene.batches(at_once), [scene.learner(arm, dropout=0.1) for arm in arms]
     window, flops, tokens = scene.recipe.gradient_accumulation_steps, 0.0, 0
     groups = shares_of(batches, range(window))

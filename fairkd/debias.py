@@ -35,7 +35,7 @@ from fairkd.engine.training import Learner, precision
 from fairkd.errors import DivergedError, InputError
 from fairkd.teachers.adapt import heldout_batches, log_unigram
 from fairkd.teachers.checkpoints import LateTeacher, Teacher
-from fairkd.teachers.debias_objective import Objective
+from fairkd.teachers.debias_objective import PASS_TOKENS, Objective
 from fairkd.teachers.debias_recipe import DebiasRecipe
 from fairkd.teachers.occurrences import epoch_rows, updates_an_epoch
 from fairkd.teachers.wordlists import LIST_NAMES, WordLists
@@ -59,6 +59,9 @@ def debias_key(teacher: Teacher, setting: Setting, *, words: WordLists, recipe: 
     }
     if setting.seed:
         spec["seed"] = setting.seed
+    longest = recipe.batch_size * int(setting.corpus.train.lengths.max(initial=0))
+    if longest > PASS_TOKENS and not recipe.square_of_mean:  # read in parts, whose sums round otherwise
+        spec["pass_tokens"] = PASS_TOKENS
     return Store.key("debiased teacher", spec)
 
 

@@ -576,7 +576,7 @@ def test_too_small_a_corpus_is_refused_before_training(world, store):
         debiased(world, store, words=words)
 
 
-def test_the_key_sees_all_that_the_result_depends_on(world):
+def test_the_key_sees_all_that_the_result_depends_on(world, monkeypatch):
     def key(device=CPU, words=WORDS, masks=MASKS, teacher=world.teacher, corpus=world.corpus, **changes):
         recipe = dataclasses.replace(FAST, **changes)
         return debias_key(teacher, Setting(corpus, masks, 0, world.store, device), words=words, recipe=recipe)
@@ -593,4 +593,9 @@ def test_the_key_sees_all_that_the_result_depends_on(world):
         )),
     ]  # fmt: skip
     assert len({key(), *others}) == len(others) + 1
+    monkeypatch.setattr("fairkd.debias.PASS_TOKENS", FAST.batch_size * int(world.corpus.train.lengths.max()) - 1)
+    in_parts = key()
+    assert in_parts not in others  # its sums round otherwise
+    monkeypatch.setattr("fairkd.debias.PASS_TOKENS", FAST.batch_size * int(world.corpus.train.lengths.max()))
+    assert key() != in_parts
     assert key() == key(masks=dataclasses.replace(MASKS, temperature=7.0, learning_rate=1.0))

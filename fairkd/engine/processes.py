@@ -7,6 +7,8 @@ import gc
 import os
 import signal
 import sys
+from contextlib import suppress
+from pathlib import Path
 
 
 def die_with_parent() -> None:
@@ -22,12 +24,21 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
+"""Where Linux says what a container may use at most."""
+
+
 def physical_memory() -> int:
-    """Bytes of the machine; very many where the system does not say."""
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):  # Windows has no such call
-        return 2**60
+    """Bytes of the machine, or of what a container or a job of Slurm may use; very many where nobody says."""
+    found = [2**60]
+    with suppress(AttributeError, ValueError, OSError):  # Windows has no such call
+        found.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    for path in LIMITS:
+        with suppress(OSError, ValueError):  # "max" is no number
+            found.append(int(path.read_text()))
+    with suppress(KeyError, ValueError):
+        found.append(int(os.environ["SLURM_MEM_PER_NODE"]) * 2**20 or 2**60)  # 0 is all of the node
+    return min(found)
 
 
 def keep_freed_memory() -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,14 +20,10 @@ import torch.distributed as dist
 from torch import Tensor
 
 from fairkd.engine.processes import die_with_parent
-from fairkd.engine.stopping import ENDS
 from fairkd.errors import LostError
 
 LONGEST_WAIT = timedelta(days=7)
 """How long a process waits for another, which may be preparing a corpus; torchrun ends all when one of them dies."""
-
-TO_END = {"TORCH_ELASTIC_SHUTDOWN_TIMEOUT": "120"}
-"""Seconds that a process has to finish its update and to save after a signal, before torchrun kills it (30 without)."""
 
 
 @dataclass(frozen=True)
@@ -128,6 +123,8 @@ def together() -> Iterator[World]:
     die_with_parent()  # torchrun gives each a session of its own, which a kill of the command does not reach
     # Numbers of the host go over gloo, those of a GPU over NCCL.
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
+    if torch.cuda.is_available():
+        torch.cuda.set_device(local_rank())  # what names no GPU, such as a pinned copy, else opens the first one
     dist.init_process_group(backend, timeout=LONGEST_WAIT)
     yield world()
     dist.destroy_process_group()  # not after an error: the others may be waiting where this one would not come
@@ -135,9 +132,4 @@ def together() -> Iterator[World]:
 
 def torchrun(processes: int, arguments: Sequence[str]) -> list[str]:
     """What follows ``python -m`` to run ``fairkd`` with these arguments in so many processes of this machine."""
-    from torch.distributed.launcher.api import LaunchConfig
-
-    run = ["fairkd.run.together", "--standalone", f"--nproc-per-node={processes}"]
-    if hasattr(LaunchConfig, "signals_to_handle"):  # it hands them on to the processes; before 2.9 only the usual ones
-        run.append("--signals-to-handle=" + ",".join(signal.Signals(number).name for number in ENDS))
-    return [*run, "-m", "fairkd", *arguments]
+    return ["fairkd.run.together", "--standalone", f"--nproc-per-node={processes}", "-m", "fairkd", *arguments]

@@ -115,6 +115,11 @@ def check_source(source: str, tasks: Sequence[Task], folder: Path | None = None)
         raise InputError("; ".join(problems))
 
 
+def is_hub(source: str) -> bool:
+    """Whether a source is a repository of the hub, or a local copy of one."""
+    return source != MINI and _repo(source) is not None
+
+
 def _splits(task: Task) -> tuple[str, ...]:
     return ("train", *task.dev)
 

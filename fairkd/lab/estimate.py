@@ -25,8 +25,8 @@ from fairkd.profile import Profile
 
 UTILISATION = 0.5
 """Share of the measured matmul peak that the estimated times assume; ``python -m benchmarks`` measures it."""
-PROCESS_BYTES = 6e8
-"""Of a process that holds Python, PyTorch and transformers, and nothing else."""
+PROCESS_BYTES = 1e9
+"""Of a process: Python, PyTorch and transformers, and what glibc keeps of freed tensors."""
 GPU_SHARE = 0.7
 """Of a GPU's memory, for what is known beforehand; the rest is for its libraries and for gaps."""
 GPU_UTILISATION = 0.4
@@ -66,6 +66,7 @@ class ExpectedCost:
         flops: of all trainings; None as for ``updates``.
         memory: peak of a process that trains all arms of a seed (:func:`training_memory`).
         disk: of the students, in bytes.
+        checkpoints: of a seed's training, two of each student with both moments, in bytes.
     """
 
     arms: int
@@ -78,6 +79,7 @@ class ExpectedCost:
     flops: float | None
     memory: float
     disk: float
+    checkpoints: float
 
 
 def expected_cost(profile: Profile, teacher: Shape, text: TextSize | None, *, device: str) -> ExpectedCost:
@@ -104,6 +106,7 @@ def expected_cost(profile: Profile, teacher: Shape, text: TextSize | None, *, de
     step = step_flops(teacher, arms, batch)
     update = recipe.gradient_accumulation_steps * step
     adapting = adaptation_flops(teacher, settings.adapt_batch_size, length, recipe.mlm_mask_prop)
+    weights = float(sum(teacher.at_depth(arm.layers).parameters for arm in arms))
     read = schedule.batches_read * step if schedule else None if updates is None else updates * update
     return ExpectedCost(
         arms=len(arms),
@@ -115,18 +118,29 @@ def expected_cost(profile: Profile, teacher: Shape, text: TextSize | None, *, de
         updates=updates,
         flops=None if read is None else trainings * read,
         memory=training_memory(teacher, arms, recipe, longest=profile.corpus.max_length, device=device),
-        disk=float(BYTES * trainings * sum(teacher.at_depth(arm.layers).parameters for arm in arms)),
+        disk=BYTES * trainings * weights,
+        checkpoints=BYTES * 2 * 3 * weights,
     )
 
 
 def training_memory(teacher: Shape, arms: Sequence[Arm], recipe: Recipe, *, longest: int, device: str) -> float:
     """Peak of a process that trains these arms side by side, in bytes: on a GPU, of its memory.
 
-    A batch has sequences of like length, and one of them has the longest.
+    A batch has sequences of like length, and one of them has the longest; so have batches that are read at once.
     """
-    batch = batch_of(recipe, recipe.batch_size, longest)
+    at_once = min(recipe.micro_batch_tokens or 0, recipe.gradient_accumulation_steps * recipe.batch_size * longest)
+    batch = batch_of(recipe, max(recipe.batch_size, at_once // longest), longest)
     step = memory_bytes(teacher, arms, batch, chunk=CHUNK[device], passes=recipe.gradient_accumulation_steps)
     return step + (PROCESS_BYTES if device == "cpu" else 0)
+
+
+def disk_of(students: float, checkpoints: float) -> str:
+    """What students and checkpoints take, in words.
+
+    >>> disk_of(15.1e9, 30.2e9)
+    '15.1 GB for the students, and 30.2 GB for a seed while it is trained'
+    """
+    return f"{students / 1e9:.1f} GB for the students, and {checkpoints / 1e9:.1f} GB for a seed while it is trained"
 
 
 def reads(profile: Profile, found: ExpectedCost, text: TextSize | None) -> str:
@@ -180,12 +194,13 @@ def gpu_cost(
         return None
     recipe, arms = profile.recipe, list({str(arm.content()): arm for arm in profile.all_arms()}.values())
     most = recipe.micro_batch_tokens or tokens_at_once(
-        teacher, arms, recipe, length=found.length, memory=memory, chunk=CHUNK["cuda"]
+        teacher, arms, recipe, longest=profile.corpus.max_length, memory=memory, chunk=CHUNK["cuda"]
     )
     own = found.tokens / gpus
-    passes = max(1, math.ceil(own / most))
-    read = min(own, most)
-    batch = batch_of(recipe, round(read / found.length), found.length)
+    read = min(own, max(most, recipe.batch_size * found.length))  # no batch is split
+    passes = max(1, math.ceil(own / read))
+    longest = profile.corpus.max_length
+    widest = batch_of(recipe, max(recipe.batch_size, round(read / longest)), longest)
     kernels = KERNELS_A_READING * teacher.layers + sum(KERNELS_AN_ARM + KERNELS_A_LAYER * arm.layers for arm in arms)
     launch = found.trainings * found.updates * passes * kernels * LAUNCH_SECONDS
     arithmetic = found.flops / (GPU_UTILISATION * rate * gpus)
@@ -196,27 +211,28 @@ def gpu_cost(
         arithmetic_seconds=arithmetic,
         launch_seconds=launch,
         seconds=max(arithmetic, launch),
-        memory=memory_bytes(teacher, arms, batch, chunk=CHUNK["cuda"], passes=passes),
+        memory=memory_bytes(teacher, arms, widest, chunk=CHUNK["cuda"], passes=passes),
     )
 
 
 def tokens_at_once(
-    teacher: Shape, arms: Sequence[Arm], recipe: Recipe, *, length: float, memory: float, chunk: int
+    teacher: Shape, arms: Sequence[Arm], recipe: Recipe, *, longest: int, memory: float, chunk: int
 ) -> int:
     """Tokens of a forward pass that fit a device of so many bytes, beside all that stays there.
 
-    What a pass keeps grows with its tokens. Never more than :data:`MOST_AT_ONCE`, with which a GPU is busy, and never
-    less than one sequence: whether that fits shows when it is read.
+    What a pass keeps grows with its tokens, most where all are of the longest sequences. Never more than
+    :data:`MOST_AT_ONCE`, with which a GPU is busy, and never less than one sequence: whether that fits shows when it is
+    read.
 
     >>> from fairkd.arms import named_arm
     >>> arms, bert = [named_arm("full", student_layers=6)], Shape(12, 768, 3072, 30522)
-    >>> fitting = [tokens_at_once(bert, arms, Recipe(), length=71, memory=gb * 1e9, chunk=8192) for gb in (16, 80)]
+    >>> fitting = [tokens_at_once(bert, arms, Recipe(), longest=71, memory=gb * 1e9, chunk=8192) for gb in (16, 80)]
     >>> fitting[0] < fitting[1] == MOST_AT_ONCE
     True
     """
-    one, two = (memory_bytes(teacher, arms, batch_of(recipe, n, length), chunk=chunk, passes=2) for n in (1, 2))
+    one, two = (memory_bytes(teacher, arms, batch_of(recipe, n, longest), chunk=chunk, passes=2) for n in (1, 2))
     sequences = max(1.0, (GPU_SHARE * memory - one) / (two - one))
-    return min(MOST_AT_ONCE, int(sequences * length))
+    return min(MOST_AT_ONCE, int(sequences * longest))
 
 
 def adaptation_flops(teacher: Shape, sequences: int, length: float, mask_prop: float) -> float:

@@ -180,7 +180,7 @@ class Materials:
             Shape.of(self.checkpoint.model.config),
             self.profile.all_arms(),
             recipe,
-            length=float(self.corpus.train.lengths.mean()),
+            longest=self.profile.corpus.max_length,
             memory=torch.cuda.get_device_properties(self.device).total_memory,
             chunk=CHUNK["cuda"],
         )

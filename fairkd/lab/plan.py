@@ -15,7 +15,7 @@ from fairkd.engine.store import Store
 from fairkd.engine.training import precision
 from fairkd.frames import STUDENTS
 from fairkd.lab.cost import Shape
-from fairkd.lab.estimate import UTILISATION, TextSize, expected_cost, reads
+from fairkd.lab.estimate import UTILISATION, TextSize, disk_of, expected_cost, reads
 from fairkd.lab.materials import Materials
 from fairkd.profile import Profile
 from fairkd.teachers import checkpoints as teachers
@@ -92,7 +92,7 @@ def cost(profile: Profile) -> list[tuple[str, str]]:
         rows.append(("FLOPs of all trainings", f"{found.flops:.3g}"))
         rate = f"at {UTILISATION:.0%} of {peak / 1e9:,.0f} GFLOP/s"
         rows.append((f"time on this device {rate}", duration(found.flops / (UTILISATION * peak))))
-    return [*rows, ("peak memory", f"{found.memory / 1e9:.1f} GB"), ("disk for students", f"{found.disk / 1e9:.1f} GB")]
+    return [*rows, ("peak memory", f"{found.memory / 1e9:.1f} GB"), ("disk", disk_of(found.disk, found.checkpoints))]
 
 
 def matmul_rate(device: torch.device, size: int = 2048) -> float:

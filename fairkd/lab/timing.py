@@ -166,5 +166,7 @@ def _setting(materials: Materials, arms: Sequence[Arm], text: TextSize) -> Setti
     if at_once is None and materials.device.type == "cuda":
         memory = torch.cuda.get_device_properties(materials.device).total_memory
         shape, chunk = Shape.of(checkpoint.model.config), CHUNK["cuda"]
-        at_once = tokens_at_once(shape, profile.all_arms(), recipe, length=mean, memory=memory, chunk=chunk)
+        at_once = tokens_at_once(
+            shape, profile.all_arms(), recipe, longest=profile.corpus.max_length, memory=memory, chunk=chunk
+        )
     return Setting(corpus, recipe, 0, materials.store, materials.device, at_once)

@@ -20,7 +20,7 @@ from fairkd.engine.side_by_side import side_by_side, workers
 from fairkd.engine.stopping import one_line
 from fairkd.engine.world import ONE_PROCESS, World, together
 from fairkd.errors import DivergedError, InputError
-from fairkd.glue.data import check_source
+from fairkd.glue.data import check_source, is_hub, load_task
 from fairkd.glue.tasks import find_tasks
 from fairkd.lab.cost import Shape
 from fairkd.lab.estimate import training_memory
@@ -81,15 +81,22 @@ def check_processes(profile: Profile, processes: int, *, here: bool = True) -> N
         materials.check(arms)
 
 
-def prepare_profile(profile: Profile) -> Iterator[str]:
+def prepare_profile(profile: Profile, *, fetch_only: bool = False) -> Iterator[str]:
     """Makes what comes before the students that the store lacks: corpora, teachers, debiased teachers; a line for each.
+
+    Args:
+        profile: its parameters.
+        fetch_only: only what may need the network is done: GLUE, the corpora, and the teacher's checkpoint.
 
     Raises:
         InputError: something cannot be made, or an arm could not be trained.
         Stopped: it was interrupted; what is finished is saved.
     """
     if profile.glue.source is not None:
-        check_source(profile.glue.source, find_tasks(profile.glue.tasks), profile.path(profile.glue.source))
+        tasks, folder = find_tasks(profile.glue.tasks), profile.path(profile.glue.source)
+        check_source(profile.glue.source, tasks, folder)
+        for task in tasks if is_hub(profile.glue.source) else ():  # fine-tuning may have no network, days later
+            yield f"GLUE {task.name}: {len(load_task(task, profile.glue.source, folder=folder).train):,} examples"
     jobs = training_jobs(profile)
     profile.store().remove_left()
     for materials, arms in jobs:
@@ -97,6 +104,9 @@ def prepare_profile(profile: Profile) -> Iterator[str]:
         with one_line("preparing"):
             for own in materials.family:
                 yield f"corpus {own.corpus.digest[:12]}: {int(own.corpus.train.lengths.sum()):,} tokens to train on"
+            if fetch_only:
+                yield f"checkpoint {materials.checkpoint.weights_digest[:12]} of {materials.checkpoint.source}"
+                continue
             _prepare([(own, _debiased(arms)) for own in materials.family])
             for own in materials.family:
                 yield f"teacher {own.teacher.digest[:12]}" + (

@@ -43,7 +43,11 @@ EXAMPLES = {
         "fairkd reproduce my-profile.yaml",
         "fairkd reproduce paper --max-steps 2",
     ),
-    "prepare": ("fairkd prepare paper", "fairkd prepare small -p teacher my/checkpoint"),
+    "prepare": (
+        "fairkd prepare paper",
+        "fairkd prepare paper --fetch",
+        "fairkd prepare small -p teacher my/checkpoint",
+    ),
     "train": ("fairkd train small", "fairkd train paper --max-steps 2", "fairkd train paper --processes 4"),
     "measure": ("fairkd measure quick", "fairkd measure paper --seed 0"),
     "finetune": ("fairkd finetune quick", "fairkd finetune paper --seed 0 --task RTE --task MRPC"),

@@ -104,7 +104,7 @@ def train(
     seed: Seeds = None,
 ) -> None:
     """Train every student of a profile that the store lacks."""
-    checked = _changed(_base(profile, parameters), parameters, max_steps)
+    checked = _changed(_base(profile, parameters, max_steps), parameters, max_steps)
     if checked.prepare_only:
         raise InputError(
             "prepare_only: this command trains; fairkd prepare makes what comes before, and trains nothing"
@@ -128,12 +128,17 @@ def train(
 
 
 @app.command(epilog=help_examples("prepare"))
-def prepare(profile: ProfileName = "quick", parameters: Parameters = None, max_steps: MaxSteps = None) -> None:
-    """Check everything, fetch and tokenise the text, adapt and debias the teachers; train no student."""
-    checked = _changed(_base(profile, parameters), parameters, max_steps)
+def prepare(
+    profile: ProfileName = "quick",
+    parameters: Parameters = None,
+    max_steps: MaxSteps = None,
+    fetch: Annotated[bool, typer.Option("--fetch", help="Only what needs the network; train no teacher.")] = False,
+) -> None:
+    """Check everything, fetch GLUE, tokenise the text, adapt and debias the teachers; train no student."""
+    checked = _changed(_base(profile, parameters, max_steps), parameters, max_steps)
     from fairkd.lab.training import prepare_profile
 
-    for line in prepare_profile(checked):
+    for line in prepare_profile(checked, fetch_only=fetch):
         print(line, flush=True)
 
 
@@ -142,7 +147,7 @@ def measure(
     profile: ProfileName = "quick", parameters: Parameters = None, max_steps: MaxSteps = None, seed: Seeds = None
 ) -> None:
     """Measure SEAT and every ruler of a profile's students and teachers, where the store lacks it; train nothing."""
-    checked = _changed(_base(profile, parameters), parameters, max_steps)
+    checked = _changed(_base(profile, parameters, max_steps), parameters, max_steps)
     from fairkd.lab.stages import measure_profile
 
     print(f"measured {measure_profile(checked, seeds=seed)} models that had not been")
@@ -159,7 +164,7 @@ def finetune(
     ] = None,
 ) -> None:
     """Fine-tune a profile's students on GLUE, where the store lacks it; train nothing else."""
-    checked = _changed(_base(profile, parameters), parameters, max_steps)
+    checked = _changed(_base(profile, parameters, max_steps), parameters, max_steps)
     from fairkd.lab.stages import finetune_profile
 
     failures = finetune_profile(checked, seeds=seed, tasks=task)
@@ -508,12 +513,12 @@ def _changed(profile: Profile, parameters: list[str] | None, max_steps: int | No
     return checked if max_steps is None else bounded(checked, max_steps)
 
 
-def _base(profile: str, parameters: list[str] | None) -> Profile:
-    """A profile that is trained: where ``-p`` changes values of a file, that file says what the profile of its name is.
+def _base(profile: str, parameters: list[str] | None, max_steps: int | None) -> Profile:
+    """A profile that is trained: where options change values of a file, it says what the profile of its name is.
 
     Without, it may be the copy of a variant's values.
     """
-    return _given(profile) if parameters else Profile.load(profile)
+    return _given(profile) if parameters or max_steps is not None else Profile.load(profile)
 
 
 def _given(profile: str) -> Profile:

@@ -300,9 +300,9 @@ def _train(profile: Profile) -> int:
 
 def train_together(processes: int, arguments: list[str]) -> int:
     """Runs ``fairkd`` with these arguments in processes that train together; returns the exit status of torchrun."""
-    from fairkd.engine.world import TO_END, torchrun
+    from fairkd.engine.world import torchrun
 
-    status = _call(torchrun(processes, arguments), environment={**TO_END, **os.environ})
+    status = _call(torchrun(processes, arguments))
     if status == 1:
         print(
             f"fairkd: the training in {processes} processes ended early, see above; what is saved is kept",

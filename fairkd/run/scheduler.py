@@ -20,6 +20,7 @@ from fairkd.errors import InputError, nearest
 from fairkd.run.ledger import moment
 from fairkd.run.steps import JobStep
 from fairkd.run.study import StudyJob
+from fairkd.wording import listed
 
 EXECUTORS = ("slurm", "local", "debug")
 STUDY_DECIDES = ("name", "job_name", "nodes", "tasks_per_node", "gpus_per_node", "num_gpus", "dependency", "time")
@@ -44,10 +45,13 @@ def places_here(gpus: int, at_once: int) -> list[tuple[str, list[str]]]:
     return [("-".join(own) if own else str(number), own) for number, own in enumerate(found)]
 
 
-def queued(folder: Path, jobs: Sequence[StudyJob]) -> dict[str, str]:
+def queued(folder: Path, jobs: Sequence[StudyJob], values: str) -> dict[str, str]:
     """Numbers of the jobs that were submitted before and have not ended, by name.
 
     A job of Slurm that waits for one that is neither there nor done could never begin: it is taken from the queue.
+
+    Raises:
+        InputError: some were submitted with other values than these, whose digest this is: each would end at once.
     """
     if any(folder.glob(f"{TO_NUMBER}*.json")):
         _find_numbers(folder)
@@ -64,6 +68,13 @@ def queued(folder: Path, jobs: Sequence[StudyJob]) -> dict[str, str]:
                 found[name] = one["number"]
             else:
                 subprocess.run(["scancel", one["number"]], check=False, capture_output=True)
+    others = [name for name in found if name in records and records[name].get("values", values) != values]
+    if others:
+        cancel = "scancel" if records[others[0]]["executor"] == "slurm" else "kill -INT"
+        raise InputError(
+            f"{listed(others)} still in the queue with other values of the profile; end them with "
+            f"{cancel} {' '.join(found[name] for name in others)}, or wait until they have ended"
+        )
     return found
 
 
@@ -93,7 +104,7 @@ def start(
     stage, asked = jobs[0].stage, folder / f"{TO_NUMBER}{jobs[0].stage}.json"
     title = f"fairkd-{stage}-{uuid.uuid4().hex[:8]}"
     before = {**needs["after"], **needs["after_any"]}
-    record = {"executor": executor, "needs": before, "at": moment()}
+    record = {"executor": executor, "needs": before, "values": steps[0].values, "at": moment()}
     waits = _dependency(needs["after"].values(), needs["after_any"].values())
     chosen = executor_for(executor, folder, parameters, gpus=jobs[0].gpus, title=title, dependency=waits)
     if executor == "slurm":

@@ -63,7 +63,7 @@ def submit(
 
     Raises:
         InputError: submitit is not installed, or cannot take these parameters; or the training could not be shared so;
-            or another process is submitting this study.
+            or another process is submitting this study, or some of it is in the queue with other values.
     """
     one_of(executor, EXECUTORS, "--executor")
     _check(profile, executor, gpus, at_once)
@@ -79,7 +79,7 @@ def submit(
     done = done_jobs(jobs, profile, folder, values, same_device=same_here)
     places = [] if executor != "local" else places_here(gpus, at_once or default_at_once(gpus))
     with lock_of(folder / "submit.lock"):
-        queue = {} if executor == "debug" else queued(folder, [job for job in jobs if job.name not in done])
+        queue = {} if executor == "debug" else queued(folder, [job for job in jobs if job.name not in done], values)
         for stage in STAGES:
             own = [job for job in jobs if job.stage == stage]
             needs = {

@@ -19,6 +19,7 @@ from fairkd.lab.estimate import (
     TextSize,
     cpu_matmul_rate,
     device_kind,
+    disk_of,
     expected_cost,
     gpu_cost,
     reads,
@@ -158,7 +159,7 @@ def plan_lines(document: Mapping[str, Any], given: str) -> dict[str, str]:
         "a student reads": cost["reads"] if cost and cost["updates"] is not None else "",
         "training": _training(document, details),
         "memory": _memory(document, most),
-        "disk": f"{cost['disk'] / 1e9:.1f} GB for the students" if cost else "",
+        "disk": disk_of(cost["disk"], cost["checkpoints"]) if cost else "",
         "next": document["next"],
         "details": details,
     }

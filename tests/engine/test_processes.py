@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from fairkd.engine import processes
+
 PROGRAM = """
 import os, sys
 import torch
@@ -30,3 +32,19 @@ def test_freed_memory_is_kept_for_the_next_tensor_and_given_back_before_other_pr
     kept, left = map(int, done.stdout.split())
     assert kept > 4e8  # of 8 tensors of 64 MiB
     assert left < 1e8
+
+
+def test_memory_is_what_a_container_or_a_job_may_use(tmp_path, monkeypatch):
+    limit, none = tmp_path / "memory.max", tmp_path / "none"
+    monkeypatch.setattr(processes, "LIMITS", (none,))
+    monkeypatch.delenv("SLURM_MEM_PER_NODE", raising=False)
+    machine = processes.physical_memory()
+    assert 2**28 < machine < 2**50
+    monkeypatch.setattr(processes, "LIMITS", (limit, none))
+    for said, wanted in (("max", machine), (str(2**30), 2**30), (str(2**62), machine)):
+        limit.write_text(said + "\n")
+        assert processes.physical_memory() == wanted
+    monkeypatch.setenv("SLURM_MEM_PER_NODE", "512")
+    assert processes.physical_memory() == 2**29
+    monkeypatch.setenv("SLURM_MEM_PER_NODE", "0")
+    assert processes.physical_memory() == machine

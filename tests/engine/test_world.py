@@ -14,6 +14,7 @@ import torch.distributed as dist
 from long_form import long_form
 from safetensors.torch import load_file
 from torch.distributed.launcher.api import LaunchConfig
+from torch.distributed.run import parse_args
 
 from fairkd.arms import Arm
 from fairkd.batches import Setting
@@ -31,7 +32,7 @@ from fairkd.lab.materials import Materials
 from fairkd.lab.training import check_processes
 from fairkd.mixup import Mixup
 from fairkd.profile import Profile
-from fairkd.run import runner
+from fairkd.run import together
 
 CPU = torch.device("cpu")
 ARMS = [Arm(name="full", layers=2), Arm(name="mixup-xy", layers=2, mix=("x", "y")), Arm(name="no-ce", layers=1)]
@@ -231,12 +232,14 @@ def test_the_command_trains_in_two_processes_and_a_signal_saves(tmp_path):
 
 @pytest.mark.parametrize("given", [None, "45"])
 def test_a_process_has_time_to_finish_its_update_before_torchrun_kills_it(monkeypatch, given):
-    """torchrun reads how long where it is started; without the variable it is 30 seconds."""
-    name, seen = "TORCH_ELASTIC_SHUTDOWN_TIMEOUT", {}
+    """torchrun reads how long where it is started; without the variable it is 30 seconds. It hands on every signal."""
+    name, seen = "TORCH_ELASTIC_SHUTDOWN_TIMEOUT", []
     monkeypatch.delenv(name, raising=False)
     if given is not None:
         monkeypatch.setenv(name, given)
-    monkeypatch.setattr(runner, "_call", lambda module, *, environment: seen.update(environment) or 0)
-    assert runner.train_together(2, ["train", "tiny"]) == 0
-    monkeypatch.setenv(name, seen[name])
+    monkeypatch.setattr("torch.distributed.run.main", lambda arguments: seen.extend(arguments))
+    assert together.main(["--nnodes", "2", "-m", "fairkd", "train", "tiny"]) == 0
+    monkeypatch.setenv(name, os.environ[name])  # what it was set to goes with the test
     assert LaunchConfig(min_nodes=1, max_nodes=1, nproc_per_node=2).shutdown_timeout == int(given or 120)
+    assert parse_args(seen).signals_to_handle == "SIGINT,SIGTERM,SIGHUP,SIGUSR1,SIGUSR2"
+    assert parse_args(seen).nnodes == "2"

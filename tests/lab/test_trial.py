@@ -1,12 +1,18 @@
 """``--max-steps`` bounds every stage, and what it makes is no result of the profile; ``prepare`` trains no student."""
 
+import sys
+from contextlib import suppress
+
+import glue_files
 import pytest
+import yaml
 
 from fairkd import InputError, Profile
 from fairkd.engine.store import Store
 from fairkd.lab.training import prepare_profile, train_profile
 from fairkd.lab.trial import bounded
 from fairkd.lab.variants import changed_values, output_dir
+from fairkd.run import cli
 
 
 @pytest.fixture
@@ -68,3 +74,30 @@ def test_prepare_makes_all_that_comes_before_the_students(tiny):
     assert {"corpus", "teacher", "debiased teacher"} <= set(made)
     train_profile(tiny)
     assert [kind for kind in kinds(tiny) if kind != "student"] == made  # nothing was made anew
+
+
+def test_fetching_reads_glue_and_text_and_trains_nothing(tiny, tmp_path):
+    source = f"hub:{glue_files.write_parquet(tmp_path / 'glue', rows=24)}"
+    lines = list(prepare_profile(tiny.changed(glue_source=source, glue_tasks=["RTE", "CoLA"]), fetch_only=True))
+    assert [line.split(":")[0].split()[:2] for line in lines[:2]] == [["GLUE", "CoLA"], ["GLUE", "RTE"]]
+    assert [line.split()[0] for line in lines[2:]] == ["corpus", "checkpoint"]
+    assert set(kinds(tiny)) <= {"corpus", "checkpoint"}
+
+
+def test_preparing_notices_that_glue_cannot_be_had(tiny, tmp_path):
+    """A job would learn it after days of training."""
+    with pytest.raises(InputError, match="cannot be read"):
+        list(prepare_profile(tiny.changed(glue_source="hub:nobody/no-glue", glue_tasks=["RTE"])))
+    assert kinds(tiny) == []
+
+
+def test_a_trial_of_a_file_is_not_taken_for_the_profile_of_its_name(tiny, tmp_path, monkeypatch):
+    values = tiny.changed(name="mine") if "name" in tiny.values() else tiny
+    file = tmp_path / "mine.yaml"
+    file.write_text(yaml.safe_dump({**values.values(), "profile": "mine"}))
+    monkeypatch.setattr(sys, "argv", ["fairkd", "prepare", str(file), "--max-steps", "2", "--fetch"])
+    with suppress(SystemExit):
+        cli.main()
+    profile = Profile.load(str(file))
+    assert output_dir(profile) == tmp_path / "runs" / "mine"
+    assert "variants" in output_dir(bounded(profile, 2)).parts

@@ -139,6 +139,29 @@ def test_what_is_in_the_queue_is_not_submitted_again(tmp_path, slurm):
     assert not (slurm / "cancelled").exists()
 
 
+def test_what_is_in_the_queue_with_other_values_is_not_waited_for(tmp_path, slurm):
+    """Each such job would end with the word that the profile has changed, and those that wait for it with it."""
+    profile, settings = small(tmp_path)
+    first = {one.name: one.number for one in submit(profile, settings, executor="slurm")}
+    others = [*settings[:-1], "glue_students=1"]
+    with pytest.raises(InputError, match="with other values of the profile") as told:
+        list(submit(profile, others, executor="slurm"))
+    assert f"end them with scancel {first['prepare']} {first['train-0']}" in str(told.value)
+    assert not (slurm / "cancelled").exists()
+    assert {one.state for one in submit(profile, settings, executor="slurm")} == {"in the queue"}
+
+    folder = output_dir(profile) / "jobs"
+    for path in folder.glob("*.json"):
+        record = read_json(path) | {"executor": "local"}
+        path.unlink()
+    write_json(folder / "train-0.json", record)
+    sentence = re.escape(
+        f"train-0 still in the queue with other values of the profile; end them with kill -INT {record['number']}"
+    )
+    with lock_of(folder / "train-0.lock"), pytest.raises(InputError, match=sentence):
+        list(submit(profile, others, executor="local"))
+
+
 @pytest.mark.parametrize("stage", ["prepare", "train", "report"])
 def test_a_shell_killed_before_it_noted_what_slurm_took_submits_nothing_twice(tmp_path, slurm, monkeypatch, stage):
     profile, settings = small(tmp_path, seeds=[0, 1])

@@ -16,6 +16,7 @@ import yaml
 import fairkd as package
 from fairkd.bias.stimuli import TESTS
 from fairkd.engine.store import write_json
+from fairkd.lab.estimate import expected_cost
 from fairkd.lab.known import SHAPES, known_text
 from fairkd.lab.variants import output_dir
 from fairkd.profile import Profile, project_root
@@ -195,6 +196,25 @@ def test_half_the_gpus_take_twice_the_arithmetic(fairkd):
         json.loads(fairkd("plan", "paper", "--device", "a100", "--gpus", n, "--json")[1])["on_gpus"] for n in ("1", "2")
     )
     assert one["arithmetic_seconds"] == pytest.approx(2 * two["arithmetic_seconds"])
+
+
+def test_no_batch_is_read_in_parts_however_small_the_gpu(fairkd):
+    own = json.loads(fairkd("plan", "paper", "--device", "l4", "--json")[1])["on_gpus"]
+    assert own["passes"] == own["batches"] == 200
+    assert own["at_once"] == pytest.approx(8 * 103, abs=8)
+
+
+def test_memory_and_disk_are_those_of_what_is_read_at_once_and_of_checkpoints(fairkd):
+    paper, bert = Profile.load("paper"), SHAPES["google-bert/bert-base-uncased"]
+    few, many = (
+        vars(expected_cost(paper.changed(micro_batch_tokens=tokens), bert, None, device="cpu"))
+        for tokens in (4096, 16384)
+    )
+    assert many["memory"] - few["memory"] > 15e9
+    default = json.loads(fairkd("plan", "paper", "--json")[1])["estimate"]
+    assert default["memory"] == few["memory"]  # a batch of 8 sequences of 512
+    assert default["checkpoints"] == pytest.approx(2 * 3 * default["disk"] / 3)  # two, weights and moments, of a seed
+    assert "while it is trained" in lines(fairkd("plan", "paper")[1])["disk"]
 
 
 def test_a_gpu_that_is_too_small_is_said(fairkd):
