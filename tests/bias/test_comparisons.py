@@ -7,6 +7,7 @@ from fairkd.bias import comparisons
 from fairkd.bias.effects import Effects, correlation
 from fairkd.bias.stimuli import TESTS
 from fairkd.errors import InputError
+from fairkd.frames import SEAT_AVERAGES, SEAT_CORRELATION, SEAT_DIFFERENCES, SEAT_GAPS, SEAT_TESTS
 from fairkd.rng import numpy_generator
 from fairkd.stats.resampling import bias_aware_interval, holm, resample_seeds, simultaneous_intervals, widened
 
@@ -122,3 +123,33 @@ def test_one_seed_covers_words_only_and_says_so():
     assert comparisons.with_depth(effects, LAYERS).covers.tolist() == ["stimulus words"]
     average = effects["a"].average()
     assert average.interval() == pytest.approx(bias_aware_interval(average.value, average.replicates))
+
+
+def test_every_column_of_every_table_is_filled_and_values_lie_in_their_intervals(effects):
+    tables = {
+        "tests": (comparisons.tests(effects, LAYERS), SEAT_TESTS),
+        "averages": (comparisons.seat_averages(effects, LAYERS), SEAT_AVERAGES),
+        "differences": (comparisons.seat_differences(effects, baseline="a"), SEAT_DIFFERENCES),
+        "gaps": (comparisons.behind_the_lowest(effects), SEAT_GAPS),
+        "depth": (comparisons.with_depth(effects, LAYERS), SEAT_CORRELATION),
+    }
+    for name, (table, columns) in tables.items():
+        assert table.columns.tolist() == columns, name
+        assert table.notna().all(axis=None), name
+        for value, low, high in (
+            ("average", "low", "high"),
+            ("signed", "signed_low", "signed_high"),
+            ("names", "names_low", "names_high"),
+            ("difference", "low", "high"),
+            ("effect_size", "low", "high"),
+            ("r", "low", "high"),
+        ):
+            if value in table:
+                assert ((table[low] < table[value]) & (table[value] < table[high])).all(), (name, value)
+    tests, differences = tables["tests"][0], tables["differences"][0]
+    assert set(differences.baseline) == {"a"}
+    assert set(tests[tests.lowest].arm) <= {"c", "b"}
+    little = {"a": arm(0.01, spread=0.01, words=0.3, seed=1)}
+    averages = comparisons.seat_averages(little, {"a": 1})
+    assert averages.low.min() >= 0
+    assert averages.names_low.min() >= 0

@@ -388,7 +388,8 @@ def test_order_and_threads_change_no_score(tmp_path, kind):
 
 
 def test_rulers_of_a_folder(tmp_path):
-    with pytest.raises(InputError, match="holds no published set"):
+    known = "crows_pairs_anonymized.csv.*stereoset.jsonl, stereoset.json, dev.json, pro_stereotyped_type1.txt.dev$"
+    with pytest.raises(InputError, match=f"holds no published set; files that are looked for: .*{known}"):
         published_rulers(tmp_path)
     with pytest.raises(InputError, match="there is no folder"):
         published_rulers(tmp_path / "none")
@@ -399,6 +400,12 @@ def test_rulers_of_a_folder(tmp_path):
     rulers = published_rulers(tmp_path)
     assert [ruler.name for ruler in rulers] == ["crows-pairs", "crows-pairs-aul", "stereoset", "winobias"]
     assert all("Blodgett" in ruler.source for ruler in rulers[:3])
+    (tmp_path / "split").mkdir()
+    write_winobias(tmp_path / "split")
+    for path in (tmp_path / "split").iterdir():
+        path.rename(path.with_suffix(".test"))
+    (test_split,) = published_rulers(tmp_path / "split")
+    assert test_split.name == "winobias"
     write_crows_pairs(tmp_path / "crows_pairs_anonymized.csv")
     with pytest.raises(InputError, match=r"holds crows_pairs.csv and crows_pairs_anonymized.csv: of one set"):
         published_rulers(tmp_path)
