@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import itertools
 import os
 import signal
 import sys
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -24,8 +26,9 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
-"""Where Linux says what a container may use at most."""
+LIMITS = (Path("/sys/fs/cgroup"), "memory.max"), (Path("/sys/fs/cgroup/memory"), "memory.limit_in_bytes")
+"""Where Linux says what a group of processes, such as a container or a job of Slurm, may use at most."""
+OWN_GROUP = Path("/proc/self/cgroup")
 
 
 def physical_memory() -> int:
@@ -33,12 +36,24 @@ def physical_memory() -> int:
     found = [2**60]
     with suppress(AttributeError, ValueError, OSError):  # Windows has no such call
         found.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
-    for path in LIMITS:
-        with suppress(OSError, ValueError):  # "max" is no number
-            found.append(int(path.read_text()))
+    found += _group_limits()
     with suppress(KeyError, ValueError):
-        found.append(int(os.environ["SLURM_MEM_PER_NODE"]) * 2**20 or 2**60)  # 0 is all of the node
-    return min(found)
+        found.append(int(os.environ["SLURM_MEM_PER_NODE"]) * 2**20)
+    with suppress(KeyError, ValueError):
+        found.append(int(os.environ["SLURM_MEM_PER_CPU"]) * int(os.environ["SLURM_CPUS_ON_NODE"]) * 2**20)
+    return min(size for size in found if size > 0)  # Slurm says 0 of a whole node
+
+
+def _group_limits() -> Iterator[int]:
+    """Of this process's group and of those around it, as far as they can be seen."""
+    groups = [Path()]
+    with suppress(OSError, ValueError):
+        for line in OWN_GROUP.read_text().splitlines():
+            own = Path(line.rpartition(":")[2].lstrip("/"))
+            groups += [own, *own.parents]
+    for (root, name), group in itertools.product(LIMITS, dict.fromkeys(groups)):
+        with suppress(OSError, ValueError):  # "max" is no number
+            yield int((root / group / name).read_text())
 
 
 def keep_freed_memory() -> None:

@@ -23,6 +23,8 @@ ENDS = [
 """Schedulers of clusters send one of the last four before they take the machine away."""
 TOGETHER_SECONDS = 1.0
 """Signals so close are one: a terminal sends it to a whole group, and a command passes on what it gets."""
+LATER_SECONDS = 0.1
+"""After which a signal that came where nothing can be raised comes once more."""
 CHILD_SECONDS = 120
 """How long a child that was told to end may take for it."""
 
@@ -64,13 +66,23 @@ def exit_status() -> int:
     return 128 + _number
 
 
-def _end(number: int, _frame: Any) -> None:
+def _end(number: int, frame: Any) -> None:
+    if _in_destructor(frame):  # an exception would be told and swallowed there
+        threading.Timer(LATER_SECONDS, os.kill, (os.getpid(), number)).start()
+        return
     again = _again(number)
     for child in list(_children):
         with suppress(ProcessLookupError):
             child.send_signal(number)
     if not again:
         raise KeyboardInterrupt
+
+
+def _in_destructor(frame: Any) -> bool:
+    """Whether a frame is of a ``__del__``, or was called by one."""
+    while frame is not None and frame.f_code.co_name != "__del__":
+        frame = frame.f_back
+    return frame is not None
 
 
 def _again(number: int) -> bool:

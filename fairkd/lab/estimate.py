@@ -200,7 +200,8 @@ def gpu_cost(
     read = min(own, max(most, recipe.batch_size * found.length))  # no batch is split
     passes = max(1, math.ceil(own / read))
     longest = profile.corpus.max_length
-    widest = batch_of(recipe, max(recipe.batch_size, round(read / longest)), longest)
+    rows = math.ceil(recipe.gradient_accumulation_steps / gpus) * recipe.batch_size
+    widest = batch_of(recipe, min(rows, max(recipe.batch_size, most // longest)), longest)  # not every pass is the mean
     kernels = KERNELS_A_READING * teacher.layers + sum(KERNELS_AN_ARM + KERNELS_A_LAYER * arm.layers for arm in arms)
     launch = found.trainings * found.updates * passes * kernels * LAUNCH_SECONDS
     arithmetic = found.flops / (GPU_UTILISATION * rate * gpus)

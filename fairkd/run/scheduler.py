@@ -68,12 +68,12 @@ def queued(folder: Path, jobs: Sequence[StudyJob], values: str) -> dict[str, str
                 found[name] = one["number"]
             else:
                 subprocess.run(["scancel", one["number"]], check=False, capture_output=True)
-    others = [name for name in found if name in records and records[name].get("values", values) != values]
+    others = [name for name in found if name in records and records[name].get("values") != values]
     if others:
         cancel = "scancel" if records[others[0]]["executor"] == "slurm" else "kill -INT"
         raise InputError(
             f"{listed(others)} still in the queue with other values of the profile; end them with "
-            f"{cancel} {' '.join(found[name] for name in others)}, or wait until they have ended"
+            f"{cancel} {' '.join(filter(None, map(found.get, others)))}, or wait until they have ended"
         )
     return found
 

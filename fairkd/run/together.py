@@ -29,7 +29,8 @@ def main(arguments: Sequence[str]) -> int:
     from torch.distributed.run import main as torchrun
 
     os.environ.setdefault(*TO_END)
-    handed_on = ",".join(signal.Signals(number).name for number in ENDS)
+    heeded = [number for number in ENDS if signal.getsignal(number) is not signal.SIG_IGN]  # SIGHUP below nohup is not
+    handed_on = ",".join(signal.Signals(number).name for number in heeded)
     own = [f"--signals-to-handle={handed_on}"] if hasattr(LaunchConfig, "signals_to_handle") else []  # since 2.9
     try:
         torchrun([*own, *arguments])

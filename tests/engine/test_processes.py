@@ -34,17 +34,30 @@ def test_freed_memory_is_kept_for_the_next_tensor_and_given_back_before_other_pr
     assert left < 1e8
 
 
-def test_memory_is_what_a_container_or_a_job_may_use(tmp_path, monkeypatch):
-    limit, none = tmp_path / "memory.max", tmp_path / "none"
-    monkeypatch.setattr(processes, "LIMITS", (none,))
-    monkeypatch.delenv("SLURM_MEM_PER_NODE", raising=False)
+def test_memory_is_what_a_group_or_a_job_may_use(tmp_path, monkeypatch):
+    for name in ("SLURM_MEM_PER_NODE", "SLURM_MEM_PER_CPU", "SLURM_CPUS_ON_NODE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(processes, "LIMITS", ((tmp_path, "memory.max"),))
+    monkeypatch.setattr(processes, "OWN_GROUP", tmp_path / "cgroup")
     machine = processes.physical_memory()
     assert 2**28 < machine < 2**50
-    monkeypatch.setattr(processes, "LIMITS", (limit, none))
-    for said, wanted in (("max", machine), (str(2**30), 2**30), (str(2**62), machine)):
-        limit.write_text(said + "\n")
+    own, around = tmp_path / "slurm" / "job_7" / "step", tmp_path / "slurm" / "job_7"
+    own.mkdir(parents=True)
+    for said, wanted in (("max", machine), (str(2**30), 2**30), (str(2**62), machine), ("0", machine), ("", machine)):
+        (tmp_path / "memory.max").write_text(said + "\n")
         assert processes.physical_memory() == wanted
-    monkeypatch.setenv("SLURM_MEM_PER_NODE", "512")
+    (around / "memory.max").write_text(f"{2**29}\n")
+    assert processes.physical_memory() == machine  # of others
+    (tmp_path / "cgroup").write_text("0::/slurm/job_7/step\n")
     assert processes.physical_memory() == 2**29
-    monkeypatch.setenv("SLURM_MEM_PER_NODE", "0")
-    assert processes.physical_memory() == machine
+    (own / "memory.max").write_text(f"{2**28}\n")
+    assert processes.physical_memory() == 2**28
+    (tmp_path / "cgroup").unlink()
+    for variables, wanted in (
+        ({"SLURM_MEM_PER_NODE": "512"}, 2**29), ({"SLURM_MEM_PER_NODE": "0"}, machine),
+        ({"SLURM_MEM_PER_CPU": "256", "SLURM_CPUS_ON_NODE": "2"}, 2**29), ({"SLURM_MEM_PER_CPU": "4G"}, machine),
+    ):  # fmt: skip
+        with monkeypatch.context() as patch:
+            for name, value in variables.items():
+                patch.setenv(name, value)
+            assert processes.physical_memory() == wanted, variables

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -242,4 +243,10 @@ def test_a_process_has_time_to_finish_its_update_before_torchrun_kills_it(monkey
     monkeypatch.setenv(name, os.environ[name])  # what it was set to goes with the test
     assert LaunchConfig(min_nodes=1, max_nodes=1, nproc_per_node=2).shutdown_timeout == int(given or 120)
     assert parse_args(seen).signals_to_handle == "SIGINT,SIGTERM,SIGHUP,SIGUSR1,SIGUSR2"
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        together.main(["-m", "fairkd", "train", "tiny"])
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert seen[-5] == "--signals-to-handle=SIGINT,SIGTERM,SIGUSR1,SIGUSR2"  # below nohup
     assert parse_args(seen).nnodes == "2"

@@ -212,7 +212,8 @@ def test_a_job_at_work_is_not_submitted_again_whatever_was_noted_of_it(tmp_path,
     profile, settings = small(tmp_path)
     folder = output_dir(profile) / "jobs"
     if noted:  # of one that has left the queue
-        write_json(folder / "prepare.json", {"executor": "slurm", "number": "7", "needs": {}, "at": "then"})
+        record = {"executor": "slurm", "number": "7", "needs": {}, "values": values_digest(settings), "at": "then"}
+        write_json(folder / "prepare.json", record)
     with lock_of(folder / "prepare.lock"):
         found = {one.name: one for one in submit(profile, settings, executor="slurm")}
     assert found["prepare"].state == "in the queue"

@@ -1,0 +1,31 @@
+"""Signals that ask for an end, wherever they meet a command."""
+
+import signal
+import subprocess
+import sys
+
+import pytest
+
+IN_A_DESTRUCTOR = """
+import os, time
+from fairkd.engine.stopping import exit_status, heed_signals
+class Thing:
+    def __del__(self):
+        os.kill(os.getpid(), {number})
+        sum(range(1000))  # the handler runs in here, where Python swallows what it raises
+heed_signals()
+try:
+    Thing()
+    time.sleep(20)
+    print("still at work")
+except KeyboardInterrupt:
+    raise SystemExit(exit_status()) from None
+"""
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_a_signal_that_meets_a_destructor_ends_the_command_all_the_same(name):
+    number = getattr(signal, name)
+    code = IN_A_DESTRUCTOR.format(number=int(number))
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (128 + number, "", "")
