@@ -163,10 +163,7 @@ def card(
         first += f" By other rulers than SEAT {decided or 'none'} of {len(rulers)} {are}."
     answer = [first, *(_told(headline, claim, word) for claim, word in LEADING.items())]
     level = percent(claims.family_level())
-    how = (
-        f"Differences of average SEAT with intervals of {level} or more; what would be found is found in 80 % of such "
-        "runs."
-    )
+    how = f'Differences of average SEAT, intervals of {level} or more; "finds": in 80 % of such runs.'
     run = f"{_run_briefly(facts)} {_mixed(met)}".strip()
     return render("notes.card", badge=badge(profile), asked=ASKED, run=run, answer=answer, how=how)
 
@@ -182,7 +179,7 @@ def counted(judged: pd.DataFrame) -> str:
             parts.append(f"{len(own)} {verdict}{which}")
     are = "are" if decided > 1 else "is"
     checks = int((headline.part == claims.NAMES).sum())
-    ours = f" ({checks} of them checks of ours, on names)" if checks else ""
+    ours = f" ({checks} are checks of ours, on names)" if checks else ""
     text = f"Of the {len(headline)} verdicts on the paper's claims{ours}"
     return f"{text} {decided or 'none'} {are} decided: {listed(parts)}."
 
@@ -202,7 +199,7 @@ def _told(headline: pd.DataFrame, claim: int, word: str) -> str:
     if row.seeds == 1:
         return f"{text}, as one seed decides nothing."
     found = detectable_difference(row.detectable) if row.verdict == "inconclusive" else ""
-    return f"{text}; a difference of {found} would be found." if found else f"{text}."
+    return f"{text}; finds ≥ {found}." if found else f"{text}."
 
 
 def _run_briefly(facts: Mapping[str, Any]) -> str:
@@ -233,7 +230,7 @@ def _mixed(met: pd.DataFrame | None) -> str:
         return ""
     by_seed = met.assign(visible=met.visible_female + met.visible_male).groupby("seed")[["visible", "taught"]].sum()
     inputs, logits = (_range_of(by_seed[name].tolist(), "{:,.0f}".format) for name in ("visible", "taught"))
-    return f"Mixup met {inputs} visible gender words in such a training, {logits} of them where L_ce looks."
+    return f"In each, mixup met {inputs} visible gender words, {logits} of them where L_ce looks."
 
 
 def what_was_run(facts: Mapping[str, Any], fine_tuned: pd.DataFrame | None = None) -> str:

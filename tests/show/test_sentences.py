@@ -177,7 +177,7 @@ def test_a_new_claim_by_one_entry_stands_in_the_table_and_is_counted(monkeypatch
     assert len(soup.find("tbody").find_all("tr")) == sum(len(claim.judges) for claim in claims.CLAIMS) == 18
     assert "There is no result for the student of the proposed mixup" in soup.get_text()
     assert report.counted(judged) == (
-        "Of the 18 verdicts on the paper's claims (4 of them checks of ours, on names) none is decided: 18 not run."
+        "Of the 18 verdicts on the paper's claims (4 are checks of ours, on names) none is decided: 18 not run."
     )
 
 
@@ -220,7 +220,7 @@ def test_the_cards_lines_say_what_the_table_of_verdicts_says(given):
         if which and verdict in ("supported", "contradicted"):
             assert re.findall(r"\d+", counted.partition(f"{count} {verdict} (")[2].partition(")")[0]) == which
     decided = sum("supported" in text or "contradicted" in text for text in shown)
-    assert f"on the paper's claims (3 of them checks of ours, on names) {decided or 'none'} " in counted
+    assert f"on the paper's claims (3 are checks of ours, on names) {decided or 'none'} " in counted
     rows = {row.summary.get_text().split()[0]: row for row in reversed(table.tbody.find_all("tr"))}
     for claim, word, line in (("0", "Distillation", told[0]), ("4", "Mixup", told[1])):
         verdict = rows[claim].select_one(".verdict").get_text().split(" ", 1)[1]
@@ -230,7 +230,7 @@ def test_the_cards_lines_say_what_the_table_of_verdicts_says(given):
             value, ends = rows[claim].find_all("td")[1].get_text().split(" ", 1)
             assert f"(a{claim} − b): {value} {ends}, {verdict}" in line
             smallest = rows[claim].find_all("td")[-1].get_text()
-            assert line.endswith(f"; a difference of {smallest} would be found.") == (verdict == "inconclusive")
+            assert line.endswith(f"; finds ≥ {smallest}.") == (verdict == "inconclusive")
 
 
 def test_one_seed_decides_nothing_and_the_card_says_so():
@@ -339,7 +339,7 @@ def test_controlled_experiment_is_a_sentence_with_a_link_where_it_has_been_run()
     assert report.controlled_sentence(own, {"report_claims": frame}).text == ""
     text = report.controlled_sentence(quick, {"report_claims": frame}).text
     assert 'href="../planted/report.html"' in text
-    assert "small models: of the 15 verdicts on the paper&#39;s claims (3 of them checks of ours, on names) 2 " in text
+    assert "small models: of the 15 verdicts on the paper&#39;s claims (3 are checks of ours, on names) 2 " in text
     assert "are decided: 2 supported (claim 4)" in text
 
 
