@@ -21,6 +21,8 @@ from damage import DAMAGES, HARMLESS, kinds_of_files, problems
 from long_form import LONG
 from phases import MADE, NOTEBOOKS, PHASES, VALUES, Phase, Study, notebook
 
+from fairkd.engine.store import Store
+
 TIMES = 8 if LONG else 2
 TRIES = 5
 SIGNALS = ("SIGTERM", "SIGINT", "SIGHUP")
@@ -415,7 +417,7 @@ def test_clean_in_the_name_of_another_profile_of_the_store_keeps_what_this_one_n
 def test_verify_measures_again_what_is_there_and_makes_nothing(read):
     """A damaged teacher is told, again and again, and not made anew."""
     path = read.store / sorted(read.entries("teacher"))[0].split()[-1] / "model.safetensors"
-    whole, before = path.read_bytes(), sorted(p.name for p in read.store.iterdir())
+    whole, before = path.read_bytes(), Store(read.store).entries()
     path.write_bytes(DAMAGES["a bit flipped"](whole))
     try:
         for _ in range(2):
@@ -424,7 +426,7 @@ def test_verify_measures_again_what_is_there_and_makes_nothing(read):
             assert "0 of 2 students, measured again" in read.log.read_text()
     finally:
         path.write_bytes(whole)
-    assert sorted(p.name for p in read.store.iterdir()) == before
+    assert Store(read.store).entries() == before
     read.start("verify", "FILE").wait()
     assert "1 of 2 students, measured again" in read.log.read_text()
 
