@@ -59,7 +59,35 @@ def tell_of_lost() -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def pool(queue: Any = None, order: Any = None, *, processes: int | None = None) -> ProcessPoolExecutor:
+class Pool(ProcessPoolExecutor):
+    """Ends where one of its processes is killed while a call is submitted, which the executor of Python 3.11 need not.
+
+    There the thread that ends a broken pool takes no lock: what is submitted meanwhile may begin a process that nobody
+    ends, for which a shutdown waits for ever, fail to begin one, or add a call that nobody answers.
+    """
+
+    def submit(self, function: Callable[..., Any], /, *args: Any, **values: Any) -> Future[Any]:
+        """A call of a broken pool fails as those do that were lost with it: its future raises."""
+        try:
+            future = super().submit(function, *args, **values)
+        except (BrokenProcessPool, OSError):  # the latter: what it would read from is closed
+            if not self._broken:
+                raise
+        else:
+            if not self._broken:
+                return future
+        lost: Future[Any] = Future()
+        lost.set_exception(BrokenProcessPool("a process was killed before this call was submitted"))
+        return lost
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """As the executor's; of a broken pool no process is left that one would wait for."""
+        if self._broken:
+            end_at_once(self)
+        super().shutdown(wait, cancel_futures=cancel_futures)
+
+
+def pool(queue: Any = None, order: Any = None, *, processes: int | None = None) -> Pool:
     """Processes with one thread each, which end with this one, and multiply matrices as it does.
 
     Args:
@@ -72,7 +100,7 @@ def pool(queue: Any = None, order: Any = None, *, processes: int | None = None) 
     context = multiprocessing.get_context("spawn")
     setup()
     begin = queue, order, products.in_use()
-    return ProcessPoolExecutor(processes or workers(), mp_context=context, initializer=_begin, initargs=begin)
+    return Pool(processes or workers(), mp_context=context, initializer=_begin, initargs=begin)
 
 
 def workers() -> int:

@@ -17,13 +17,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from fairkd.engine.scratch import scratch
-from fairkd.engine.side_by_side import ProcessLostError, end_at_once, pool, tell_of_lost
+from fairkd.engine.side_by_side import Pool, ProcessLostError, end_at_once, pool, tell_of_lost
 from fairkd.engine.store import Store
 from fairkd.glue.data import TaskData
 from fairkd.glue.finetune import Run, finetune
 
 if TYPE_CHECKING:
-    from concurrent.futures import Future, ProcessPoolExecutor
+    from concurrent.futures import Future
 
     from datasets import Dataset
 
@@ -37,7 +37,7 @@ class Workers:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._pool: ProcessPoolExecutor | None = None
+        self._pool: Pool | None = None
         self._scratch = ExitStack()
         self._folder: Path | None = None
         self._on_disk: dict[tuple[str, str], TaskData] = {}
@@ -64,10 +64,7 @@ class Workers:
         if self._pool is None:
             self._pool = pool()
         mapped = replace(run, data=self._mapped(run.data))
-        try:
-            return partial(self._wait, self._pool.submit(finetune, mapped, self._store), mapped)
-        except BrokenProcessPool:  # one was killed since the last run was started
-            return partial(self._alone, mapped)
+        return partial(self._wait, self._pool.submit(finetune, mapped, self._store), mapped)
 
     def _wait(self, future: Future[Path], run: Run) -> Path:
         try:

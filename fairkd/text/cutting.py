@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Self
 
-from fairkd.engine.side_by_side import end_at_once, pool, tell_of_lost
+from fairkd.engine.side_by_side import Pool, end_at_once, pool, tell_of_lost
 from fairkd.text.sequences import Block, Cutter
 
 WORTH_PROCESSES = 64
@@ -30,7 +30,7 @@ class Cutting:
     def __init__(self, cutter: Cutter, file: Path, processes: int) -> None:
         self._cutter, self._file, self._processes = cutter, file, processes
         self._blocks = 0
-        self._pool: ProcessPoolExecutor | None = None
+        self._pool: Pool | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -51,10 +51,7 @@ class Cutting:
             self._file.write_text(self._cutter.backend.to_str(), encoding="utf-8")
             self._pool = pool(processes=self._processes)
         given = str(self._file), replace(self._cutter, backend=None), lines, documents
-        try:
-            return partial(self._wait, self._pool.submit(_cut, *given), lines, documents)
-        except BrokenProcessPool:  # one was killed since the last block
-            return partial(self._cutter.cut, lines, documents)
+        return partial(self._wait, self._pool.submit(_cut, *given), lines, documents)
 
     def _wait(self, future: Future[Block], lines: list[str], documents: list[int]) -> Block:
         try:

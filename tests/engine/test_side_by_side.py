@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from long_form import long_form
 from fairkd.engine import products
 from fairkd.engine import side_by_side as module
 from fairkd.engine.setup import setup
-from fairkd.engine.side_by_side import ProcessLostError, counting, one_thread, side_by_side
+from fairkd.engine.side_by_side import Pool, ProcessLostError, counting, one_thread, pool, side_by_side
 
 
 def product(seed: int) -> tuple[int, int, str]:
@@ -83,6 +84,41 @@ def test_a_piece_whose_process_is_killed_twice_is_lost_and_the_others_are_done(t
     assert isinstance(found[1], ProcessLostError)
     assert "too little memory" in str(found[1])
     assert len(list(tmp_path.glob("1-*"))) == 2
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_a_process_that_begins_while_another_is_killed_is_not_waited_for(monkeypatch, begun):
+    """The thread that ends a broken pool has ended all that it knew, before the second one begins or is known."""
+
+    def break_it():
+        for process in processes._processes.values():
+            process.kill()
+        until = time.monotonic() + 30
+        while processes._processes and not processes._call_queue._reader.closed and time.monotonic() < until:
+            time.sleep(0.01)
+
+    class Known(dict):
+        def __setitem__(self, number, process):
+            if begun:
+                break_it()
+            super().__setitem__(number, process)
+
+    def spawn(self):
+        if not begun:
+            break_it()
+        real(self)
+
+    real = Pool._spawn_process
+    monkeypatch.setattr(Pool, "_spawn_process", spawn)
+    with pool(processes=2) as processes:
+        processes._processes = known = Known()
+        futures = [processes.submit(time.sleep, 60) for _ in range(3)]
+    assert len(known) == 1 + begun
+    for future in futures:
+        assert isinstance(future.exception(timeout=10), BrokenProcessPool)
+    for process in known.values():
+        process.join(timeout=10)
+    assert not any(process.is_alive() for process in known.values())
 
 
 def test_an_interrupt_ends_what_is_at_work_and_what_waits(tmp_path):
