@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from fairkd.engine.digests import tokenizer_digest, weights_digest
+from fairkd.engine.late import Late
 from fairkd.engine.limits import Limits, cls_position, limits_of
 from fairkd.engine.loading import load_config, load_pretrained, load_tokenizer, resolve
 from fairkd.engine.store import Store
@@ -42,6 +43,10 @@ class Encoder:
     def tokenizer_digest(self) -> str:
         """What identifies its tokenizer."""
         return tokenizer_digest(self.tokenizer)
+
+
+class LateEncoder(Late, Encoder):
+    """A student of the store, whose tokenizer is loaded when somebody asks for it; nothing of it has been checked."""
 
 
 def open_encoder(

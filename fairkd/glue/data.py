@@ -16,10 +16,11 @@ order gives the same ids. Numbers without names are ids in the order of :data:`f
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fairkd.engine.hub import offline_if_unreachable, why_unreachable
 from fairkd.engine.loading import first_line, refused
@@ -42,19 +43,42 @@ class TaskData:
 
     Attributes:
         task: whose they are.
-        train: the training examples: the task's text columns and "label" (int64 class id, or float32 for STS-B).
-        dev: the development splits, likewise, in the order of the task's ``dev``.
+        splits: by name, "train" first, then the development splits in the order of the task's ``dev``: the task's text
+            columns and "label" (int64 class id, or float32 for STS-B).
         digest: SHA-256 of all texts and labels in their order; the same wherever and in whichever layout they lie.
         source: as it was given.
         left_out: by split, how many lines of a ``.tsv`` file do not count (:mod:`fairkd.glue.tsv`); without zeros.
     """
 
     task: Task
-    train: datasets.Dataset
-    dev: dict[str, datasets.Dataset]
+    splits: Mapping[str, pa.Table | datasets.Dataset]
     digest: str
     source: str
     left_out: dict[str, int] = field(default_factory=dict)
+
+    @cached_property
+    def train(self) -> datasets.Dataset:
+        """The training examples."""
+        return _dataset(self.splits["train"])
+
+    @cached_property
+    def dev(self) -> dict[str, datasets.Dataset]:
+        """The development splits."""
+        return {split: _dataset(rows) for split, rows in self.splits.items() if split != "train"}
+
+    def first(self, n: int) -> list[dict[str, Any]]:
+        """The first ``n`` training examples, or all if there are fewer."""
+        import pyarrow as pa
+
+        rows = self.splits["train"]
+        return (rows if isinstance(rows, pa.Table) else rows.with_format("arrow")[:]).slice(0, n).to_pylist()
+
+
+def _dataset(rows: pa.Table | datasets.Dataset) -> datasets.Dataset:
+    """Who looks at finished work needs no examples; what holds them takes half a second to be imported."""
+    from datasets import Dataset
+
+    return rows if isinstance(rows, Dataset) else Dataset(rows)
 
 
 def load_task(task: Task, source: str, *, folder: Path | None = None) -> TaskData:
@@ -70,8 +94,6 @@ def load_task(task: Task, source: str, *, folder: Path | None = None) -> TaskDat
         InputError: a source, task, split or column that is not there; a split without examples; a text that is
             missing; a label that is missing, hidden (-1), unknown, or outside 0 to 5 (STS-B).
     """
-    from datasets import Dataset
-
     left_out: dict[str, int] = {}
     if source == MINI:
         tables = _read_mini(task)
@@ -85,9 +107,7 @@ def load_task(task: Task, source: str, *, folder: Path | None = None) -> TaskDat
     for split, table in tables.items():
         if not table.num_rows:
             raise InputError(f"GLUE task {task.name}: split {split!r} of {source!r} is empty")
-    splits = {split: Dataset(table) for split, table in tables.items()}
-    train = splits.pop("train")
-    return TaskData(task, train, splits, digest(task, tables), source, left_out)
+    return TaskData(task, tables, digest(task, tables), source, left_out)
 
 
 def suite(source: str) -> str:

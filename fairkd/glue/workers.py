@@ -92,8 +92,9 @@ class Workers:
         if place not in self._on_disk:
             self._folder = self._folder or self._scratch.enter_context(scratch(self._store.root, "examples"))
             folder = self._folder / str(len(self._on_disk))
-            splits = {split: _mapped(rows, folder / split) for split, rows in {"train": data.train, **data.dev}.items()}
-            self._on_disk[place] = replace(data, train=splits.pop("train"), dev=splits)
+            splits = {"train": data.train, **data.dev}
+            mapped = {split: _mapped(rows, folder / split) for split, rows in splits.items()}
+            self._on_disk[place] = replace(data, splits=mapped)
         return self._on_disk[place]
 
 

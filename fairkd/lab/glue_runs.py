@@ -23,7 +23,7 @@ from fairkd.engine.stopping import one_line
 from fairkd.engine.store import REVISIONS, Store
 from fairkd.errors import InputError
 from fairkd.glue.baselines import bag_of_words, majority
-from fairkd.glue.classifiers import Encoder, open_encoder
+from fairkd.glue.classifiers import Encoder, LateEncoder, open_encoder
 from fairkd.glue.data import TaskData, load_task, suite
 from fairkd.glue.finetune import Run, check_device
 from fairkd.glue.quality import TaskScores, over_runs, resample
@@ -108,7 +108,8 @@ class GlueRuns:
         Raises:
             InputError: a student is not in the store, or no task can be used.
         """
-        self._run(self._new(arms, untrained))
+        new = self._new(arms, untrained, known=True)
+        self._run(self._new(arms, untrained) if self._lacks(new) else new)
 
     def lacks(self, arms: Sequence[Arm]) -> bool:
         """Whether the store lacks a run of these arms.
@@ -116,14 +117,17 @@ class GlueRuns:
         Raises:
             InputError: as :meth:`run`.
         """
-        models = self._new(arms, None)
+        return self._lacks(self._new(arms, None, known=True))
+
+    def _lacks(self, models: dict[str, list[Encoder]]) -> bool:
         runs = chain(*(chain(*self._runs(own, task)) for own in models.values() for task in self.data))
         return None in self.materials.store.find_all(run.key for run in runs).values()
 
-    def _new(self, arms: Sequence[Arm], untrained: Arm | None) -> dict[str, list[Encoder]]:
-        """The models of these that have not been run."""
+    def _new(self, arms: Sequence[Arm], untrained: Arm | None, *, known: bool = False) -> dict[str, list[Encoder]]:
+        """The models of these that have not been run; ``known``: to be looked for only, see :meth:`_known`."""
         new = [arm for arm in arms if arm.name not in self._models]
-        models = {arm.name: [self._encoder(arm, seed) for seed in self.seeds] for arm in new}
+        encoder = self._known if known else self._encoder
+        models = {arm.name: [encoder(arm, seed) for seed in self.seeds] for arm in new}
         if untrained is not None and UNTRAINED not in self._models:
             models[UNTRAINED] = [self._encoder(untrained, self.profile.student_seeds[0], pretrained=False)]
         return models
@@ -187,6 +191,14 @@ class GlueRuns:
             found[name] = self._scored({task.name: runs.get(task.name, []) for task in self.tasks})
         return found
 
+    def _known(self, arm: Arm, seed: int) -> Encoder:
+        """A student as the store knows it: enough to look for its runs. It has its teacher's tokenizer."""
+        folder = self.materials.student(arm, seed)
+        late = {"tokenizer": lambda: load_tokenizer(str(folder))}
+        digest = self.materials.of(self.profile.teacher_of(seed)).checkpoint.tokenizer_digest
+        weights = Store.manifest(folder)["weights_digest"]
+        return LateEncoder(late, source=str(folder), digest=weights, tokenizer_digest=digest)
+
     def _encoder(self, arm: Arm, seed: int, *, pretrained: bool = True) -> Encoder:
         folder = self.materials.student(arm, seed)
         manifest = Store.manifest(folder)
@@ -237,4 +249,4 @@ def _resampled(config: str, examples: int, replicates: int) -> np.ndarray:
 
 
 def _predictions(folder: Path, data: TaskData) -> dict[str, pd.DataFrame]:
-    return {split: pd.read_parquet(folder / f"predictions-{split}.parquet") for split in data.dev}
+    return {split: pd.read_parquet(folder / f"predictions-{split}.parquet") for split in data.task.dev}

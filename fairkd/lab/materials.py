@@ -28,6 +28,7 @@ from fairkd.errors import InputError
 from fairkd.gender import Pair, PairTable, count, load_pairs
 from fairkd.lab.cost import Shape
 from fairkd.lab.estimate import tokens_at_once
+from fairkd.lab.known_pairs import open_pairs, remember_pairs
 from fairkd.mixup import Mixup
 from fairkd.profile import Profile
 from fairkd.teachers import checkpoints as teachers
@@ -209,7 +210,7 @@ class Materials:
     @cached_property
     def pairs(self) -> PairTable:
         """The gender words in the teacher's vocabulary."""
-        return PairTable(self.pair_list, self.checkpoint.tokenizer)
+        return open_pairs(self.pair_list, self.checkpoint, self.store)
 
     @cached_property
     def pair_counts(self) -> pd.DataFrame:
@@ -389,6 +390,8 @@ class Materials:
             DivergedError: a loss became NaN or infinite; the other students of the seed are trained.
         """
         own = self.of(self.profile.teacher_of(seed))
+        if everyone.writes and any(arm.levels for arm in arms):
+            remember_pairs(own.pairs, own.checkpoint, own.store)
         with one_thread() if len(self.profile.student_seeds) > 1 else nullcontext():
             distill(
                 arms,

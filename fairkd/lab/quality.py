@@ -124,7 +124,7 @@ class Quality:
         """The first training examples of each task: the columns :data:`fairkd.frames.GLUE_EXAMPLES`."""
         found = []
         for task, data in self.runs.data.items():
-            for row in data.train.select(range(min(rows, len(data.train)))):
+            for row in data.first(rows):
                 text = " / ".join(row[column] for column in data.task.columns)
                 label = data.task.labels[row["label"]] if data.task.labels else f"{row['label']:.1f}"
                 found.append({"task": task, "split": "train", "text": text, "label": label})
@@ -133,7 +133,7 @@ class Quality:
     def training(self) -> pd.DataFrame:
         """What each student is fine-tuned on: a row a task that can be used, :data:`fairkd.frames.GLUE_TRAINING`."""
         recipe = self.runs.recipe
-        sizes = {task: len(data.train) for task, data in self.runs.data.items()}
+        sizes = {task: data.splits["train"].num_rows for task, data in self.runs.data.items()}
         rows = [(task, min(n, recipe.train_examples or n), recipe.epochs) for task, n in sizes.items()]
         return pd.DataFrame(rows, columns=GLUE_TRAINING)
 

@@ -96,7 +96,8 @@ def prepare_profile(profile: Profile, *, fetch_only: bool = False) -> Iterator[s
         tasks, folder = find_tasks(profile.glue.tasks), profile.path(profile.glue.source)
         check_source(profile.glue.source, tasks, folder)
         for task in tasks if is_hub(profile.glue.source) else ():  # fine-tuning may have no network, days later
-            yield f"GLUE {task.name}: {len(load_task(task, profile.glue.source, folder=folder).train):,} examples"
+            data = load_task(task, profile.glue.source, folder=folder)
+            yield f"GLUE {task.name}: {data.splits['train'].num_rows:,} examples"
     jobs = training_jobs(profile)
     profile.store().remove_left()
     for materials, arms in jobs:

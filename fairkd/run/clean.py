@@ -27,9 +27,16 @@ from fairkd.lab.results import Manifest, read_state
 from fairkd.lab.variants import OWN_FILE, USERS, changed_copy, output_dir
 from fairkd.profile import PARAMETERS, Profile, project_root
 
-VERSIONS = {"student": "revision", "corpus": "format", "seat": "version", "rulers": "version", "words met": "version"}
+VERSIONS = {
+    "student": "revision",
+    "corpus": "format",
+    "seat": "version",
+    "rulers": "version",
+    "words met": "version",
+    "pair table": "version",
+}
 """Where manifests say of which revision of the code an entry is."""
-MEASURED = ("seat", "seat of mixed stimuli", "rulers", "words met", "pairs")
+MEASURED = ("seat", "seat of mixed stimuli", "reading of a sentence", "rulers", "words met", "pairs")
 """Kinds of entries that say something about a model or a corpus, which their manifests name."""
 MADE = ("student", "teacher", "debiased teacher", "corpus")
 """Kinds that a profile asks for."""

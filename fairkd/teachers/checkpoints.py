@@ -7,7 +7,6 @@ transformers would fill the gap with random weights and only warn. Here such a c
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,6 +18,7 @@ import torch
 
 from fairkd.bias.unknown import unknown_line, unknown_sentences, unknown_words
 from fairkd.engine.digests import tokenizer_digest, weights_digest
+from fairkd.engine.late import Late
 from fairkd.engine.limits import limits_of
 from fairkd.engine.loading import embedded_folder, load_config, load_pretrained, load_tokenizer
 from fairkd.engine.messages import expanded
@@ -96,25 +96,11 @@ class Teacher:
     record: dict[str, Any]
 
 
-class _Late:
-    """What is known by itself, and what is loaded when somebody asks for it: finished work needs no model."""
-
-    def __init__(self, late: dict[str, Callable[[], Any]], **known: Any) -> None:
-        vars(self).update(known, _late=late)
-
-    def __getattr__(self, name: str) -> Any:
-        late = vars(self).get("_late", {})
-        if name not in late:
-            raise AttributeError(name)
-        value = vars(self)[name] = late[name]()
-        return value
-
-
-class LateCheckpoint(_Late, Checkpoint):
+class LateCheckpoint(Late, Checkpoint):
     """A checkpoint that has been loaded before: of its model and tokenizer the store knows what is asked for most."""
 
 
-class LateTeacher(_Late, Teacher):
+class LateTeacher(Late, Teacher):
     """A teacher of the store."""
 
 

@@ -49,7 +49,7 @@ def task_data(name: str, *, train: int = 96, digest: str = "d") -> TaskData:
     task = TASKS[name]
     options = {"columns": task.columns, "regression": not task.labels}
     dev = {split: examples(40, 1 + i, **options) for i, split in enumerate(task.dev)}
-    return TaskData(task=task, train=examples(train, 0, **options), dev=dev, digest=digest, source="test")
+    return TaskData(task=task, splits={"train": examples(train, 0, **options), **dev}, digest=digest, source="test")
 
 
 def run(checkpoint: Path, data: TaskData, store: Store, recipe: GlueRecipe = RECIPE, **options) -> Path:
@@ -176,7 +176,8 @@ def test_smaller_training_sets_are_parts_of_larger_ones():
     from fairkd.glue.finetune import _subset
 
     data = task_data("SST-2")
-    data = replace(data, train=data.train.add_column("idx", list(range(len(data.train)))))
+    numbered = data.train.add_column("idx", list(range(len(data.train))))
+    data = replace(data, splits={**data.splits, "train": numbered})
     small, large = (list(_subset(data, replace(RECIPE, train_examples=n), 3)) for n in (10, 30))
     assert large[:10] == small
     assert small != list(range(10))

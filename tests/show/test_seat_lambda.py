@@ -122,10 +122,13 @@ def test_what_is_mixed_is_counted_by_role(encoder, pairs):
 
 
 def test_the_curve_is_computed_once_and_kept(encoder, pairs, store, monkeypatch):
-    first = stored_curve(store, encoder, pairs, "C6")
+    first, words = stored_curve(store, encoder, pairs, "C6")
     assert list(first.lam) == list(LAMBDAS)
+    pd.testing.assert_frame_equal(words, mixed_words(encoder.tokenizer, pairs, "C6"))
     monkeypatch.setattr(seat_lambda, "curve", lambda *_, **__: pytest.fail("computed again"))
-    pd.testing.assert_frame_equal(stored_curve(store, encoder, pairs, "C6"), first)
+    again, same = stored_curve(store, encoder, pairs, "C6")
+    pd.testing.assert_frame_equal(again, first)
+    pd.testing.assert_frame_equal(same, words)
     other = PairTable([Pair("mary", "john", "1")], encoder.tokenizer)
     for change in (
         {"weighs": "male"},

@@ -1,8 +1,10 @@
 """The explorers' computations: the law of λ, one sentence under mixup against its literal form, and what is refused."""
 
+import dataclasses
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from scipy import integrate, stats
@@ -11,9 +13,10 @@ from torch.nn import functional as F
 from fairkd.errors import InputError
 from fairkd.gender import Pair, PairTable, appendix_c
 from fairkd.show.sliders import beta
+from fairkd.show.sliders import reading as module
 from fairkd.show.sliders.beta import LAMBDAS
 from fairkd.show.sliders.choices import Loaded
-from fairkd.show.sliders.reading import READINGS, SentenceReading
+from fairkd.show.sliders.reading import READINGS, SentenceReading, stored_reading
 from fairkd.students import student_from_teacher
 
 SENTENCE = "the teacher said that he was late ."
@@ -37,6 +40,35 @@ def models(world):
 
 def read(models, sentence=SENTENCE, **options):
     return SentenceReading(sentence, **(models | options))
+
+
+def test_a_reading_of_the_store_is_the_one_that_was_made(models, store, monkeypatch):
+    made, kept = read(models), stored_reading(store, SENTENCE, **models)
+    monkeypatch.setattr(module, "SentenceReading", lambda *_, **__: pytest.fail("read again"))
+    again = stored_reading(store, SENTENCE, **models)
+    for name in ("sentence", "temperature", "male", "female", "words"):
+        assert getattr(again, name) == getattr(kept, name) == getattr(made, name)
+    for lam in LAMBDAS:
+        literal = made.at(lam)
+        for step in (kept.at(lam), again.at(lam)):
+            assert (step.lam, step.to_male, step.to_female, step.kl) == (
+                lam,
+                literal.to_male,
+                literal.to_female,
+                literal.kl,
+            )
+            pd.testing.assert_frame_equal(step.probabilities, literal.probabilities)
+            pd.testing.assert_frame_equal(step.nearest, literal.nearest)
+    for change in (
+        {"temperature": 1.0},
+        {"pairs": PairTable([Pair("she", "he", "1")], models["teacher"].tokenizer)},
+        {"student": dataclasses.replace(models["student"], digest="another")},
+        {"teacher": dataclasses.replace(models["teacher"], digest="another")},
+        {"sentence": "he was late ."},
+    ):
+        given = {"sentence": SENTENCE} | models | change
+        with pytest.raises(pytest.fail.Exception, match="read again"):
+            stored_reading(store, given.pop("sentence"), **given)
 
 
 # --- the law of λ ----------------------------------------------------------------------------------------------------

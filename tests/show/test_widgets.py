@@ -11,7 +11,7 @@ from fairkd.errors import InputError
 from fairkd.lab.materials import Materials
 from fairkd.lab.training import train
 from fairkd.profile import Profile
-from fairkd.show.sliders import widgets
+from fairkd.show.sliders import choices, widgets
 from fairkd.show.sliders.choices import TEACHER, Models
 
 TEXT = "the nurse said that he was late ."
@@ -115,6 +115,17 @@ def test_a_step_of_lambda_on_a_sentence_reads_nothing(sentence, monkeypatch):
     assert "with he and 1.00 with she" in words(sentence)
     sentence.lam.value = 1.0
     assert "cosine 1.00 with he" in words(sentence)
+
+
+def test_what_the_panels_begin_with_is_kept_and_needs_no_model(models, monkeypatch):
+    panels = [widgets.Sentence(models, TEXT, student=MIXED), widgets.Seat(models, model=MIXED)]
+    fresh = Models(Materials(models.materials.profile, progress=False))
+    monkeypatch.setattr(choices, "from_folder", lambda *_: pytest.fail("loaded"))
+    monkeypatch.setattr(choices, "_on_cpu", lambda *_: pytest.fail("loaded"))
+    again = [widgets.Sentence(fresh, TEXT, student=MIXED), widgets.Seat(fresh, model=MIXED)]
+    assert [panel.shown.value for panel in again] == [panel.shown.value for panel in panels]
+    with pytest.raises(pytest.fail.Exception, match="loaded"):
+        again[0].text.value = "she was late ."
 
 
 def test_another_sentence_is_read_once_and_offers_its_words(sentence, monkeypatch):

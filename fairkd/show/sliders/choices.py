@@ -6,6 +6,7 @@ import copy
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ import torch
 from fairkd import seat
 from fairkd.arms import Arm
 from fairkd.bias.encoding import load_encoder
-from fairkd.engine.digests import weights_digest
+from fairkd.engine.digests import tokenizer_digest, weights_digest
+from fairkd.engine.late import Late
 from fairkd.engine.loading import quiet, refused, resolve
 from fairkd.engine.store import MANIFEST, Store
 from fairkd.errors import InputError, nearest
@@ -41,6 +43,15 @@ class Loaded:
     tokenizer: Any
     digest: str
     has_head: bool
+
+    @cached_property
+    def tokenizer_digest(self) -> str:
+        """What identifies its tokenizer."""
+        return tokenizer_digest(self.tokenizer)
+
+
+class LateLoaded(Late, Loaded):
+    """A model of the store, which is loaded when somebody asks for more than what it is."""
 
 
 class Models:
@@ -105,13 +116,19 @@ class Models:
             raise InputError(f"no model: choose one of {self.names()}, or give the folder of an encoder")
         if name == TEACHER:
             teacher = self.materials.teacher
-            on_cpu = next(teacher.model.parameters()).device.type == "cpu"
-            model = teacher.model if on_cpu else copy.deepcopy(teacher.model).cpu()  # single sentences need no GPU
-            return Loaded(name, model, teacher.tokenizer, teacher.digest, has_head=True)
+            late = {"model": lambda: _on_cpu(teacher.model), "tokenizer": lambda: teacher.tokenizer}
+            known = {"digest": teacher.digest, "tokenizer_digest": teacher.tokenizer_digest}
+            return LateLoaded(late, name=name, has_head=True, **known)
         students = self.students()
         if name in students:
-            self.materials.store.find(students[name].name)  # so that the notebook's manifest names it
-            return from_folder(students[name], name, Store.manifest(students[name])["weights_digest"])
+            found = self.materials.store.find(students[name].name)  # so that the notebook's manifest names it
+            digest = Store.manifest(students[name])["weights_digest"]
+            if found is None:  # damaged: what is wrong is said now
+                return from_folder(students[name], name, digest)
+            whole = lru_cache(partial(from_folder, found, name, digest))
+            late = {"model": lambda: whole().model, "tokenizer": lambda: whole().tokenizer}
+            known = {"digest": digest, "tokenizer_digest": self.materials.checkpoint.tokenizer_digest}
+            return LateLoaded(late, name=name, has_head=True, **known)
         if Path(name).expanduser().is_dir() or name == "embedded":
             return from_folder(Path(resolve(name)), name)
         names = [TEACHER, *students]
@@ -119,6 +136,8 @@ class Models:
 
     def pairs(self, loaded: Loaded) -> PairTable:
         """The profile's gender pairs in a model's vocabulary; raises InputError for a word that it cannot exchange."""
+        if isinstance(loaded, LateLoaded):  # it has the teacher's vocabulary
+            return self.materials.pairs
         if loaded.name not in self._pairs:
             self._pairs[loaded.name] = PairTable(self.materials.pair_list, loaded.tokenizer)
         return self._pairs[loaded.name]
@@ -144,6 +163,11 @@ class Models:
                 )
                 self._measured[name] = pd.concat([m.table for m in each.values()], ignore_index=True)
         return self._measured[name]
+
+
+def _on_cpu(model: Any) -> Any:
+    """The model, or a copy of it: single sentences need no GPU."""
+    return model if next(model.parameters()).device.type == "cpu" else copy.deepcopy(model).cpu()
 
 
 def from_folder(folder: Path, name: str, digest: str | None = None) -> Loaded:

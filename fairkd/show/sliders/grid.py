@@ -15,7 +15,7 @@ import pandas as pd
 
 from fairkd.show.sliders import beta
 from fairkd.show.sliders.beta import LAMBDAS
-from fairkd.show.sliders.reading import LambdaStep, SentenceReading
+from fairkd.show.sliders.reading import KnownReading, LambdaStep, SentenceReading
 from fairkd.show.sliders.seat_lambda import WEIGHED, Weighs, check_weighs
 from fairkd.show.tables.plain import records
 from fairkd.wording import interval, number
@@ -68,7 +68,7 @@ def alpha_grid(
     }
 
 
-def word_grid(reading: SentenceReading, *, start: float = 0.5) -> dict[str, Any]:
+def word_grid(reading: SentenceReading | KnownReading, *, start: float = 0.5) -> dict[str, Any]:
     """The explorer of x̄: its cosine with the pair's two words, and the nearest words of the vocabulary, at each λ."""
     steps = [reading.at(lam) for lam in LAMBDAS]
     ends = ((f"cosine with {reading.male}", "to_male"), (f"cosine with {reading.female}", "to_female"))
@@ -89,7 +89,7 @@ def word_grid(reading: SentenceReading, *, start: float = 0.5) -> dict[str, Any]
     }
 
 
-def reading_grid(reading: SentenceReading, *, start: float = 0.5) -> dict[str, Any]:
+def reading_grid(reading: SentenceReading | KnownReading, *, start: float = 0.5) -> dict[str, Any]:
     """The explorer of ȳ: KL against λ, and word by word the teacher's two readings, ȳ and the student's of x̄."""
     steps = [reading.at(lam) for lam in LAMBDAS]
     names = {
@@ -152,7 +152,7 @@ def _bars(frame: pd.DataFrame, column: str) -> dict[str, list[Any]]:
     return {"labels": frame.word.tolist(), "values": [round(value, 4) for value in frame[column].tolist()]}
 
 
-def _word_sentence(reading: SentenceReading, step: LambdaStep) -> str:
+def _word_sentence(reading: SentenceReading | KnownReading, step: LambdaStep) -> str:
     words = ", ".join(step.nearest.word)
     return (
         f"λ = {step.lam:g}: cosine {number(step.to_male, 2)} with {reading.male} and {number(step.to_female, 2)} with "

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fairkd.engine.heads import last_hidden, vocabulary_logits
+from fairkd.engine.store import REVISIONS, Store, read_json, write_json
 from fairkd.errors import InputError, nearest
 from fairkd.gender import PairTable
 from fairkd.mixup import Mixing, Mixup, mix, mixed_embeddings, plan_mixing
@@ -161,6 +162,65 @@ class SentenceReading:
         """Ids of the words shown: those that are likeliest in the male reading, the female one, or half way."""
         likely = torch.stack([self.mixture(lam) for lam in (0.0, 0.5, 1.0)]).amax(0)
         return likely.topk(min(self.top, len(likely))).indices
+
+
+@dataclass(frozen=True)
+class KnownReading:
+    """What there is to see of a :class:`SentenceReading` on its grid, which has the same attributes."""
+
+    sentence: str
+    temperature: float
+    male: str
+    female: str
+    words: list[str]
+    steps: dict[float, LambdaStep]
+
+    def at(self, lam: float) -> LambdaStep:
+        """A step of the grid."""
+        return self.steps[lam]
+
+    @classmethod
+    def of(cls, found: dict[str, Any]) -> KnownReading:
+        """From plain values."""
+        frames = {"probabilities": ["word", "reading", "probability"], "nearest": ["word", "cosine"]}
+        steps = [
+            LambdaStep(**one | {name: pd.DataFrame(one[name], columns=columns) for name, columns in frames.items()})
+            for one in found["steps"]
+        ]
+        return cls(**found | {"steps": {step.lam: step for step in steps}})
+
+
+def stored_reading(
+    store: Store, sentence: str, *, teacher: Loaded, student: Loaded, pairs: PairTable, temperature: float
+) -> KnownReading:
+    """A :class:`SentenceReading` of the first gender word on its grid, from the store, or made once and kept there.
+
+    Raises:
+        InputError: as there.
+    """
+    spec = {
+        "version": REVISIONS["reading of a sentence"],
+        "models": [teacher.digest, student.digest],
+        "tokenizer": teacher.tokenizer_digest,
+        "pairs": pairs.content,
+        "sentence": sentence,
+        "temperature": temperature,
+        "grid": list(LAMBDAS),
+    }
+    key = Store.key("reading of a sentence", spec)
+
+    def make() -> None:
+        made = SentenceReading(sentence, teacher=teacher, student=student, pairs=pairs, temperature=temperature)
+        values = {name: getattr(made, name) for name in ("sentence", "temperature", "male", "female", "words")}
+        steps = [made.at(lam) for lam in LAMBDAS]
+        plain = [
+            vars(step) | {name: getattr(step, name).to_dict("list") for name in ("probabilities", "nearest")}
+            for step in steps
+        ]
+        with store.write(key, {"kind": "reading of a sentence", "weights": student.digest}) as new:
+            write_json(new / "reading.json", values | {"steps": plain})
+
+    return KnownReading.of(read_json(store.once(key, make) / "reading.json"))
 
 
 class _Cosines:

@@ -115,18 +115,19 @@ def stored_curve(
     pooling: str = "mean",
     weighs: Weighs = "own",
     n_bootstrap: int = 1000,
-) -> pd.DataFrame:
-    """:func:`curve` on the grid, from the store, or computed once and kept there."""
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """:func:`curve` on the grid and :func:`mixed_words`, from the store, or computed once and kept there."""
     spec = {
         "version": REVISIONS["seat of mixed stimuli"],
         "weights": loaded.digest,
+        "tokenizer": loaded.tokenizer_digest,
         "pairs": pairs.content,
         "grid": list(LAMBDAS),
+        "sentences": [sentence for part in stimuli(test).values() for sentence in part],
     }
     spec |= {"test": test, "pooling": pooling, "weighs": check_weighs(weighs), "n_bootstrap": n_bootstrap}
     if added := added_poolings([pooling]):
         spec["functions"] = added
-    spec["pieces"] = [loaded.tokenizer(s)["input_ids"] for part in stimuli(test).values() for s in part]
     key = Store.key("seat of mixed stimuli", spec)
 
     def make() -> None:
@@ -134,8 +135,10 @@ def stored_curve(
         about = {"kind": "seat of mixed stimuli", "weights": loaded.digest, "test": test}
         with store.write(key, about) as new:
             frame.to_parquet(new / "curve.parquet")
+            mixed_words(loaded.tokenizer, pairs, test).to_parquet(new / "words.parquet")
 
-    return pd.read_parquet(store.once(key, make) / "curve.parquet")
+    folder = store.once(key, make)
+    return pd.read_parquet(folder / "curve.parquet"), pd.read_parquet(folder / "words.parquet")
 
 
 def check_weighs(weighs: str) -> Weighs:

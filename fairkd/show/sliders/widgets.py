@@ -22,12 +22,12 @@ from fairkd.show import figures
 from fairkd.show.html import PIECES, Html, render
 from fairkd.show.sliders import grid
 from fairkd.show.sliders.beta import LAMBDAS
-from fairkd.show.sliders.choices import TEACHER, Models
+from fairkd.show.sliders.choices import TEACHER, LateLoaded, Models
 from fairkd.show.sliders.compare import effects, projections
 from fairkd.show.sliders.drawing import Drawing, image
 from fairkd.show.sliders.explorer import explorer
-from fairkd.show.sliders.reading import SentenceReading
-from fairkd.show.sliders.seat_lambda import WEIGHED, mixed_words, stored_curve
+from fairkd.show.sliders.reading import KnownReading, SentenceReading, stored_reading
+from fairkd.show.sliders.seat_lambda import WEIGHED, stored_curve
 from fairkd.show.tables import paragraph
 
 FOLDER = "another encoder"
@@ -173,6 +173,7 @@ class Sentence(Panel):
         self.word = ipywidgets.Dropdown(description="gender word", tooltip="which of its gender words to see", **_LOOK)
         self.lam = _lambda(0.5, "λ: 0 is the female word, 1 the male word")
         self._listed: tuple[str, str] | None = None
+        self._first = (self.student.name, text)
         self._made: dict[tuple[str, str, int], list[Drawing]] = {}
         super().__init__(self.student, self.text, self.word, self.lam)
 
@@ -193,17 +194,19 @@ class Sentence(Panel):
             self._made[key] = [Drawing(grid.word_grid(reading)), Drawing(grid.reading_grid(reading))]
         return self._made[key]
 
-    def _read(self, what: tuple[str, str], word: int) -> SentenceReading:
+    def _read(self, what: tuple[str, str], word: int) -> SentenceReading | KnownReading:
+        """Kept in the store for what the panel begins with, which a page shows each time that it is made."""
         self.wait("Reading …")
         models, (student, text) = self.models, what
-        return SentenceReading(
-            text,
-            teacher=models.load(TEACHER),
-            student=models.load(student),
-            pairs=models.materials.pairs,
-            temperature=models.materials.profile.recipe.temperature,
-            word=word,
-        )
+        given: dict[str, Any] = {
+            "teacher": models.load(TEACHER),
+            "student": models.load(student),
+            "pairs": models.materials.pairs,
+            "temperature": models.materials.profile.recipe.temperature,
+        }
+        if what == self._first and not word and isinstance(given["student"], LateLoaded):
+            return stored_reading(models.materials.store, text, **given)
+        return SentenceReading(text, word=word, **given)
 
     def pages(self) -> list[dict[str, Any]]:
         return [drawing.grid for drawing in self.drawings()]
@@ -237,11 +240,11 @@ class Seat(Panel):
             pairs = self.models.pairs(loaded)
             store = self.models.materials.store
             n_bootstrap = self.models.materials.profile.seat.bootstrap
-            curve = stored_curve(store, loaded, pairs, test, pooling=pooling, weighs=weighs, n_bootstrap=n_bootstrap)
-            note = _what_is_mixed(mixed_words(loaded.tokenizer, pairs, test))
-            self._made[key] = Drawing(
-                {**grid.seat_grid(curve, test=test, model=loaded.name, weighs=weighs), "note": note}
+            curve, mixed = stored_curve(
+                store, loaded, pairs, test, pooling=pooling, weighs=weighs, n_bootstrap=n_bootstrap
             )
+            drawn = grid.seat_grid(curve, test=test, model=loaded.name, weighs=weighs)
+            self._made[key] = Drawing({**drawn, "note": _what_is_mixed(mixed)})
         return self._made[key]
 
     def pages(self) -> list[dict[str, Any]]:
