@@ -259,7 +259,7 @@ def _papermill(source: Path, files: Files, profile: Profile, token: str, may_tra
         settings["JPY_SESSION_NAME"] = ""  # of a JupyterLab from whose terminal this runs: nobody watches the notebook
         if not may_train:
             settings[NO_TRAINING] = "1"
-        threading.Thread(target=_import_export, daemon=True).start()  # meanwhile this process would only wait
+        threading.Thread(target=_warm_export, args=(source,), daemon=True).start()
         with files.of("running.log").open("w", encoding="utf-8") as log:
             arguments = [str(source), str(files.of("running.ipynb")), str(parameters)]
             code = _call(["fairkd.run.execute", *arguments], environment=settings, log=log)
@@ -270,12 +270,12 @@ def _papermill(source: Path, files: Files, profile: Profile, token: str, may_tra
     return _cell_error(files.of("running.ipynb")) or f"papermill ended with status {code}: {_last_line(files)}"
 
 
-def _import_export() -> None:
-    from fairkd.show.pages.notebook import without_iri_grammar
+def _warm_export(source: Path) -> None:
+    """Imports what makes the page, and compiles its templates, while this process would only wait."""
+    from fairkd.show.pages.export import to_html
 
-    without_iri_grammar()
-    import fairkd.show.pages.export
-    import fairkd.show.pages.formulas  # noqa: F401 - and with it nbconvert
+    with suppress(Exception):  # whatever is wrong is said when the page is made
+        to_html(source)
 
 
 def _last_line(files: Files) -> str:
