@@ -56,6 +56,7 @@ REVISIONS = {
     "glue": 2,
     "glue baseline": 1,
     "glue tokens": 1,
+    "shape": 1,
 }
 """Part of the key of each kind of entry; raised when a change of the code changes what is made or recorded."""
 

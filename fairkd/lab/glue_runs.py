@@ -20,7 +20,7 @@ from fairkd.arms import Arm
 from fairkd.engine.loading import first_line, load_tokenizer
 from fairkd.engine.progress import Progress
 from fairkd.engine.stopping import one_line
-from fairkd.engine.store import REVISIONS, Store
+from fairkd.engine.store import REVISIONS, Store, read_json, write_json
 from fairkd.errors import InputError
 from fairkd.glue.baselines import bag_of_words, majority
 from fairkd.glue.classifiers import Encoder, LateEncoder, open_encoder
@@ -109,7 +109,11 @@ class GlueRuns:
             InputError: a student is not in the store, or no task can be used.
         """
         new = self._new(arms, untrained, known=True)
-        self._run(self._new(arms, untrained) if self._lacks(new) else new)
+        if self._lacks(new):
+            new = self._new(arms, untrained)
+            for encoder in new.get(UNTRAINED, ()):
+                self._remember_shape(encoder)
+        self._run(new)
 
     def lacks(self, arms: Sequence[Arm]) -> bool:
         """Whether the store lacks a run of these arms.
@@ -129,7 +133,7 @@ class GlueRuns:
         encoder = self._known if known else self._encoder
         models = {arm.name: [encoder(arm, seed) for seed in self.seeds] for arm in new}
         if untrained is not None and UNTRAINED not in self._models:
-            models[UNTRAINED] = [self._encoder(untrained, self.profile.student_seeds[0], pretrained=False)]
+            models[UNTRAINED] = [encoder(untrained, self.profile.student_seeds[0], pretrained=False)]
         return models
 
     def _run(self, models: dict[str, list[Encoder]]) -> None:
@@ -191,13 +195,18 @@ class GlueRuns:
             found[name] = self._scored({task.name: runs.get(task.name, []) for task in self.tasks})
         return found
 
-    def _known(self, arm: Arm, seed: int) -> Encoder:
+    def _known(self, arm: Arm, seed: int, *, pretrained: bool = True) -> Encoder:
         """A student as the store knows it: enough to look for its runs. It has its teacher's tokenizer."""
         folder = self.materials.student(arm, seed)
+        manifest, shape = Store.manifest(folder), None
+        if not pretrained:
+            shape = self.materials.store.find(_shape_key(manifest))
+            if shape is None:
+                return self._encoder(arm, seed, pretrained=False)
         late = {"tokenizer": lambda: load_tokenizer(str(folder))}
-        digest = self.materials.of(self.profile.teacher_of(seed)).checkpoint.tokenizer_digest
-        weights = Store.manifest(folder)["weights_digest"]
-        return LateEncoder(late, source=str(folder), digest=weights, tokenizer_digest=digest)
+        known = self.materials.of(self.profile.teacher_of(seed)).checkpoint.tokenizer_digest
+        digest = read_json(shape / "known.json")["digest"] if shape else manifest["weights_digest"]
+        return LateEncoder(late, source=str(folder), digest=digest, tokenizer_digest=known, pretrained=pretrained)
 
     def _encoder(self, arm: Arm, seed: int, *, pretrained: bool = True) -> Encoder:
         folder = self.materials.student(arm, seed)
@@ -207,6 +216,16 @@ class GlueRuns:
             self._tokenizers[files] = load_tokenizer(str(folder))
         digest = manifest["weights_digest"] if pretrained else None
         return open_encoder(folder, tokenizer=self._tokenizers[files], digest=digest, pretrained=pretrained)
+
+    def _remember_shape(self, encoder: Encoder) -> None:
+        """For :meth:`_known`: who reads a model's configuration imports transformers."""
+        store, key = self.materials.store, _shape_key(Store.manifest(Path(encoder.source)))
+
+        def make() -> None:
+            with store.write(key, {"kind": "shape", "version": REVISIONS["shape"]}) as new:
+                write_json(new / "known.json", {"digest": encoder.digest})
+
+        store.once(key, make)
 
     def _cached(self, name: str, make: Callable[[TaskData], dict[str, pd.DataFrame]], data: TaskData) -> Any:
         key = Store.key("glue baseline", {"version": REVISIONS["glue baseline"], "name": name, "data": data.digest})
@@ -239,6 +258,11 @@ class GlueRuns:
     def _weights(self, task: Task, examples: int) -> np.ndarray:
         """How often each example counts in each replicate: the same for all models."""
         return _resampled(task.config, examples, self.profile.seat.bootstrap)
+
+
+def _shape_key(student: dict[str, Any]) -> str:
+    """Of what is known of a student's configuration, from the student's manifest."""
+    return Store.key("shape", {"version": REVISIONS["shape"], "file": student["files"]["config.json"]})
 
 
 @lru_cache(maxsize=16)  # of every task, 0.4 MB each of mini-GLUE's

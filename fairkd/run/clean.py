@@ -33,6 +33,7 @@ VERSIONS = {
     "seat": "version",
     "rulers": "version",
     "words met": "version",
+    "shape": "version",
     "pair table": "version",
 }
 """Where manifests say of which revision of the code an entry is."""

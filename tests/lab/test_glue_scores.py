@@ -15,6 +15,7 @@ from fairkd import InputError, Profile, frames
 from fairkd.engine.store import Store
 from fairkd.experiment import Experiment
 from fairkd.glue.tasks import TASKS, headline, score
+from fairkd.lab import glue_runs
 from fairkd.lab.results import Results
 from fairkd.lab.training import train_profile
 
@@ -160,6 +161,17 @@ def test_a_run_that_fails_loses_no_other(profile, arms, monkeypatch):
     other = Experiment("04_glue", profile)
     assert other.quality.tasks(arms).query("task != 'CoLA'").score.notna().all()
     assert other.quality.failures() == ["CoLA, full: out of memory", "CoLA, no-ce: out of memory"]
+
+
+def test_finished_runs_are_found_without_a_tokenizer_or_a_configuration(profile, arms, experiment, monkeypatch):
+    first, baselines = experiment.quality.tasks(arms), experiment.quality.baselines(arms)
+    for name in ("open_encoder", "load_tokenizer"):
+        monkeypatch.setattr(glue_runs, name, lambda *_, **__: pytest.fail("opened"))
+    other = Experiment("04_glue", profile)
+    pd.testing.assert_frame_equal(other.quality.baselines(arms), baselines)
+    pd.testing.assert_frame_equal(other.quality.tasks(arms), first)
+    with pytest.raises(pytest.fail.Exception, match="opened"):  # a run that is missing is made by what was opened
+        Experiment("04_glue", profile.changed(glue_seeds=[0, 9])).quality.tasks(arms)
 
 
 def test_a_killed_process_costs_no_run(profile, arms, monkeypatch, capfd):
