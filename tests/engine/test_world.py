@@ -231,8 +231,17 @@ def test_the_command_trains_in_two_processes_and_a_signal_saves(tmp_path):
         assert (manifest["processes"], manifest["resumed_from_step"], manifest["steps"]) == (2, saved[0], 80)
 
 
+@pytest.fixture
+def no_nohup():
+    """The tests themselves may run below nohup, or in the background of a shell."""
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in (signal.SIGINT, signal.SIGHUP)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
 @pytest.mark.parametrize("given", [None, "45"])
-def test_a_process_has_time_to_finish_its_update_before_torchrun_kills_it(monkeypatch, given):
+def test_a_process_has_time_to_finish_its_update_before_torchrun_kills_it(monkeypatch, no_nohup, given):
     """torchrun reads how long where it is started; without the variable it is 30 seconds. It hands on every signal."""
     name, seen = "TORCH_ELASTIC_SHUTDOWN_TIMEOUT", []
     monkeypatch.delenv(name, raising=False)

@@ -512,6 +512,7 @@ def test_report_works_from_disk_without_network_or_kernel(tiny, visit, width, sc
     assert tab.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") == 0
     figures = tab.locator("figure.explorer").all()
     assert len(figures) == 4
+    assert sum(tab.evaluate("window.shifts")) < 0.001
     for figure in figures:
         seen = {figure.locator("svg.drawing").inner_html()}
         figure.locator("input").focus()
@@ -523,7 +524,7 @@ def test_report_works_from_disk_without_network_or_kernel(tiny, visit, width, sc
         tab.mouse.click(box["x"] + 0.4 * box["width"], box["y"] + box["height"] / 2)
         assert figure.locator("svg.drawing").inner_html() not in seen
     # What a slider moves counts too where the machine is so busy that the browser no longer sees why; 0.1 is "good".
-    assert sum(tab.evaluate("window.shifts")) < 0.001
+    assert sum(tab.evaluate("window.shifts")) < 0.1
     assert without_data(tab.seen) == []
 
 
