@@ -28,8 +28,9 @@ from fairkd.lab.materials import Materials
 from fairkd.lab.variants import keep
 from fairkd.profile import Profile
 
-MEMORY_SHARE = 0.5
-"""Of the machine's, for the students of all processes together; what else runs has the rest."""
+MEMORY_SHARE = 0.42
+"""Of the machine's, for the students of all processes together; with the process that waits for them it is half, and
+what else runs has the rest."""
 FLOPS_WORTH_A_PROCESS = 3e11
 """Floating-point operations, about the time in which a process starts: less than this in all is done here."""
 

@@ -311,9 +311,9 @@ def test_students_are_split_so_that_processes_fit_into_memory_and_none_waits(pro
         for parts in ([arms], [[arm] for arm in arms])
     )
     assert alone < together < 2 * alone
-    assert pieces(int(2 * 2 * together) + 4) == (2, 2)  # half of the machine's, for two
-    assert pieces(int(2 * together) + 4) == (2, 1)
-    assert pieces(int(2 * alone) + 4) == (2 * 2, 1)  # the deepest alone, the others together
+    assert pieces(int(2 * together / 0.42) + 4) == (2, 2)  # 42 % of the machine's, for two
+    assert pieces(int(together / 0.42) + 4) == (2, 1)
+    assert pieces(int(alone / 0.42) + 4) == (2 * 2, 1)  # the deepest alone, the others together
 
 
 def test_calibration_of_one_teacher_with_several_students_and_of_one_with_one(profile):
