@@ -186,8 +186,17 @@ STOPPED = (
 )
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1])
-@pytest.mark.parametrize("whole_group", [True, False])
+@pytest.mark.parametrize(
+    ("whole_group", "number"),
+    [
+        (True, signal.SIGINT),
+        (False, signal.SIGTERM),
+        pytest.param(False, signal.SIGINT, marks=long_form),
+        pytest.param(True, signal.SIGTERM, marks=long_form),
+        pytest.param(True, signal.SIGUSR1, marks=long_form),
+        pytest.param(False, signal.SIGUSR1, marks=long_form),
+    ],
+)
 def test_trainings_that_are_interrupted_end_where_they_are_saved_in_one_line(tmp_path, whole_group, number):
     """A terminal, a notebook and a scheduler signal to all processes, ``kill`` to the parent alone."""
     script = tmp_path / "trainings.py"
