@@ -103,6 +103,8 @@ COMMANDS = {
         "run 09_nothing", "run 01_capacty --profile tiny", "run 01_capacity --profile quik", "export nowhere.ipynb",
         "export bytes.ipynb", "export tiny", "export 01_capacity --profile tiny", "open tiny", "open quik",
         "status quik", "plan quik", "plan paper --measure", "plan tiny --measure",
+        "plan paper --measure --device h100", "plan tiny --all --device h100", "plan tiny --all --gpus 2",
+        "train paper --max-steps 2 --processes 4",
         "plan tiny --output nowhere/plan.json", "status tiny --output empty",
     ],
     "Models to measure": [

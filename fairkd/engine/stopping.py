@@ -61,6 +61,13 @@ def heed_signals() -> None:
             signal.signal(number, _end)
 
 
+def ignore_signals() -> None:
+    """For a process that is about to end, and has something to save and to say first."""
+    if threading.current_thread() is threading.main_thread():
+        for number in ENDS:
+            signal.signal(number, signal.SIG_IGN)
+
+
 def exit_status() -> int:
     """Of a command that a signal ended, as shells have it: 130 for an interrupt, 143 for SIGTERM."""
     return 128 + _number

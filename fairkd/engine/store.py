@@ -334,7 +334,7 @@ class Store:
             return _manifest_of.__wrapped__(path, ())  # says what is wrong
         if time.time_ns() - state[-1] < FRESH_NS:
             return _manifest_of.__wrapped__(path, state)
-        return dict(_manifest_of(path, state))  # the state says which file, wherever one stands
+        return _Manifest(_manifest_of(path, state), path=path)  # the state says which file, wherever one stands
 
     def once(self, key: str, make: Callable[[], None]) -> Path:
         """The folder of an entry, which ``make`` writes where it is missing; two processes do not both make it."""

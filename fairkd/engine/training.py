@@ -28,7 +28,7 @@ from fairkd.engine.recipe import Recipe, Schedule, learning_rate
 from fairkd.engine.saving import Snapshot, Writer, newest_snapshot, write_snapshot
 from fairkd.engine.setup import setup
 from fairkd.engine.side_by_side import counting
-from fairkd.engine.stopping import Stopped, interrupts_noted
+from fairkd.engine.stopping import Stopped, ignore_signals, interrupts_noted
 from fairkd.engine.world import ONE_PROCESS, World
 from fairkd.errors import InputError, LostError
 from fairkd.rng import derive
@@ -266,6 +266,7 @@ def fit(
         try:
             run.go(recipe, progress)
         except LostError:
+            ignore_signals()  # torchrun, too, sees that one is gone, and asks the others for the end that they come to
             if device.type == "cpu":  # a GPU's work would wait for the lost process; its last checkpoint counts
                 run.save(wait=True)
             raise

@@ -7,6 +7,7 @@ reason, its scores are nan, and the notebook's last cell says so.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property, lru_cache
 from itertools import chain
@@ -225,7 +226,8 @@ class GlueRuns:
             with store.write(key, {"kind": "shape", "version": REVISIONS["shape"]}) as new:
                 write_json(new / "known.json", {"digest": encoder.digest})
 
-        store.once(key, make)
+        with suppress(OSError):  # a disk that cannot be written
+            store.once(key, make)
 
     def _cached(self, name: str, make: Callable[[TaskData], dict[str, pd.DataFrame]], data: TaskData) -> Any:
         key = Store.key("glue baseline", {"version": REVISIONS["glue baseline"], "name": name, "data": data.digest})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from fairkd.engine.store import REVISIONS, Store, read_json, write_json
@@ -23,10 +24,11 @@ class KnownPairs(PairTable):
         self.pairs, self.content, self._tokenizer = tuple(pairs), content, tokenizer
 
     def __getattr__(self, name: str) -> Any:  # of what is not there yet
-        load = vars(self).pop("_tokenizer", None)
+        load = vars(self).get("_tokenizer")
         if load is None:
             raise AttributeError(name)
         super().__init__(self.pairs, load())
+        del self._tokenizer
         return getattr(self, name)
 
 
@@ -51,7 +53,8 @@ def remember_pairs(table: PairTable, checkpoint: Checkpoint, store: Store) -> No
         with store.write(key, about) as new:
             write_json(new / "content.json", table.content)
 
-    store.once(key, make)
+    with suppress(OSError):  # a disk that cannot be written: it is looked for again
+        store.once(key, make)
 
 
 def _key(pairs: Sequence[Pair], checkpoint: Checkpoint) -> str:

@@ -8,6 +8,7 @@ writes ``runs_dir/<profile>/variants/<what differs>-<hash of the values>/`` and 
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -87,7 +88,11 @@ def keep(profile: Profile) -> None:
     own = output_dir(profile)
     user = hashlib.sha256(str(own.absolute()).encode()).hexdigest()[:16]
     elsewhere = profile.changed(runs_dir=str(profile.path(profile.runs_dir).absolute()))
-    write_copy(profile.store().root / USERS / f"{user}.yaml", elsewhere)
+    try:
+        write_copy(profile.store().root / USERS / f"{user}.yaml", elsewhere)
+    except OSError as error:
+        if error.errno not in (errno.EROFS, errno.EACCES, errno.EPERM):  # nor can `clean` write there
+            raise
     if own != base_dir(profile):
         write_copy(own / OWN_FILE, profile)
     if not _shipped(profile).is_file():

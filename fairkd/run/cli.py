@@ -115,6 +115,11 @@ def train(
     if processes == 1:
         train_profile(checked, seeds=seed)
         return
+    if max_steps is not None and 0 < max_steps < processes:
+        raise InputError(
+            f"--max-steps: {max_steps} leaves an update too few batches for {processes} processes; allowed are "
+            f"{processes} and more"
+        )
     check_processes(checked, processes)
     from fairkd.run.runner import train_together
 
@@ -380,6 +385,9 @@ def plan(
     from fairkd.run import printing, summary
 
     checked = Profile.load(profile)
+    if (everything or measure) and (device is not None or gpus != 1):
+        option, does = ("--measure", "times") if measure else ("--all", "measures")
+        raise InputError(f"{option}: it {does} this machine; leave out --device and --gpus, or {option}")
     document = summary.plan_document(checked, profile, device=device, gpus=gpus)
     if measure:
         with nothing_printed(as_json):

@@ -132,13 +132,10 @@ def measured(profile: Profile, document: Mapping[str, Any]) -> float:
     """Seconds of all trainings of a plan document on this device, from some batches that are timed here.
 
     Raises:
-        InputError: the text's size is not known, or as :func:`fairkd.lab.timing.measured_seconds`; or the plan is for
-            another device.
+        InputError: the text's size is not known, or as :func:`fairkd.lab.timing.measured_seconds`.
     """
     from fairkd.lab.timing import measured_seconds
 
-    if document["on_gpus"]:
-        raise InputError("--measure: it times this machine; leave out --device, or --measure")
     if not document["corpus"]:
         raise InputError("--measure: the text has not been tokenised, and its size is not known; see fairkd prepare")
     corpus = document["corpus"]
@@ -210,8 +207,9 @@ def _training(document: Mapping[str, Any], details: str) -> str:
     """What all trainings cost, as far as it is known without loading a model."""
     cost, seconds = document["estimate"], document["seconds"]
     if not cost:
-        scratch = "a teacher from scratch takes its vocabulary from the text"
-        return f"--all computes it: {scratch if document['teacher'] == 'scratch' else 'the teacher is not here yet'}"
+        scratch = document["teacher"] == "scratch"
+        why = "a teacher from scratch takes its vocabulary from the text" if scratch else "the teacher is not here yet"
+        return f"--all computes it for this machine: {why}"
     if not cost["flops"]:
         return "not known before the corpus is tokenised (fairkd train begins with it)"
     if document["on_gpus"]:

@@ -279,3 +279,22 @@ def test_a_copy_of_a_store_is_read_anew(store, old, tmp_path, monkeypatch):
     read = hashed(monkeypatch)
     assert Store(tmp_path / "copy").find(folder.name) is not None
     assert read == [tmp_path / "copy" / folder.name / "a"]
+
+
+def test_a_manifest_that_was_read_before_says_what_it_lacks_and_is_nobodys_to_change(store, monkeypatch):
+    folder = store.root / "k"
+    folder.mkdir(parents=True)
+    write_json(folder / MANIFEST, module.with_own_digest({"kind": "student"}))
+    monkeypatch.setattr(module, "FRESH_NS", 0)  # as of a file that nobody has touched for seconds
+    read, parsed = [], module.read_json
+    monkeypatch.setattr(module, "read_json", lambda path: (read.append(path), parsed(path))[1])
+    for _ in range(3):
+        manifest = Store.manifest(folder)
+        assert manifest["kind"] == "student"
+        with pytest.raises(InputError, match="lacks 'files'"):
+            manifest["files"]
+        manifest["kind"] = "changed"
+    assert len(read) == 1
+    assert Store(store.root).find("k") is None
+    write_json(folder / MANIFEST, module.with_own_digest({"kind": "teacher"}))
+    assert Store.manifest(folder)["kind"] == "teacher"

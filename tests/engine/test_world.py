@@ -23,7 +23,7 @@ from fairkd.distill import distill
 from fairkd.engine import training
 from fairkd.engine import world as engine_world
 from fairkd.engine.recipe import Recipe
-from fairkd.engine.stopping import Stopped
+from fairkd.engine.stopping import Stopped, heed_signals
 from fairkd.engine.store import Store
 from fairkd.engine.training import Learner
 from fairkd.engine.world import ONE_PROCESS, World, local_rank
@@ -98,10 +98,21 @@ def test_students_of_several_processes_are_those_of_one(world, alone, tmp_path, 
 
 
 def test_a_lost_process_ends_the_run_with_what_was_trained_saved(world, alone, tmp_path):
-    """It dies in the middle of the fourth update; what is left goes on alone from the third, to the same students."""
+    """It dies in the middle of the fourth update; what is left goes on alone from the third, to the same students.
+
+    torchrun sees that too, and asks the others to end: the signal meets them where they save.
+    """
     folder = tmp_path / "store"
+    save = training.Learner.save
+
+    def struck(self, writer):
+        if isinstance(sys.exc_info()[1], LostError):
+            os.kill(os.getpid(), signal.SIGTERM)
+        save(self, writer)
 
     def work(everyone):
+        heed_signals()
+        training.Learner.save = struck
         if everyone.rank == 1:
             seen = []
             original = World.sum_

@@ -1,11 +1,13 @@
 """Gender words in a vocabulary that they were looked for in before."""
 
 import copy
+import errno
 import pickle
 
 import pytest
 import torch
 
+from fairkd.engine.store import Store
 from fairkd.errors import InputError
 from fairkd.gender import Pair, PairTable, appendix_c
 from fairkd.lab import known_pairs as module
@@ -48,6 +50,27 @@ def test_other_words_another_tokenizer_or_version_are_looked_for(world, store, c
     assert not isinstance(open_pairs(pairs, other, store), KnownPairs)
     monkeypatch.setitem(module.REVISIONS, "pair table", 99)
     assert not isinstance(open_pairs(pairs, checkpoint, store), KnownPairs)
+
+
+def test_a_store_that_cannot_be_written_keeps_nothing_and_nothing_is_lost(world, store, checkpoint, monkeypatch):
+    def unwritable(*_):
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(Store, "once", unwritable)
+    remember_pairs(open_pairs(appendix_c(), checkpoint, store), checkpoint, store)
+    assert store.entries() == []
+
+
+def test_a_tokenizer_that_cannot_be_loaded_is_said_each_time(world, store, checkpoint):
+    pairs = [Pair("she", "he", "1")]
+
+    def lost():
+        raise InputError("gone")
+
+    known = KnownPairs(pairs, [], lost)
+    for _ in range(2):
+        with pytest.raises(InputError, match="gone"):
+            known.find(torch.tensor([[1]]))
 
 
 def test_words_that_the_vocabulary_lacks_are_refused_and_nothing_is_kept(store, checkpoint):

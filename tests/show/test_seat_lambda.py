@@ -1,6 +1,7 @@
 """SEAT of mixed stimuli against SEAT of literal sentences, two encoders side by side, and which models there are."""
 
 import dataclasses
+import errno
 import re
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 
 from fairkd import seat
 from fairkd.bias.stimuli import TESTS, stimuli
+from fairkd.engine.store import Store
 from fairkd.errors import InputError
 from fairkd.gender import Pair, PairTable, appendix_c
 from fairkd.lab.materials import Materials
@@ -142,6 +144,18 @@ def test_the_curve_is_computed_once_and_kept(encoder, pairs, store, monkeypatch)
         arguments = {"test": "C6", "pairs": pairs} | change
         with pytest.raises(pytest.fail.Exception, match="computed again"):
             stored_curve(store, loaded, **arguments)
+
+
+def test_a_store_that_cannot_be_written_keeps_no_curve_and_shows_it(encoder, pairs, store, monkeypatch):
+    kept, words = stored_curve(store, encoder, pairs, "C6", n_bootstrap=5)
+
+    def unwritable(*_):
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(Store, "once", unwritable)
+    shown, same = stored_curve(store, encoder, pairs, "C6", n_bootstrap=5)
+    pd.testing.assert_frame_equal(shown, kept)
+    pd.testing.assert_frame_equal(same, words)
 
 
 def test_the_published_end_of_the_curve_has_the_interval_of_the_table(encoder, pairs):

@@ -1,6 +1,7 @@
 """The explorers' computations: the law of λ, one sentence under mixup against its literal form, and what is refused."""
 
 import dataclasses
+import errno
 import math
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 from scipy import integrate, stats
 from torch.nn import functional as F
 
+from fairkd.engine.store import Store
 from fairkd.errors import InputError
 from fairkd.gender import Pair, PairTable, appendix_c
 from fairkd.show.sliders import beta
@@ -69,6 +71,18 @@ def test_a_reading_of_the_store_is_the_one_that_was_made(models, store, monkeypa
         given = {"sentence": SENTENCE} | models | change
         with pytest.raises(pytest.fail.Exception, match="read again"):
             stored_reading(store, given.pop("sentence"), **given)
+
+
+def test_a_store_that_cannot_be_written_keeps_no_reading_and_shows_it(models, store, monkeypatch):
+    made = read(models)
+    monkeypatch.setattr(Store, "once", unwritable)
+    shown = stored_reading(store, SENTENCE, **models)
+    assert [shown.at(lam).kl for lam in LAMBDAS] == [made.at(lam).kl for lam in LAMBDAS]
+    assert store.entries() == []
+
+
+def unwritable(*_):
+    raise OSError(errno.EROFS, "Read-only file system")
 
 
 # --- the law of λ ----------------------------------------------------------------------------------------------------

@@ -209,18 +209,25 @@ def stored_reading(
     }
     key = Store.key("reading of a sentence", spec)
 
-    def make() -> None:
+    def values() -> dict[str, Any]:
         made = SentenceReading(sentence, teacher=teacher, student=student, pairs=pairs, temperature=temperature)
-        values = {name: getattr(made, name) for name in ("sentence", "temperature", "male", "female", "words")}
+        found = {name: getattr(made, name) for name in ("sentence", "temperature", "male", "female", "words")}
         steps = [made.at(lam) for lam in LAMBDAS]
         plain = [
             vars(step) | {name: getattr(step, name).to_dict("list") for name in ("probabilities", "nearest")}
             for step in steps
         ]
-        with store.write(key, {"kind": "reading of a sentence", "weights": student.digest}) as new:
-            write_json(new / "reading.json", values | {"steps": plain})
+        return found | {"steps": plain}
 
-    return KnownReading.of(read_json(store.once(key, make) / "reading.json"))
+    def make() -> None:
+        made = values()
+        with store.write(key, {"kind": "reading of a sentence", "weights": student.digest}) as new:
+            write_json(new / "reading.json", made)
+
+    try:
+        return KnownReading.of(read_json(store.once(key, make) / "reading.json"))
+    except OSError:  # a disk that cannot be written: it is read each time
+        return KnownReading.of(values())
 
 
 class _Cosines:

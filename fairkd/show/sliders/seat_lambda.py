@@ -137,7 +137,11 @@ def stored_curve(
             frame.to_parquet(new / "curve.parquet")
             mixed_words(loaded.tokenizer, pairs, test).to_parquet(new / "words.parquet")
 
-    folder = store.once(key, make)
+    try:
+        folder = store.once(key, make)
+    except OSError:  # a disk that cannot be written: it is computed each time
+        found = curve(loaded, pairs, test, pooling=pooling, weighs=weighs, n_bootstrap=n_bootstrap)
+        return found, mixed_words(loaded.tokenizer, pairs, test)
     return pd.read_parquet(folder / "curve.parquet"), pd.read_parquet(folder / "words.parquet")
 
 
