@@ -23,6 +23,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
+from fairkd.engine.locks import lock_of
 from fairkd.engine.processes import keep_freed_memory
 from fairkd.engine.recipe import Recipe, Schedule, learning_rate
 from fairkd.engine.saving import Snapshot, Writer, newest_snapshot, write_snapshot
@@ -268,7 +269,7 @@ def fit(
         except LostError:
             ignore_signals()  # torchrun, too, sees that one is gone, and asks the others for the end that they come to
             if device.type == "cpu":  # a GPU's work would wait for the lost process; its last checkpoint counts
-                run.save(wait=True)
+                run.save_in_any_process()
             raise
 
 
@@ -375,6 +376,16 @@ class _Fit:
         for learner in self.learners:
             learner.read(self.tokens / (time.perf_counter() - self.since))
         self.since, self.tokens = time.perf_counter(), 0
+
+    def save_in_any_process(self) -> None:
+        """By the first that comes, what no other has saved: the process that saves may be the one that is gone."""
+        self.read()
+        for learner in self.learners:
+            with lock_of(learner.folder / "saving.lock"):
+                kept = [int(path.name.removeprefix("step-")) for path in learner.folder.glob("step-*")]
+                if learner.divergence is None and max(kept, default=0) < learner.update:
+                    learner.save(self.writer)
+        self.writer.wait()
 
     def save(self, *, wait: bool) -> None:
         """A checkpoint of each learner that has gone on since its last one; if ``wait``, on the disk."""
