@@ -15,6 +15,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import psutil
 import torch
 
 from fairkd.arms import Arm
@@ -34,8 +35,8 @@ from fairkd.students import student_from_teacher
 from fairkd.teachers.checkpoints import is_here
 from fairkd.text.random_text import RandomText
 
-TIMED_SECONDS = 8.0
-"""For so long batches are timed, and at least one, after one that is not."""
+TIMED_SECONDS, FEWEST = 8.0, 3
+"""For so long batches are timed, and at least so many, after one that is not."""
 
 
 @dataclass(frozen=True)
@@ -45,16 +46,20 @@ class Timed:
     Attributes:
         token: seconds of a token of a batch, all students and their teachers' readings.
         update: seconds of the end of an update, where it has several batches; 0 where it is in ``token``.
+        start: seconds until a process that does nothing else has begun, and has what it needs for its first piece.
+        setup: seconds that each further piece takes to begin.
     """
 
     token: float
     update: float
+    start: float = 0.0
+    setup: float = 0.0
 
 
 def measured_seconds(profile: Profile, text: TextSize) -> float:
     """Seconds in which this device would train all students of a profile, from a few batches of each piece.
 
-    With the held-out loss at the end of each, without what starting processes and writing to the store takes.
+    With the start of processes and the held-out loss at the end of each, without what writing to the store takes.
 
     Args:
         profile: its parameters; its teacher must be here.
@@ -88,7 +93,8 @@ def measured_seconds(profile: Profile, text: TextSize) -> float:
     heldout = text.tokens * held / (1 - held)  # read once at the end, forward only: a third of what training takes
     tokens = schedule.batches_read * recipe.batch_size * text.tokens / text.sequences + heldout / 3
     each = (timed[_names(arms)] for _, _, arms in pieces)
-    return sum(tokens * one.token + schedule.updates * one.update for one in each) / at_once
+    start = min(one.start for one in found) if apart else 0.0  # a process that timed several is older each time
+    return start + sum(tokens * one.token + schedule.updates * one.update + one.setup for one in each) / at_once
 
 
 def _names(arms: Sequence[Arm]) -> tuple[str, ...]:
@@ -97,21 +103,11 @@ def _names(arms: Sequence[Arm]) -> tuple[str, ...]:
 
 def _timed(profile: Profile, arms: Sequence[Arm], text: TextSize) -> Timed:
     """Trains new students of these arms on random text for some seconds."""
-    materials, recipe = Materials(profile, progress=False), profile.recipe
-    device, checkpoint = materials.device, materials.checkpoint
-    teacher: Any = checkpoint.model.to(device).eval()
-    mixup = materials.mixup if any(arm.levels for arm in arms) else None
-    batches = MaskedBatches(_setting(materials, arms, text), checkpoint.tokenizer, mixup)
-    learners = [
-        Learner(
-            name=arm.name,
-            model=student_from_teacher(teacher, arm.layers, dropout=recipe.dropout).to(device).train(),
-            recipe=recipe,
-            folder=Path(),
-            losses=partial(_losses, arm=arm, recipe=recipe),
-        )
-        for arm in arms
-    ]
+    _begun(profile, arms, text)  # imports the libraries
+    start, begun = time.time() - psutil.Process().create_time(), time.perf_counter()
+    materials, learners, batches = _begun(profile, arms, text)
+    setup, recipe, device = time.perf_counter() - begun, profile.recipe, materials.device
+    teacher: Any = materials.checkpoint.model
     window = recipe.gradient_accumulation_steps
 
     def trained_on(group: Sequence[int]) -> int:
@@ -126,16 +122,35 @@ def _timed(profile: Profile, arms: Sequence[Arm], text: TextSize) -> Timed:
     groups = shares_of(batches, range(min(len(batches), max(window, 64))))
     trained_on(groups[0])  # makes the moments, and the libraries' plans
     spent, tokens = 0.0, 0
-    for group in itertools.cycle(groups[1:] or groups):
+    for count, group in enumerate(itertools.cycle(groups[1:] or groups), start=1):
         begun = _now(device)
         tokens += trained_on(group)
         spent += _now(device) - begun
-        if spent >= TIMED_SECONDS:
+        if spent >= TIMED_SECONDS and count >= FEWEST:
             break
     begun = _now(device)
     for learner in learners if window > 1 else ():
         learner.step(1000)
-    return Timed(spent / tokens, _now(device) - begun)
+    return Timed(spent / tokens, _now(device) - begun, start, setup)
+
+
+def _begun(profile: Profile, arms: Sequence[Arm], text: TextSize) -> tuple[Materials, list[Learner], MaskedBatches]:
+    """What a piece needs before its first batch: teacher, new students, batches of random text."""
+    materials, recipe = Materials(profile, progress=False), profile.recipe
+    teacher: Any = materials.checkpoint.model.to(materials.device).eval()
+    mixup = materials.mixup if any(arm.levels for arm in arms) else None
+    batches = MaskedBatches(_setting(materials, arms, text), materials.checkpoint.tokenizer, mixup)
+    learners = [
+        Learner(
+            name=arm.name,
+            model=student_from_teacher(teacher, arm.layers, dropout=recipe.dropout).to(materials.device).train(),
+            recipe=recipe,
+            folder=Path(),
+            losses=partial(_losses, arm=arm, recipe=recipe),
+        )
+        for arm in arms
+    ]
+    return materials, learners, batches
 
 
 def _losses(model: Any, shared: Any, *, arm: Arm, recipe: Any) -> Any:

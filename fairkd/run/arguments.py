@@ -80,7 +80,11 @@ EXAMPLES = {
         "fairkd glue embedded --task RTE",
         "fairkd glue my/student --source hub:nyu-mll/glue --task RTE --seed 0 --seed 1 --json",
     ),
-    "plan": ("fairkd plan paper --device h100 --gpus 4", "fairkd plan quick --all", "fairkd plan small --json"),
+    "plan": (
+        "fairkd plan paper --device h100 --gpus 4",
+        "fairkd plan quick -p seeds '[0]'",
+        "fairkd plan small --json",
+    ),
     "status": ("fairkd status", "fairkd status planted --all", "fairkd status quick --output status.json"),
     "data rulers": ("fairkd data rulers", "fairkd data rulers --to data/rulers"),
 }

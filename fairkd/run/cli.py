@@ -11,6 +11,7 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import platform
+import shlex
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -125,7 +126,7 @@ def train(
 
     if Path(profile).is_file():
         profile = str(Path(profile).absolute())  # the processes begin in the project's root
-    options = [word for pair in parameters or [] for word in ("-p", pair)]
+    options = _parameter_words(parameters)
     options += [] if max_steps is None else ["--max-steps", str(max_steps)]
     options += [word for one in seed or [] for word in ("--seed", str(one))]
     if status := train_together(processes, ["train", profile, *options]):
@@ -369,6 +370,7 @@ def data_rulers(
 @app.command(epilog=help_examples("plan"))
 def plan(
     profile: ProfileName = "quick",
+    parameters: Parameters = None,
     everything: Annotated[
         bool, typer.Option("--all", help="Measure this device with torch, and look up every student by its key.")
     ] = False,
@@ -384,11 +386,11 @@ def plan(
     target = target_file(output)
     from fairkd.run import printing, summary
 
-    checked = Profile.load(profile)
+    checked, given = with_parameters(Profile.load(profile), parameters or []), _as_given(profile, parameters)
     if (everything or measure) and (device is not None or gpus != 1):
         option, does = ("--measure", "times") if measure else ("--all", "measures")
         raise InputError(f"{option}: it {does} this machine; leave out --device and --gpus, or {option}")
-    document = summary.plan_document(checked, profile, device=device, gpus=gpus)
+    document = summary.plan_document(checked, given, device=device, gpus=gpus)
     if measure:
         with nothing_printed(as_json):
             document["measured_seconds"] = summary.measured(checked, document)
@@ -401,13 +403,14 @@ def plan(
         printing.print_table(f"{checked.name}: estimates", ("", ""), list(document["cost"].items()))
         printing.print_students(document)
     elif not as_json:
-        printing.print_lines(f"{checked.name}: what it takes", summary.plan_lines(document, profile))
+        printing.print_lines(f"{checked.name}: what it takes", summary.plan_lines(document, given))
     deliver(document, as_json=as_json, target=target)
 
 
 @app.command(epilog=help_examples("status"))
 def status(
     profile: ProfileName = "quick",
+    parameters: Parameters = None,
     everything: Annotated[
         bool, typer.Option("--all", help="When and why of each notebook; look up every student by its key.")
     ] = False,
@@ -418,8 +421,8 @@ def status(
     target = target_file(output)
     from fairkd.run import printing, summary
 
-    checked = _given(profile)
-    document = summary.status_document(checked, profile)
+    checked, given = with_parameters(_given(profile), parameters or []), _as_given(profile, parameters)
+    document = summary.status_document(checked, given)
     if everything:
         with nothing_printed(as_json):
             document |= {"each_student": _each_student(checked)}
@@ -427,7 +430,7 @@ def status(
         printing.print_notebooks(document)
         printing.print_students(document)
     elif not as_json:
-        printing.print_lines(f"{checked.name}: {document['folder']}", summary.status_lines(document, profile))
+        printing.print_lines(f"{checked.name}: {document['folder']}", summary.status_lines(document, given))
     deliver(document, as_json=as_json, target=target)
 
 
@@ -519,6 +522,15 @@ def _changed(profile: Profile, parameters: list[str] | None, max_steps: int | No
 
     checked = with_parameters(profile, parameters or [])
     return checked if max_steps is None else bounded(checked, max_steps)
+
+
+def _parameter_words(parameters: list[str] | None) -> list[str]:
+    return [word for pair in parameters or [] for word in ("-p", pair)]
+
+
+def _as_given(profile: str, parameters: list[str] | None) -> str:
+    """How a profile was named, for other commands: what a shell would read."""
+    return shlex.join([profile, *_parameter_words(parameters)])
 
 
 def _base(profile: str, parameters: list[str] | None, max_steps: int | None) -> Profile:

@@ -5,7 +5,6 @@ Neither torch nor transformers is imported: students are counted by the store's 
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -44,7 +43,7 @@ def report_page(profile: Profile) -> Path:
 
 
 def status_document(profile: Profile, given: str) -> dict[str, Any]:
-    """What is done and what is missing; ``given`` is how the user named the profile."""
+    """What is done and what is missing; ``given`` is how the user named the profile, as a shell reads it."""
     states, found, page = status(profile), recorded(profile), report_page(profile)
     folders = {folder: values for folder, values in variants(profile).items() if folder != output_dir(profile)}
     return {
@@ -78,7 +77,7 @@ def status_lines(document: Mapping[str, Any], given: str) -> dict[str, str]:
         "report": shown_path(Path(document["report"])) if document["report"] else "not there yet",
         "variants": f"{len(variants_of)}, which --all names" if variants_of else "",
         "next": document["next"],
-        "details": f"fairkd status {shlex.quote(given)} --all",
+        "details": f"fairkd status {given} --all",
     }
 
 
@@ -89,7 +88,7 @@ def plan_document(profile: Profile, given: str, *, device: str | None = None, gp
 
     Args:
         profile: its parameters.
-        given: how the user named it.
+        given: how the user named it, with changed values, as a shell reads it.
         device: kind of GPU that the students are to be trained on, one of :data:`fairkd.lab.known.GPUS`; without it
             they are on this machine.
         gpus: how many of them.
@@ -124,7 +123,7 @@ def plan_document(profile: Profile, given: str, *, device: str | None = None, gp
         "measured_seconds": None,
         "flops_per_second": rate,
         "seconds": cost.flops / (UTILISATION * rate) if cost and cost.flops and rate else None,
-        "next": f"fairkd reproduce {shlex.quote(given)}" if found.missing else f"fairkd status {shlex.quote(given)}",
+        "next": f"fairkd reproduce {given}" if found.missing else f"fairkd status {given}",
     }
 
 
@@ -145,7 +144,7 @@ def measured(profile: Profile, document: Mapping[str, Any]) -> float:
 def plan_lines(document: Mapping[str, Any], given: str) -> dict[str, str]:
     """A plan document as headings and texts."""
     corpus, students, cost = document["corpus"], document["students"], document["estimate"]
-    details = f"fairkd plan {shlex.quote(given)} --all"
+    details = f"fairkd plan {given} --all"
     took, most = document["took_seconds"], "" if corpus else "at most "
     return {
         "teacher": document["teacher"],
@@ -205,7 +204,10 @@ def _gpu(device: str | None, gpus: int, profile: Profile) -> Gpu | None:
 
 def _training(document: Mapping[str, Any], details: str) -> str:
     """What all trainings cost, as far as it is known without loading a model."""
-    cost, seconds = document["estimate"], document["seconds"]
+    cost, seconds, top = document["estimate"], document["seconds"], "measuring, GLUE and notebooks come on top"
+    flops = f"{cost['flops']:.2g} FLOPs for all; " if cost and cost["flops"] else ""
+    if took := document["measured_seconds"]:
+        return f"about {duration(took)} on this device, by batches timed now; {flops}{top}"
     if not cost:
         scratch = document["teacher"] == "scratch"
         why = "a teacher from scratch takes its vocabulary from the text" if scratch else "the teacher is not here yet"
@@ -214,14 +216,11 @@ def _training(document: Mapping[str, Any], details: str) -> str:
         return "not known before the corpus is tokenised (fairkd train begins with it)"
     if document["on_gpus"]:
         return _on_gpus(document)
-    flops = f"{cost['flops']:.2g} FLOPs for all; measuring, GLUE and notebooks come on top"
-    if took := document["measured_seconds"]:
-        return f"about {duration(took)} on this device, by batches timed now; {flops}"
     if not seconds:
-        return f"{flops}; for the time on this GPU: {details}"
+        return f"{flops}{top}; for the time on this GPU: {details}"
     rate = f"{UTILISATION:.0%} of {document['flops_per_second'] / 1e9:,.0f} GFLOP/s of this CPU, {cores()} cores"
     most = "" if document["corpus"] else "at most "
-    return f"{most}about {duration(seconds)} at {rate}; {flops}"
+    return f"{most}about {duration(seconds)} at {rate}; {flops}{top}"
 
 
 def _students(found: Recorded, profile: Profile) -> dict[str, Any]:
@@ -251,4 +250,4 @@ def _missing(students: list[dict[str, Any]]) -> str:
 def _next_of(states: list[NotebookState], given: str) -> str:
     words = {one.state for one in states}
     command = "status" if "running" in words else "open" if words == {"done"} else "reproduce"
-    return f"fairkd {command} {shlex.quote(given)}"
+    return f"fairkd {command} {given}"

@@ -112,15 +112,22 @@ def widened(replicates: ArrayLike, seed_values: ArrayLike, level: float = 0.95) 
     Raises:
         InputError: for a level outside (0, 1), or shapes other than these.
     """
-    _check_level(level)
     array, values = np.asarray(replicates, dtype=np.float64), np.asarray(seed_values, dtype=np.float64)
     if array.ndim != 1 or values.ndim != 1 or not values.size:
         raise InputError(f"replicates must be (B,) and seed_values (n,), n > 0, not {array.shape} and {values.shape}")
-    if len(array) < 2 or math.isinf(free := degrees_of_freedom(array, values)):
-        return array
-    factor = stdtrit(free, (1 + level) / 2) / ndtri((1 + level) / 2)
-    result: Floats = array.mean() + factor * (array - array.mean())
+    factor = t_over_z(degrees_of_freedom(array, values) if len(array) > 1 else math.inf, level)
+    result: Floats = array if factor == 1 else array.mean() + factor * (array - array.mean())
     return result
+
+
+def t_over_z(free: float, level: float) -> float:
+    """How much wider an interval of Student's t with ``free`` degrees of freedom is than one of the normal.
+
+    Raises:
+        InputError: for a level outside (0, 1).
+    """
+    _check_level(level)
+    return 1.0 if math.isinf(free) else float(stdtrit(free, (1 + level) / 2) / ndtri((1 + level) / 2))
 
 
 def degrees_of_freedom(replicates: Floats, seed_values: Floats) -> float:

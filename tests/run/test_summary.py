@@ -20,7 +20,7 @@ from fairkd.lab.estimate import expected_cost
 from fairkd.lab.known import SHAPES, known_text
 from fairkd.lab.variants import output_dir
 from fairkd.profile import Profile, project_root
-from fairkd.run import cli, documents, ledger
+from fairkd.run import cli, documents, ledger, summary
 from fairkd.run.arguments import EXAMPLES, join_pairs
 
 ROOT = project_root()
@@ -161,6 +161,31 @@ def test_plan_says_that_costs_are_bounds_before_there_is_a_corpus(fairkd, profil
     assert "50% of 200 GFLOP/s" in said["training"]
     assert said["memory"].startswith("at most ")
     assert said["a student reads"].endswith("at most")
+
+
+def test_a_time_that_was_measured_is_said_even_where_nothing_else_is_known(tmp_path):
+    """Of a teacher from scratch, neither shape nor operations before it is there."""
+    places = {"runs_dir": str(tmp_path / "runs"), "store_dir": str(tmp_path / "store")}
+    document = summary.plan_document(Profile.load("planted").changed(**places), "planted")
+    assert document["estimate"] is None
+    assert summary.plan_lines(document, "planted")["training"].startswith("--all computes it")
+    told = summary.plan_lines(document | {"measured_seconds": 155.0}, "planted")["training"]
+    assert told.startswith("about 2 min 35 s on this device, by batches timed now; measuring, GLUE")
+
+
+def test_plan_and_status_take_single_values_and_hand_them_on(fairkd, profile, tmp_path):
+    """A quarter of the students for a seed of four; what to run next has the value too, as a shell reads it."""
+    whole, one = (
+        json.loads(fairkd("plan", str(profile), *values, "--json")[1]) for values in ([], ["-p", "seeds", "[0]"])
+    )
+    assert len(whole["students"]["missing"]) == 4 * len(one["students"]["missing"])
+    assert shlex.split(one["next"]) == ["fairkd", "reproduce", str(profile), "-p", "seeds=[0]"]
+    found = json.loads(fairkd("status", str(profile), "-p", "seeds", "[0]", "--json")[1])
+    assert Path(found["folder"]).parent == tmp_path / "runs" / "mine" / "variants"
+    assert (found["students"]["wanted"], found["next"]) == (one["students"]["wanted"], one["next"])
+    for command in ("plan", "status"):
+        status, _, err = fairkd(command, str(profile), "-p", "sedes", "[0]")
+        assert (status, "Did you mean 'seeds'?" in err) == (2, True)
 
 
 def test_plan_gives_no_time_for_a_gpu_that_it_has_not_asked(fairkd, profile, monkeypatch, tmp_path):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.stats import norm, t
 
 from fairkd.stats.estimates import Estimate, above_the_lowest, clear_lowest
-from fairkd.stats.resampling import resample_seeds
+from fairkd.stats.resampling import bias_aware_interval, resample_seeds, widened
 
 B = 400
 
@@ -28,6 +28,14 @@ def test_p_is_at_most_what_a_level_leaves_just_where_its_interval_leaves_zero(va
     low, high = one.interval(level)
     assert (one.p() <= 1 - level) == (not low <= 0 <= high)
     assert (-one).p() == pytest.approx(one.p())
+
+
+@given(st.floats(-0.5, 0.5), st.integers(1, 8), st.floats(0.0, 0.3), st.integers(0, 1000), st.floats(0.5, 0.999))
+def test_an_interval_from_sorted_deviations_is_that_of_widened_replicates(value, seeds, training, draw, level):
+    """Which test_resampling.py checks; 0.999 asks for more replicates than there are."""
+    one = estimate(value, seeds=seeds, training=training, draw=draw)
+    expected = bias_aware_interval(one.value, widened(one.replicates, one.by_seed, level), level)
+    assert one.interval(level) == pytest.approx(expected, rel=1e-12, abs=1e-13)
 
 
 def test_p_is_uniform_where_nothing_differs():
