@@ -33,6 +33,7 @@ from fairkd.objective import arm_losses, supervise
 from fairkd.profile import Profile
 from fairkd.students import student_from_teacher
 from fairkd.teachers.checkpoints import is_here
+from fairkd.text import corpus as corpora
 from fairkd.text.random_text import RandomText
 
 TIMED_SECONDS, FEWEST = 8.0, 3
@@ -102,7 +103,7 @@ def _names(arms: Sequence[Arm]) -> tuple[str, ...]:
 
 
 def _timed(profile: Profile, arms: Sequence[Arm], text: TextSize) -> Timed:
-    """Trains new students of these arms on random text for some seconds."""
+    """Trains new students of these arms for some seconds."""
     _begun(profile, arms, text)  # imports the libraries
     start, begun = time.time() - psutil.Process().create_time(), time.perf_counter()
     materials, learners, batches = _begun(profile, arms, text)
@@ -135,7 +136,7 @@ def _timed(profile: Profile, arms: Sequence[Arm], text: TextSize) -> Timed:
 
 
 def _begun(profile: Profile, arms: Sequence[Arm], text: TextSize) -> tuple[Materials, list[Learner], MaskedBatches]:
-    """What a piece needs before its first batch: teacher, new students, batches of random text."""
+    """What a piece needs before its first batch: teacher, new students, batches of its text."""
     materials, recipe = Materials(profile, progress=False), profile.recipe
     teacher: Any = materials.checkpoint.model.to(materials.device).eval()
     mixup = materials.mixup if any(arm.levels for arm in arms) else None
@@ -164,19 +165,11 @@ def _now(device: torch.device) -> float:
 
 
 def _setting(materials: Materials, arms: Sequence[Arm], text: TextSize) -> Setting:
-    """As the students', with random text in place of the corpus."""
-    profile, checkpoint = materials.profile, materials.checkpoint
-    recipe, mean = profile.recipe, text.tokens / text.sequences
-    words = [word for pair in materials.pair_list for word in (pair.female, pair.male)]
-    random = RandomText(
-        checkpoint.tokenizer,
-        recipe.batch_size * max(64, recipe.gradient_accumulation_steps),
-        mean=mean,
-        longest=profile.corpus.max_length,
-        words=checkpoint.tokenizer.convert_tokens_to_ids([word.lower() for word in words]),
-    )
-    counts = np.bincount(np.concatenate(random.ids), minlength=len(checkpoint.tokenizer))
-    corpus: Any = SimpleNamespace(train=random, token_counts=counts, digest="random text")
+    """As the students', with random text of that size where the corpus has not been tokenised."""
+    profile, checkpoint, recipe = materials.profile, materials.checkpoint, materials.profile.recipe
+    options = {"store": materials.store, **materials.corpus_options}
+    corpus: Any = corpora.find(materials.sources, checkpoint.tokenizer_digest, **options)
+    corpus = corpus or _random(materials, text)
     at_once = recipe.micro_batch_tokens
     if at_once is None and materials.device.type == "cuda":
         memory = torch.cuda.get_device_properties(materials.device).total_memory
@@ -185,3 +178,18 @@ def _setting(materials: Materials, arms: Sequence[Arm], text: TextSize) -> Setti
             shape, profile.all_arms(), recipe, longest=profile.corpus.max_length, memory=memory, chunk=chunk
         )
     return Setting(corpus, recipe, 0, materials.store, materials.device, at_once)
+
+
+def _random(materials: Materials, text: TextSize) -> Any:
+    """As much of a corpus as a training looks at."""
+    tokenizer, recipe = materials.checkpoint.tokenizer, materials.profile.recipe
+    words = [word for pair in materials.pair_list for word in (pair.female, pair.male)]
+    random = RandomText(
+        tokenizer,
+        recipe.batch_size * max(64, recipe.gradient_accumulation_steps),
+        mean=text.tokens / text.sequences,
+        longest=materials.profile.corpus.max_length,
+        words=tokenizer.convert_tokens_to_ids([word.lower() for word in words]),
+    )
+    counts = np.bincount(np.concatenate(random.ids), minlength=len(tokenizer))
+    return SimpleNamespace(train=random, token_counts=counts, digest="random text")

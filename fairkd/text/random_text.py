@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+
+from fairkd.text.sequences import SHORTEST
 
 LENGTH_SHAPE = 1.4
 """Shape of the gamma distribution that lengths of sequences are drawn from, as Wikipedia has them."""
@@ -19,14 +22,13 @@ class RandomText:
     Args:
         tokenizer: gives [CLS], [SEP] and the number of pieces.
         sequences: how many.
-        mean, longest: of their lengths in tokens; the mean before the longest are cut.
+        mean, longest: of their lengths in tokens.
         words: ids.
     """
 
     def __init__(self, tokenizer: Any, sequences: int, *, mean: float, longest: int, words: Sequence[int]) -> None:
         generator = np.random.default_rng(0)
-        drawn = generator.gamma(LENGTH_SHAPE, mean / LENGTH_SHAPE, sequences)
-        self.lengths = np.clip(drawn.round(), 12, longest).astype(np.int32)
+        self.lengths = _lengths(generator.gamma(LENGTH_SHAPE, 1 / LENGTH_SHAPE, sequences), mean, longest)
         self.ids = [generator.integers(5, len(tokenizer), int(length)) for length in self.lengths]
         for number, own in enumerate(self.ids):
             own[0], own[-1] = tokenizer.cls_token_id, tokenizer.sep_token_id
@@ -38,3 +40,13 @@ class RandomText:
 
     def __getitem__(self, rows: Sequence[int] | np.ndarray) -> list[np.ndarray]:
         return [self.ids[row] for row in rows]
+
+
+def _lengths(drawn: NDArray[np.float64], mean: float, longest: int) -> NDArray[np.int32]:
+    """Stretched so that they have this mean after the longest were cut: how full a batch is decides what it costs."""
+    low, high = 0.0, 1000.0 * longest
+    for _ in range(60):
+        middle = (low + high) / 2
+        short = np.clip(drawn * middle, SHORTEST, longest).mean() < mean
+        low, high = (middle, high) if short else (low, middle)
+    return np.clip((drawn * low).round(), SHORTEST, longest).astype(np.int32)

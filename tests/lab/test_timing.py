@@ -81,13 +81,22 @@ def test_a_piece_is_trained_as_in_a_training(tiny, monkeypatch):
 
 def test_half_of_the_random_sequences_have_a_gender_word(tiny):
     materials = timing.Materials(tiny, progress=False)
-    setting = timing._setting(materials, tiny.all_arms(), TextSize(10, 400))
-    text = setting.corpus.train
+    setting = timing._setting(materials, tiny.all_arms(), TextSize(10, 250))
+    text, longest = setting.corpus.train, tiny.corpus.max_length
     words = {word.lower() for pair in materials.pair_list for word in (pair.female, pair.male)}
     ids = set(materials.checkpoint.tokenizer.convert_tokens_to_ids(sorted(words)))
     with_word = sum(bool(ids & set(own[1:-1].tolist())) for own in text.ids[1::2])
     assert with_word == len(text) // 2
-    assert text.lengths.max() <= tiny.corpus.max_length
+    assert text.lengths.max() <= longest
+    assert text.lengths.mean() == pytest.approx(25, abs=0.5)  # after the longest are cut
+    assert timing._setting(materials, tiny.all_arms(), TextSize(10, 10**9)).corpus.train.lengths.mean() > 0.99 * longest
+
+
+def test_text_that_is_here_is_what_is_timed(tiny):
+    """A batch costs by how full it is and by its gender words."""
+    materials = timing.Materials(tiny, progress=False)
+    digest = materials.corpus.digest
+    assert timing._setting(materials, tiny.all_arms(), TEXT).corpus.digest == digest
 
 
 def test_what_cannot_be_timed_is_said(tiny):
