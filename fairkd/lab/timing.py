@@ -6,6 +6,7 @@ What is timed is what training does (:mod:`fairkd.engine.training`), with the sa
 from __future__ import annotations
 
 import itertools
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,8 +20,10 @@ import psutil
 import torch
 
 from fairkd.arms import Arm
-from fairkd.batches import MaskedBatches, Setting
+from fairkd.batches import MaskedBatches, Setting, text_read
 from fairkd.engine.chunks import CHUNK
+from fairkd.engine.saving import Writer
+from fairkd.engine.scratch import scratch
 from fairkd.engine.side_by_side import side_by_side, workers
 from fairkd.engine.training import Learner
 from fairkd.errors import InputError
@@ -49,18 +52,20 @@ class Timed:
         update: seconds of the end of an update, where it has several batches; 0 where it is in ``token``.
         start: seconds until a process that does nothing else has begun, and has what it needs for its first piece.
         setup: seconds that each further piece takes to begin.
+        save: seconds in which a checkpoint of every student is written.
     """
 
     token: float
     update: float
     start: float = 0.0
     setup: float = 0.0
+    save: float = 0.0
 
 
 def measured_seconds(profile: Profile, text: TextSize) -> float:
     """Seconds in which this device would train all students of a profile, from a few batches of each piece.
 
-    With the start of processes and the held-out loss at the end of each, without what writing to the store takes.
+    With the start of processes, checkpoints, and writing to the store.
 
     Args:
         profile: its parameters; its teacher must be here.
@@ -89,13 +94,21 @@ def measured_seconds(profile: Profile, text: TextSize) -> float:
         if isinstance(one, BaseException):
             raise one
     timed = dict(zip(kinds, found, strict=False))
-    schedule, recipe = profile.recipe.schedule(text.sequences), profile.recipe
-    held = profile.corpus.heldout_fraction
-    heldout = text.tokens * held / (1 - held)  # read once at the end, forward only: a third of what training takes
-    tokens = schedule.batches_read * recipe.batch_size * text.tokens / text.sequences + heldout / 3
-    each = (timed[_names(arms)] for _, _, arms in pieces)
     start = min(one.start for one in found) if apart else 0.0  # a process that timed several is older each time
-    return start + sum(tokens * one.token + schedule.updates * one.update + one.setup for one in each) / at_once
+    return start + sum(_seconds(own, seed, timed[_names(arms)], text) for own, seed, arms in pieces) / at_once
+
+
+def _seconds(materials: Materials, seed: int, timed: Timed, text: TextSize) -> float:
+    """Of one piece, whose arms were timed: to begin, to train, to write checkpoints and students."""
+    recipe, on_gpu = materials.profile.recipe, materials.device.type == "cuda"
+    schedule, corpus = recipe.schedule(text.sequences), _corpus(materials)
+    if corpus is None:
+        tokens = schedule.batches_read * recipe.batch_size * text.tokens / text.sequences
+    else:  # of a small study the batches are few, and longer or shorter than the mean
+        tokens = text_read(Setting(corpus, recipe, seed, materials.store, materials.device)).tokens
+    checkpoints = 1 if on_gpu else math.ceil(schedule.updates / recipe.checkpoint_every)  # a GPU goes on meanwhile
+    written = checkpoints + 1 / 3  # a student has no moments
+    return timed.setup + tokens * timed.token + schedule.updates * timed.update + written * timed.save
 
 
 def _names(arms: Sequence[Arm]) -> tuple[str, ...]:
@@ -132,7 +145,16 @@ def _timed(profile: Profile, arms: Sequence[Arm], text: TextSize) -> Timed:
     begun = _now(device)
     for learner in learners if window > 1 else ():
         learner.step(1000)
-    return Timed(spent / tokens, _now(device) - begun, start, setup)
+    return Timed(spent / tokens, _now(device) - begun, start, setup, _saving(materials, learners))
+
+
+def _saving(materials: Materials, learners: Sequence[Learner]) -> float:
+    """Seconds of a checkpoint of every student, from that of the first: they go by what is written."""
+    sizes = [sum(weight.numel() for weight in one.parameters.values()) for one in learners]
+    with scratch(materials.store.root.parent, "timing") as folder, Writer(behind=False) as writer:
+        learners[0].folder, begun = folder, time.perf_counter()
+        learners[0].save(writer)
+        return (time.perf_counter() - begun) * sum(sizes) / sizes[0]
 
 
 def _begun(profile: Profile, arms: Sequence[Arm], text: TextSize) -> tuple[Materials, list[Learner], MaskedBatches]:
@@ -167,9 +189,7 @@ def _now(device: torch.device) -> float:
 def _setting(materials: Materials, arms: Sequence[Arm], text: TextSize) -> Setting:
     """As the students', with random text of that size where the corpus has not been tokenised."""
     profile, checkpoint, recipe = materials.profile, materials.checkpoint, materials.profile.recipe
-    options = {"store": materials.store, **materials.corpus_options}
-    corpus: Any = corpora.find(materials.sources, checkpoint.tokenizer_digest, **options)
-    corpus = corpus or _random(materials, text)
+    corpus = _corpus(materials) or _random(materials, text)
     at_once = recipe.micro_batch_tokens
     if at_once is None and materials.device.type == "cuda":
         memory = torch.cuda.get_device_properties(materials.device).total_memory
@@ -178,6 +198,12 @@ def _setting(materials: Materials, arms: Sequence[Arm], text: TextSize) -> Setti
             shape, profile.all_arms(), recipe, longest=profile.corpus.max_length, memory=memory, chunk=chunk
         )
     return Setting(corpus, recipe, 0, materials.store, materials.device, at_once)
+
+
+def _corpus(materials: Materials) -> Any:
+    """The tokenised text, if it is here."""
+    options = {"store": materials.store, **materials.corpus_options}
+    return corpora.find(materials.sources, materials.checkpoint.tokenizer_digest, **options)
 
 
 def _random(materials: Materials, text: TextSize) -> Any:

@@ -5,6 +5,7 @@ import itertools
 import pytest
 
 from fairkd import InputError, Profile
+from fairkd.batches import text_read
 from fairkd.engine.training import Learner
 from fairkd.lab import timing
 from fairkd.lab.estimate import TextSize
@@ -29,22 +30,26 @@ def side_by_side(function, calls, *, here, processes):
     ("seeds", "cores", "halves"), [([0], 2, 1), ([0, 1], 2, 1), ([0, 1, 2], 2, 2), ([0, 1, 2], 4, 4)]
 )
 def test_seconds_are_those_of_every_piece_shared_by_the_processes(tiny, monkeypatch, seeds, cores, halves):
-    """A token takes a microsecond an arm, an update's end a millisecond, a beginning ten; 120 batches of 80 tokens,
-    twice. A process begins in 8 seconds where there are several."""
+    """A token takes a microsecond an arm, an update's end a millisecond, a beginning and a checkpoint ten.
+
+    There are 120 batches of 80 tokens, twice, in 60 updates with a checkpoint after each 25; a process begins in 8
+    seconds where there are several.
+    """
     called: list[int] = []
 
     def timed(profile, arms, text):
         called.append(len(arms))
-        return Timed(1e-6 * len(arms), 1e-3 * len(arms), start=7.0 + len(called), setup=1e-2 * len(arms))
+        return Timed(
+            1e-6 * len(arms), 1e-3 * len(arms), start=7.0 + len(called), setup=1e-2 * len(arms), save=1e-2 * len(arms)
+        )
 
     monkeypatch.setattr(timing, "_timed", timed)
     monkeypatch.setattr(timing, "side_by_side", side_by_side)
     for module in (timing, timing.shared_out.__globals__):
         monkeypatch.setitem(module if isinstance(module, dict) else vars(module), "workers", lambda: cores)
-    profile = tiny.changed(seeds=seeds, gradient_accumulation_steps=4)
+    profile = tiny.changed(seeds=seeds, gradient_accumulation_steps=4, checkpoint_every=25)
     arms = len({str(arm.content()) for arm in profile.all_arms()})
-    heldout = 9_600 * 0.1 / 0.9  # read once, forward only
-    one = arms * ((2 * 120 * 80 + heldout / 3) * 1e-6 + 2 * 30 * 1e-3 + 1e-2)
+    one = arms * (2 * 120 * 80 * 1e-6 + 2 * 30 * 1e-3 + 1e-2 + (3 + 1 / 3) * 1e-2)
     shared = cores if len(seeds) > 1 else 1
     assert measured_seconds(profile, TEXT) == pytest.approx(
         (8.0 if len(seeds) > 1 else 0.0) + one * len(seeds) / shared
@@ -97,6 +102,18 @@ def test_text_that_is_here_is_what_is_timed(tiny):
     materials = timing.Materials(tiny, progress=False)
     digest = materials.corpus.digest
     assert timing._setting(materials, tiny.all_arms(), TEXT).corpus.digest == digest
+    seconds = timing._seconds(materials, 0, Timed(token=1.0, update=0.0), TEXT)
+    assert seconds == text_read(materials.setting(0)).tokens  # of this seed's batches, not of the mean
+
+
+def test_a_checkpoint_of_all_is_reckoned_from_one(tiny, monkeypatch):
+    """By the weights that are written: twice those of the first here, and a second for it."""
+    materials = timing.Materials(tiny, progress=False)
+    arms = [arm for arm in tiny.all_arms() if arm.name == "full"] * 2
+    _, learners, _ = timing._begun(tiny, arms, TEXT)
+    monkeypatch.setattr(timing.time, "perf_counter", lambda clock=itertools.count(): float(next(clock)))
+    assert timing._saving(materials, learners) == 2.0
+    assert not list(materials.store.root.parent.rglob("step-*"))
 
 
 def test_what_cannot_be_timed_is_said(tiny):
