@@ -111,7 +111,8 @@ def test_a_checkpoint_of_all_is_reckoned_from_one(tiny, monkeypatch):
     materials = timing.Materials(tiny, progress=False)
     arms = [arm for arm in tiny.all_arms() if arm.name == "full"] * 2
     _, learners, _ = timing._begun(tiny, arms, TEXT)
-    monkeypatch.setattr(timing.time, "perf_counter", lambda clock=itertools.count(): float(next(clock)))
+    seconds = itertools.count()
+    monkeypatch.setattr(timing.time, "perf_counter", lambda: float(next(seconds)))
     assert timing._saving(materials, learners) == 2.0
     assert not list(materials.store.root.parent.rglob("step-*"))
 
