@@ -11,7 +11,7 @@ import pandas as pd
 
 from fairkd.bias.masked import load_masked_lm
 from fairkd.bias.published import published_rulers
-from fairkd.bias.ruler import Ruler, Score, common, estimate
+from fairkd.bias.ruler import Ruler, Score, common, estimate_each
 from fairkd.bias.rulers import RULERS, measure_with
 from fairkd.errors import InputError, one_of
 from fairkd.frames import BIAS_DIFFERENCES, BIAS_SCORES, BIAS_UNREAD
@@ -110,7 +110,8 @@ def compare(
     Returns:
         Rows with the columns ``BIAS_SCORES``, and with ``BIAS_DIFFERENCES``.
     """
-    estimates = {model: estimate(ruler, score, own, n_bootstrap=n_bootstrap) for model, own in kept.items()}
+    each = estimate_each(ruler, score, [*kept.values()], n_bootstrap=n_bootstrap)
+    estimates = dict(zip(kept, each, strict=True))
     key = [ruler.name, score.name]
     rows = [[*key, model, *_with_interval(own), len(kept[model])] for model, own in estimates.items()]
     against = [

@@ -140,17 +140,27 @@ def estimate_groups(
     Returns:
         The mean over seeds; replicate b has the same units and seeds for every arm.
     """
-    return over_seeds([[estimate(ruler, score, one, n_bootstrap=n_bootstrap) for one in group] for group in groups])
+    each = iter(estimate_each(ruler, score, [*chain(*groups)], n_bootstrap=n_bootstrap))
+    return over_seeds([[next(each) for _ in group] for group in groups])
 
 
 def estimate(ruler: Ruler, score: Score, found: pd.DataFrame, *, n_bootstrap: int = 1000) -> Estimate:
     """A score of one model, over resampled units; the arguments of :func:`estimate_groups`, of which it is a part."""
-    if score.by_unit:
-        found = unit_means(found)
-    weights = item_weights(found, n_bootstrap, ruler=ruler.name)
-    values, groups = found["value"].to_numpy(dtype=float), found["group"].to_numpy()
-    once = score.of(values, groups, np.ones((1, weights.shape[1])))
-    return Estimate(float(once[0]), score.of(values, groups, weights), once)
+    return estimate_each(ruler, score, [found], n_bootstrap=n_bootstrap)[0]
+
+
+def estimate_each(
+    ruler: Ruler, score: Score, models: Sequence[pd.DataFrame], *, n_bootstrap: int = 1000
+) -> list[Estimate]:
+    """As :func:`estimate`, of models that were measured on the same items: all have the same draws."""
+    frames = [unit_means(found) for found in models] if score.by_unit else models
+    weights, groups = item_weights(frames[0], n_bootstrap, ruler=ruler.name), frames[0]["group"].to_numpy()
+    each = []
+    for found in frames:
+        values = found["value"].to_numpy(dtype=float)
+        once = score.of(values, groups, np.ones((1, len(values))))
+        each.append(Estimate(float(once[0]), score.of(values, groups, weights), once))
+    return each
 
 
 def over_seeds(models: Sequence[Sequence[Estimate]]) -> Estimate:
@@ -169,7 +179,7 @@ def unit_means(items: pd.DataFrame) -> pd.DataFrame:
 
 def weighted_mean(values: Floats, groups: NDArray[Any], weights: Floats) -> Floats:
     """Mean over items, (B,); the form of a score."""
-    result: Floats = (weights @ values) / weights.sum(axis=1)
+    result: Floats = (weights @ values) / (weights @ np.ones(len(values)))
     return result
 
 
@@ -198,7 +208,10 @@ def weighted_deviation(values: Floats, weights: Floats, own: NDArray[np.bool_]) 
     if (places := _places(own)) is None:
         return np.full(len(weights), np.nan)
     values, weights = values[places], weights[:, places]
-    total = weights.sum(axis=1)
-    deviations = values - ((weights @ values) / total)[:, None]
-    result: Floats = np.sqrt((weights * deviations**2).sum(axis=1) / np.maximum(total - 1, 1))
+    total = weights @ np.ones(len(values))
+    deviations = (
+        values - ((weights @ values) / total)[:, None]
+    )  # not from sums of squares: of equal values it must be 0
+    squares = np.einsum("bn,bn,bn->b", weights, deviations, deviations)  # which makes no further array of megabytes
+    result: Floats = np.sqrt(squares / np.maximum(total - 1, 1))
     return result

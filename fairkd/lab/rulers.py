@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ import pandas as pd
 
 from fairkd.arms import Arm, capacity_arms
 from fairkd.bias.masked import load_masked_lm
-from fairkd.bias.ruler import Ruler, Score, estimate, on_common_items, over_seeds
+from fairkd.bias.ruler import Ruler, Score, estimate_each, on_common_items, over_seeds
 from fairkd.bias.rulers import RULERS, SHIPPED, measure_with, planted_score
 from fairkd.claims.claims import judge_by_score
 from fairkd.engine.side_by_side import one_thread
@@ -139,13 +139,14 @@ class Rulers:
 
     def unread(self, arms: Sequence[Arm]) -> pd.DataFrame:
         """The items that a model has no value of, which count for no model: :data:`fairkd.frames.RULER_UNREAD`."""
-        lost = [
-            frame[frame["problem"] != ""].assign(ruler=ruler.name, arm=arm)[RULER_UNREAD]
-            for ruler in RULERS.values()
-            for arm, frames in self.measured(ruler, arms).items()
-            for frame in chain(*frames)
-        ]
-        return pd.concat(lost, ignore_index=True).drop_duplicates(ignore_index=True)
+        lost = []
+        for ruler in RULERS.values():
+            for arm, frames in self.measured(ruler, arms).items():
+                for frame in chain(*frames):
+                    if (unread := frame["problem"].to_numpy() != "").any():  # seldom
+                        lost.append(frame[unread].assign(ruler=ruler.name, arm=arm)[RULER_UNREAD])
+        found = pd.concat(lost, ignore_index=True) if lost else pd.DataFrame(columns=RULER_UNREAD)
+        return found.drop_duplicates(ignore_index=True)
 
     def items(self, model: Path | Teacher, ruler: Ruler) -> pd.DataFrame:
         """What a ruler finds in a student's folder or in a teacher, :data:`fairkd.bias.ruler.ITEMS`; cached.
@@ -219,8 +220,9 @@ class Rulers:
     def _estimated(self, ruler: Ruler, measured: Items) -> Iterator[Scored]:
         draws = self.profile.seat.bootstrap
         for score in ruler.scores if (items := on_common_items(measured)) else ():
-            of = partial(estimate, ruler, score, n_bootstrap=draws)
-            models = {arm: [[of(frame) for frame in group] for group in groups] for arm, groups in items.items()}
+            frames = [frame for groups in items.values() for frame in chain(*groups)]
+            each = iter(estimate_each(ruler, score, frames, n_bootstrap=draws))
+            models = {arm: [[next(each) for _ in group] for group in groups] for arm, groups in items.items()}
             yield Scored(ruler, score, models, len(items[TEACHER][0][0]))
 
     def _compared(self, arms: Sequence[Arm], baseline: str) -> Iterator[tuple[Scored, str]]:
