@@ -169,7 +169,7 @@ def train(
             _raise_first(_train_together(wanted, everyone))
             return
         single = [one for one in wanted if len(one[0].profile.student_seeds) == 1]
-        outcomes = [_outcome(*one) for one in single]
+        outcomes = [_outcome(own, seed, arms) for own, seed, arms in single if own.lacks(arms, seed)]
         outcomes += _train_several([one for one in wanted if one not in single])
     _raise_first(outcomes)
 
