@@ -1,4 +1,4 @@
-"""What takes minutes is tried by ``make trust`` only, which sets FAIRKD_TRUST."""
+"""What takes minutes: in ``make slow``, or, as FAIRKD_TRUST says, in ``make trust`` only."""
 
 import os
 

@@ -29,6 +29,8 @@ from fairkd.engine.store import Store
 from fairkd.glue.tasks import TASKS
 from fairkd.text.sources import documents
 
+pytestmark = pytest.mark.slow
+
 REAL = os.environ.get("FAIRKD_REHEARSAL") == "real"
 SHAPES = {"paper": (12, 768), "small": (8, 512)}
 """Profile -> layers and units of its teacher."""

@@ -19,7 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
-from typing import IO, Any, ClassVar
+from typing import IO, Any, ClassVar, TypeVar
 
 from filelock import Timeout
 from safetensors import SafetensorError
@@ -38,6 +38,7 @@ Reading all of a large store takes seconds in every process. Nothing that writes
 nobody can set the time of an inode's last change; of a disk that forgets it says nothing, and ``fairkd verify`` reads
 everything.
 """
+_Made = TypeVar("_Made")
 _KEY = re.compile("[0-9a-f]{20}")
 REVISIONS = {
     "student": 4,
@@ -50,6 +51,7 @@ REVISIONS = {
     "seat": 3,
     "seat of mixed stimuli": 3,
     "reading of a sentence": 1,
+    "projections": 1,
     "words met": 1,
     "pair table": 1,
     "rulers": 1,
@@ -343,6 +345,40 @@ class Store:
                 if self.find(key) is None:
                     make()
         return self.root / key
+
+    def kept(
+        self,
+        kind: str,
+        spec: dict[str, Any],
+        make: Callable[[], _Made],
+        *,
+        write: Callable[[_Made, Path], Any],
+        read: Callable[[Path], _Made],
+        about: dict[str, Any],
+    ) -> _Made:
+        """What a quick measurement found, from its entry; made where there is none, and kept there.
+
+        Where the disk cannot be written it is made each time.
+
+        Args:
+            kind: of the entry, one of :data:`REVISIONS`.
+            spec: all that determines it, beside the revision of its kind.
+            make: returns it.
+            write: takes it and the entry's folder.
+            read: takes the folder.
+            about: what its manifest says, beside the kind.
+        """
+        key, made = self.key(kind, {"version": REVISIONS[kind], **spec}), []
+
+        def entry() -> None:
+            made.append(make())
+            with self.write(key, {"kind": kind, **about}) as folder:
+                write(made[0], folder)
+
+        try:
+            return read(self.once(key, entry))
+        except OSError:
+            return made[0] if made else make()
 
     @contextmanager
     def write(self, key: str, manifest: dict[str, Any]) -> Iterator[Path]:

@@ -37,7 +37,7 @@ VERSIONS = {
     "pair table": "version",
 }
 """Where manifests say of which revision of the code an entry is."""
-MEASURED = ("seat", "seat of mixed stimuli", "reading of a sentence", "rulers", "words met", "pairs")
+MEASURED = ("seat", "seat of mixed stimuli", "reading of a sentence", "projections", "rulers", "words met", "pairs")
 """Kinds of entries that say something about a model or a corpus, which their manifests name."""
 MADE = ("student", "teacher", "debiased teacher", "corpus")
 """Kinds that a profile asks for."""

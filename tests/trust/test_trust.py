@@ -1,6 +1,7 @@
 """Faults of every kind, tried on a small study: what is struck, damaged or run elsewhere ends with the same bytes.
 
-The tests follow one another on one study. ``make trust`` tries each fault more often, and writes ``docs/trust.md``.
+The tests follow one another on one study. ``make slow`` tries each fault in a short form; ``make trust`` tries it more
+often, and writes ``docs/trust.md``.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from long_form import LONG
 from phases import MADE, NOTEBOOKS, PHASES, VALUES, Phase, Study, notebook
 
 from fairkd.engine.store import Store
+
+pytestmark = pytest.mark.slow
 
 TIMES = 8 if LONG else 2
 TRIES = 5

@@ -7,13 +7,16 @@ female ones, at length 1. The projection of a sentence is its cosine with that d
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from fairkd import seat
 from fairkd.bias.association import NO_SPREAD, unit
+from fairkd.bias.encoding import added_poolings
 from fairkd.bias.stimuli import LISTS, ROLES, stimuli, words
+from fairkd.engine.store import Store
 from fairkd.errors import InputError
 from fairkd.show.sliders.choices import Loaded, Models
 
@@ -52,6 +55,28 @@ def effects(models: Models, names: Sequence[str], *, pooling: str) -> pd.DataFra
         table = models.effects(name)
         frames.append(table[table.pooling == pooling].assign(model=name)[columns])
     return pd.concat(frames, ignore_index=True)
+
+
+def stored_projections(store: Store, loaded: Loaded, test: str, *, pooling: str = "mean") -> pd.DataFrame:
+    """:func:`projections`, from the store, or computed once and kept there.
+
+    Raises:
+        InputError: as there.
+    """
+    sentences = [sentence for part in stimuli(test).values() for sentence in part]
+    spec: dict[str, Any] = {"weights": loaded.digest, "tokenizer": loaded.tokenizer_digest, "sentences": sentences}
+    spec |= {"test": test, "pooling": pooling}
+    if added := added_poolings([pooling]):
+        spec["functions"] = added
+    found = store.kept(
+        "projections",
+        spec,
+        lambda: projections(loaded, test, pooling=pooling),
+        write=lambda made, folder: made.to_parquet(folder / "projections.parquet"),
+        read=lambda folder: pd.read_parquet(folder / "projections.parquet"),
+        about={"weights": loaded.digest, "test": test},
+    )
+    return found.assign(model=loaded.name)  # which the same weights may have another of
 
 
 def projections(loaded: Loaded, test: str, *, pooling: str = "mean") -> pd.DataFrame:

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fairkd.engine.heads import last_hidden, vocabulary_logits
-from fairkd.engine.store import REVISIONS, Store, read_json, write_json
+from fairkd.engine.store import Store, read_json, write_json
 from fairkd.errors import InputError, nearest
 from fairkd.gender import PairTable
 from fairkd.mixup import Mixing, Mixup, mix, mixed_embeddings, plan_mixing
@@ -199,7 +199,6 @@ def stored_reading(
         InputError: as there.
     """
     spec = {
-        "version": REVISIONS["reading of a sentence"],
         "models": [teacher.digest, student.digest],
         "tokenizer": teacher.tokenizer_digest,
         "pairs": pairs.content,
@@ -207,7 +206,6 @@ def stored_reading(
         "temperature": temperature,
         "grid": list(LAMBDAS),
     }
-    key = Store.key("reading of a sentence", spec)
 
     def values() -> dict[str, Any]:
         made = SentenceReading(sentence, teacher=teacher, student=student, pairs=pairs, temperature=temperature)
@@ -219,15 +217,15 @@ def stored_reading(
         ]
         return found | {"steps": plain}
 
-    def make() -> None:
-        made = values()
-        with store.write(key, {"kind": "reading of a sentence", "weights": student.digest}) as new:
-            write_json(new / "reading.json", made)
-
-    try:
-        return KnownReading.of(read_json(store.once(key, make) / "reading.json"))
-    except OSError:  # a disk that cannot be written: it is read each time
-        return KnownReading.of(values())
+    found = store.kept(
+        "reading of a sentence",
+        spec,
+        values,
+        write=lambda made, folder: write_json(folder / "reading.json", made),
+        read=lambda folder: read_json(folder / "reading.json"),
+        about={"weights": student.digest},
+    )
+    return KnownReading.of(found)
 
 
 class _Cosines:

@@ -25,7 +25,7 @@ from fairkd.bias.association import associations, effect, unit
 from fairkd.bias.encoding import added_poolings
 from fairkd.bias.poolings import POOLINGS
 from fairkd.bias.stimuli import stimuli
-from fairkd.engine.store import REVISIONS, Store
+from fairkd.engine.store import Store
 from fairkd.errors import InputError, nearest
 from fairkd.gender import Occurrences, PairTable
 from fairkd.mixup import mix
@@ -117,8 +117,7 @@ def stored_curve(
     n_bootstrap: int = 1000,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """:func:`curve` on the grid and :func:`mixed_words`, from the store, or computed once and kept there."""
-    spec = {
-        "version": REVISIONS["seat of mixed stimuli"],
+    spec: dict[str, Any] = {
         "weights": loaded.digest,
         "tokenizer": loaded.tokenizer_digest,
         "pairs": pairs.content,
@@ -128,21 +127,20 @@ def stored_curve(
     spec |= {"test": test, "pooling": pooling, "weighs": check_weighs(weighs), "n_bootstrap": n_bootstrap}
     if added := added_poolings([pooling]):
         spec["functions"] = added
-    key = Store.key("seat of mixed stimuli", spec)
+    files = ("curve.parquet", "words.parquet")
 
-    def make() -> None:
-        frame = curve(loaded, pairs, test, pooling=pooling, weighs=weighs, n_bootstrap=n_bootstrap)
-        about = {"kind": "seat of mixed stimuli", "weights": loaded.digest, "test": test}
-        with store.write(key, about) as new:
-            frame.to_parquet(new / "curve.parquet")
-            mixed_words(loaded.tokenizer, pairs, test).to_parquet(new / "words.parquet")
-
-    try:
-        folder = store.once(key, make)
-    except OSError:  # a disk that cannot be written: it is computed each time
+    def make() -> tuple[pd.DataFrame, pd.DataFrame]:
         found = curve(loaded, pairs, test, pooling=pooling, weighs=weighs, n_bootstrap=n_bootstrap)
         return found, mixed_words(loaded.tokenizer, pairs, test)
-    return pd.read_parquet(folder / "curve.parquet"), pd.read_parquet(folder / "words.parquet")
+
+    return store.kept(
+        "seat of mixed stimuli",
+        spec,
+        make,
+        write=lambda made, folder: [one.to_parquet(folder / file) for one, file in zip(made, files, strict=True)],
+        read=lambda folder: (pd.read_parquet(folder / files[0]), pd.read_parquet(folder / files[1])),
+        about={"weights": loaded.digest, "test": test},
+    )
 
 
 def check_weighs(weighs: str) -> Weighs:

@@ -23,7 +23,7 @@ from fairkd.show.html import PIECES, Html, render
 from fairkd.show.sliders import grid
 from fairkd.show.sliders.beta import LAMBDAS
 from fairkd.show.sliders.choices import TEACHER, LateLoaded, Models
-from fairkd.show.sliders.compare import effects, projections
+from fairkd.show.sliders.compare import effects, stored_projections
 from fairkd.show.sliders.drawing import Drawing, image
 from fairkd.show.sliders.explorer import explorer
 from fairkd.show.sliders.reading import KnownReading, SentenceReading, stored_reading
@@ -267,7 +267,8 @@ class Comparison(Panel):
         if key not in self._made:
             self.wait("Measuring …")
             found = effects(self.models, names, pooling=self.pooling.value)
-            of_each = [projections(self.models.load(n), self.test.value, pooling=self.pooling.value) for n in names]
+            store, test, pooling = self.models.materials.store, self.test.value, self.pooling.value
+            of_each = [stored_projections(store, self.models.load(n), test, pooling=pooling) for n in names]
             strips = figures.projection_strips(pd.concat(of_each, ignore_index=True), test=self.test.value)
             self._made[key] = image(figures.compare_effects(found)) + image(strips)
         return self._made[key]
