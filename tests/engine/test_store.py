@@ -1,5 +1,6 @@
 """The run store: entries appear whole or not at all, and damage is noticed."""
 
+import errno
 import json
 import multiprocessing
 import os
@@ -7,6 +8,7 @@ import shutil
 import signal
 import threading
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -298,3 +300,31 @@ def test_a_manifest_that_was_read_before_says_what_it_lacks_and_is_nobodys_to_ch
     assert Store(store.root).find("k") is None
     write_json(folder / MANIFEST, module.with_own_digest({"kind": "teacher"}))
     assert Store.manifest(folder)["kind"] == "teacher"
+
+
+def test_what_is_kept_is_made_once_or_each_time_where_the_disk_cannot_be_written(store, monkeypatch):
+    made = []
+
+    def make() -> str:
+        made.append("x")
+        return "found"
+
+    def kept(**spec) -> str:
+        return store.kept(
+            "seat", spec, make, about={"weights": "w"},
+            write=lambda text, folder: (folder / "text").write_text(text),
+            read=lambda folder: (folder / "text").read_text(),
+        )  # fmt: skip
+
+    assert [kept(a=1), kept(a=1), len(made), kept(a=2), len(made)] == ["found", "found", 1, "found", 2]
+    manifest = Store.manifest(store.entries()[0])
+    assert (manifest["kind"], manifest["weights"]) == ("seat", "w")
+
+    @contextmanager
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+        yield
+
+    monkeypatch.setattr(Store, "write", full)
+    assert (kept(a=3), len(made)) == ("found", 3)  # not made again for want of space
+    assert (kept(a=1), len(made)) == ("found", 3)

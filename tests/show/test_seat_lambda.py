@@ -17,10 +17,10 @@ from fairkd.gender import Pair, PairTable, appendix_c
 from fairkd.lab.materials import Materials
 from fairkd.lab.training import train
 from fairkd.profile import Profile
-from fairkd.show.sliders import seat_lambda
+from fairkd.show.sliders import compare, seat_lambda
 from fairkd.show.sliders.beta import LAMBDAS
 from fairkd.show.sliders.choices import TEACHER, Loaded, Models
-from fairkd.show.sliders.compare import effects, projections
+from fairkd.show.sliders.compare import effects, projections, stored_projections
 from fairkd.show.sliders.seat_lambda import curve, mixed_words, stored_curve
 from fairkd.students import student_from_teacher
 from fairkd.teachers.checkpoints import from_scratch, small_tokenizer
@@ -194,6 +194,21 @@ def test_projections_are_cosines_with_the_literal_direction(encoder, test):
     np.testing.assert_allclose(frame.projection, literal, atol=1e-5)
     assert set(frame[frame.gendered].role) == set(sides)
     assert frame[frame.role == sides[0]].projection.mean() > frame[frame.role == sides[1]].projection.mean()
+
+
+def test_projections_are_made_once_for_the_same_weights_and_have_the_name_that_is_asked_for(
+    encoder, store, monkeypatch
+):
+    made = stored_projections(store, encoder, "C6")
+    pd.testing.assert_frame_equal(made, projections(encoder, "C6"))
+    monkeypatch.setattr(compare, "projections", lambda *_, **__: pytest.fail("computed again"))
+    again = stored_projections(store, dataclasses.replace(encoder, name="the same"), "C6")
+    assert set(again.pop("model")) == {"the same"}
+    pd.testing.assert_frame_equal(again, made.drop(columns="model"))
+    for change in ({"pooling": "cls"}, {"test": "C7b"}, {"digest": "x"}):
+        loaded = dataclasses.replace(encoder, digest=change.pop("digest", encoder.digest))
+        with pytest.raises(pytest.fail.Exception, match="computed again"):
+            stored_projections(store, loaded, **{"test": "C6"} | change)
 
 
 def test_projections_of_an_encoder_that_sees_no_gender_are_refused(encoder, monkeypatch):
