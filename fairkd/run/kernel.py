@@ -11,7 +11,7 @@ import threading
 
 
 def _import() -> None:
-    for name in ("torch", "pandas", "scipy.stats"):
+    for name in ("torch", "pandas", "scipy.optimize"):
         importlib.import_module(name)
 
 

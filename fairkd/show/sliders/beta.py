@@ -8,8 +8,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import stats
-from scipy.special import betainc
+from scipy.special import betainc, betaln  # scipy.stats takes a second to import
 
 from fairkd.errors import InputError
 from fairkd.mixup import draw_lambda
@@ -36,7 +35,8 @@ def density(alpha: float, *, points: int = 200) -> pd.DataFrame:
     if points < 1:
         raise InputError(f"points: {points} must be 1 or more")
     lam = (np.arange(points) + 0.5) / points
-    return pd.DataFrame({"lam": lam, "density": stats.beta(alpha, alpha).pdf(lam)})
+    logs = (alpha - 1) * (np.log(lam) + np.log1p(-lam)) - betaln(alpha, alpha)
+    return pd.DataFrame({"lam": lam, "density": np.exp(logs)})
 
 
 def samples(alpha: float, *, size: int, seed: int = 0) -> NDArray[np.float64]:
