@@ -112,8 +112,6 @@ class GlueRuns:
         new = self._new(arms, untrained, known=True)
         if self._lacks(new):
             new = self._new(arms, untrained)
-            for encoder in new.get(UNTRAINED, ()):
-                self._remember_shape(encoder)
         self._run(new)
 
     def lacks(self, arms: Sequence[Arm]) -> bool:
@@ -203,7 +201,7 @@ class GlueRuns:
         if not pretrained:
             shape = self.materials.store.find(_shape_key(manifest))
             if shape is None:
-                return self._encoder(arm, seed, pretrained=False)
+                return self._remember_shape(self._encoder(arm, seed, pretrained=False))
         late = {"tokenizer": lambda: load_tokenizer(str(folder))}
         known = self.materials.of(self.profile.teacher_of(seed)).checkpoint.tokenizer_digest
         digest = read_json(shape / "known.json")["digest"] if shape else manifest["weights_digest"]
@@ -218,8 +216,8 @@ class GlueRuns:
         digest = manifest["weights_digest"] if pretrained else None
         return open_encoder(folder, tokenizer=self._tokenizers[files], digest=digest, pretrained=pretrained)
 
-    def _remember_shape(self, encoder: Encoder) -> None:
-        """For :meth:`_known`: who reads a model's configuration imports transformers."""
+    def _remember_shape(self, encoder: Encoder) -> Encoder:
+        """Returns it; for the next :meth:`_known`: who reads a model's configuration imports transformers."""
         store, key = self.materials.store, _shape_key(Store.manifest(Path(encoder.source)))
 
         def make() -> None:
@@ -228,6 +226,7 @@ class GlueRuns:
 
         with suppress(OSError):  # a disk that cannot be written
             store.once(key, make)
+        return encoder
 
     def _cached(self, name: str, make: Callable[[TaskData], dict[str, pd.DataFrame]], data: TaskData) -> Any:
         key = Store.key("glue baseline", {"version": REVISIONS["glue baseline"], "name": name, "data": data.digest})
