@@ -235,6 +235,7 @@ def models(tmp_path_factory) -> Models:
 
 def test_the_store_offers_what_has_been_trained_and_makes_nothing(models):
     assert models.names() == [TEACHER, "original, seed 0", "mixup of input + logits, seed 0"]
+    assert models.summary() == [TEACHER, "original, mixup of input + logits (seed 0)"]
     assert not models.materials.is_debiased()
 
 

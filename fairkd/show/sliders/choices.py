@@ -23,7 +23,8 @@ from fairkd.engine.store import MANIFEST, Store
 from fairkd.errors import InputError, nearest
 from fairkd.gender import PairTable
 from fairkd.lab.materials import Materials
-from fairkd.names import TEACHER, student_title
+from fairkd.names import TEACHER, arm_title, student_title
+from fairkd.wording import listed
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,17 @@ class Models:
     def names(self) -> list[str]:
         """What can be chosen by name: the teacher and the students."""
         return [TEACHER, *self.students()]
+
+    def summary(self) -> list[str]:
+        """What can be chosen, in few words: arms that have students of the same seeds stand together."""
+        seeds: dict[str, list[int]] = {}
+        for arm, seed, _ in self._stored():
+            seeds.setdefault(arm_title(arm), []).append(seed)
+        alike: dict[tuple[int, ...], list[str]] = {}
+        for title, own in seeds.items():
+            alike.setdefault(tuple(own), []).append(title)
+        said = {own: f"seed{'s' * (len(own) > 1)} {listed([*map(str, own)])}" for own in alike}
+        return [TEACHER, *(f"{', '.join(titles)} ({said[own]})" for own, titles in alike.items())]
 
     def stored(self, *arms: str) -> str:
         """The first of the store's students that is of one of these arms, in their order; else the last name."""
