@@ -209,9 +209,8 @@ def weighted_deviation(values: Floats, weights: Floats, own: NDArray[np.bool_]) 
         return np.full(len(weights), np.nan)
     values, weights = values[places], weights[:, places]
     total = weights @ np.ones(len(values))
-    deviations = (
-        values - ((weights @ values) / total)[:, None]
-    )  # not from sums of squares: of equal values it must be 0
-    squares = np.einsum("bn,bn,bn->b", weights, deviations, deviations)  # which makes no further array of megabytes
+    # Not from sums of squares: those of equal values would leave much more than rounding.
+    deviations = values - ((weights @ values) / total)[:, None]
+    squares = np.einsum("bn,bn,bn->b", weights, deviations, deviations)  # makes no further array of megabytes
     result: Floats = np.sqrt(squares / np.maximum(total - 1, 1))
     return result

@@ -372,7 +372,7 @@ class Store:
 
         def entry() -> None:
             made.append(make())
-            with self.write(key, {"kind": kind, **about}) as folder:
+            with self.write(key, {"kind": kind, "version": REVISIONS[kind], **about}) as folder:
                 write(made[0], folder)
 
         try:

@@ -248,7 +248,8 @@ def recorded_shape(profile: Profile) -> Shape | None:
     Nothing is downloaded; of a checkpoint of the hub the cached file is read.
 
     Raises:
-        InputError: the config.json cannot be read, or lacks what a BERT's has.
+        InputError: the config.json cannot be read, or lacks what a BERT's has; or the teacher is neither a folder nor
+            a name that the hub could have.
     """
     source = profile.teacher.source
     folder = profile.path(source)
@@ -259,8 +260,12 @@ def recorded_shape(profile: Profile) -> Shape | None:
     path: Any = folder / "config.json"
     if not folder.is_dir():
         from huggingface_hub import try_to_load_from_cache
+        from huggingface_hub.errors import HFValidationError
 
-        path = try_to_load_from_cache(source, "config.json")
+        try:
+            path = try_to_load_from_cache(source, "config.json")
+        except HFValidationError:  # a folder that is not there
+            raise InputError(f"teacher {source!r} is neither a folder that is here nor a name on the hub") from None
         if not isinstance(path, str):
             return None
     values = read_json(Path(path))

@@ -149,13 +149,16 @@ class Materials:
     @cached_property
     def corpus(self) -> corpora.Corpus:
         """The tokenised corpus."""
-        options = {"store": self.store, **self.corpus_options}
-        found = corpora.find(self.sources, self.checkpoint.tokenizer_digest, **options)
-        found = found or corpora.build(self.sources, self.checkpoint.tokenizer, progress=self.progress, **options)
+        options = {"store": self.store, "progress": self.progress, **self.corpus_options}
+        found = self.corpus_here() or corpora.build(self.sources, self.checkpoint.tokenizer, **options)
         if self.profile.teacher.source != "scratch":  # not before: who only plans writes nothing
             folder = self.profile.path(self.profile.teacher.source)
             teachers.remember(self.checkpoint, folder=folder, store=self.store)
         return found
+
+    def corpus_here(self) -> corpora.Corpus | None:
+        """The tokenised corpus, if the store has it; makes nothing."""
+        return corpora.find(self.sources, self.checkpoint.tokenizer_digest, store=self.store, **self.corpus_options)
 
     def setting(self, seed: int) -> Setting:
         """What the students of one seed share.
@@ -164,12 +167,12 @@ class Materials:
             InputError: no update would change a student; the teacher is not made before this is known.
         """
         recipe = self.profile.recipe
-        setting = Setting(self.corpus, recipe, seed, self.store, self.device, self._at_once)
+        setting = Setting(self.corpus, recipe, seed, self.store, self.device, self.at_once)
         setting.schedule()
         return setting
 
     @cached_property
-    def _at_once(self) -> int | None:
+    def at_once(self) -> int | None:
         """Tokens of a forward pass: as the profile says, else a batch on the CPU, and on a GPU what fits its memory.
 
         That of the kind of GPU, not what happens to be free: dropout draws by it.
@@ -341,8 +344,7 @@ class Materials:
         profile = self.profile
         if not teachers.is_here(profile.teacher.source, profile.path(profile.teacher.source)):
             return "teacher not downloaded yet"
-        checkpoint = self.checkpoint
-        corpus = corpora.find(self.sources, checkpoint.tokenizer_digest, store=self.store, **self.corpus_options)
+        checkpoint, corpus = self.checkpoint, self.corpus_here()
         if corpus is None:
             return "corpus not tokenised yet"
         self.corpus = corpus
@@ -370,6 +372,13 @@ class Materials:
     def lacks(self, arms: Sequence[Arm], seed: int) -> bool:
         """Whether the store lacks a student of this seed."""
         return None in self.store.find_all(self.student_key(arm, seed) for arm in arms).values()
+
+    def clear_unfinished(self, arms: Sequence[Arm], seed: int) -> None:
+        """Removes checkpoints of students of this seed, which are finished."""
+        for key in {self.student_key(arm, seed) for arm in arms}:
+            if self.store.unfinished(key).exists():
+                with self.store.lock(key):
+                    self.store.clear_unfinished(key)
 
     def has_teachers(self, *, debiased: bool) -> bool:
         """Whether neither the teacher nor, if wanted, a debiased one is to be made; makes nothing."""

@@ -139,12 +139,15 @@ class Rulers:
 
     def unread(self, arms: Sequence[Arm]) -> pd.DataFrame:
         """The items that a model has no value of, which count for no model: :data:`fairkd.frames.RULER_UNREAD`."""
-        lost = []
-        for ruler in RULERS.values():
-            for arm, frames in self.measured(ruler, arms).items():
-                for frame in chain(*frames):
-                    if (unread := frame["problem"].to_numpy() != "").any():  # seldom
-                        lost.append(frame[unread].assign(ruler=ruler.name, arm=arm)[RULER_UNREAD])
+        measured = [
+            (ruler.name, arm, frames) for ruler in RULERS.values() for arm, frames in self.measured(ruler, arms).items()
+        ]
+        lost = [
+            frame[problems].assign(ruler=ruler, arm=arm)[RULER_UNREAD]
+            for ruler, arm, frames in measured
+            for frame in chain(*frames)
+            if (problems := frame["problem"].to_numpy() != "").any()  # seldom
+        ]
         found = pd.concat(lost, ignore_index=True) if lost else pd.DataFrame(columns=RULER_UNREAD)
         return found.drop_duplicates(ignore_index=True)
 

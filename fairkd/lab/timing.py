@@ -8,10 +8,11 @@ from __future__ import annotations
 import itertools
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import SimpleNamespace
 from typing import Any
 
@@ -20,15 +21,15 @@ import psutil
 import torch
 
 from fairkd.arms import Arm
-from fairkd.batches import MaskedBatches, Setting, text_read
-from fairkd.engine.chunks import CHUNK
+from fairkd.batches import MaskedBatches, Setting
+from fairkd.engine.processes import keep_freed_memory
+from fairkd.engine.recipe import Schedule
 from fairkd.engine.saving import Writer
 from fairkd.engine.scratch import scratch
 from fairkd.engine.side_by_side import side_by_side, workers
 from fairkd.engine.training import Learner
 from fairkd.errors import InputError
-from fairkd.lab.cost import Shape
-from fairkd.lab.estimate import TextSize, tokens_at_once
+from fairkd.lab.estimate import TextSize
 from fairkd.lab.materials import Materials
 from fairkd.lab.training import distinct, shared_out, training_jobs
 from fairkd.micro_batches import read, shares_of
@@ -36,7 +37,6 @@ from fairkd.objective import arm_losses, supervise
 from fairkd.profile import Profile
 from fairkd.students import student_from_teacher
 from fairkd.teachers.checkpoints import is_here
-from fairkd.text import corpus as corpora
 from fairkd.text.random_text import RandomText
 
 TIMED_SECONDS, FEWEST = 8.0, 3
@@ -50,8 +50,8 @@ class Timed:
     Attributes:
         token: seconds of a token of a batch, all students and their teachers' readings.
         update: seconds of the end of an update, where it has several batches; 0 where it is in ``token``.
-        start: seconds until a process that does nothing else has begun, and has what it needs for its first piece.
-        setup: seconds that each further piece takes to begin.
+        start: seconds until a process that does nothing else has begun, and imported the libraries.
+        setup: seconds that a piece takes to begin.
         save: seconds in which a checkpoint of every student is written.
     """
 
@@ -101,11 +101,12 @@ def measured_seconds(profile: Profile, text: TextSize) -> float:
 def _seconds(materials: Materials, seed: int, timed: Timed, text: TextSize) -> float:
     """Of one piece, whose arms were timed: to begin, to train, to write checkpoints and students."""
     recipe, on_gpu = materials.profile.recipe, materials.device.type == "cuda"
-    schedule, corpus = recipe.schedule(text.sequences), _corpus(materials)
-    if corpus is None:
+    own = materials.of(materials.profile.teacher_of(seed))
+    if own.corpus_here() is None:
+        schedule = recipe.schedule(text.sequences)
         tokens = schedule.batches_read * recipe.batch_size * text.tokens / text.sequences
     else:  # of a small study the batches are few, and longer or shorter than the mean
-        tokens = text_read(Setting(corpus, recipe, seed, materials.store, materials.device)).tokens
+        schedule, tokens = own.setting(seed).schedule(), own.text_read(seed).tokens
     checkpoints = 1 if on_gpu else math.ceil(schedule.updates / recipe.checkpoint_every)  # a GPU goes on meanwhile
     written = checkpoints + 1 / 3  # a student has no moments
     return timed.setup + tokens * timed.token + schedule.updates * timed.update + written * timed.save
@@ -117,63 +118,86 @@ def _names(arms: Sequence[Arm]) -> tuple[str, ...]:
 
 def _timed(profile: Profile, arms: Sequence[Arm], text: TextSize) -> Timed:
     """Trains new students of these arms for some seconds."""
-    _begun(profile, arms, text)  # imports the libraries
+    _ = Materials(profile, progress=False).checkpoint.model  # imports the libraries
     start, begun = time.time() - psutil.Process().create_time(), time.perf_counter()
-    materials, learners, batches = _begun(profile, arms, text)
-    setup, recipe, device = time.perf_counter() - begun, profile.recipe, materials.device
+    materials, learners, batches, schedule = _begun(profile, arms, text)
+    setup, device, several = time.perf_counter() - begun, materials.device, schedule.window > 1
     teacher: Any = materials.checkpoint.model
-    window = recipe.gradient_accumulation_steps
+    if device.type == "cpu":
+        keep_freed_memory()
 
     def trained_on(group: Sequence[int]) -> int:
         batch = read(batches, group)
-        shared = supervise({"original": teacher, "debiased": teacher}, batch, arms, recipe, device)
+        shared = supervise({"original": teacher, "debiased": teacher}, batch, arms, profile.recipe, device)
         for learner in learners:
             learner.backward(shared, group[0], device, batches=len(group))
-            if window == 1:
+            if not several:
                 learner.step(1000)
         return batch.tokens
 
-    groups = shares_of(batches, range(min(len(batches), max(window, 64))))
-    trained_on(groups[0])  # makes the moments, and the libraries' plans
-    spent, tokens = 0.0, 0
-    for count, group in enumerate(itertools.cycle(groups[1:] or groups), start=1):
+    def stepped() -> float:
         begun = _now(device)
+        for learner in learners if several else ():
+            learner.step(1000)
+        return _now(device) - begun if several else 0.0
+
+    passes = _passes(batches, schedule)
+    trained_on(next(passes))
+    stepped()  # both once before: they make the moments, and the libraries' plans
+    spent, tokens, count = 0.0, 0, 0
+    while spent < TIMED_SECONDS or count < FEWEST:
+        group, begun = next(passes), _now(device)
         tokens += trained_on(group)
-        spent += _now(device) - begun
-        if spent >= TIMED_SECONDS and count >= FEWEST:
-            break
-    begun = _now(device)
-    for learner in learners if window > 1 else ():
-        learner.step(1000)
-    return Timed(spent / tokens, _now(device) - begun, start, setup, _saving(materials, learners))
+        spent, count = spent + _now(device) - begun, count + 1
+    return Timed(spent / tokens, stepped(), start, setup, _saving(materials, learners))
+
+
+def _passes(batches: MaskedBatches, schedule: Schedule) -> Iterator[list[int]]:
+    """The batches that one pass reads, of one update after the other, as training has them; over and over."""
+    for update in itertools.cycle(range(schedule.updates)):
+        yield from shares_of(batches, schedule.batches(update))
 
 
 def _saving(materials: Materials, learners: Sequence[Learner]) -> float:
-    """Seconds of a checkpoint of every student, from that of the first: they go by what is written."""
+    """Seconds of a checkpoint of every student, from that of the first: they go by what is written.
+
+    Where the students would lie, if that folder is there; 0 where it cannot be written.
+    """
     sizes = [sum(weight.numel() for weight in one.parameters.values()) for one in learners]
-    with scratch(materials.store.root.parent, "timing") as folder, Writer(behind=False) as writer:
-        learners[0].folder, begun = folder, time.perf_counter()
-        learners[0].save(writer)
-        return (time.perf_counter() - begun) * sum(sizes) / sizes[0]
+    root = materials.store.root
+    try:
+        with (
+            scratch(root, "timing") if root.is_dir() else TemporaryDirectory() as folder,
+            Writer(behind=False) as writer,
+        ):
+            learners[0].folder, begun = Path(folder), time.perf_counter()
+            learners[0].save(writer)
+            return (time.perf_counter() - begun) * sum(sizes) / sizes[0]
+    except OSError:
+        return 0.0
 
 
-def _begun(profile: Profile, arms: Sequence[Arm], text: TextSize) -> tuple[Materials, list[Learner], MaskedBatches]:
-    """What a piece needs before its first batch: teacher, new students, batches of its text."""
+def _begun(
+    profile: Profile, arms: Sequence[Arm], text: TextSize
+) -> tuple[Materials, list[Learner], MaskedBatches, Schedule]:
+    """What a piece needs before its first batch: teacher, new students, batches of its text and their order."""
     materials, recipe = Materials(profile, progress=False), profile.recipe
     teacher: Any = materials.checkpoint.model.to(materials.device).eval()
     mixup = materials.mixup if any(arm.levels for arm in arms) else None
-    batches = MaskedBatches(_setting(materials, arms, text), materials.checkpoint.tokenizer, mixup)
+    setting = _setting(materials, text)
+    batches = MaskedBatches(setting, materials.checkpoint.tokenizer, mixup)
+    options: dict[str, Any] = {"dropout": recipe.dropout, "freeze_positions": recipe.freeze_positions}
     learners = [
         Learner(
             name=arm.name,
-            model=student_from_teacher(teacher, arm.layers, dropout=recipe.dropout).to(materials.device).train(),
+            model=student_from_teacher(teacher, arm.layers, **options).to(materials.device).train(),
             recipe=recipe,
             folder=Path(),
             losses=partial(_losses, arm=arm, recipe=recipe),
         )
         for arm in arms
     ]
-    return materials, learners, batches
+    return materials, learners, batches, setting.schedule()
 
 
 def _losses(model: Any, shared: Any, *, arm: Arm, recipe: Any) -> Any:
@@ -186,24 +210,11 @@ def _now(device: torch.device) -> float:
     return time.perf_counter()
 
 
-def _setting(materials: Materials, arms: Sequence[Arm], text: TextSize) -> Setting:
+def _setting(materials: Materials, text: TextSize) -> Setting:
     """As the students', with random text of that size where the corpus has not been tokenised."""
-    profile, checkpoint, recipe = materials.profile, materials.checkpoint, materials.profile.recipe
-    corpus = _corpus(materials) or _random(materials, text)
-    at_once = recipe.micro_batch_tokens
-    if at_once is None and materials.device.type == "cuda":
-        memory = torch.cuda.get_device_properties(materials.device).total_memory
-        shape, chunk = Shape.of(checkpoint.model.config), CHUNK["cuda"]
-        at_once = tokens_at_once(
-            shape, profile.all_arms(), recipe, longest=profile.corpus.max_length, memory=memory, chunk=chunk
-        )
-    return Setting(corpus, recipe, 0, materials.store, materials.device, at_once)
-
-
-def _corpus(materials: Materials) -> Any:
-    """The tokenised text, if it is here."""
-    options = {"store": materials.store, **materials.corpus_options}
-    return corpora.find(materials.sources, materials.checkpoint.tokenizer_digest, **options)
+    corpus: Any = materials.corpus_here() or _random(materials, text)
+    recipe = materials.profile.recipe
+    return Setting(corpus, recipe, 0, materials.store, materials.device, materials.at_once)
 
 
 def _random(materials: Materials, text: TextSize) -> Any:
@@ -212,7 +223,7 @@ def _random(materials: Materials, text: TextSize) -> Any:
     words = [word for pair in materials.pair_list for word in (pair.female, pair.male)]
     random = RandomText(
         tokenizer,
-        recipe.batch_size * max(64, recipe.gradient_accumulation_steps),
+        recipe.batch_size * max(64, 4 * recipe.gradient_accumulation_steps),  # enough for some updates
         mean=text.tokens / text.sequences,
         longest=materials.profile.corpus.max_length,
         words=tokenizer.convert_tokens_to_ids([word.lower() for word in words]),

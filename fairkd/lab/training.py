@@ -169,7 +169,7 @@ def train(
             _raise_first(_train_together(wanted, everyone))
             return
         single = [one for one in wanted if len(one[0].profile.student_seeds) == 1]
-        outcomes = [_outcome(own, seed, arms) for own, seed, arms in single if own.lacks(arms, seed)]
+        outcomes = [_outcome(*one) for one in _lacking(single)]
         outcomes += _train_several([one for one in wanted if one not in single])
     _raise_first(outcomes)
 
@@ -186,6 +186,17 @@ def _train_together(wanted: Sequence[SeedOfArms], everyone: World) -> list[Any]:
     return errors
 
 
+def _lacking(wanted: Sequence[SeedOfArms]) -> list[SeedOfArms]:
+    """Those of which the store lacks a student; what killed processes left of the others goes."""
+    lacking = []
+    for materials, seed, arms in wanted:
+        if materials.lacks(arms, seed):
+            lacking.append((materials, seed, arms))
+        else:
+            materials.clear_unfinished(arms, seed)
+    return lacking
+
+
 def _outcome(materials: Materials, seed: int, arms: Sequence[Arm]) -> BaseException | None:
     """Trains the arms of a profile's only seed, with all threads; the error if it diverges, so that others go on."""
     try:
@@ -197,7 +208,7 @@ def _outcome(materials: Materials, seed: int, arms: Sequence[Arm]) -> BaseExcept
 
 def _train_several(wanted: Sequence[SeedOfArms]) -> list[Any]:
     """Trains the arms of several seeds, with one thread each; what became of each piece."""
-    lacking = [(materials, seed, arms) for materials, seed, arms in wanted if materials.lacks(arms, seed)]
+    lacking = _lacking(wanted)
     if not lacking:
         return []
     first = lacking[0][0]

@@ -437,6 +437,7 @@ def status(
 @app.command("open", epilog=help_examples("open"))
 def open_report(
     profile: ProfileName = "quick",
+    parameters: Parameters = None,
     only_print: Annotated[bool, typer.Option("--print", help="Print where the page lies, and open nothing.")] = False,
 ) -> None:
     """Open a profile's report in the browser; without a display, say where it lies. Starts no server."""
@@ -445,9 +446,10 @@ def open_report(
     from fairkd.run.ledger import changed_since_its_run
     from fairkd.run.summary import report_page
 
-    page = report_page(_given(profile))
+    page = report_page(with_parameters(_given(profile), parameters or []))
     if not page.is_file():
-        raise InputError(f"there is no report of {profile!r} yet ({page}). Make it with: fairkd reproduce {profile}")
+        make = f"fairkd reproduce {_as_given(profile, parameters)}"
+        raise InputError(f"there is no report of {profile!r} yet ({page}). Make it with: {make}")
     if changed := changed_since_its_run(page):
         print(f"fairkd: {changed}", file=sys.stderr)
     print(page)

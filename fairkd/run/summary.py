@@ -1,6 +1,7 @@
 """What ``fairkd status`` and ``fairkd plan`` say of a profile, as documents and as lines; there in a second.
 
 Neither torch nor transformers is imported: students are counted by the store's records (:mod:`fairkd.lab.records`).
+Only whether ``-p device`` makes a variant of "auto" is asked of torch.
 """
 
 from __future__ import annotations

@@ -206,9 +206,13 @@ def shown_of_deviation(n_seeds: int) -> float:
 def fewest_replicates(level: float) -> int:
     """How many replicates have tails in which a percentile interval of this level can end: 1 in (B + 1) at each side.
 
+    Raises:
+        InputError: for a level outside (0, 1).
+
     >>> fewest_replicates(0.95), fewest_replicates(1 - 0.05 / 15)
     (39, 599)
     """
+    _check_level(level)
     return math.ceil(2 / (1 - level) - 1 - 1e-6)  # rounding must not ask for one more
 
 

@@ -80,13 +80,27 @@ def test_a_piece_is_trained_as_in_a_training(tiny, monkeypatch):
 
     done.clear()
     found = timing._timed(tiny.changed(gradient_accumulation_steps=2), arms, TEXT)
-    assert done == [(arm.name, "backward") for arm in arms] * 4 + [(arm.name, "step") for arm in arms]
+    passes, steps = ([(arm.name, name) for arm in arms] for name in ("backward", "step"))
+    assert done == [*passes, *steps, *passes * 3, *steps]  # the first of each are not timed: they make the moments
     assert found.update == 1.0
+
+
+@pytest.mark.parametrize("window", [1, 2, 5])
+@pytest.mark.parametrize("at_once", [None, 200, 10**6])
+def test_batches_are_joined_as_in_a_training(tiny, window, at_once):
+    """Within an update, however many a pass could read."""
+    profile = tiny.changed(gradient_accumulation_steps=window, micro_batch_tokens=at_once)
+    _, _, batches, schedule = timing._begun(profile, [arm for arm in tiny.all_arms() if arm.name == "full"], TEXT)
+    found = [*itertools.islice(timing._passes(batches, schedule), 8)]
+    assert [*itertools.chain(*found)] == [*range(sum(map(len, found)))]
+    ends = {schedule.batches(update)[-1] for update in range(schedule.updates)}
+    assert not any(ends & {*group[:-1]} for group in found)
+    assert max(map(len, found)) == (1 if at_once is None else window if at_once > 200 else min(window, 2))
 
 
 def test_half_of_the_random_sequences_have_a_gender_word(tiny):
     materials = timing.Materials(tiny, progress=False)
-    setting = timing._setting(materials, tiny.all_arms(), TextSize(10, 250))
+    setting = timing._setting(materials, TextSize(10, 250))
     text, longest = setting.corpus.train, tiny.corpus.max_length
     words = {word.lower() for pair in materials.pair_list for word in (pair.female, pair.male)}
     ids = set(materials.checkpoint.tokenizer.convert_tokens_to_ids(sorted(words)))
@@ -94,14 +108,14 @@ def test_half_of_the_random_sequences_have_a_gender_word(tiny):
     assert with_word == len(text) // 2
     assert text.lengths.max() <= longest
     assert text.lengths.mean() == pytest.approx(25, abs=0.5)  # after the longest are cut
-    assert timing._setting(materials, tiny.all_arms(), TextSize(10, 10**9)).corpus.train.lengths.mean() > 0.99 * longest
+    assert timing._setting(materials, TextSize(10, 10**9)).corpus.train.lengths.mean() > 0.99 * longest
 
 
 def test_text_that_is_here_is_what_is_timed(tiny):
     """A batch costs by how full it is and by its gender words."""
     materials = timing.Materials(tiny, progress=False)
     digest = materials.corpus.digest
-    assert timing._setting(materials, tiny.all_arms(), TEXT).corpus.digest == digest
+    assert timing._setting(materials, TEXT).corpus.digest == digest
     seconds = timing._seconds(materials, 0, Timed(token=1.0, update=0.0), TEXT)
     assert seconds == text_read(materials.setting(0)).tokens  # of this seed's batches, not of the mean
 
@@ -110,11 +124,14 @@ def test_a_checkpoint_of_all_is_reckoned_from_one(tiny, monkeypatch):
     """By the weights that are written: twice those of the first here, and a second for it."""
     materials = timing.Materials(tiny, progress=False)
     arms = [arm for arm in tiny.all_arms() if arm.name == "full"] * 2
-    _, learners, _ = timing._begun(tiny, arms, TEXT)
+    _, learners, *_ = timing._begun(tiny, arms, TEXT)
     seconds = itertools.count()
     monkeypatch.setattr(timing.time, "perf_counter", lambda: float(next(seconds)))
     assert timing._saving(materials, learners) == 2.0
-    assert not list(materials.store.root.parent.rglob("step-*"))
+    assert not materials.store.root.exists()  # a plan makes no store
+    materials.store.root.mkdir(parents=True)
+    assert timing._saving(materials, learners) == 2.0
+    assert not list(materials.store.root.iterdir())
 
 
 def test_what_cannot_be_timed_is_said(tiny):

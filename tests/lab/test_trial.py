@@ -53,7 +53,7 @@ def test_what_is_smaller_stays_and_no_step_is_none():
         bounded(few, 1)
 
 
-def test_students_of_a_trial_took_so_many_updates_and_those_of_the_profile_are_others(tiny, monkeypatch):
+def test_students_of_a_trial_took_so_many_updates_and_those_of_the_profile_are_others(tiny):
     train_profile(bounded(tiny, 2))
     folders = [path.parent for path in tiny.store().root.glob("*/manifest.json")]
     students = [one for one in map(Store.manifest, folders) if one["kind"] == "student"]
@@ -64,8 +64,18 @@ def test_students_of_a_trial_took_so_many_updates_and_those_of_the_profile_are_o
     assert teacher["record"]["adaptation_steps"] == 2
     train_profile(tiny)
     assert kinds(tiny).count("student") == 2 * len(students)
-    monkeypatch.setattr(Materials, "train_seed", None)  # the seed whose students are there is not begun again
-    train_profile(bounded(tiny, 2))
+
+
+@pytest.mark.parametrize("seeds", [[0], [0, 1]])
+def test_seeds_whose_students_are_there_are_not_begun_and_what_was_left_of_them_goes(tiny, monkeypatch, seeds):
+    profile = bounded(tiny.changed(seeds=seeds), 2)
+    train_profile(profile)
+    store = profile.store()
+    (key, *_) = [folder.name for folder in store.entries() if Store.manifest(folder)["kind"] == "student"]
+    (store.unfinished(key) / "step-000000002").mkdir(parents=True)  # by a process that was killed as it finished
+    monkeypatch.setattr(Materials, "train_seed", None)
+    train_profile(profile)
+    assert not store.unfinished(key).exists()
 
 
 def test_prepare_makes_all_that_comes_before_the_students(tiny):

@@ -143,6 +143,10 @@ def test_the_next_command_follows_from_the_states(fairkd, profile, monkeypatch, 
     rows = [ledger.NotebookState("01_capacity", word, "", "", None) for word in ("done", states)]
     monkeypatch.setattr("fairkd.run.summary.status", lambda profile: rows)
     assert lines(fairkd("status", str(profile))[1])["next"] == f"fairkd {command} {profile}"
+    of_one = lines(fairkd("status", str(profile), "-p", "seeds", "[0]")[1])["next"]
+    assert of_one == f"fairkd {command} {profile} -p 'seeds=[0]'"
+    status, _, err = fairkd(*join_pairs(shlex.split(of_one)[1:]), "--help")
+    assert (status, err) == (0, "")  # that command has the option too
 
 
 def test_plan_says_that_costs_are_bounds_before_there_is_a_corpus(fairkd, profile, monkeypatch):
@@ -374,6 +378,15 @@ def test_open_says_what_makes_the_page_if_it_is_not_there(fairkd, profile, brows
     status, out, err = fairkd("open", str(profile))
     assert (status, out, browser) == (2, "", [])
     assert f"Make it with: fairkd reproduce {profile}" in err
+    status, _, err = fairkd("open", str(profile), "-p", "seeds", "[0]")
+    assert (status, browser) == (2, [])
+    assert f"Make it with: fairkd reproduce {profile} -p 'seeds=[0]'" in err
+
+
+@pytest.mark.parametrize("teacher", ["my/local/checkpoint", "my/checkpoint/", "a b"])
+def test_a_teacher_that_can_be_neither_folder_nor_name_on_the_hub_is_refused(fairkd, profile, teacher):
+    status, _, err = fairkd("plan", str(profile), "-p", "teacher", teacher)
+    assert (status, err) == (2, f"fairkd: teacher {teacher!r} is neither a folder that is here nor a name on the hub\n")
 
 
 def test_open_opens_the_page_or_only_says_where_it_lies(fairkd, profile, browser, monkeypatch):

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import norm, t
 
+from fairkd.errors import InputError
 from fairkd.stats.estimates import Estimate, above_the_lowest, clear_lowest
 from fairkd.stats.resampling import bias_aware_interval, resample_seeds, widened
 
@@ -36,6 +37,13 @@ def test_an_interval_from_sorted_deviations_is_that_of_widened_replicates(value,
     one = estimate(value, seeds=seeds, training=training, draw=draw)
     expected = bias_aware_interval(one.value, widened(one.replicates, one.by_seed, level), level)
     assert one.interval(level) == pytest.approx(expected, rel=1e-12, abs=1e-13)
+
+
+@pytest.mark.parametrize("level", [0.0, 1.0, 1.5, math.nan])
+def test_a_level_outside_zero_to_one_is_refused(level):
+    for interval in (estimate(0.1).interval, estimate(0.1).strict_interval):
+        with pytest.raises(InputError, match="level must lie between 0 and 1"):
+            interval(level)
 
 
 def test_p_is_uniform_where_nothing_differs():
