@@ -16,11 +16,13 @@ from browsing import browser, visit  # noqa: F401  fixtures
 from hypothesis import HealthCheck, settings
 
 from fairkd.engine.digests import weights_digest
+from fairkd.engine.processes import look_for_garbage_seldom
 from fairkd.engine.store import Store
 from fairkd.teachers.checkpoints import Teacher, from_scratch, small_tokenizer
 from fairkd.text import corpus as corpora
 
 torch.set_num_threads(1)
+look_for_garbage_seldom()
 
 
 def pytest_configure() -> None:

@@ -19,7 +19,13 @@ from typing import Any, Self
 import torch
 
 from fairkd.engine import products
-from fairkd.engine.processes import cores, die_with_parent, physical_memory, release_freed_memory
+from fairkd.engine.processes import (
+    cores,
+    die_with_parent,
+    look_for_garbage_seldom,
+    physical_memory,
+    release_freed_memory,
+)
 from fairkd.engine.progress import Progress
 from fairkd.engine.setup import setup
 from fairkd.engine.stopping import STOPPING, Stopped, ordered_to_stop, take_orders, works
@@ -113,6 +119,7 @@ def _begin(queue: Any, order: Any, library: str) -> None:
     setup()
     products.use_pytorch() if library == "PyTorch" else products.use_onednn()
     _to_parent = queue
+    look_for_garbage_seldom()
     take_orders(order)
     die_with_parent()
     torch.set_num_threads(1)

@@ -122,7 +122,8 @@ def _problem(one: Any) -> str:
 
 def code_digest() -> str:
     """SHA-256 over every module and template of the package, whatever room it lies in."""
-    root, found = str(PACKAGE), {}
+    found: dict[str, str] = {}
+    root = str(PACKAGE)
     for folder, _, names in os.walk(root):  # a page asks a hundred times: pathlib would take longer than the rest
         template = "templates" in folder[len(root) :].split(os.sep)
         own = [os.path.join(folder, name) for name in names if template or name.endswith(".py")]

@@ -21,6 +21,7 @@ import typer.core
 
 import fairkd
 from fairkd.bias.poolings import POOLINGS
+from fairkd.engine.processes import look_for_garbage_seldom
 from fairkd.engine.stopping import exit_status, heed_signals, one_line
 from fairkd.errors import DivergedError, InputError, LostError
 from fairkd.profile import Profile
@@ -555,6 +556,7 @@ def _given(profile: str) -> Profile:
 def main() -> None:
     """Entry point of the console script."""
     heed_signals()
+    look_for_garbage_seldom()
     try:
         app(join_pairs(sys.argv[1:]), prog_name="fairkd")
     except Interrupted as error:

@@ -22,6 +22,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from fairkd.engine.processes import look_for_garbage_seldom
 from fairkd.engine.stopping import ENDS
 from fairkd.engine.yaml_text import load_yaml, utf8_text
 from fairkd.show.pages.notebook import without_iri_grammar
@@ -143,4 +144,5 @@ def _busy_seconds(kernels: Sequence[Any]) -> float:
 
 
 if __name__ == "__main__":
+    look_for_garbage_seldom()
     sys.exit(execute(*sys.argv[1:]))
