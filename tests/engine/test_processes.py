@@ -61,3 +61,17 @@ def test_memory_is_what_a_group_or_a_job_may_use(tmp_path, monkeypatch):
             for name, value in variables.items():
                 patch.setenv(name, value)
             assert processes.physical_memory() == wanted, variables
+
+
+def test_own_processes_look_for_garbage_seldom_and_whoever_imports_the_package_as_before():
+    library = "import fairkd.experiment"
+    command = "import sys\nfrom fairkd.run import cli\nsys.argv = ['fairkd', '--version']\n"
+    command += "try: cli.main()\nexcept SystemExit: pass"
+    thresholds = {}
+    for code in ("", library, command):
+        told = subprocess.run(
+            [sys.executable, "-c", f"import gc\n{code}\nprint(gc.get_threshold()[0])"],
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        thresholds[code] = int(told.stdout.split()[-1])
+    assert thresholds[library] == thresholds[""] < thresholds[command] == processes.SELDOM
