@@ -1,6 +1,6 @@
 # make report: install, run the quick profile, write runs/quick/report.html
 # make test:   install, then lint, types, tests and every notebook at the tiny profile
-# make slow:   install, then the tests that take minutes: profiles for a GPU cut short, kills, signals and damage
+# make slow:   install, then the tests that take minutes: profiles for a GPU cut short, kills, signals, damage, hostile texts
 # make fuzz:   install, then the property tests with examples that nobody has drawn before
 # make trust:  install, then every fault of docs/trust.md, often (about an hour)
 # make rehearsal: install, then the paper's profile at its real shapes, two updates of each stage (about an hour)

@@ -92,6 +92,7 @@ main()
 """
 
 
+@pytest.mark.slow
 def test_no_command_reaches_a_pickle_or_a_shell(tmp_path):
     """What is imported from elsewhere counts too: the interpreter itself tells of each."""
     values = {"arms": ["[full]"], "depths": ["[1]"], "seeds": ["[0]"], "student_layers": ["1"]}
@@ -140,6 +141,7 @@ def hostile(tmp_path_factory) -> Iterator[World]:
     warm.close()
 
 
+@pytest.mark.slow
 def test_a_hostile_study_runs_nothing_in_the_pages_that_show_it(hostile, visit):
     mine = hostile.runs / "mine"
     hostile.run("export", str(mine / "01_capacity.failed.ipynb"), "--to", str(mine / "failed.html"))
