@@ -22,7 +22,6 @@ from fairkd.teachers.checkpoints import Teacher, from_scratch, small_tokenizer
 from fairkd.text import corpus as corpora
 
 torch.set_num_threads(1)
-look_for_garbage_seldom()
 
 
 def pytest_configure() -> None:
@@ -70,6 +69,12 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
     model = from_scratch(tokenizer, layers=3, hidden=32, max_length=64, initializer_range=0.1, seed=0)
     teacher = Teacher(model, tokenizer, weights_digest(model), corpora.tokenizer_digest(tokenizer), {"layers": 3})
     return SimpleNamespace(store=store, tokenizer=tokenizer, corpus=corpus, teacher=teacher)
+
+
+@pytest.fixture(autouse=True)
+def seldom() -> None:
+    """A test before may have trained a model, which looks for garbage as usual from then on."""
+    look_for_garbage_seldom()
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ def die_with_parent() -> None:
     ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
 
 
-SELDOM = 20_000
+SELDOM, _USUAL = 20_000, gc.get_threshold()
 """New objects after which Python looks for garbage in cycles, where :func:`look_for_garbage_seldom` was called."""
 
 
@@ -30,7 +30,12 @@ def look_for_garbage_seldom() -> None:
 
     To look through them after every 700 new ones takes a quarter of that time.
     """
-    gc.set_threshold(SELDOM, *gc.get_threshold()[1:])
+    gc.set_threshold(SELDOM, *_USUAL[1:])
+
+
+def look_for_garbage_as_usual() -> None:
+    """Before a model is trained: a cycle may hold the one before, with its moments."""
+    gc.set_threshold(*_USUAL)
 
 
 def cores() -> int:

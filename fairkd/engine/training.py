@@ -24,7 +24,7 @@ import torch
 from torch import Tensor, nn
 
 from fairkd.engine.locks import lock_of
-from fairkd.engine.processes import keep_freed_memory
+from fairkd.engine.processes import keep_freed_memory, look_for_garbage_as_usual
 from fairkd.engine.recipe import Recipe, Schedule, learning_rate
 from fairkd.engine.saving import Snapshot, Writer, newest_snapshot, write_snapshot
 from fairkd.engine.setup import setup
@@ -257,6 +257,7 @@ def fit(
         LostError: another process is gone; what was trained is saved.
     """
     setup()
+    look_for_garbage_as_usual()
     if device.type == "cpu":
         keep_freed_memory()
     for learner in learners:

@@ -23,7 +23,7 @@ import torch
 
 from fairkd.engine.limits import Limits, limits_of
 from fairkd.engine.loading import quiet
-from fairkd.engine.processes import keep_freed_memory
+from fairkd.engine.processes import keep_freed_memory, look_for_garbage_as_usual
 from fairkd.engine.provenance import environment
 from fairkd.engine.scratch import scratch
 from fairkd.engine.setup import setup
@@ -111,6 +111,7 @@ def check_device(device: torch.device) -> None:
 def _make(run: Run, store: Store) -> None:
     start, data = time.time(), run.data
     train = _subset(data, run.recipe, run.seed)
+    look_for_garbage_as_usual()
     if run.device.type == "cpu":
         keep_freed_memory()
     with one_thread(), global_randomness_kept(), quiet(), scratch(store.root, "fine-tuning") as folder:
