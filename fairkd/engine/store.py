@@ -54,6 +54,7 @@ REVISIONS = {
     "projections": 1,
     "words met": 1,
     "pair table": 1,
+    "words of a text": 1,
     "rulers": 1,
     "glue": 2,
     "glue baseline": 1,

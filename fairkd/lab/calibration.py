@@ -37,10 +37,31 @@ STUDENT = "full"
 
 
 def ruler_title(name: str) -> str:
-    """Of a ruler, short, or of SEAT with a pooling."""
+    """Of a ruler, short, or of SEAT, with a pooling or without."""
     if name.startswith("seat-"):
         return f"SEAT, {name.removeprefix('seat-')} pooling"
-    return name.replace("-aul", ", unmasked").replace("-", " ") if name.startswith("pair") else RULERS[name].title
+    if name.startswith("pair"):
+        return name.replace("-aul", ", unmasked").replace("-", " ")
+    return RULERS[name].title if name in RULERS else name
+
+
+def score_title(ruler: str, name: str) -> str:
+    """Of a score of a ruler, or of SEAT with a pooling.
+
+    >>> score_title("counterfactual", "in-d"), score_title("seat-mean", "signed")
+    ('mean divergence, words of D', 'mean d of six tests')
+    """
+    if ruler.startswith("seat-"):
+        return _SEAT_SCORES.get(name, f"d of {name}")
+    return next(score.title for score in RULERS[ruler].scores if score.name == name)
+
+
+_SEAT_SCORES = {
+    "signed": "mean d of six tests",
+    "average": "mean |d| of six tests",
+    "words of D": "mean |d| of tests with words of D",
+    "names": "mean |d| of tests with names",
+}
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ from fairkd.gender import Pair, PairTable, count, load_pairs
 from fairkd.lab.cost import Shape
 from fairkd.lab.estimate import tokens_at_once
 from fairkd.lab.known_pairs import open_pairs, remember_pairs
+from fairkd.lab.known_words import open_words, remember_words
 from fairkd.mixup import Mixup
 from fairkd.profile import Profile
 from fairkd.teachers import checkpoints as teachers
@@ -120,8 +121,7 @@ class Materials:
                     f"max_length: {corpus.max_length}, but teacher {teacher.source!r} reads {longest} tokens at most"
                 )
             return checkpoint
-        texts = list(corpora.all_documents(self.sources, column=corpus.column, join=self.join))
-        tokenizer = teachers.small_tokenizer(texts)
+        tokenizer = teachers.word_tokenizer(self._words)
         model = teachers.from_scratch(
             tokenizer,
             layers=teacher.layers or 1,
@@ -132,6 +132,10 @@ class Materials:
             dropout=profile.recipe.dropout,
         )
         return teachers.Checkpoint(model, tokenizer, has_mlm_head=False, source="scratch")
+
+    @cached_property
+    def _words(self) -> list[str]:
+        return open_words(self.sources, column=self.profile.corpus.column, join=self.join, store=self.store)
 
     @property
     def corpus_options(self) -> dict[str, Any]:
@@ -151,7 +155,10 @@ class Materials:
         """The tokenised corpus."""
         options = {"store": self.store, "progress": self.progress, **self.corpus_options}
         found = self.corpus_here() or corpora.build(self.sources, self.checkpoint.tokenizer, **options)
-        if self.profile.teacher.source != "scratch":  # not before: who only plans writes nothing
+        if self.profile.teacher.source == "scratch":  # not before: who only plans writes nothing
+            column = self.profile.corpus.column
+            remember_words(self._words, self.sources, column=column, join=self.join, store=self.store)
+        else:
             folder = self.profile.path(self.profile.teacher.source)
             teachers.remember(self.checkpoint, folder=folder, store=self.store)
         return found

@@ -38,6 +38,7 @@ VERSIONS = {
     "words met": "version",
     "shape": "version",
     "pair table": "version",
+    "words of a text": "version",
 }
 """Where manifests say of which revision of the code an entry is."""
 MEASURED = ("seat", "seat of mixed stimuli", "reading of a sentence", "projections", "rulers", "words met", "pairs")

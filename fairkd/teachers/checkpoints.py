@@ -7,6 +7,8 @@ transformers would fill the gap with random weights and only warn. Here such a c
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -323,20 +325,25 @@ def from_scratch(
         return BertForMaskedLM(config).eval()
 
 
-def small_tokenizer(texts: list[str]) -> Any:
-    """A lower-case WordPiece tokenizer whose pieces are the words of ``texts`` and of Appendix C, and characters.
+def small_tokenizer(texts: Iterable[str]) -> Any:
+    """The :func:`word_tokenizer` of the words of ``texts``."""
+    return word_tokenizer(words_of(texts))
 
-    Words come by falling count, then alphabetically, so the vocabulary is the same everywhere.
-    """
-    from collections import Counter
 
+def words_of(texts: Iterable[str]) -> list[str]:
+    """The words of ``texts`` in lower case by falling count, then alphabetically: the same everywhere."""
     from tokenizers import normalizers, pre_tokenizers
-    from transformers import BertTokenizer
 
     normalise = normalizers.BertNormalizer(lowercase=True)
     split = pre_tokenizers.BertPreTokenizer()
     counts = Counter(word for text in texts for word, _ in split.pre_tokenize_str(normalise.normalize_str(text)))
-    words = sorted(counts, key=lambda word: (-counts[word], word))
+    return sorted(counts, key=lambda word: (-counts[word], word))
+
+
+def word_tokenizer(words: Sequence[str]) -> Any:
+    """A lower-case WordPiece tokenizer whose pieces are these words, those of Appendix C, and their characters."""
+    from transformers import BertTokenizer
+
     letters = sorted({c for word in words for c in word} | set("abcdefghijklmnopqrstuvwxyz.,'"))
     gendered = [word.lower() for pair in PAIRS for word in pair]  # mixup needs them as words, occurring or not
     pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *words, *gendered, *letters, *(f"##{c}" for c in letters)]

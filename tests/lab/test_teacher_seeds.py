@@ -233,6 +233,8 @@ def test_doses_are_differences_from_the_profiles_own_student(profile):
     text = tables.doses(doses).text
     assert "alpha 4" in text
     assert "SEAT, mean pooling" in text
+    assert all(title in text for title in ("mean d of six tests", "mean |d| of tests with names"))
+    assert ">in-d<" not in text
     for values, parameter, message in (
         ([0.4, 0.4], "alpha", "names a value twice"),
         ([200, 300], "seat_bootstrap", "its values are not compared"),
@@ -250,6 +252,8 @@ def test_calibration_is_shown_with_its_tests_and_its_coverage(profile):
     assert len(panels.axes) == 2
     assert "SEAT, mean pooling" in panels.get_label()
     text = tables.calibration(table).text
+    assert "mean of the three contrasts" in text
+    assert ">stereotype<" not in text
     assert text.count("<tr") == 1 + 2 * table.ruler.nunique()
     assert "2 seeds" in text
     about = {"ruler": "seat-mean", "score": "signed", "model": "full", "high": 1.0}

@@ -98,7 +98,7 @@ def test_fetching_reads_glue_and_text_and_trains_nothing(tiny, tmp_path):
     lines = list(prepare_profile(tiny.changed(glue_source=source, glue_tasks=["RTE", "CoLA"]), fetch_only=True))
     assert [line.split(":")[0].split()[:2] for line in lines[:2]] == [["GLUE", "CoLA"], ["GLUE", "RTE"]]
     assert [line.split()[0] for line in lines[2:]] == ["corpus", "checkpoint"]
-    assert set(kinds(tiny)) <= {"corpus", "checkpoint"}
+    assert set(kinds(tiny)) <= {"corpus", "checkpoint", "words of a text"}
 
 
 def test_preparing_notices_that_glue_cannot_be_had(tiny, tmp_path):

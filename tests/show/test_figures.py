@@ -412,3 +412,14 @@ def test_panels_of_rulers_have_the_names_that_their_tables_have():
     figure = figures.ruler_forest(pd.DataFrame(rows, columns=RULER_DIFFERENCES))
     titles = [axis.get_title(loc="left") for axis in figure.axes if axis.axison]
     assert [title.replace("\n", " ") for title in titles] == [ruler_title(ruler) for ruler in rulers]
+
+
+def test_the_matrix_of_agreement_has_them_too_and_says_which_two_agree_least():
+    names = ["SEAT", "corrected-log-probability", "pair-preference-aul"]
+    values = [[1, 0.5, -0.25], [0.5, 1, 0.75], [-0.25, 0.75, 1]]
+    figure = figures.ruler_agreement(pd.DataFrame(values, index=names, columns=names))
+    (axis,) = figure.axes
+    wanted = ["SEAT", "log-probability bias, prior taken off", "pair preference, unmasked"]
+    for labels in (axis.get_xticklabels(), axis.get_yticklabels()):
+        assert [label.get_text().replace("\n", " ") for label in labels] == wanted
+    assert "Lowest: −0.25, SEAT and pair preference, unmasked" in figure.get_label()

@@ -74,3 +74,22 @@ def problems(world: World) -> list[str]:
     """What ``fairkd verify`` finds, given the profile's file."""
     declare(world.profile)
     return [line for check in verify_profile(world.profile, again=0) for line in check.problems]
+
+
+def assert_noticed(
+    world: World, kind: str, path: Path, usual: list[str], told: Callable[..., None], *, only: int | None = None
+) -> None:
+    """Damages a file in each way that changes it, or in one of them, which ``only`` chooses, and puts it back.
+
+    Args:
+        usual: problems that there are without it.
+    """
+    whole = path.read_bytes()
+    ways = [way for way in DAMAGES if DAMAGES[way](whole) not in (None, whole)]
+    for way in ways if only is None else ways[only % len(ways) :][:1] if ways else []:
+        path.write_bytes(DAMAGES[way](whole))
+        found = [line for line in problems(world) if line not in usual]
+        path.write_bytes(whole)
+        named = any(name in line for line in found for name in (path.name, path.parent.name, path.stem))
+        assert not found if kind in HARMLESS else named, (kind, way, found)
+        told(way, kind, "", HARMLESS.get(kind, "noticed by verify"))

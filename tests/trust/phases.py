@@ -19,14 +19,19 @@ VALUES = {
     "checkpoint_every": 4,
 }  # fmt: skip
 """Of a profile like tiny, with one student an arm."""
-MADE = ("generated text", "corpus", "teacher", "debiased teacher", "student", "pairs", "words met", "seat", "glue",
-        "glue baseline", "rulers")  # fmt: skip
+MADE = ("generated text", "corpus", "words of a text", "teacher", "debiased teacher", "student", "pairs", "words met",
+        "seat", "glue", "glue baseline", "rulers")  # fmt: skip
 """Kinds of entries in the order in which they are made."""
 
 
-NOTEBOOKS = ("00_method", "01_capacity", "02_ablation", "03_mixup", "04_glue", "07_rulers", "05_report")
-if not LONG:
-    NOTEBOOKS = ()  # each takes half a minute, and they have one runner
+CONTROLLED = {
+    "corpus": ["planted:0.4"], "planted_strengths": [0.0, 0.4], "teacher_seeds": [0, 1] if LONG else [0], "seeds": [0],
+    "arms": ["full"], "depths": [1], "student_layers": 1, "glue_source": None, "debias_without_seat_words": False,
+}  # fmt: skip
+"""Of a profile like tiny with a controlled experiment."""
+CONTROLLED_NOTEBOOK = "06_planted"
+NOTEBOOKS = ("00_method", "01_capacity", "03_mixup", "04_glue", "02_ablation", "07_rulers", "05_report")
+"""In an order in which each finds what it reads, GLUE before the table that has it in a row."""
 
 
 @dataclass(frozen=True)
@@ -76,9 +81,9 @@ PHASES = [
     Phase("student training", ("train", "FILE"), ("student",)),
     Phase("fine-tuning", work_of("04_glue"), ("glue",)),
     Phase("rulers", work_of("07_rulers"), ("rulers",)),
-    *(Phase(name, notebook(name)) for name in NOTEBOOKS),
     Phase("export", ("export", "01_capacity", "--profile", "FILE")),
 ]
+EACH_NOTEBOOK = [Phase(name, notebook(name)) for name in (*NOTEBOOKS, "00_explore")]
 
 
 class Study:

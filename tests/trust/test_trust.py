@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -17,18 +16,15 @@ from pathlib import Path
 
 import psutil
 import pytest
-from commands import Warm, World, spread
-from damage import DAMAGES, HARMLESS, kinds_of_files, problems
+from commands import Warm, World
+from damage import DAMAGES, assert_noticed, kinds_of_files, problems
 from long_form import LONG
-from phases import MADE, NOTEBOOKS, PHASES, VALUES, Phase, Study, notebook
+from phases import MADE, NOTEBOOKS, PHASES, VALUES, Study, notebook
+from strikes import assert_same_bytes_after_strikes
 
 from fairkd.engine.store import Store
 
 pytestmark = pytest.mark.slow
-
-TIMES = 8 if LONG else 2
-TRIES = 5
-SIGNALS = ("SIGTERM", "SIGINT", "SIGHUP")
 
 
 @pytest.fixture(scope="module")
@@ -38,72 +34,22 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Study]:
     warm.close()
 
 
-def strikes(phase: Phase) -> Iterator[tuple[int, float]]:
-    """Signals and shares of the phase: SIGKILL spread over all of it, then those that ask for an end."""
-    for share in spread(TIMES):
-        yield signal.SIGKILL, share
-    if LONG or phase.name == "student training":
-        for name, share in zip(SIGNALS, spread(len(SIGNALS)), strict=True):
-            yield getattr(signal, name), share
-
-
 @pytest.mark.parametrize("phase", PHASES, ids=lambda phase: phase.name)
 def test_what_is_struck_and_run_again_has_the_same_bytes(study, phase, told):
-    study.begin(phase)
-    kept = study.world.folder / "kept"
-    shutil.rmtree(kept, ignore_errors=True)
-    if study.world.runs.exists():
-        shutil.copytree(study.world.runs, kept, symlinks=True)
-    seconds = study.in_peace(phase)
-    wanted = study.made(phase)
-    assert wanted
-    struck = list(strikes(phase))
-    for place, (number, share) in enumerate(struck):
-        for again in range(TRIES):
-            if LONG or again or not place:
-                study.world.restore(kept)
-            status = study.strike(phase, share * seconds, number)
-            if status is not None:
-                break
-            share *= 0.6  # the machine is faster now than it was
-        assert status == (-number if number == signal.SIGKILL else 128 + number), study.world.log.read_text()
-        if number != signal.SIGKILL:
-            assert_one_sentence(study.world.log.read_text())
-        if LONG or place == len(struck) - 1:  # in the short form what runs on from one strike meets the next
-            study.world.run(*phase.command)
-            assert study.made(phase) == wanted
-        told(signal.Signals(number).name, phase.name, f"{100 * share:.0f} % of {seconds:.1f} s", "same bytes")
-
-
-def assert_one_sentence(said: str) -> None:
-    lines = [line for line in said.strip().splitlines() if line.startswith("fairkd: ")]
-    assert len(lines) == 1, said
-    assert "Traceback" not in said
+    assert_same_bytes_after_strikes(study, phase, told)
 
 
 # --- damage ----------------------------------------------------------------------------------------------------------
 
 
 def test_a_flipped_bit_a_cut_byte_and_a_changed_digit_are_noticed_in_every_kind_of_file(study, told):
+    for name in NOTEBOOKS if LONG else ():
+        study.world.run(*notebook(name))
     examples, usual = kinds_of_files(study.world), problems(study.world)
     assert len(examples) > 30
-    assert not [line for line in usual if not line.endswith(": not run")]  # in the short form some notebooks are
+    assert not [line for line in usual if LONG or not line.endswith(": not run")]
     for number, (kind, path) in enumerate(examples.items()):
-        whole = path.read_bytes()
-        ways = [way for way in DAMAGES if DAMAGES[way](whole) not in (None, whole)]
-        for way in ways if LONG else ways[number % len(ways) :][:1] if ways else []:
-            path.write_bytes(DAMAGES[way](whole))
-            found = [line for line in problems(study.world) if line not in usual]
-            path.write_bytes(whole)
-            if kind in HARMLESS:
-                assert not found, (kind, way)
-            else:
-                assert any(name in line for line in found for name in (path.name, path.parent.name, path.stem)), (
-                    kind,
-                    way,
-                    found,
-                )
-            told(way, kind, "", HARMLESS.get(kind, "noticed by verify"))
+        assert_noticed(study.world, kind, path, usual, told, only=None if LONG else number)
 
 
 @pytest.mark.skipif(not LONG, reason="runs every notebook again")

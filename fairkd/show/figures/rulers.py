@@ -59,17 +59,18 @@ def ruler_agreement(agreement: pd.DataFrame) -> Figure:
     """
     import seaborn as sns
 
-    names = list(agreement.columns)
+    names = [ruler_title(name) for name in agreement.columns]
+    labels = [textwrap.fill(name, 21) for name in names]
     with theme():
         figure = Figure(figsize=(min(2.6 + 0.9 * len(names), PANE), 1.6 + 0.6 * len(names)), layout="constrained")
         axis = figure.subplots()
         scale = {"vmin": -1, "vmax": 1, "cmap": "RdBu_r", "center": 0}
         said = agreement.map(lambda value: number(value, 2).replace("0.", "."))  # as correlations are written
         look = {"annot": said, "fmt": "", "annot_kws": {"fontsize": 8.5}, "cbar": False, "linewidths": 1}
-        sns.heatmap(agreement, ax=axis, **look, **scale)
+        sns.heatmap(agreement, ax=axis, xticklabels=labels, yticklabels=labels, **look, **scale)
         axis.set_xlabel("")
         axis.set_ylabel("")
-        axis.tick_params(axis="x", rotation=30)
+        axis.tick_params(axis="x", rotation=90)
         values = agreement.to_numpy()
         pairs = [
             (f"{names[a]} and {names[b]}", float(values[a, b]))

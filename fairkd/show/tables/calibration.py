@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from fairkd.bias.rulers import planted_score
-from fairkd.lab.calibration import ruler_title
+from fairkd.lab.calibration import ruler_title, score_title
 from fairkd.names import arm_title
 from fairkd.show.html import Cell, Html, Row
 from fairkd.show.tables.plain import paragraph, records, table
@@ -27,7 +27,9 @@ def calibration(data: pd.DataFrame, *, whole: bool = False) -> Html:
     for row in records(data):
         if not whole and planted_score(row.ruler) != row.score:
             continue
-        cells = [Cell(text, kind="text", symbols=False) for text in (row.score, arm_title(row.model))]
+        cells = [
+            Cell(text, kind="text", symbols=False) for text in (score_title(row.ruler, row.score), arm_title(row.model))
+        ]
         cells.append(Cell(row.slope, (row.slope_low, row.slope_high), digits=(3, 3)))
         cells.append(Cell(_rises(row), kind="text"))
         cells += [Cell(value, digits=(2, 2)) for value in (row.noise_in_strength, row.smallest)]
@@ -87,7 +89,10 @@ def doses(data: pd.DataFrame) -> Html:
     for (ruler, score), found in own.groupby(["ruler", "score"], sort=False):
         cells = {(row.arm, row.parameter, row.value): row for row in records(found)}
         differences = [cells[column] for column in columns]
-        heads = [Cell(ruler_title(str(ruler)), kind="text", head="row", symbols=False), Cell(str(score), kind="text")]
+        heads = [
+            Cell(ruler_title(str(ruler)), kind="text", head="row", symbols=False),
+            Cell(score_title(str(ruler), str(score)), kind="text", symbols=False),
+        ]
         rows.append(Row([*heads, *(Cell(one.difference, (one.low, one.high), digits=(3, 3)) for one in differences)]))
     titles = [Cell(title, head="col", symbols=False) for title in ("ruler", "score", *columns.values())]
     baseline = arm_title(str(own.baseline.iloc[0]))

@@ -6,6 +6,7 @@ import pandas as pd
 
 from fairkd.bias.ruler import Score
 from fairkd.bias.rulers import RULERS
+from fairkd.lab.calibration import ruler_title, score_title
 from fairkd.names import arm_titles
 from fairkd.show.html import Cell, Html, Row
 from fairkd.show.tables.plain import frame, paragraph, records, table
@@ -45,9 +46,9 @@ def ruler_components(medians: pd.DataFrame) -> Html:
     }
     parts, rows = [name for name in titles if medians[name].notna().any()], []
     for row in records(medians):
-        cells = [Cell(_score(row.ruler, row.score).title, kind="text", symbols=False)]
+        cells = [Cell(score_title(row.ruler, row.score), kind="text", symbols=False)]
         cells += [Cell(getattr(row, name), digits=(4, 4)) for name in parts]
-        rows.append(Row([Cell(RULERS[row.ruler].title, kind="text", head="row", symbols=False), *cells]))
+        rows.append(Row([Cell(ruler_title(row.ruler), kind="text", head="row", symbols=False), *cells]))
     names = ("ruler", "score", *(titles[name] for name in parts))
     caption = (
         "Where the chance in a student's difference from the original lies, in the unit of each score: medians over "
@@ -65,7 +66,7 @@ def ruler_unread(unread: pd.DataFrame) -> Html:
     if unread.empty:
         return paragraph("Every model has a value of every item.")
     counts = unread.groupby(["ruler", "problem"], sort=False)["item"].nunique().reset_index()
-    counts["ruler"] = counts["ruler"].map(lambda name: RULERS[name].title)
+    counts["ruler"] = counts["ruler"].map(ruler_title)
     return frame(counts, caption="Items without a value in some model", titles={"item": "items", "problem": "why"})
 
 
