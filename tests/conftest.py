@@ -37,7 +37,8 @@ def pytest_configure() -> None:
 
 
 LONGEST = (
-    "trust/test_trust.py", "test_rehearsal.py", "notebooks/test_notebooks.py", "lab/test_glue_scores.py",
+    "trust/test_trust.py", "trust/test_struck_notebooks.py", "test_rehearsal.py", "notebooks/test_notebooks.py",
+    "lab/test_glue_scores.py",
     "test_benchmarks.py", "test_chain.py", "lab/test_teacher_seeds.py", "notebooks/test_interrupts.py",
     "engine/test_side_by_side.py",
     "browser/test_page.py", "notebooks/test_variant_notebooks.py", "trust/test_safety.py", "engine/test_world.py",

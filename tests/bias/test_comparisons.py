@@ -78,6 +78,16 @@ def test_averages_and_tests_are_a_row_an_arm(effects):
     assert (own.low < own.effect_size).all()
 
 
+def test_the_lowest_is_a_student_that_is_clearly_below_all_others_and_never_the_teacher():
+    """In each test and in the average, which bold marks."""
+    known = {"teacher": arm(0.1, seeds=1), "a": arm(3.0, seed=1), "b": arm(0.9, seed=2), "c": arm(3.1, seed=3)}
+    for table in (comparisons.tests(known, LAYERS), comparisons.seat_averages(known, LAYERS)):
+        assert set(table[table.lowest].arm) == {"b"}
+    close = known | {"a": arm(0.9, seed=4)}
+    for table in (comparisons.tests(close, LAYERS), comparisons.seat_averages(close, LAYERS)):
+        assert not table.lowest.any()
+
+
 def test_differences_are_to_the_baseline_with_adjusted_p(effects):
     table = comparisons.seat_differences(effects, baseline="b").set_index("arm")
     assert list(table.index) == ["teacher", "a", "c"]

@@ -609,6 +609,7 @@ def test_scores_of_several_seeds_resample_the_students_that_seat_and_glue_resamp
     values = np.array([0.1, 0.4, 0.9])
     models = [[Estimate(value, np.full(200, value), np.array([value]))] for value in values]
     found = over_seeds(models)
+    assert found.value == pytest.approx(values.mean())
     draws = resample_seeds(3, 200, numpy_generator(0, "resampled seeds", 3))
     assert found.replicates == pytest.approx(values[draws].mean(axis=1))
     assert found.by_seed.tolist() == values.tolist()

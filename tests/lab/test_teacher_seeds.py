@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from long_form import long_form
 
+from benchmarks.coverage import covered, groups
 from fairkd import InputError, Profile, frames
 from fairkd.bias.effects import Effects
 from fairkd.bias.ruler import Ruler, Score, estimate_groups, item_weights, weighted_mean
@@ -318,6 +319,15 @@ def test_students_are_split_so_that_processes_fit_into_memory_and_none_waits(pro
     assert pieces(int(2 * together / 0.42) + 4) == (2, 2)  # 42 % of the machine's, for two
     assert pieces(int(together / 0.42) + 4) == (2, 1)
     assert pieces(int(alone / 0.42) + 4) == (2 * 2, 1)  # the deepest alone, the others together
+
+
+def test_coverage_over_more_teachers_is_that_of_the_notebook_for_the_profiles_own(profile):
+    own, more, most = groups(profile, 2)
+    assert [one.teacher_seeds for one in (own, more, most)] == [(0, 1), (2, 3), (4, 5)]
+    assert {arm.name for arm in more.all_arms()} == {"full", "capacity-1"}
+    found = covered(profile, 0)
+    assert set(found.pop("group")) == {0}
+    pd.testing.assert_frame_equal(found, Experiment("06_planted", profile).calibration.coverage())
 
 
 def test_calibration_of_one_teacher_with_several_students_and_of_one_with_one(profile):
