@@ -177,6 +177,7 @@ def test_the_last_token_of_a_row_ends_its_word():
 def test_counts_equal_those_of_the_sequences_one_by_one(world):
     table = PairTable(appendix_c(), world.tokenizer)
     counts = count(world.corpus.train, table)
+    assert counts[["female", "male"]].to_numpy().tolist() == [list(pair) for pair in PAIRS]
     expected = pd.DataFrame(0, index=range(len(PAIRS)), columns=["n_female", "n_male", "sequences"])
     for ids in world.corpus.train[np.arange(len(world.corpus.train))]:
         tokens = world.tokenizer.convert_ids_to_tokens(ids)

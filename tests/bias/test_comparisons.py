@@ -129,8 +129,10 @@ def test_correlation_is_that_of_layers_and_averages_and_stays_within_its_bounds(
 
 
 def test_one_seed_covers_words_only_and_says_so():
-    effects = {name: arm(mean, seeds=1) for name, mean in (("a", 1.0), ("b", 0.5), ("c", 0.2))}
-    assert comparisons.with_depth(effects, LAYERS).covers.tolist() == ["stimulus words"]
+    known = {"a": 1.0, "b": 0.5, "c": 0.2}
+    for seeds, covers in ((2, "stimulus words and seeds"), (1, "stimulus words")):
+        effects = {name: arm(mean, seeds=seeds) for name, mean in known.items()}
+        assert comparisons.with_depth(effects, LAYERS).covers.tolist() == [covers]
     average = effects["a"].average()
     assert average.interval() == pytest.approx(bias_aware_interval(average.value, average.replicates))
 
