@@ -8,12 +8,13 @@ from fairkd.bias.rulers import planted_score
 from fairkd.lab.calibration import ruler_title, score_title
 from fairkd.names import arm_title
 from fairkd.show.html import Cell, Html, Row
-from fairkd.show.tables.plain import paragraph, records, table
+from fairkd.show.tables.plain import heading, paragraph, records, table
 from fairkd.wording import number
 
 
-def _value(value: object) -> str:
-    return f"{value:g}" if isinstance(value, int | float) else str(value)
+def _dose(parameter: str, value: object) -> str:
+    """With spaces, where a narrow column may break it."""
+    return f"{parameter.replace('_', ' ')} {f'{value:g}' if isinstance(value, int | float) else value}"
 
 
 def calibration(data: pd.DataFrame, *, whole: bool = False) -> Html:
@@ -45,7 +46,8 @@ def calibration(data: pd.DataFrame, *, whole: bool = False) -> Html:
         "are divided by the slope, so that rulers can be compared. Strengths between those planted are read off the "
         "line."
     )
-    return table(caption, [Row([Cell(name, head="col", symbols=False) for name in names])], rows, kind="wide")
+    heads = [heading(name, words=name in ("ruler", "score", "model", "rises")) for name in names]
+    return table(caption, [Row(heads)], rows, kind="wide")
 
 
 def _rises(row: pd.Series) -> str:
@@ -82,7 +84,7 @@ def doses(data: pd.DataFrame) -> Html:
     kept = [row.score in (planted_score(row.ruler), "words of D", "names") for row in records(data)]
     own = data[kept]
     columns = {
-        (row.arm, row.parameter, row.value): f"{arm_title(row.arm)}\n{row.parameter} {_value(row.value)}"
+        (row.arm, row.parameter, row.value): f"{arm_title(row.arm)}\n{_dose(row.parameter, row.value)}"
         for row in records(own[["arm", "parameter", "value"]].drop_duplicates())
     }
     rows = []
@@ -94,10 +96,11 @@ def doses(data: pd.DataFrame) -> Html:
             Cell(score_title(str(ruler), str(score)), kind="text", symbols=False),
         ]
         rows.append(Row([*heads, *(Cell(one.difference, (one.low, one.high), digits=(3, 3)) for one in differences)]))
-    titles = [Cell(title, head="col", symbols=False) for title in ("ruler", "score", *columns.values())]
+    heads = [heading(name, words=True) for name in ("ruler", "score")]
+    heads += [Cell(title, head="col", symbols=False) for title in columns.values()]
     baseline = arm_title(str(own.baseline.iloc[0]))
     caption = (
         f"What a parameter does to bias: each student minus the {baseline} one at the profile's values, with paired "
         f"95 % intervals."
     )
-    return table(caption, [Row(titles)], rows, kind="wide")
+    return table(caption, [Row(heads)], rows, kind="wide")

@@ -9,7 +9,7 @@ from fairkd.bias.rulers import RULERS
 from fairkd.lab.calibration import ruler_title, score_title
 from fairkd.names import arm_titles
 from fairkd.show.html import Cell, Html, Row
-from fairkd.show.tables.plain import frame, paragraph, records, table
+from fairkd.show.tables.plain import frame, heading, paragraph, records, table
 
 
 def ruler_scores(scores: pd.DataFrame) -> Html:
@@ -54,7 +54,7 @@ def ruler_components(medians: pd.DataFrame) -> Html:
         "Where the chance in a student's difference from the original lies, in the unit of each score: medians over "
         "the arms. One student or one teacher says nothing of what another would give."
     )
-    return table(caption, [Row([Cell(name, head="col") for name in names])], rows)
+    return table(caption, [Row([heading(name, words=name in ("ruler", "score")) for name in names])], rows)
 
 
 def ruler_unread(unread: pd.DataFrame) -> Html:
