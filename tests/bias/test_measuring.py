@@ -139,6 +139,13 @@ def test_the_command_prints_a_table_a_ruler(fairkd, folders, monkeypatch):
     assert out.count(folders[0][0]) == out.count(folders[0][1]) == 2 + 8
 
 
+def test_a_tokenizer_may_lie_elsewhere(folders):
+    (one, two), *_ = folders
+    (_, own), (model, other) = load_masked_lm(one), load_masked_lm(one, tokenizer=two)
+    assert other.get_vocab() == load_masked_lm(two)[1].get_vocab() != own.get_vocab()
+    assert not model.training
+
+
 def test_wrong_input_is_refused_before_anything_is_measured(fairkd, folders, monkeypatch):
     monkeypatch.setattr(torch.nn.Module, "eval", lambda self: self)
     (one, two), headless, gpt2 = folders
@@ -148,7 +155,7 @@ def test_wrong_input_is_refused_before_anything_is_measured(fairkd, folders, mon
 
     monkeypatch.setattr(measuring, "common", never)
     for arguments, words in {
-        (one, headless): f"{headless!r} has no MLM head (it lacks cls.predictions",
+        (one, headless): f"{headless!r} has no MLM head (it lacks cls.predictions.bias and 5 more): ",
         (one, gpt2): "is a 'gpt2' model, and these have no MLM head: name a model that predicts masked words",
         (one, one): "is given twice",
         (one, "--ruler", "log-probabilty"): "Did you mean 'log-probability'?",

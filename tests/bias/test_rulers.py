@@ -337,6 +337,7 @@ def test_random_lists_give_the_null_distribution_of_the_literal_form(model, toke
         assert table.loc[test, ["null_low", "null_high"]].tolist() == pytest.approx(
             np.quantile(drawn, [0.025, 0.975]), abs=1e-4
         )
+        assert table.loc[test, "null_sd"] == pytest.approx(np.std(drawn), abs=1e-4)
         reached = sum(abs(d) >= abs(scores[test]) for d in drawn)
         assert table.loc[test, "p"] == pytest.approx((1 + reached) / 40)
 
