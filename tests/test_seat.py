@@ -589,7 +589,7 @@ def test_the_frame_of_an_encoder_names_the_words_that_its_tokenizer_does_not_kno
 def test_measure_refuses_negative_replicates_and_an_absent_device(model, tokenizer):
     with pytest.raises(InputError, match="n_bootstrap must be 0 or more, not -1"):
         seat.measure(model, tokenizer, n_bootstrap=-1)
-    with pytest.raises(InputError, match="cannot use the device 'nonsense': Expected one of .*"):
+    with pytest.raises(InputError, match="cannot use the device 'nonsense': Expected one of"):
         seat.measure(model, tokenizer, device="nonsense")
 
 
