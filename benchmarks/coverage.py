@@ -4,7 +4,7 @@
 
 The profile has a handful of teachers, and all its cases (a score with a sign, of teachers or students) share them: they
 are right or wrong together. A group is as many teachers again, each with its own draw of the text and its students, and
-is judged as the notebook judges the profile's. Its store keeps what was trained.
+is judged as the notebook judges the profile's. What was trained is kept, in the profile's store and as its variants.
 """
 
 from __future__ import annotations
@@ -44,9 +44,10 @@ def groups(profile: Profile, count: int) -> Iterator[Profile]:
 
 def covered(profile: Profile, count: int) -> pd.DataFrame:
     """:data:`fairkd.frames.COVERAGE` of each group, with its number."""
+    _ = Calibration(profile).worlds  # which says so if it has no such world
     found = []
     for number, own in enumerate(groups(profile, count)):
-        train_profile(own.worlds()[0.0])
+        train_profile(own.worlds()[0.0].changed(planted_strengths=None))
         found.append(NothingPlanted(own).coverage().assign(group=number))
     return pd.concat(found, ignore_index=True)
 

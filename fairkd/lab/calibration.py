@@ -28,7 +28,7 @@ from fairkd.lab.bias import Bias
 from fairkd.lab.materials import Materials
 from fairkd.lab.measuring import Job, measure_seat
 from fairkd.lab.rulers import Rulers, measure_rulers
-from fairkd.names import TEACHER
+from fairkd.names import TEACHER, TEST_TITLES
 from fairkd.profile import Profile
 from fairkd.stats.estimates import Estimate
 
@@ -40,7 +40,7 @@ def ruler_title(name: str) -> str:
     """Of a ruler, short, or of SEAT, with a pooling or without."""
     if name.startswith("seat-"):
         return f"SEAT, {name.removeprefix('seat-')} pooling"
-    if name.startswith("pair"):
+    if name in ("pair-preference", "pair-preference-aul"):
         return name.replace("-aul", ", unmasked").replace("-", " ")
     return RULERS[name].title if name in RULERS else name
 
@@ -52,8 +52,9 @@ def score_title(ruler: str, name: str) -> str:
     ('mean divergence, words of D', 'mean d of six tests')
     """
     if ruler.startswith("seat-"):
-        return _SEAT_SCORES.get(name, f"d of {name}")
-    return next(score.title for score in RULERS[ruler].scores if score.name == name)
+        return _SEAT_SCORES.get(name) or f"d of {TEST_TITLES[name]}"
+    scores = RULERS[ruler].scores if ruler in RULERS else ()
+    return next((score.title for score in scores if score.name == name), name)
 
 
 _SEAT_SCORES = {

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from importlib.metadata import version
 
 from fairkd.engine.store import REVISIONS, Store, read_json, write_json
 from fairkd.teachers.checkpoints import words_of
 from fairkd.text.corpus import all_documents
-from fairkd.text.sources import fingerprint, states
+from fairkd.text.planted import PREFIX
+from fairkd.text.sources import fingerprint
 
 
 def open_words(sources: Sequence[str], *, column: str, join: Mapping[str, int], store: Store) -> list[str]:
@@ -18,18 +18,16 @@ def open_words(sources: Sequence[str], *, column: str, join: Mapping[str, int], 
     Raises:
         InputError: as :func:`fairkd.text.sources.documents`.
     """
-    key = _key(sources, column, join)
+    key = _key(sources, join)
     found = store.find(key) if key else None
     if found is not None:
         return read_json(found / "words.json")
     return words_of(all_documents(sources, column=column, join=join))
 
 
-def remember_words(
-    words: list[str], sources: Sequence[str], *, column: str, join: Mapping[str, int], store: Store
-) -> None:
-    """Keeps in the store what :func:`open_words` then need not count, but for text that lies in files of the user's."""
-    key = _key(sources, column, join)
+def remember_words(words: list[str], sources: Sequence[str], *, join: Mapping[str, int], store: Store) -> None:
+    """Keeps in the store what :func:`open_words` then need not count, of text that is made by rule."""
+    key = _key(sources, join)
     if key is None:
         return
 
@@ -38,18 +36,16 @@ def remember_words(
         with store.write(key, about) as new:
             write_json(new / "words.json", words)
 
-    with suppress(OSError):  # a disk that cannot be written: they are counted again
-        store.once(key, make)
+    store.once(key, make)
 
 
-def _key(sources: Sequence[str], column: str, join: Mapping[str, int]) -> str | None:
-    """None where somebody may write to a file between its digest and its reading."""
-    if any(map(states, sources)):
+def _key(sources: Sequence[str], join: Mapping[str, int]) -> str | None:
+    """None where it is not made by rule: what a file or a hub's name stands for may change while it is read."""
+    if not all(source == "generated" or source.startswith(PREFIX) for source in sources):
         return None
     spec = {
         "version": REVISIONS["words of a text"],
         "sources": [fingerprint(source, join=join.get(source, 1)) for source in sources],
-        "column": column,
         "tokenizers": version("tokenizers"),
     }
     return Store.key("words of a text", spec)

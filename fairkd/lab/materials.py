@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -155,13 +155,17 @@ class Materials:
         """The tokenised corpus."""
         options = {"store": self.store, "progress": self.progress, **self.corpus_options}
         found = self.corpus_here() or corpora.build(self.sources, self.checkpoint.tokenizer, **options)
-        if self.profile.teacher.source == "scratch":  # not before: who only plans writes nothing
-            column = self.profile.corpus.column
-            remember_words(self._words, self.sources, column=column, join=self.join, store=self.store)
-        else:
-            folder = self.profile.path(self.profile.teacher.source)
-            teachers.remember(self.checkpoint, folder=folder, store=self.store)
+        self.remember()
         return found
+
+    def remember(self) -> None:
+        """Keeps in the store what is asked of the checkpoint most; not as it is opened: who plans writes nothing."""
+        with suppress(OSError):  # a disk that cannot be written: it is asked again
+            if self.profile.teacher.source == "scratch":
+                remember_words(self._words, self.sources, join=self.join, store=self.store)
+            else:
+                folder = self.profile.path(self.profile.teacher.source)
+                teachers.remember(self.checkpoint, folder=folder, store=self.store)
 
     def corpus_here(self) -> corpora.Corpus | None:
         """The tokenised corpus, if the store has it; makes nothing."""

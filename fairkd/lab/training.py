@@ -157,6 +157,9 @@ def train(
     with one_line("training"):
         if everyone.writes:
             _prepare([(own, _debiased(arms)) for materials, arms in jobs for own in materials.family])
+            for materials, _ in jobs:
+                for own in materials.family:
+                    own.remember()
             if known_as is not None:
                 keep(known_as)
         wanted = [

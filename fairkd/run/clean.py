@@ -163,6 +163,8 @@ def _why(manifest: dict[str, Any], models: set[Any]) -> str:
     if kind in MADE:
         named = manifest.get("digest") or manifest.get("weights_digest")
         return "" if named in models else f"{kind} of no profile that is known here"
+    if kind == "words of a text":
+        return "words of a text that no profile here reads"
     about = manifest.get("weights") or manifest.get("corpus") or manifest.get("corpus_digest")
     return f"{kind} of a model or corpus that nothing here needs" if kind in MEASURED and about not in models else ""
 

@@ -12,7 +12,7 @@ from fairkd.engine.store import MANIFEST, Store, check_seal, contents
 from fairkd.errors import InputError
 from fairkd.lab.results import REPORT, Manifest, Results, content_digest, controlled, other_names, read_state
 from fairkd.lab.variants import OWN_FILE, USERS, changed_copy, declare, output_dir
-from fairkd.profile import Profile
+from fairkd.profile import Profile, project_root
 from fairkd.rng import numpy_generator
 from fairkd.run.ledger import Files, notebooks, state
 from fairkd.run.trace import chain, lost, numbers_of, origins
@@ -48,8 +48,9 @@ def verify_profile(profile: Profile, *, again: int = 1) -> Iterator[Check]:
         again: so many students are measured once more; they are drawn from a fixed seed.
     """
     yield _store(profile)
-    names = [name for name in notebooks(profile) if (output_dir(profile) / f"{name}.html").is_file()]
-    states = {name: state(name, profile) for name in notebooks(profile)}
+    run = _run_here(profile)
+    names = [name for name in run if (output_dir(profile) / f"{name}.html").is_file()]
+    states = {name: state(name, profile) for name in run}
     told = tuple(
         f"{name}: {kind}{f' ({why})' if why else ''}" for name, (kind, why) in states.items() if kind != "done"
     )
@@ -58,6 +59,14 @@ def verify_profile(profile: Profile, *, again: int = 1) -> Iterator[Check]:
     yield Check(f"{len(names)} pages", tuple(line for name in names for line in _page(name, profile)))
     yield _numbers(profile, [name for name, (kind, _) in states.items() if kind == "done"])
     yield _measured_again(profile, again)
+
+
+def _run_here(profile: Profile) -> list[str]:
+    """The notebooks that ``reproduce`` runs, and others that were run for the profile, as 00_explore."""
+    folder, usual = output_dir(profile), list(notebooks(profile))
+    left = {path.stem for files in ("*.ipynb", "*.html", "status/*.json") for path in folder.glob(files)}
+    others = {path.stem for path in (project_root() / "notebooks").glob("*.ipynb")} - set(usual)
+    return usual + sorted(others & left)
 
 
 def verify_page(path: Path) -> Iterator[Check]:

@@ -325,8 +325,15 @@ def test_coverage_over_more_teachers_is_that_of_the_notebook_for_the_profiles_ow
     own, more, most = groups(profile, 2)
     assert [one.teacher_seeds for one in (own, more, most)] == [(0, 1), (2, 3), (4, 5)]
     assert {arm.name for arm in more.all_arms()} == {"full", "capacity-1"}
+    before = profile.store().entries()
     found = covered(profile, 0)
+    assert {Store.manifest(path)["kind"] for path in profile.store().entries() if path not in before} <= {
+        "seat",
+        "rulers",
+    }
     assert set(found.pop("group")) == {0}
+    with pytest.raises(InputError, match="must be 0 and others"):
+        covered(profile.changed(planted_strengths=[0.2, 0.4]), 0)
     pd.testing.assert_frame_equal(found, Experiment("06_planted", profile).calibration.coverage())
 
 

@@ -90,6 +90,11 @@ class World:
         saved = sorted((self.runs / "mine" / "results").glob("*.parquet"))
         return {path.name: file_digest(path) for path in saved}
 
+    def pieces(self) -> dict[str, str]:
+        """Digests of what notebooks showed."""
+        saved = sorted((self.runs / "mine" / "results").glob("*.piece.json"))
+        return {path.name: file_digest(path) for path in saved}
+
     def forget(self, *kinds: str) -> None:
         """Removes the entries of these kinds, and all that is unfinished."""
         for key in (name.split()[-1] for name in self.entries(*kinds)):

@@ -21,7 +21,9 @@ VALUES = {
 """Of a profile like tiny, with one student an arm."""
 MADE = ("generated text", "corpus", "words of a text", "teacher", "debiased teacher", "student", "pairs", "words met",
         "seat", "glue", "glue baseline", "rulers")  # fmt: skip
-"""Kinds of entries in the order in which they are made."""
+"""Kinds of entries in the order in which they are made; notebooks make more."""
+TRAINED = MADE[: MADE.index("student") + 1]
+"""Those that a training makes."""
 
 
 CONTROLLED = {
@@ -120,13 +122,14 @@ class Study:
         return phase.name != "export" and (self.mine / "status" / f"{phase.name}.json").exists()
 
     def made(self, phase: Phase) -> dict[str, Any]:
-        """Digests of what was made: all entries of the store up to this phase, all tables, and an exported page."""
+        """Digests of what was made: entries of the store up to this phase, all tables and pieces, an exported page."""
         later = MADE[MADE.index(phase.kinds[-1]) + 1 :] if phase.kinds else ()
-        found: dict[str, Any] = self.world.entries(*(kind for kind in MADE if kind not in later))
+        found: dict[str, Any] = self.world.entries(*(kind for kind in MADE if kind not in later) if phase.kinds else ())
         if "run" in phase.command:
             found["tables"] = self.world.tables()
+            found["pieces"] = self.world.pieces()
         if phase.name == "export":
-            found["page"] = file_digest(self.page)
+            found["page"] = file_digest(self.page) if self.page.exists() else ""
         return found
 
     def in_peace(self, phase: Phase) -> float:

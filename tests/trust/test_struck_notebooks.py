@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from commands import Warm, World
 from damage import assert_noticed, kinds_of_files, problems
-from long_form import long_form
+from long_form import LONG
 from phases import CONTROLLED, CONTROLLED_NOTEBOOK, EACH_NOTEBOOK, VALUES, Phase, Study, notebook
 from strikes import assert_same_bytes_after_strikes
 
@@ -53,13 +53,19 @@ def test_the_controlled_experiment_that_is_struck_and_run_again_has_the_same_byt
     assert_same_bytes_after_strikes(controlled, phase, told)
 
 
-@long_form
-def test_damage_to_what_only_a_controlled_experiment_or_a_slider_leaves_is_noticed(study, controlled, told):
+OWN = ("projections", "reading of a sentence", "seat of mixed stimuli")
+"""Kinds of entries that only sliders make."""
+
+
+def test_damage_to_what_only_sliders_or_a_controlled_experiment_leave_is_noticed(study, controlled, told):
     """Kinds of files that ``test_trust.py`` does not know: it runs neither."""
     known: set[str] = set()
-    for world in (study.world, controlled.world):
-        usual = problems(world)
-        for kind, path in kinds_of_files(world).items():
+    for world, name in ((study.world, "00_explore"), (controlled.world, CONTROLLED_NOTEBOOK)):
+        world.run(*notebook(name))  # which the strikes before have done, if they were chosen
+        usual, examples = problems(world), kinds_of_files(world)
+        assert not [line for line in usual if not line.endswith(": not run")]
+        for number, (kind, path) in enumerate(examples.items()):
             if kind not in known:
-                assert_noticed(world, kind, path, usual, told)
-        known |= kinds_of_files(world).keys()
+                assert_noticed(world, kind, path, usual, told, only=None if LONG else number)
+        known |= examples.keys()
+    assert all(f"store/<{kind}>/manifest.json" in known for kind in OWN)

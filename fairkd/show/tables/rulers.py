@@ -83,8 +83,9 @@ def _by_ruler(data: pd.DataFrame, value: str, what: str) -> Html:
                 row.append(Cell(getattr(found, value), (found.low, found.high), digits=(3, 3)))
             rows.append(Row(row))
         heads = [Cell(_head(_score(str(ruler), name)), head="col", symbols=False) for name in names]
-        source = RULERS[str(ruler)]
-        caption = f"{source.title[0].upper()}{source.title[1:]} ({source.source}){what}, with 95 % intervals."
+        own_ruler, title = RULERS[str(ruler)], ruler_title(str(ruler))
+        long = "" if own_ruler.title == title else f": {own_ruler.title}"
+        caption = f"{title[0].upper()}{title[1:]}{long} ({own_ruler.source}){what}, with 95 % intervals."
         made += table(caption, [Row([Cell("student", head="col"), *heads])], rows, kind="wide")
     return made
 
