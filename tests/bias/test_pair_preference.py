@@ -19,6 +19,7 @@ from fairkd.bias.pair_preference import (
     UNMASKED,
     SentencePair,
     measure_pairs,
+    pair_ruler,
     preferred,
     sentence_pairs,
 )
@@ -49,6 +50,8 @@ def test_each_kind_has_as_many_words_of_either_gender_and_no_word_stands_twice()
     kinds = [*STEREOTYPED_OCCUPATIONS.values(), *STEREOTYPED_TRAITS.values()]
     assert len({word for members in kinds for word in members}) == 80
     assert [len(members) for members in kinds] == [20] * 4
+    groups = {f"{gender} {kind}" for gender in ("female", "male") for kind in ("occupations", "traits")}
+    assert {pair.group for pair in PAIRS} == groups
 
 
 def test_articles():
@@ -60,6 +63,18 @@ def test_articles():
 
 def test_both_rulers_are_in_the_table():
     assert [RULERS[ruler.name] for ruler in PAIR_PREFERENCE] == list(PAIR_PREFERENCE)
+    assert ["pseudo" in ruler.title for ruler in PAIR_PREFERENCE] == [True, False]
+
+
+def test_scores_say_what_they_are_in_which_unit_and_where_there_is_no_bias():
+    own = pair_ruler("own", "title", "source", PAIRS, PSEUDO, apart=["female traits"])
+    said = [(score.name, score.title, score.unit, score.neutral) for score in own.scores]
+    share = "stereotypical sentence preferred"
+    assert said == [
+        ("preferred", share, "%", 50.0),
+        ("difference", "mean difference of scores", "nats", 0.0),
+        ("female traits", f"{share}, female traits", "%", 50.0),
+    ]
 
 
 # --- by hand ---------------------------------------------------------------------------------------------------------
