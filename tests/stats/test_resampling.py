@@ -25,6 +25,7 @@ from fairkd.stats.resampling import (
     resample_seeds,
     shown_of_deviation,
     simultaneous_intervals,
+    variance_parts,
     widened,
 )
 
@@ -195,6 +196,20 @@ def test_pearson_r_is_nan_for_each_constant_alone():
     for x, y in (([[1, 2], [3, 4]], [1, 2]), ([1, 2], 3.0)):
         with pytest.raises(InputError, match=r"x must be \(n,\)"):
             pearson_r(x, y)
+
+
+def test_a_constant_that_centring_leaves_with_rounding_is_one():
+    tenth = [0.1] * 3
+    assert np.ptp(np.array(tenth) - np.mean(tenth)) == 0 != np.abs(np.array(tenth) - np.mean(tenth)).max()
+    assert np.isnan(pearson_r(tenth, [[1, 2, 3], tenth])).all()
+    found = pearson_r([1, 2, 3], [tenth, [0.1, 0.2, 0.4]])
+    assert np.isnan(found).tolist() == [True, False]
+
+
+def test_one_seed_and_no_chance_at_all_have_no_variance():
+    replicates = np.array([1.0, 2.0, 4.0])
+    assert variance_parts(replicates, np.array([5.0])) == (pytest.approx(7 / 3), 0.0)
+    assert detectable_value(0.0, 0.0, 3, 0.95, 0.8) == 0.0
 
 
 def test_pearson_r_of_one_point_is_nan_and_of_unequal_lengths_an_error():
