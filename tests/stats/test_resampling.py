@@ -15,6 +15,7 @@ from fairkd.errors import InputError
 from fairkd.stats.resampling import (
     bias_aware_interval,
     bias_corrected,
+    degrees_of_freedom,
     detectable_value,
     fewest_replicates,
     holm,
@@ -210,6 +211,20 @@ def test_one_seed_and_no_chance_at_all_have_no_variance():
     replicates = np.array([1.0, 2.0, 4.0])
     assert variance_parts(replicates, np.array([5.0])) == (pytest.approx(7 / 3), 0.0)
     assert detectable_value(0.0, 0.0, 3, 0.95, 0.8) == 0.0
+
+
+def test_degrees_of_freedom_are_those_of_welch_and_satterthwaite():
+    """(s² + v)² / (s⁴ / (n - 1)): of a variance known from n seeds, and one of items that is known for sure."""
+    generator = np.random.default_rng(4)
+    seeds = generator.normal(size=5)
+    own = seeds.var(ddof=1) / 5
+    for items in (0.0, 0.5 * own, 20 * own):
+        spread = generator.normal(size=1000)
+        replicates = (spread - spread.mean()) / spread.std(ddof=1) * math.sqrt(own + items)
+        assert degrees_of_freedom(replicates, seeds) == pytest.approx((own + items) ** 2 / (own**2 / 4))
+        # Resampled items may vary less than seeds do by accident: the seeds' own number is the fewest.
+        assert degrees_of_freedom(replicates / 1e3, seeds) == pytest.approx(4)
+    assert degrees_of_freedom(replicates, np.array([3.0])) == degrees_of_freedom(replicates, np.ones(4)) == math.inf
 
 
 def test_pearson_r_of_one_point_is_nan_and_of_unequal_lengths_an_error():
