@@ -15,8 +15,8 @@ TITLE = """# What was tried, and what came of it
 
 `make trust` writes this page. A study of the profile `tiny` is struck in each of its phases, by a signal to all of its
 processes at the moments that stand here (shares of the phase, which was timed in peace before), and run again; its
-files are damaged, its surroundings changed. "Same bytes" compares every file of the store and every table of results
-with those of a study that nothing disturbed.
+files are damaged, its surroundings changed. "Same bytes" compares every file of the store up to that phase, every table
+of results and every piece that a notebook showed with those of a study that nothing disturbed.
 """
 
 
