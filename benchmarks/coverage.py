@@ -16,8 +16,6 @@ from typing import Annotated
 
 import pandas as pd
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from fairkd.lab.calibration import STUDENT, Calibration, ruler_title
 from fairkd.lab.materials import Materials
@@ -60,15 +58,13 @@ def main(
     found = covered(Profile.load(profile), groups)
     if output is not None:
         found.to_parquet(output)
-    table = Table("intervals over", "ruler", *(f"group {number}" for number in range(groups + 1)), "all", "%")
     for together, what in ((False, "items"), (True, "items and seeds")):
         own = found[(found.seed < 0) == together]
-        for ruler, rows in [*own.groupby("ruler", sort=False), ("all", own)]:
-            held = rows.groupby("group").covers.agg(["sum", "count"]).itertuples()
-            parts = [f"{row[1]} of {row[2]}" for row in held]
-            share = f"{100 * rows.covers.mean():.1f}"
-            table.add_row(what, ruler_title(str(ruler)), *parts, f"{rows.covers.sum()} of {len(rows)}", share)
-    Console().print(table)
+        print(f"intervals over {what}: which hold zero, of how many, in each group and in all")
+        for ruler, rows in [*own.groupby("ruler", sort=False), ("all rulers", own)]:
+            held = rows.groupby("group").covers.agg(["sum", "count"])
+            parts = ", ".join(f"{part['sum']} of {part['count']}" for _, part in held.iterrows())
+            print(f"  {ruler_title(str(ruler))}: {parts}; {100 * rows.covers.mean():.1f} % of {len(rows)}")
 
 
 if __name__ == "__main__":
