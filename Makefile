@@ -1,7 +1,6 @@
 # make report: install, run the quick profile, write runs/quick/report.html
 # make test:   install, then lint, types, tests and every notebook at the tiny profile
 # make slow:   install, then the tests that take minutes: profiles for a GPU cut short, kills, signals, damage, hostile texts
-# make check:  both in one, as CI runs them: nobody waits for the last of the first
 # make fuzz:   install, then the property tests with examples that nobody has drawn before
 # make trust:  install, then every fault of docs/trust.md, often (about an hour)
 # make rehearsal: install, then the paper's profile at its real shapes, two updates of each stage (about an hour)
@@ -25,14 +24,14 @@ CPU_TORCH = if [ "$$(uname -s)" != Linux ] || [ -e $(DRIVER) ] || nvidia-smi -L 
   elif $(PIP) --no-deps --index-url $(CPU_INDEX) torch; then echo "no NVIDIA driver: took the CPU build of torch"; \
   else echo "no CPU build of torch: it comes from pip's own index"; fi
 
-.PHONY: report test slow check fuzz trust rehearsal audit bench gpu-check lint types notebooks lock clean
+.PHONY: report test slow fuzz trust rehearsal audit bench gpu-check lint types notebooks lock clean
 
 report: .venv/installed
 	$(BIN)/fairkd reproduce $(PROFILE)
 
 # axe-core checks the report's accessibility; without npm that test is skipped, and says so.
 # Processes that the tests start compile the package once, whatever the machine has set.
-test slow check trust report rehearsal: export PYTHONDONTWRITEBYTECODE =
+test slow trust report rehearsal: export PYTHONDONTWRITEBYTECODE =
 
 AXE := node_modules/axe-core/axe.min.js
 
@@ -41,9 +40,6 @@ test: lint $(AXE)
 
 slow: .venv/installed-test
 	$(BIN)/python -m pytest -n 2 --dist loadfile -rs -m slow tests
-
-check: lint $(AXE)
-	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -rs tests
 
 $(AXE):
 	@npm install --silent --prefix . --no-save --no-package-lock --no-audit --no-fund --fetch-retries=0 axe-core@4.14.0 \
