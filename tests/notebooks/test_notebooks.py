@@ -505,6 +505,19 @@ def test_method_draws_its_formulas_from_disk_without_network(tiny, visit, width,
     assert without_data(tab.seen) == []
 
 
+@pytest.mark.parametrize("width", [1440, 1024, 900, 800, 390])
+def test_claims_stand_still_while_their_rows_arrive(tiny, visit, width):
+    """A busy machine draws the first rows before the others are read: the columns must not depend on those."""
+    tab = visit(tiny.folder / "report.html", width=width)
+    table = tab.locator("table.claims").first
+    places = "t => [...t.rows[1].cells, ...t.tHead.rows[0].cells].map(c => c.getBoundingClientRect().toJSON())"
+    whole = table.evaluate(places)
+    assert table.evaluate("t => t.tBodies[0].rows.length") > 5
+    table.evaluate("t => t.tBodies[0].replaceChildren(t.tBodies[0].rows[0])")
+    assert table.evaluate(places) == whole
+    assert tab.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") == 0
+
+
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
 def test_report_works_from_disk_without_network_or_kernel(tiny, visit, width, scheme):
     """No request, no message in the console, nothing wider than the page, and every slider changes its picture."""
