@@ -110,9 +110,9 @@ def run(notebook: str, profile: Profile, *, force: bool = False, may_train: bool
 
 
 def reproduce(profile: Profile, *, echo: Callable[[str], None] = print) -> list[Outcome]:
-    """Trains what is missing, runs every notebook in order, and leaves ``report.html``.
+    """Trains and measures what is missing, runs every notebook in order, and leaves ``report.html``.
 
-    Training is a process of its own. A notebook that fails does not stop those after it: the report says what is
+    Training is a process of its own, and so is measuring. A notebook that fails does not stop those after it: the report says what is
     missing. With nothing to do it takes seconds.
 
     Raises:
@@ -128,12 +128,11 @@ def reproduce(profile: Profile, *, echo: Callable[[str], None] = print) -> list[
         pending = [n for n in names if state(n, profile)[0] != "done"]
         trained = True
         if not profile.prepare_only and any(n != REPORT for n in pending):
-            echo("train: students that the store lacks")
-            code = _train(profile)
-            killed = ": killed, most likely for want of memory" if code == -signal.SIGKILL else ""
-            failed = f"train: FAILED (exit status {code}{killed}); going on with what there is"
-            echo("train: done" if code == 0 else failed)
-            trained = code == 0
+            trained = _staged("train", "students that the store lacks", profile, echo)
+            if (
+                trained
+            ):  # all models at once: each notebook would start processes of its own, some of them several times
+                _staged("measure", "SEAT and every ruler, where the store lacks them", profile, echo)
         outcomes = []
         for some in ([name for name in names if name != REPORT], [name for name in names if name == REPORT]):
             for outcome in _run_some(some, profile, pending, may_train=trained):
@@ -292,10 +291,20 @@ def _write_kernelspec(folder: Path) -> None:
     (spec / "kernel.json").write_text(text, encoding="utf-8")
 
 
-def _train(profile: Profile) -> int:
+def _staged(command: str, what: str, profile: Profile, echo: Callable[[str], None]) -> bool:
+    """Runs a stage of the study in a process of its own, and says so; whether it succeeded."""
+    echo(f"{command}: {what}")
+    code = _stage(command, profile)
+    killed = ": killed, most likely for want of memory" if code == -signal.SIGKILL else ""
+    failed = f"{command}: FAILED (exit status {code}{killed}); going on with what there is"
+    echo(f"{command}: done" if code == 0 else failed)
+    return code == 0
+
+
+def _stage(command: str, profile: Profile) -> int:
     copy = output_dir(profile) / OWN_FILE
     write_copy(copy, profile)
-    return _call(["fairkd", "train", str(copy)])
+    return _call(["fairkd", command, str(copy)])
 
 
 def train_together(processes: int, arguments: list[str]) -> int:

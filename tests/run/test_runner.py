@@ -82,7 +82,7 @@ def without_kernels(monkeypatch):
 
     broken: set[str] = set()
     monkeypatch.setattr(runner, "_papermill", execute)
-    monkeypatch.setattr(runner, "_train", lambda profile: calls.append("train") or 0)
+    monkeypatch.setattr(runner, "_stage", lambda command, profile: calls.append(command) or 0)
     return calls, broken
 
 
@@ -154,7 +154,7 @@ def test_notebook_that_ends_without_its_manifest_is_failed(project):
 @pytest.mark.parametrize(("code", "why"), [(1, "1"), (-9, "-9: killed, most likely for want of memory")])
 def test_after_failed_training_no_notebook_trains_again(project, without_kernels, monkeypatch, code, why):
     calls, _ = without_kernels
-    monkeypatch.setattr(runner, "_train", lambda profile: code)
+    monkeypatch.setattr(runner, "_stage", lambda command, profile: code)
     said: list[str] = []
     runner.reproduce(Profile.load("tiny"), echo=said.append)
     expected = [f"{name} without training" for name in runner.notebooks(Profile.load("tiny"))]
@@ -191,9 +191,9 @@ def test_reproduce_runs_all_in_order_and_has_nothing_to_do_the_second_time(proje
     calls, _ = without_kernels
     profile = Profile.load("tiny")
     assert [o.state for o in runner.reproduce(profile, echo=lambda _: None)] == ["done"] * 7
-    assert (calls[0], calls[-1]) == ("train", "05_report")
+    assert (calls[:2], calls[-1]) == (["train", "measure"], "05_report")
     between = ["00_method", "01_capacity", "02_ablation", "03_mixup", "04_glue", "07_rulers"]
-    assert sorted(calls[1:-1]) == between  # two at once
+    assert sorted(calls[2:-1]) == between  # two at once
     assert (project / "runs/tiny/report.html").read_text() == (project / "runs/tiny/05_report.html").read_text()
     calls.clear()
     assert [o.state for o in runner.reproduce(profile, echo=lambda _: None)] == ["skipped"] * 7
@@ -211,7 +211,7 @@ def test_failure_does_not_stop_the_following_and_the_report_is_made_again_when_i
     calls.clear()
     outcomes = runner.reproduce(Profile.load("tiny"), echo=lines.append)
     assert [o.state for o in outcomes] == ["skipped", "done", *["skipped"] * 4, "done"]
-    assert calls == ["train", "01_capacity", "05_report"]
+    assert calls == ["train", "measure", "01_capacity", "05_report"]
 
 
 @pytest.mark.parametrize("file", ["results/01_capacity.parquet", "01_capacity.html", "01_capacity.ipynb"])
