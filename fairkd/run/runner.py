@@ -112,8 +112,8 @@ def run(notebook: str, profile: Profile, *, force: bool = False, may_train: bool
 def reproduce(profile: Profile, *, echo: Callable[[str], None] = print) -> list[Outcome]:
     """Trains and measures what is missing, runs every notebook in order, and leaves ``report.html``.
 
-    Training is a process of its own, and so is measuring. A notebook that fails does not stop those after it: the report says what is
-    missing. With nothing to do it takes seconds.
+    Training is a process of its own, and so is measuring. A notebook that fails does not stop those after it: the
+    report says what is missing. With nothing to do it takes seconds.
 
     Raises:
         InputError: another process is reproducing this profile.
@@ -129,9 +129,7 @@ def reproduce(profile: Profile, *, echo: Callable[[str], None] = print) -> list[
         trained = True
         if not profile.prepare_only and any(n != REPORT for n in pending):
             trained = _staged("train", "students that the store lacks", profile, echo)
-            if (
-                trained
-            ):  # all models at once: each notebook would start processes of its own, some of them several times
+            if trained:  # all models at once: every notebook would start processes of its own
                 _staged("measure", "SEAT and every ruler, where the store lacks them", profile, echo)
         outcomes = []
         for some in ([name for name in names if name != REPORT], [name for name in names if name == REPORT]):
