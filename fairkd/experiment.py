@@ -32,8 +32,8 @@ from fairkd.lab.quality import Quality
 from fairkd.lab.results import REPORT, Results, controlled
 from fairkd.lab.rulers import Rulers
 from fairkd.lab.shell import check_names, skip_the_rest, stop_skipping
-from fairkd.lab.sweeps import DOSES, sweep_differences
-from fairkd.lab.training import TrainingJob, train
+from fairkd.lab.sweeps import sweep_differences
+from fairkd.lab.training import DOSES, TrainingJob, train, twice_the_temperature
 from fairkd.lab.variants import declare
 from fairkd.profile import Profile
 from fairkd.settings import GROUPED
@@ -217,7 +217,7 @@ class Experiment:
         return sweep_differences(parameter, (self.materials, own), dict(zip(shown, others, strict=True)))
 
     def doses(self) -> pd.DataFrame:
-        """:meth:`dose` of each of :data:`fairkd.lab.sweeps.DOSES` whose arm the profile has."""
+        """:meth:`dose` of each of :data:`fairkd.lab.training.DOSES` whose arm the profile has."""
         names = [arm.name for arm in self.arms("all")]
         own = [self.dose(name, values, arm=arm) for arm, name, values in DOSES if {arm, "full"} <= set(names)]
         return pd.concat(own, ignore_index=True) if own else pd.DataFrame(columns=SWEEP_DIFFERENCES)
@@ -243,7 +243,7 @@ class Experiment:
 
         Columns: :data:`fairkd.frames.RULER_VERDICTS`, see :func:`fairkd.lab.other_claims.other_claims`.
         """
-        warmer = Materials(self.profile.changed(temperature=2 * self.profile.recipe.temperature))
+        warmer = Materials(twice_the_temperature(self.profile))
         self._train([(warmer, [self._arm("full")])])
         return other_claims(self.materials, warmer)
 

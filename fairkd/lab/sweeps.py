@@ -22,12 +22,6 @@ from fairkd.stats.estimates import Estimate
 ArmUnder = tuple[Materials, Arm]
 """An arm under the parameters of a profile."""
 Estimates = Mapping[Any, Estimate]
-DOSES = (
-    ("mixup-xy", "alpha", (0.1, 0.4, 4.0)),
-    ("full", "temperature", (1.0, 4.0)),
-    ("full", "ce_token_fraction", (0.25,)),
-)
-"""Arms, parameters and their values that the controlled experiment compares."""
 REFERENCE = object()
 """Beside the values, none of which it equals."""
 

@@ -34,6 +34,13 @@ what else runs has the rest."""
 FLOPS_WORTH_A_PROCESS = 3e11
 """Floating-point operations, about the time in which a process starts: less than this in all is done here."""
 
+DOSES = (
+    ("mixup-xy", "alpha", (0.1, 0.4, 4.0)),
+    ("full", "temperature", (1.0, 4.0)),
+    ("full", "ce_token_fraction", (0.25,)),
+)
+"""Arms, parameters and their values that the controlled experiment compares."""
+
 
 TrainingJob = tuple[Materials, Sequence[Arm]]
 """Arms to be trained with a profile's teachers, corpus and seeds."""
@@ -42,7 +49,7 @@ SeedOfArms = tuple[Materials, int, Sequence[Arm]]
 
 
 def train_profile(profile: Profile, *, seeds: Sequence[int] | None = None) -> None:
-    """Trains every arm of a profile that the store lacks, and "full" for each of its planted strengths.
+    """Trains what the store lacks of :func:`training_jobs`.
 
     In a process that torchrun started, with the others that it started.
 
@@ -124,11 +131,27 @@ def is_prepared(profile: Profile) -> bool:
 
 
 def training_jobs(profile: Profile) -> list[TrainingJob]:
-    """What a profile trains: its arms, and "full" for each of its planted strengths."""
-    materials = Materials(profile)
-    full = [arm for arm in profile.all_arms() if arm.name == "full"]
-    worlds = [Materials(world) for world in profile.worlds().values() if full and world != profile]
-    return [(materials, profile.all_arms()), *((world, full) for world in worlds)]
+    """What a profile trains: its arms, "full" for each of its planted strengths, and what its notebooks vary.
+
+    Those are the :data:`DOSES` of a controlled experiment, and, where there are several teachers, "full" at
+    :func:`twice_the_temperature`, of which others' claims speak. A value that the profile has itself is no other job.
+    """
+    jobs = [(profile, profile.all_arms())]
+    others = [("full", world) for world in profile.worlds().values()]
+    if profile.planted_strengths:
+        others += [(arm, profile.changed(**{name: value})) for arm, name, values in DOSES for value in values]
+    if len(profile.teacher_seeds) > 1:
+        others.append(("full", twice_the_temperature(profile)))
+    names = {arm.name for arm in profile.all_arms()}
+    for name, other in others:
+        if {name, "full"} <= names and other not in [own for own, _ in jobs]:
+            jobs.append((other, [arm for arm in other.all_arms() if arm.name == name]))
+    return [(Materials(own), arms) for own, arms in jobs]
+
+
+def twice_the_temperature(profile: Profile) -> Profile:
+    """The profile at twice its temperature."""
+    return profile.changed(temperature=2 * profile.recipe.temperature)
 
 
 def train(

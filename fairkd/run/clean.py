@@ -24,6 +24,7 @@ from fairkd.lab.materials import Materials
 from fairkd.lab.plan import plan
 from fairkd.lab.records import is_student_of
 from fairkd.lab.results import Manifest, read_state
+from fairkd.lab.training import training_jobs
 from fairkd.lab.variants import OWN_FILE, USERS, changed_copy, output_dir
 from fairkd.profile import PARAMETERS, Profile, project_root
 
@@ -128,7 +129,7 @@ def _asked_for(store: Store, profiles: Sequence[Profile], named: Profile) -> tup
     unsure = False
     for profile in profiles:
         begun = profile == named or output_dir(profile).is_dir()
-        for world in (profile, *profile.worlds().values()):
+        for world in (materials.profile for materials, _ in training_jobs(profile)):
             for own in Materials(world, progress=False).family:
                 own.has_teachers(debiased=True)
                 unsure |= begun and own.missing() not in ("", "teacher not downloaded yet")
