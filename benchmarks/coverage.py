@@ -19,7 +19,7 @@ import typer
 
 from fairkd.lab.calibration import STUDENT, Calibration, ruler_title
 from fairkd.lab.materials import Materials
-from fairkd.lab.training import train_profile
+from fairkd.lab.training import train
 from fairkd.profile import Profile
 
 
@@ -45,7 +45,8 @@ def covered(profile: Profile, count: int) -> pd.DataFrame:
     _ = Calibration(profile).worlds  # which says so if it has no such world
     found = []
     for number, own in enumerate(groups(profile, count)):
-        train_profile(own.worlds()[0.0].changed(planted_strengths=None))
+        world = own.worlds()[0.0].changed(planted_strengths=None)
+        train([(Materials(world), world.all_arms())])
         found.append(NothingPlanted(own).coverage().assign(group=number))
     return pd.concat(found, ignore_index=True)
 

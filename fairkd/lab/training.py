@@ -106,8 +106,16 @@ def prepare_profile(profile: Profile, *, fetch_only: bool = False) -> Iterator[s
         for task in tasks if is_hub(profile.glue.source) else ():  # fine-tuning may have no network, days later
             data = load_task(task, profile.glue.source, folder=folder)
             yield f"GLUE {task.name}: {data.splits['train'].num_rows:,} examples"
-    jobs = training_jobs(profile)
     profile.store().remove_left()
+    said: set[str] = set()  # jobs may have the same teachers
+    for line in _prepared(training_jobs(profile), fetch_only):
+        if line not in said:
+            yield line
+        said.add(line)
+    keep(profile)
+
+
+def _prepared(jobs: Sequence[TrainingJob], fetch_only: bool) -> Iterator[str]:
     for materials, arms in jobs:
         materials.check(arms)
         with one_line("preparing"):
@@ -121,7 +129,6 @@ def prepare_profile(profile: Profile, *, fetch_only: bool = False) -> Iterator[s
                 yield f"teacher {own.teacher.digest[:12]}" + (
                     f", debiased {own.debiased.digest[:12]}" if _debiased(arms) else ""
                 )
-    keep(profile)
 
 
 def is_prepared(profile: Profile) -> bool:
@@ -253,17 +260,30 @@ def _debiased(arms: Sequence[Arm]) -> bool:
 def _prepare(teachers: Sequence[tuple[Materials, bool]]) -> None:
     """Makes the teachers, and the debiased ones, before any student: if one cannot be made, that is said first."""
     lacking = [(own, debiased) for own, debiased in teachers if not own.has_teachers(debiased=debiased)]
-    alone = [one for one in lacking if len(one[0].profile.teacher_seeds) == 1]
-    for own, debiased in alone:  # with all threads
-        own.make_teachers(debiased=debiased)
-    several = [one for one in lacking if one not in alone]
-    if not several:
-        return
-    first = several[0][0]
-    here = _little(first, sum(_adaptation_flops(own) for own, _ in several))
-    calls = [(own.profile, own.teacher_seed, debiased, own if here else None) for own, debiased in several]
-    updates = sum(own.profile.teacher.adapt_steps for own, _ in several)
-    label = f"{len(several)} teachers" if first.progress else ""
+    for own, debiased in lacking:
+        if len(own.profile.teacher_seeds) == 1:  # with all threads
+            own.make_teachers(debiased=debiased)
+    while several := [one for one in lacking if len(one[0].profile.teacher_seeds) > 1]:
+        once: dict[str, tuple[Materials, bool]] = {}
+        for own, debiased in several:  # jobs that differ in what only students know have the same teachers
+            if debiased or _of_teacher(own) not in once:
+                once[_of_teacher(own)] = own, debiased
+        _make_several(list(once.values()))
+        rest = [one for one in several if one not in once.values()]
+        lacking = [(own, debiased) for own, debiased in rest if not own.has_teachers(debiased=debiased)]
+
+
+def _of_teacher(materials: Materials) -> str:
+    return repr((materials.profile.corpus, materials.profile.teacher, materials.teacher_seed))
+
+
+def _make_several(teachers: Sequence[tuple[Materials, bool]]) -> None:
+    """Makes these side by side, each with one thread."""
+    first = teachers[0][0]
+    here = _little(first, sum(_adaptation_flops(own) for own, _ in teachers))
+    calls = [(own.profile, own.teacher_seed, debiased, own if here else None) for own, debiased in teachers]
+    updates = sum(own.profile.teacher.adapt_steps for own, _ in teachers)
+    label = f"{len(teachers)} teachers" if first.progress else ""
     _raise_first(side_by_side(_make_teachers, calls, here=here, label=label, updates=updates))
 
 

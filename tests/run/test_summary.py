@@ -122,7 +122,7 @@ def test_status_of_a_fresh_profile_says_what_to_run(fairkd, profile, tmp_path):
     said = lines(out)
     names = ", ".join(ledger.notebooks(Profile.load(profile)))
     assert said["notebooks"] == f"0 of 7 done\nnot run: {names}"
-    assert said["students"] == f"0 of 56 by the records of {tmp_path / 'store'}"
+    assert said["students"] == f"0 of 42 by the records of {tmp_path / 'store'}"
     assert said["report"] == "not there yet"
     assert said["next"] == f"fairkd reproduce {profile}"
     assert len(out.splitlines()) < 10
@@ -157,10 +157,10 @@ def test_plan_says_that_costs_are_bounds_before_there_is_a_corpus(fairkd, profil
     document = json.loads(out)
     cost = document["estimate"]
     assert document["seconds"] == pytest.approx(cost["flops"] / 1e11)
-    assert (cost["arms"], cost["trainings"], cost["updates"], cost["length"]) == (14, 4, 16, 128)
+    assert (cost["arms"], cost["trainings"], cost["updates"], cost["length"]) == (14, 3, 12, 128)
     said = lines(fairkd("plan", str(profile))[1])
     assert said["corpus"] == "not tokenised yet"
-    assert said["missing"].startswith("56 students of 14 arms: capacity-1, capacity-2,")
+    assert said["missing"].startswith("42 students of 14 arms: capacity-1, capacity-2,")
     assert said["training"].startswith("at most about ")
     assert "50% of 200 GFLOP/s" in said["training"]
     assert said["memory"].startswith("at most ")
@@ -178,11 +178,11 @@ def test_a_time_that_was_measured_is_said_even_where_nothing_else_is_known(tmp_p
 
 
 def test_plan_and_status_take_single_values_and_hand_them_on(fairkd, profile, tmp_path):
-    """A quarter of the students for a seed of four; what to run next has the value too, as a shell reads it."""
+    """A third of the students for a seed of three; what to run next has the value too, as a shell reads it."""
     whole, one = (
         json.loads(fairkd("plan", str(profile), *values, "--json")[1]) for values in ([], ["-p", "seeds", "[0]"])
     )
-    assert len(whole["students"]["missing"]) == 4 * len(one["students"]["missing"])
+    assert len(whole["students"]["missing"]) == 3 * len(one["students"]["missing"])
     assert shlex.split(one["next"]) == ["fairkd", "reproduce", str(profile), "-p", "seeds=[0]"]
     found = json.loads(fairkd("status", str(profile), "-p", "seeds", "[0]", "--json")[1])
     assert Path(found["folder"]).parent == tmp_path / "runs" / "mine" / "variants"
