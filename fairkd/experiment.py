@@ -33,7 +33,7 @@ from fairkd.lab.results import REPORT, Results, controlled
 from fairkd.lab.rulers import Rulers
 from fairkd.lab.shell import check_names, skip_the_rest, stop_skipping
 from fairkd.lab.sweeps import sweep_differences
-from fairkd.lab.training import DOSES, TrainingJob, train, twice_the_temperature
+from fairkd.lab.training import DOSES, TrainingJob, first_students, train, twice_the_temperature
 from fairkd.lab.variants import declare
 from fairkd.profile import Profile
 from fairkd.settings import GROUPED
@@ -217,9 +217,9 @@ class Experiment:
         return sweep_differences(parameter, (self.materials, own), dict(zip(shown, others, strict=True)))
 
     def doses(self) -> pd.DataFrame:
-        """:meth:`dose` of each of :data:`fairkd.lab.training.DOSES` whose arm the profile has."""
-        names = [arm.name for arm in self.arms("all")]
-        own = [self.dose(name, values, arm=arm) for arm, name, values in DOSES if {arm, "full"} <= set(names)]
+        """:meth:`dose` of each of :data:`fairkd.lab.training.DOSES` whose arm the profile has, on first students."""
+        names, first = [arm.name for arm in self.arms("all")], Experiment(self.notebook, first_students(self.profile))
+        own = [first.dose(name, values, arm=arm) for arm, name, values in DOSES if {arm, "full"} <= set(names)]
         return pd.concat(own, ignore_index=True) if own else pd.DataFrame(columns=SWEEP_DIFFERENCES)
 
     def _arm(self, name: str) -> Arm:

@@ -143,17 +143,23 @@ def training_jobs(profile: Profile) -> list[TrainingJob]:
     Those are the :data:`DOSES` of a controlled experiment, and, where there are several teachers, "full" at
     :func:`twice_the_temperature`, of which others' claims speak. A value that the profile has itself is no other job.
     """
-    jobs = [(profile, profile.all_arms())]
+    jobs, names = [(profile, profile.all_arms())], {arm.name for arm in profile.all_arms()}
     others = [("full", world) for world in profile.worlds().values()]
-    if profile.planted_strengths:
-        others += [(arm, profile.changed(**{name: value})) for arm, name, values in DOSES for value in values]
     if len(profile.teacher_seeds) > 1:
         others.append(("full", twice_the_temperature(profile)))
-    names = {arm.name for arm in profile.all_arms()}
+    if profile.planted_strengths:
+        one = first_students(profile)
+        others += [(arm, one.changed(**{name: value})) for arm, name, values in DOSES for value in values]
     for name, other in others:
-        if {name, "full"} <= names and other not in [own for own, _ in jobs]:
+        whole = other.changed(seeds=list(profile.seeds))
+        if {name, "full"} <= names and whole not in [own for own, _ in jobs]:
             jobs.append((other, [arm for arm in other.all_arms() if arm.name == name]))
     return [(Materials(own), arms) for own, arms in jobs]
+
+
+def first_students(profile: Profile) -> Profile:
+    """The profile with the first student of each teacher, on whom :data:`DOSES` are compared."""
+    return profile.changed(seeds=[profile.seeds[0]])
 
 
 def twice_the_temperature(profile: Profile) -> Profile:

@@ -101,6 +101,6 @@ def doses(data: pd.DataFrame) -> Html:
     baseline = arm_title(str(own.baseline.iloc[0]))
     caption = (
         f"What a parameter does to bias: each student minus the {baseline} one at the profile's values, with paired "
-        f"95 % intervals."
+        "95 % intervals; one student of each teacher."
     )
     return table(caption, [Row(heads)], rows, kind="wide")
