@@ -63,7 +63,7 @@ def missing_parts(profile: Profile) -> list[Part]:
     if not is_prepared(profile):
         return wanted
     jobs = training_jobs(profile)
-    untrained = {seed for seed in profile.student_seeds if any(own.lacks(arms, seed) for own, arms in jobs)}
+    untrained = {seed for own, arms in jobs for seed in own.profile.student_seeds if own.lacks(arms, seed)}
 
     def lacks(part: Part) -> bool:
         if part.stage == "prepare":
@@ -126,7 +126,7 @@ def _check_prepared(profile: Profile) -> None:
 
 def _unmeasured(profile: Profile, seeds: Sequence[int]) -> Iterator[Model]:
     for materials, arms in training_jobs(profile):
-        for seed in seeds:
+        for seed in (one for one in seeds if one in materials.profile.student_seeds):
             own = materials.of(profile.teacher_of(seed))
             first = next(one for one in profile.student_seeds if profile.teacher_of(one) == own.teacher_seed)
             teacher: list[Path | Teacher] = [own.teacher] if seed == first else []  # once, with the first of its own

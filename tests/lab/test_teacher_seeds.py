@@ -23,7 +23,8 @@ from fairkd.lab.estimate import training_memory
 from fairkd.lab.materials import Materials
 from fairkd.lab.plan import plan
 from fairkd.lab.rulers import components_of
-from fairkd.lab.training import train_profile
+from fairkd.lab.stages import measure_profile, missing_parts
+from fairkd.lab.training import train_profile, training_jobs
 from fairkd.rng import numpy_generator
 from fairkd.show import figures, tables
 from fairkd.stats.estimates import Estimate
@@ -251,7 +252,9 @@ def test_calibration_is_shown_with_its_tests_and_its_coverage(profile):
     scores, table = found.scores(), found.table()
     panels = figures.rulers_by_strength(scores, table)
     assert len(panels.axes) == 2
-    assert "SEAT, mean pooling" in panels.get_label()
+    named = [label.get_text() for axis in panels.axes for label in axis.get_yticklabels()]
+    assert "SEAT, mean pooling" in named
+    assert any(f", {name}, at " in panels.get_label() for name in named)  # the lowest, by its title
     text = tables.calibration(table).text
     assert "mean of the three contrasts" in text
     assert ">stereotype<" not in text
@@ -335,6 +338,25 @@ def test_coverage_over_more_teachers_is_that_of_the_notebook_for_the_profiles_ow
     with pytest.raises(InputError, match="must be 0 and others"):
         covered(profile.changed(planted_strengths=[0.2, 0.4]), 0)
     pd.testing.assert_frame_equal(found, Experiment("06_planted", profile).calibration.coverage())
+
+
+def test_what_notebooks_vary_is_trained_and_measured_with_the_rest(profile):
+    """06 compares doses on first students, 07 all at twice the temperature; neither makes anything after these two."""
+    measure_profile(profile)
+    assert missing_parts(profile) == []
+    before = set(profile.store().entries())
+    doses = Experiment("06_planted", profile).doses()
+    assert {(row.arm, row.parameter, row.value) for row in doses.itertuples()} == {
+        ("mixup-xy", "alpha", 0.1), ("mixup-xy", "alpha", 0.4), ("mixup-xy", "alpha", 4.0),
+        ("full", "temperature", 1.0), ("full", "temperature", 4.0), ("full", "ce_token_fraction", 0.25),
+    }  # fmt: skip
+    assert set(doses.seeds) == {2}
+    assert len(Experiment("07_rulers", profile).other_claims()) > 0
+    assert set(profile.store().entries()) == before
+    jobs = training_jobs(profile)
+    assert len({repr(own.profile) for own, _ in jobs}) == len(jobs) == 7
+    students = [own.profile.seeds for own, _ in jobs]
+    assert students == [(0, 1)] * 3 + [(0,)] * 4  # two of six doses are among the three
 
 
 def test_calibration_of_one_teacher_with_several_students_and_of_one_with_one(profile):
