@@ -147,7 +147,7 @@ def test_a_name_brings_its_values_and_over_those_of_another_profile_it_is_refuse
     with pytest.raises(InputError) as refused:
         exec(BEGIN, values)
     message = re.sub(r"\s+", " ", str(refused.value))
-    assert "profile: 'tiny', but 28 values are not those of 'tiny', and all are those of 'quick'" in message
+    assert "profile: 'tiny', but 27 values are not those of 'tiny', and all are those of 'quick'" in message
     assert "in JupyterLab profile = 'tiny' where the other parameters are ... or {}" in message
     assert "write profile = 'quick'" in message
 
