@@ -46,7 +46,7 @@ def covered(profile: Profile, count: int) -> pd.DataFrame:
     found = []
     for number, own in enumerate(groups(profile, count)):
         world = own.worlds()[0.0].changed(planted_strengths=None)
-        train([(Materials(world), world.all_arms())])
+        train([(Materials(world), world.all_arms())], known_as=world)
         found.append(NothingPlanted(own).coverage().assign(group=number))
     return pd.concat(found, ignore_index=True)
 

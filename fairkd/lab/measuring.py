@@ -41,7 +41,7 @@ def for_each_model(function: Any, models: Sequence[Model], *, here: bool) -> Non
     """Calls ``function(materials, model)`` for each model, in several processes if that is worth them."""
     if not models:
         return
-    models = list({_name(model): (own, model) for own, model in models}.values())  # arms of equal content share one
+    models = list({name_of(model): (own, model) for own, model in models}.values())  # arms of equal content share one
     first = models[0][0]
     size = len(models) * sum(p.numel() for p in first.checkpoint.model.parameters())
     if here or first.device.type != "cpu" or workers() == 1 or len(models) == 1 or size < WEIGHTS_WORTH_A_PROCESS:
@@ -76,5 +76,6 @@ def _measure_seat(materials: Materials, model: Path | Teacher) -> None:
     materials.measure(model)
 
 
-def _name(model: Path | Teacher) -> str:
+def name_of(model: Path | Teacher) -> str:
+    """The same for models of equal content."""
     return str(model) if isinstance(model, Path) else model.digest

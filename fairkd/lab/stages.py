@@ -16,7 +16,7 @@ from fairkd.errors import InputError
 from fairkd.glue.tasks import find_tasks
 from fairkd.lab.glue_runs import GlueRuns
 from fairkd.lab.materials import Materials
-from fairkd.lab.measuring import Model, for_each_model
+from fairkd.lab.measuring import Model, for_each_model, name_of
 from fairkd.lab.quality import Quality
 from fairkd.lab.rulers import Rulers
 from fairkd.lab.training import is_prepared, training_jobs
@@ -89,7 +89,7 @@ def measure_profile(profile: Profile, *, seeds: Sequence[int] | None = None) -> 
     """
     chosen = profile.chosen_seeds(seeds)
     _check_prepared(profile)
-    models = list(_unmeasured(profile, chosen))
+    models = list({name_of(model): (own, model) for own, model in _unmeasured(profile, chosen)}.values())
     foreign = any(ruler not in SHIPPED for ruler in RULERS.values())
     for_each_model(_measure, models, here=foreign)
     return len(models)

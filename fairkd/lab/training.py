@@ -158,8 +158,8 @@ def training_jobs(profile: Profile) -> list[TrainingJob]:
 
 
 def first_students(profile: Profile) -> Profile:
-    """The profile with the first student of each teacher, on whom :data:`DOSES` are compared."""
-    return profile.changed(seeds=[profile.seeds[0]])
+    """The profile with the first student of each teacher, on whom :data:`DOSES` are compared; all of a lone teacher."""
+    return profile.changed(seeds=[profile.seeds[0]]) if len(profile.teacher_seeds) > 1 else profile
 
 
 def twice_the_temperature(profile: Profile) -> Profile:

@@ -151,9 +151,15 @@ def _run_some(names: list[str], profile: Profile, pending: list[str], *, may_tra
         # The last ones take longest: begun first, they leave no core idle at the end.
         order = names if at_once == 1 else reversed(names)
         waiting = [threads.submit(run, name, profile, may_train=may_train) for name in order]
+        refused: InputError | None = None
         try:
-            for one in as_completed(waiting):
-                yield one.result()
+            for one in waiting if at_once == 1 else as_completed(waiting):
+                try:
+                    yield one.result()
+                except InputError as error:  # another process runs it; the others are at work
+                    refused = error
+            if refused:
+                raise refused
         except BaseException:
             threads.shutdown(wait=False, cancel_futures=True)
             end_children()

@@ -101,6 +101,6 @@ def doses(data: pd.DataFrame) -> Html:
     baseline = arm_title(str(own.baseline.iloc[0]))
     caption = (
         f"What a parameter does to bias: each student minus the {baseline} one at the profile's values, with paired "
-        "95 % intervals; one student of each teacher."
+        "95 % intervals; of several teachers the first student of each."
     )
     return table(caption, [Row(heads)], rows, kind="wide")
