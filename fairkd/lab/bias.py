@@ -102,13 +102,8 @@ class Bias:
 
         Of the profile's first teacher, or of that of these materials.
         """
-        if not any(arm.teacher == "debiased" for arm in self.profile.all_arms()):
-            return {}
-        own = materials or self.materials
-        found = {"debiased": own.debiased}
-        if self.profile.debias_without_seat_words:
-            found[WITHOUT_SEAT_WORDS] = own.debiased_without_seat
-        return found
+        _, *debiased = (materials or self.materials).every_teacher()
+        return dict(zip(("debiased", WITHOUT_SEAT_WORDS), debiased, strict=False))
 
     def effects(self, arms: Sequence[Arm], pooling: str, *, teacher: bool = True) -> dict[str, Effects]:
         """Effect sizes and replicates by arm, the teacher first."""

@@ -179,6 +179,16 @@ class GlueRuns:
             [_predictions(store.root / run.key, data) for run in own] for own in self._runs(self._models[arm], task)
         ]
 
+    def metrics(self, arm: str, task: str) -> list[list[dict[str, dict[str, float]]]]:
+        """What :func:`fairkd.glue.tasks.score` found in each of :meth:`predictions`, as the runs' manifests have it."""
+        if self.failure(arm, task):
+            return []
+        store = self.materials.store
+        return [
+            [Store.manifest(store.root / run.key)["scores"] for run in own]
+            for own in self._runs(self._models[arm], task)
+        ]
+
     def quality(self, arms: Sequence[str]) -> dict[str, TaskScores]:
         """Scores with replicates over examples, by arm, of models that have been run."""
         for arm in arms:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import replace
 from functools import cached_property
@@ -305,6 +305,14 @@ class Materials:
                 f"debiasing without SEAT's words, for comparison: {error}; debias_without_seat_words: false leaves "
                 "it out"
             ) from error
+
+    def every_teacher(self) -> Iterator[teachers.Teacher]:
+        """The teacher; where an arm has the debiased one that too, and the one that is compared with it if it is."""
+        yield self.teacher
+        if any(arm.teacher == "debiased" for arm in self.profile.all_arms()):
+            yield self.debiased
+            if self.profile.debias_without_seat_words:
+                yield self.debiased_without_seat
 
     def _debias(self, words: WordLists) -> teachers.Teacher:
         recipe, setting = self.profile.debias, self.teacher_setting

@@ -50,7 +50,8 @@ def for_each_model(function: Any, models: Sequence[Model], *, here: bool) -> Non
                 function(own, model)
         return
     calls = [
-        (function, own.profile, own.teacher_seed, model if isinstance(model, Path) else None) for own, model in models
+        (function, own.profile, own.teacher_seed, model if isinstance(model, Path) else model.digest)
+        for own, model in models
     ]
     label = "measuring models" if first.progress else ""
     with one_line("measuring models"):
@@ -64,12 +65,13 @@ _loaded: dict[tuple[str, int], Materials] = {}
 """In a worker: what it has loaded for the models before."""
 
 
-def _elsewhere(function: Any, profile: Profile, teacher_seed: int, folder: Path | None) -> None:
+def _elsewhere(function: Any, profile: Profile, teacher_seed: int, model: Path | str) -> None:
+    """``model`` is a student's folder, or the digest of a teacher."""
     place = repr(profile), teacher_seed
     if place not in _loaded:
         _loaded[place] = Materials(profile, progress=False, teacher_seed=teacher_seed)
     own = _loaded[place]
-    function(own, own.teacher if folder is None else folder)
+    function(own, model if isinstance(model, Path) else next(t for t in own.every_teacher() if t.digest == model))
 
 
 def _measure_seat(materials: Materials, model: Path | Teacher) -> None:

@@ -12,7 +12,6 @@ from fairkd.claims.claims import judge_glue
 from fairkd.frames import GLUE_EXAMPLES, GLUE_METRICS, GLUE_TRAINING
 from fairkd.glue import quality
 from fairkd.glue.data import MINI, suite
-from fairkd.glue.tasks import score
 from fairkd.lab.glue_runs import UNTRAINED, GlueRuns
 from fairkd.lab.materials import Materials
 
@@ -70,12 +69,12 @@ class Quality:
         runs.run(arms)
         for arm in arms:
             for task in runs.tasks:
-                for seed, own in zip(self.profile.finetuned_seeds, runs.predictions(arm.name, task.name), strict=False):
+                for seed, own in zip(self.profile.finetuned_seeds, runs.metrics(arm.name, task.name), strict=False):
                     for run, splits in zip(self.profile.glue.seeds, own, strict=True):
                         row = {"arm": arm.name, "layers": arm.layers, "seed": seed, "run": run, "task": task.name}
-                        for split, frame in splits.items():
-                            found = score(task, frame.label, frame.prediction)
-                            rows += [row | {"split": split, "metric": name, "value": x} for name, x in found.items()]
+                        for split in task.dev:
+                            of = row | {"split": split}
+                            rows += [of | {"metric": name, "value": splits[split][name]} for name in task.metrics]
         return pd.DataFrame(rows, columns=GLUE_METRICS)
 
     def tasks(self, arms: Sequence[Arm]) -> pd.DataFrame:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from pyarrow.parquet import ParquetFile
 
 from fairkd.arms import Arm, capacity_arms
 from fairkd.bias.masked import load_masked_lm
@@ -161,7 +162,9 @@ class Rulers:
             if store.find(key) is None:
                 with store.lock(f"rulers of {spec['weights'][:20]}"):
                     self._measure(model, {**RULERS, ruler.name: ruler}.values())
-            self._items[key] = pd.read_parquet(store.root / key / "items.parquet")
+            # Without what pandas looks up for files of any kind: hundreds are read.
+            with ParquetFile(store.root / key / "items.parquet") as file:
+                self._items[key] = file.read(use_threads=False).to_pandas()
         return self._items[key]
 
     def _entry(self, model: Path | Teacher, ruler: Ruler) -> tuple[str, dict[str, Any]]:

@@ -6,11 +6,13 @@ A part that is done is found in the store, whoever did it, and done again it is 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from fairkd.arms import Arm
+from fairkd.bias.ruler import Ruler
 from fairkd.bias.rulers import RULERS, SHIPPED
 from fairkd.errors import InputError
 from fairkd.glue.tasks import find_tasks
@@ -129,15 +131,29 @@ def _unmeasured(profile: Profile, seeds: Sequence[int]) -> Iterator[Model]:
         for seed in (one for one in seeds if one in materials.profile.student_seeds):
             own = materials.of(profile.teacher_of(seed))
             first = next(one for one in profile.student_seeds if profile.teacher_of(one) == own.teacher_seed)
-            teacher: list[Path | Teacher] = [own.teacher] if seed == first else []  # once, with the first of its own
-            for model in (*teacher, *(materials.student(arm, seed) for arm in arms)):
-                if not own.is_measured(model) or not all(Rulers(own).has(model, r) for r in RULERS.values()):
+            models: list[Path | Teacher] = [*_teachers(own, arms)] if seed == first else []  # once, with its first
+            models += [materials.student(arm, seed) for arm in arms]
+            for model in models:
+                if not own.is_measured(model) or not all(Rulers(own).has(model, r) for r in _rulers(own, model)):
                     yield own, model
+
+
+def _teachers(materials: Materials, arms: Sequence[Arm]) -> Iterable[Teacher]:
+    """The teacher, and if an arm of these has the debiased one, all that are debiased."""
+    return materials.every_teacher() if any(arm.teacher == "debiased" for arm in arms) else [materials.teacher]
+
+
+def _rulers(materials: Materials, model: Path | Teacher) -> Iterable[Ruler]:
+    """Those that are asked of a model: of a debiased teacher by the claims of others, which need several teachers."""
+    if isinstance(model, Path) or model.digest == materials.teacher.digest:
+        return RULERS.values()
+    claimed = len(materials.profile.teacher_seeds) > 1 and model.digest == materials.debiased.digest
+    return RULERS.values() if claimed else ()
 
 
 def _measure(materials: Materials, model: Path | Teacher) -> None:
     materials.measure(model)
-    for ruler in RULERS.values():
+    for ruler in _rulers(materials, model):
         Rulers(materials).items(model, ruler)
 
 

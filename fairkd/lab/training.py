@@ -284,10 +284,11 @@ def _of_teacher(materials: Materials) -> str:
 
 
 def _make_several(teachers: Sequence[tuple[Materials, bool]]) -> None:
-    """Makes these side by side, each with one thread."""
+    """Makes these side by side, each with one thread; those that are debiased are so while the last are trained."""
     first = teachers[0][0]
+    each = [(own, False) for own, _ in teachers] + [(own, True) for own, debiased in teachers if debiased]
     here = _little(first, sum(_adaptation_flops(own) for own, _ in teachers))
-    calls = [(own.profile, own.teacher_seed, debiased, own if here else None) for own, debiased in teachers]
+    calls = [(own.profile, own.teacher_seed, debiased, own if here else None) for own, debiased in each]
     updates = sum(own.profile.teacher.adapt_steps for own, _ in teachers)
     label = f"{len(teachers)} teachers" if first.progress else ""
     _raise_first(side_by_side(_make_teachers, calls, here=here, label=label, updates=updates))

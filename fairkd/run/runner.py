@@ -110,10 +110,10 @@ def run(notebook: str, profile: Profile, *, force: bool = False, may_train: bool
 
 
 def reproduce(profile: Profile, *, echo: Callable[[str], None] = print) -> list[Outcome]:
-    """Trains and measures what is missing, runs every notebook in order, and leaves ``report.html``.
+    """Trains, measures and fine-tunes what is missing, runs every notebook in order, and leaves ``report.html``.
 
-    Training is a process of its own, and so is measuring. A notebook that fails does not stop those after it: the
-    report says what is missing. With nothing to do it takes seconds.
+    Training is a process of its own, and so are measuring and fine-tuning. A notebook that fails does not stop those
+    after it: the report says what is missing. With nothing to do it takes seconds.
 
     Raises:
         InputError: another process is reproducing this profile.
@@ -131,6 +131,8 @@ def reproduce(profile: Profile, *, echo: Callable[[str], None] = print) -> list[
             trained = _staged("train", "students that the store lacks", profile, echo)
             if trained:  # all models at once: every notebook would start processes of its own
                 _staged("measure", "SEAT and every ruler, where the store lacks them", profile, echo)
+                if profile.glue.source is not None and {"02_ablation", "04_glue"} & set(pending):
+                    _staged("finetune", "students on GLUE, where the store lacks it", profile, echo)
         outcomes = []
         for some in ([name for name in names if name != REPORT], [name for name in names if name == REPORT]):
             for outcome in _run_some(some, profile, pending, may_train=trained):

@@ -359,6 +359,36 @@ def test_what_notebooks_vary_is_trained_and_measured_with_the_rest(profile):
     assert students == [(0, 1)] * 3 + [(0,)] * 4  # two of six doses are among the three
 
 
+def test_debiased_teachers_are_made_after_all_teachers_and_measured_with_the_rest(monkeypatch, tmp_path):
+    own = family(tmp_path).changed(debias_without_seat_words=True, planted_strengths=None)
+    calls = []
+
+    def seen(function, wanted, **options):
+        calls.extend((function.__name__, *call) for call in wanted)
+        return [function(*call) for call in wanted]
+
+    monkeypatch.setattr(training, "side_by_side", seen)
+    train_profile(own)
+    made = [(seed, debiased) for name, _, seed, debiased, _ in calls if name == "_make_teachers"]
+    assert made == [(0, False), (1, False), (0, True), (1, True)]
+    calls.clear()
+    monkeypatch.setattr(measuring, "workers", lambda: 2)
+    monkeypatch.setattr(measuring, "WEIGHTS_WORTH_A_PROCESS", 0)
+    monkeypatch.setattr(measuring, "side_by_side", seen)  # as in another process, which is told a teacher's digest
+    measure_profile(own)
+    teachers = [[t.digest for t in one.every_teacher()] for one in Materials(own, progress=False).family]
+    assert {call[-1] for call in calls if isinstance(call[-1], str)} == {*teachers[0], *teachers[1]}
+    assert missing_parts(own) == []
+    before = set(own.store().entries())
+    shown = Experiment("03_mixup", own).bias.teachers()
+    assert list(shown.arm.unique()) == ["original", "debiased", "debiased without SEAT's words"]
+    assert len(Experiment("07_rulers", own).other_claims()) > 0
+    assert set(own.store().entries()) == before
+    manifests = [Store.manifest(path) for path in before]
+    read = {manifest["weights"] for manifest in manifests if manifest["kind"] == "rulers"}
+    assert [[digest in read for digest in of] for of in teachers] == [[True, True, False]] * 2
+
+
 def test_calibration_of_one_teacher_with_several_students_and_of_one_with_one(profile):
     for changes, names in (({"seeds": [0, 1]}, {-1, 0, 1}), ({"seeds": [1]}, {-1, 1})):
         own = profile.changed(teacher_seeds=[0], **changes)

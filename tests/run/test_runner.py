@@ -191,9 +191,9 @@ def test_reproduce_runs_all_in_order_and_has_nothing_to_do_the_second_time(proje
     calls, _ = without_kernels
     profile = Profile.load("tiny")
     assert [o.state for o in runner.reproduce(profile, echo=lambda _: None)] == ["done"] * 7
-    assert (calls[:2], calls[-1]) == (["train", "measure"], "05_report")
+    assert (calls[:3], calls[-1]) == (["train", "measure", "finetune"], "05_report")
     between = ["00_method", "01_capacity", "02_ablation", "03_mixup", "04_glue", "07_rulers"]
-    assert sorted(calls[2:-1]) == between  # two at once
+    assert sorted(calls[3:-1]) == between  # two at once
     assert (project / "runs/tiny/report.html").read_text() == (project / "runs/tiny/05_report.html").read_text()
     calls.clear()
     assert [o.state for o in runner.reproduce(profile, echo=lambda _: None)] == ["skipped"] * 7
@@ -211,7 +211,7 @@ def test_failure_does_not_stop_the_following_and_the_report_is_made_again_when_i
     calls.clear()
     outcomes = runner.reproduce(Profile.load("tiny"), echo=lines.append)
     assert [o.state for o in outcomes] == ["skipped", "done", *["skipped"] * 4, "done"]
-    assert calls == ["train", "measure", "01_capacity", "05_report"]
+    assert calls == ["train", "measure", "01_capacity", "05_report"]  # of what is left nothing is fine-tuned
 
 
 @pytest.mark.parametrize("file", ["results/01_capacity.parquet", "01_capacity.html", "01_capacity.ipynb"])
