@@ -23,7 +23,7 @@ import torch
 
 from fairkd.engine.limits import Limits, limits_of
 from fairkd.engine.loading import quiet
-from fairkd.engine.processes import keep_freed_memory, look_for_garbage_as_usual
+from fairkd.engine.processes import garbage_of_its_own, keep_freed_memory, look_for_garbage_as_usual
 from fairkd.engine.provenance import environment
 from fairkd.engine.scratch import scratch
 from fairkd.engine.setup import setup
@@ -108,6 +108,7 @@ def check_device(device: torch.device) -> None:
         )
 
 
+@garbage_of_its_own()
 def _make(run: Run, store: Store) -> None:
     start, data = time.time(), run.data
     train = _subset(data, run.recipe, run.seed)

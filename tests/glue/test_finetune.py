@@ -1,5 +1,6 @@
 """Fine-tuning: it learns, it repeats itself to the bit, it is keyed by all that matters, and it refuses bad input."""
 
+import gc
 import json
 import random
 from dataclasses import replace
@@ -67,6 +68,19 @@ def test_it_learns_a_classification_and_keeps_every_prediction(checkpoint, store
     assert manifest["scores"]["validation"] == score(data.task, frame.label, frame.prediction)
     assert manifest["scores"]["validation"]["accuracy"] > 0.9
     assert {"versions", "git_commit", "recipe", "seed", "data", "encoder"} <= manifest.keys()
+
+
+def test_a_fine_tuned_model_is_gone_when_its_run_is_over(checkpoint, store):
+    """Its last layer holds itself, so that it is garbage of the kind that is looked for, and only within the run."""
+
+    def layers():
+        return sum(type(one).__name__ == "TransformerBlock" for one in gc.get_objects())
+
+    gc.collect()
+    before = layers()
+    for task in ("SST-2", "CoLA"):
+        run(checkpoint, task_data(task), store, replace(RECIPE, epochs=1))
+        assert (layers(), gc.get_freeze_count()) == (before, 0)
 
 
 def test_fine_tuning_of_a_single_update_changes_weights(checkpoint, store):

@@ -19,7 +19,7 @@ from fairkd.lab import glue_runs
 from fairkd.lab.results import Results
 from fairkd.lab.training import train_profile
 
-ROWS = 64
+ROWS = 32
 
 
 @pytest.fixture(scope="module")
@@ -186,6 +186,7 @@ def test_a_killed_process_costs_no_run(profile, arms, monkeypatch, capfd):
 
     real, killed = Workers.start, []
     monkeypatch.setattr(Workers, "start", start)
+    monkeypatch.setattr("fairkd.glue.workers.workers", lambda: 2)
     other = Experiment("04_glue", profile.changed(glue_tasks=["RTE"], glue_seeds=[5]))
     assert other.quality.tasks(arms[:1]).score.notna().all()
     assert killed
@@ -193,20 +194,25 @@ def test_a_killed_process_costs_no_run(profile, arms, monkeypatch, capfd):
     assert capfd.readouterr().err.count("a piece at a time") == 1
 
 
-def test_a_run_beside_others_has_the_bits_of_one_alone(profile, arms, experiment, tmp_path):
-    """The runs of the fixture were made side by side, each with one thread, as is this one."""
+def test_a_run_beside_others_has_the_bits_of_one_alone(arms, experiment, monkeypatch, tmp_path):
+    """In a process among others, as on a machine with several cores, and in this one."""
     import torch
 
+    from fairkd.glue import workers
     from fairkd.glue.finetune import Run, finetune
 
-    torch.set_num_threads(1)
-    experiment.quality.tasks(arms)
-    runs, store = experiment.quality.runs, Store(tmp_path)
+    monkeypatch.setattr(workers, "workers", lambda: 2)
+    runs = experiment.quality.runs
     encoder, data = runs._encoder(arms[1], 1), runs.data["STS-B"]
-    folder = finetune(Run(encoder, data, runs.recipe, 1, torch.device("cpu")), store)
-    beside = runs.predictions("no-ce", "STS-B")[1][1]["validation"]
-    alone = pd.read_parquet(folder / "predictions-validation.parquet")
-    pd.testing.assert_frame_equal(alone, beside, check_exact=True)
+    both = [Run(encoder, data, runs.recipe, seed, torch.device("cpu")) for seed in (1, 2)]
+    with workers.Workers(Store(tmp_path / "beside")) as others:
+        waiting = [others.start(run) for run in both]
+        assert others._pool is not None
+        beside = [folder() for folder in waiting]
+    alone = finetune(both[0], Store(tmp_path / "alone"))
+    predictions = [pd.read_parquet(folder / "predictions-validation.parquet") for folder in (alone, *beside)]
+    pd.testing.assert_frame_equal(predictions[0], predictions[1], check_exact=True)
+    assert not predictions[0].equals(predictions[2])
 
 
 def test_without_any_usable_task_there_is_an_error(profile, tmp_path, arms):

@@ -1,6 +1,7 @@
 """Several teachers: each with its own text and students, made side by side, and resampled with its students."""
 
 import itertools
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ from fairkd.bias.effects import Effects
 from fairkd.bias.ruler import Ruler, Score, estimate_groups, item_weights, weighted_mean
 from fairkd.bias.rulers import RULERS
 from fairkd.bias.stimuli import TESTS
+from fairkd.engine.side_by_side import side_by_side
 from fairkd.engine.store import Store
 from fairkd.errors import DivergedError
 from fairkd.experiment import Experiment
@@ -38,14 +40,27 @@ def family(folder, **changes):
         runs_dir=str(folder), store_dir=str(folder / "store"), device="cpu", teacher_seeds=[0, 1], seeds=[0, 1],
         teacher_layers=1, teacher_hidden=16, adapt_steps=8, max_steps=4, arms=["full", "mixup-xy", "debiased-teacher"],
         depths=[1], student_layers=1, seat_permutations=100, seat_bootstrap=100, planted_strengths=[0.0, 0.4],
-        debias_without_seat_words=False, **changes,
+        **changes,
     )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
-def profile(tmp_path_factory):
+def made():
+    """Seeds of the teachers that were made for :func:`profile`, in this order, each with whether it was debiased."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def profile(tmp_path_factory, made):
     profile = family(tmp_path_factory.mktemp("family"))
-    train_profile(profile)
+
+    def seen(function, calls, **options):
+        made.extend((seed, debiased) for _, seed, debiased, _ in calls if debiased in (True, False))
+        return side_by_side(function, calls, **options)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(training, "side_by_side", seen)
+        train_profile(profile)
     return profile
 
 
@@ -340,10 +355,34 @@ def test_coverage_over_more_teachers_is_that_of_the_notebook_for_the_profiles_ow
     pd.testing.assert_frame_equal(found, Experiment("06_planted", profile).calibration.coverage())
 
 
-def test_what_notebooks_vary_is_trained_and_measured_with_the_rest(profile):
-    """06 compares doses on first students, 07 all at twice the temperature; neither makes anything after these two."""
+def test_teachers_are_debiased_when_all_are_trained(profile, made):
+    """So that none of an odd number is trained alone at the end."""
+    assert [one for one in made if one[1]] == made[-2:] == [(0, True), (1, True)]
+    assert set(made[:-2]) == {(0, False), (1, False)}
+
+
+def test_what_notebooks_vary_is_trained_and_measured_with_the_rest(profile, monkeypatch):
+    """06 compares doses on first students, 07 all at twice the temperature, 03 debiased teachers, of which 07 asks too;
+    none of them makes anything after these two."""
+    store, told = profile.store(), []
+    for path in store.entries():  # whatever tests before have measured
+        if Store.manifest(path)["kind"] in ("seat", "rulers"):
+            shutil.rmtree(path)
+
+    def seen(function, calls, **_):
+        told.extend(model for *_, model in calls)
+        return [function(*call) for call in calls]
+
+    monkeypatch.setattr(measuring, "workers", lambda: 2)
+    monkeypatch.setattr(measuring, "WEIGHTS_WORTH_A_PROCESS", 0)
+    monkeypatch.setattr(measuring, "side_by_side", seen)  # as in another process, which is told a teacher's digest
     measure_profile(profile)
     assert missing_parts(profile) == []
+    teachers = [[one.digest for one in own.every_teacher()] for own in Materials(profile, progress=False).family]
+    assert {*teachers[0], *teachers[1]} <= {one for one in told if isinstance(one, str)}
+    manifests = [Store.manifest(path) for path in store.entries()]
+    read = {manifest["weights"] for manifest in manifests if manifest["kind"] == "rulers"}
+    assert [[digest in read for digest in of] for of in teachers] == [[True, True, False]] * 2
     before = set(profile.store().entries())
     doses = Experiment("06_planted", profile).doses()
     assert {(row.arm, row.parameter, row.value) for row in doses.itertuples()} == {
@@ -352,41 +391,13 @@ def test_what_notebooks_vary_is_trained_and_measured_with_the_rest(profile):
     }  # fmt: skip
     assert set(doses.seeds) == {2}
     assert len(Experiment("07_rulers", profile).other_claims()) > 0
+    shown = Experiment("03_mixup", profile).bias.teachers()
+    assert list(shown.arm.unique()) == ["original", "debiased", "debiased without SEAT's words"]
     assert set(profile.store().entries()) == before
     jobs = training_jobs(profile)
     assert len({repr(own.profile) for own, _ in jobs}) == len(jobs) == 7
     students = [own.profile.seeds for own, _ in jobs]
     assert students == [(0, 1)] * 3 + [(0,)] * 4  # two of six doses are among the three
-
-
-def test_debiased_teachers_are_made_after_all_teachers_and_measured_with_the_rest(monkeypatch, tmp_path):
-    own = family(tmp_path).changed(debias_without_seat_words=True, planted_strengths=None)
-    calls = []
-
-    def seen(function, wanted, **options):
-        calls.extend((function.__name__, *call) for call in wanted)
-        return [function(*call) for call in wanted]
-
-    monkeypatch.setattr(training, "side_by_side", seen)
-    train_profile(own)
-    made = [(seed, debiased) for name, _, seed, debiased, _ in calls if name == "_make_teachers"]
-    assert made == [(0, False), (1, False), (0, True), (1, True)]
-    calls.clear()
-    monkeypatch.setattr(measuring, "workers", lambda: 2)
-    monkeypatch.setattr(measuring, "WEIGHTS_WORTH_A_PROCESS", 0)
-    monkeypatch.setattr(measuring, "side_by_side", seen)  # as in another process, which is told a teacher's digest
-    measure_profile(own)
-    teachers = [[t.digest for t in one.every_teacher()] for one in Materials(own, progress=False).family]
-    assert {call[-1] for call in calls if isinstance(call[-1], str)} == {*teachers[0], *teachers[1]}
-    assert missing_parts(own) == []
-    before = set(own.store().entries())
-    shown = Experiment("03_mixup", own).bias.teachers()
-    assert list(shown.arm.unique()) == ["original", "debiased", "debiased without SEAT's words"]
-    assert len(Experiment("07_rulers", own).other_claims()) > 0
-    assert set(own.store().entries()) == before
-    manifests = [Store.manifest(path) for path in before]
-    read = {manifest["weights"] for manifest in manifests if manifest["kind"] == "rulers"}
-    assert [[digest in read for digest in of] for of in teachers] == [[True, True, False]] * 2
 
 
 def test_calibration_of_one_teacher_with_several_students_and_of_one_with_one(profile):

@@ -20,7 +20,7 @@ VALUES = {
 }  # fmt: skip
 """Of a profile like tiny, with one student an arm."""
 MADE = ("generated text", "corpus", "words of a text", "teacher", "debiased teacher", "student", "pairs", "words met",
-        "seat", "glue", "glue baseline", "rulers")  # fmt: skip
+        "seat", "rulers", "glue", "glue baseline")  # fmt: skip
 """Kinds of entries in the order in which they are made; notebooks make more."""
 TRAINED = MADE[: MADE.index("student") + 1]
 """Those that a training makes."""
@@ -55,34 +55,13 @@ def notebook(name: str) -> tuple[str, ...]:
     return "run", name, "--profile", "FILE"
 
 
-MEASURE = """
-from fairkd.run.cli import heed_signals
-heed_signals()
-from fairkd.experiment import Experiment
-from fairkd.lab.rulers import measure_rulers
-from fairkd.profile import Profile
-exp = Experiment({notebook!r}, Profile.load({{file!r}}))
-{work}
-"""
-"""What a notebook does in a phase, without the notebook, which takes five seconds to begin."""
-WORK = {
-    "04_glue": "exp.quality.tasks(exp.arms('glue'))",
-    "07_rulers": "measure_rulers([(exp.materials, exp.arms('all'))])",
-}
-
-
-def work_of(name: str) -> tuple[str, ...]:
-    """In the long form the notebook itself."""
-    return notebook(name) if LONG else ("-c", MEASURE.format(notebook=name, work=WORK[name]))
-
-
 PHASES = [
     Phase("corpus preparation", ("prepare", "FILE"), ("corpus",)),
     Phase("adaptation", ("prepare", "FILE"), ("teacher",)),
     Phase("debiasing", ("prepare", "FILE"), ("debiased teacher",)),
     Phase("student training", ("train", "FILE"), ("student",)),
-    Phase("fine-tuning", work_of("04_glue"), ("glue",)),
-    Phase("rulers", work_of("07_rulers"), ("rulers",)),
+    Phase("rulers", ("measure", "FILE"), ("seat", "rulers")),
+    Phase("fine-tuning", ("finetune", "FILE"), ("glue",)),
     Phase("export", ("export", "01_capacity", "--profile", "FILE")),
 ]
 EACH_NOTEBOOK = [Phase(name, notebook(name)) for name in (*NOTEBOOKS, "00_explore")]
@@ -112,8 +91,6 @@ class Study:
         return self.mine / "01_capacity.html"
 
     def has_begun(self, phase: Phase) -> bool:
-        if "rulers" in phase.kinds:
-            return any((self.world.store / "locks").glob("rulers of *"))
         return not phase.kinds or any((self.world.store / "locks" / f"{key}.lock").exists() for key in self.keys)
 
     def is_done(self, phase: Phase) -> bool:
@@ -140,8 +117,7 @@ class Study:
         if not phase.kinds:
             return time.time() - started
         self.keys = {name.split()[-1] for name in set(self.world.entries(*phase.kinds)) - before}
-        locks = "rulers of *.lock" if "rulers" in phase.kinds else "*.lock"
-        taken = [p for p in (self.world.store / "locks").glob(locks) if len(locks) > 6 or p.stem in self.keys]
+        taken = [path for path in (self.world.store / "locks").glob("*.lock") if path.stem in self.keys]
         ends = [(self.world.store / key / MANIFEST).stat().st_mtime for key in self.keys]
         return max(ends) - min(path.stat().st_mtime for path in taken)
 
