@@ -39,7 +39,7 @@ test: lint $(AXE)
 	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -rs -m "not slow" tests
 
 slow: .venv/installed-test
-	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -rs -m slow tests
+	$(BIN)/python -m pytest -n 2 --dist loadfile -rs -m slow tests
 
 $(AXE):
 	@npm install --silent --prefix . --no-save --no-package-lock --no-audit --no-fund --fetch-retries=0 axe-core@4.14.0 \

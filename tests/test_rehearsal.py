@@ -128,7 +128,10 @@ def memory_of(process: psutil.Process) -> float:
     return float(getattr(found, "pss", found.rss))
 
 
-@pytest.mark.parametrize("name", ["paper", "small"])
+@pytest.mark.parametrize(
+    "name",
+    ["paper", pytest.param("small", marks=pytest.mark.skipif(not (LONG or REAL), reason="takes minutes: make trust"))],
+)
 def test_every_stage_runs_from_end_to_end(name: str, tmp_path: Path) -> None:
     given = values(name, tmp_path)
     options = [part for key, value in given.items() for part in ("-p", f"{key}={json.dumps(value)}")]

@@ -22,6 +22,12 @@ from fairkd.lab.training import train_profile
 ROWS = 32
 
 
+@pytest.fixture(autouse=True)
+def here(monkeypatch) -> None:
+    """As with one core: to begin a process takes longer than most of these fine-tunings."""
+    monkeypatch.setattr("fairkd.glue.workers.workers", lambda: 1)
+
+
 @pytest.fixture(scope="module")
 def profile(tmp_path_factory) -> Profile:
     folder = tmp_path_factory.mktemp("glue")
