@@ -64,6 +64,15 @@ def check_slip(name: str, reserved: Collection[str], what: str) -> None:
         )
 
 
+def in_one_line(text: str) -> str:
+    """A text of somebody else's for a terminal: what would move its cursor or begin a line is written out.
+
+    >>> in_one_line("a\\x1b[2J\\nsound: b")
+    'a\\\\x1b[2J\\\\nsound: b'
+    """
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
+
+
 def shown(value: object) -> str:
     """Returns a value as a message shows it: its ``repr``, cut where it is long, deep or endless.
 

@@ -16,6 +16,8 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 AGAIN = "run again to go on"
+STAGE = "FAIRKD_STAGE"
+"""In the environment of a command that is a stage of another, which says that it was stopped."""
 STOPPING = "stopping after this update; once more: at once"
 ENDS = [
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2") if hasattr(signal, name)
@@ -51,6 +53,10 @@ class Stopped(KeyboardInterrupt):
         return [str(self)]
 
 
+class Ended(KeyboardInterrupt):
+    """A signal asked for an end. Python ends ``python -m`` as by SIGINT once it has seen a plain KeyboardInterrupt."""
+
+
 def heed_signals() -> None:
     """For a command: each of ``ENDS`` is passed on to its children and raises KeyboardInterrupt.
 
@@ -82,7 +88,7 @@ def _end(number: int, frame: Any) -> None:
         with suppress(ProcessLookupError):
             child.send_signal(number)
     if not again:
-        raise KeyboardInterrupt
+        raise Ended
 
 
 def _in_destructor(frame: Any) -> bool:

@@ -307,7 +307,7 @@ class Store:
 
     def _states(self, folder: Path) -> dict[str, list[int]]:
         """What the file system says of an entry's files, its manifest among them."""
-        return {name: list(file_state(folder / name)) for name in (MANIFEST, *self.manifest(folder)["files"])}
+        return {name: list(file_state(folder / name)) for name in _names(folder)}
 
     def _noted(self, folder: Path) -> Any:
         """What it said when the files were last compared with their digests; None if nobody knows."""
@@ -438,16 +438,22 @@ class Store:
 
 def seal(folder: Path, manifest: dict[str, Any]) -> None:
     """Writes the manifest of a folder that is filled: what is given, digests of all files, and one of itself."""
-    names = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
-    whole = manifest | {"files": {name: file_digest(folder / name) for name in names}}
+    whole = manifest | {"files": {name: file_digest(folder / name) for name in _names(folder)}}
     write_json(folder / MANIFEST, with_own_digest(whole))
+    for name in whole["files"]:  # safetensors writes what its owner alone may read
+        shutil.copymode(folder / MANIFEST, folder / name)
+
+
+def _names(folder: Path) -> list[str]:
+    """Of all files in a folder, and in those within it."""
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
 
 
 def check_seal(folder: Path) -> dict[str, Any]:
     """The manifest that :func:`seal` wrote, after it and every file that it names were compared with their digests.
 
     Raises:
-        InputError: one is missing or was changed since; names it.
+        InputError: one is missing or was changed since, or there is another, which a reader might find; names it.
         OSError: the manifest or a file cannot be read.
     """
     path = folder / MANIFEST
@@ -457,6 +463,8 @@ def check_seal(folder: Path) -> dict[str, Any]:
             raise InputError(f"{folder / name} is missing. {_AGAIN.format(folder)}")
         if file_digest(folder / name) != digest:
             raise InputError(f"{folder / name} was changed after it was made. {_AGAIN.format(folder)}")
+    for added in sorted({*_names(folder)} - {MANIFEST, *manifest["files"]}):
+        raise InputError(f"{folder / added} was added after {folder} was made: remove it")
     return manifest
 
 
@@ -471,7 +479,12 @@ def check_entry(folder: Path) -> None:
     Raises:
         InputError: it was changed since it was made.
     """
-    if (folder / MANIFEST).is_file():
-        value = read_json(folder / MANIFEST)
+    path = folder / MANIFEST
+    if path.is_file():
+        value = read_json(path)
         if isinstance(value, dict) and {"kind", "files"} & value.keys():
             check_seal(folder)
+            return
+    if _KEY.fullmatch(folder.resolve().name) and (folder.resolve().parent / "locks").is_dir():
+        what = "does not say what was made here" if path.is_file() else "is missing"
+        raise InputError(f"{path} {what}. {_AGAIN.format(folder)}")

@@ -1,7 +1,7 @@
 """Many small fine-tuning runs side by side: on the CPU a process each, with one thread, as many as there are cores.
 
 A small model in small batches does not keep several threads busy, but it keeps one. A run always has one thread, so it
-has the same bits alone and beside others. On a GPU, or with one core, runs follow one another in this process.
+has the same bits alone and beside others. On a GPU runs follow one another in this process.
 
 A task's examples are written to disk once, and every process maps them from there: what is sent with a run is a path.
 """
@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from fairkd.engine.scratch import scratch
-from fairkd.engine.side_by_side import Pool, ProcessLostError, end_at_once, pool, tell_of_lost, workers
+from fairkd.engine.side_by_side import Pool, ProcessLostError, end_at_once, pool, tell_of_lost
 from fairkd.engine.store import Store
 from fairkd.glue.data import TaskData
 from fairkd.glue.finetune import Run, finetune
@@ -59,7 +59,7 @@ class Workers:
         found = self._store.find(run.key)
         if found is not None:
             return lambda: found
-        if run.device.type != "cpu" or workers() == 1:
+        if run.device.type != "cpu":
             return partial(finetune, run, self._store)
         if self._pool is None:
             self._pool = pool()

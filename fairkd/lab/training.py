@@ -284,18 +284,30 @@ def _of_teacher(materials: Materials) -> str:
 
 
 def _make_several(teachers: Sequence[tuple[Materials, bool]]) -> None:
-    """Makes these side by side, each with one thread; those that are debiased are so while the last are trained."""
-    first = teachers[0][0]
-    each = [(own, False) for own, _ in teachers] + [(own, True) for own, debiased in teachers if debiased]
+    """Makes these side by side, each with one thread.
+
+    Those that are debiased are so while the last teachers are trained, so that none of an odd number is alone then;
+    the last ones are debiased when they are made, since nobody should wait for them.
+    """
+    first, early = teachers[0][0], max(len(teachers) - workers(), 0)
+    each = [(own, debiased and place >= early) for place, (own, debiased) in enumerate(teachers)]
+    each += [(own, True) for own, debiased in teachers[:early] if debiased]
     here = _little(first, sum(_adaptation_flops(own) for own, _ in teachers))
-    calls = [(own.profile, own.teacher_seed, debiased, own if here else None) for own, debiased in each]
+    calls = [
+        (own.profile, own.teacher_seed, debiased, place >= len(teachers), own if here else None)
+        for place, (own, debiased) in enumerate(each)
+    ]
     updates = sum(own.profile.teacher.adapt_steps for own, _ in teachers)
     label = f"{len(teachers)} teachers" if first.progress else ""
     _raise_first(side_by_side(_make_teachers, calls, here=here, label=label, updates=updates))
 
 
-def _make_teachers(profile: Profile, teacher_seed: int, debiased: bool, own: Materials | None) -> None:
+def _make_teachers(
+    profile: Profile, teacher_seed: int, debiased: bool, only_debiased: bool, own: Materials | None
+) -> None:
     own = own or Materials(profile, progress=False, teacher_seed=teacher_seed)
+    if only_debiased and own.missing():  # the call that was to make it says why it did not
+        return
     own.make_teachers(debiased=debiased)
 
 

@@ -22,8 +22,8 @@ import typer.core
 import fairkd
 from fairkd.bias.poolings import POOLINGS
 from fairkd.engine.processes import look_for_garbage_seldom
-from fairkd.engine.stopping import exit_status, heed_signals, one_line
-from fairkd.errors import DivergedError, InputError, LostError
+from fairkd.engine.stopping import AGAIN, STAGE, exit_status, heed_signals, one_line
+from fairkd.errors import DivergedError, InputError, LostError, in_one_line
 from fairkd.profile import Profile
 from fairkd.run.arguments import (
     AsJson,
@@ -42,6 +42,10 @@ from fairkd.run.documents import as_rows, deliver, nothing_printed, target_file
 __all__ = ["app", "join_pairs", "main", "with_parameters"]
 
 
+BEFORE = f"stopped; {AGAIN}"
+"""Of a command that had not begun its work, or keeps nothing."""
+
+
 class Interrupted(Exception):
     """A signal that ended a command, in one line; typer would make "Aborted!" and status 1 of it."""
 
@@ -53,7 +57,7 @@ class Commands(typer.core.TyperGroup):
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt as error:
-            raise Interrupted(str(error) or "stopped") from None
+            raise Interrupted(str(error) or BEFORE) from None
 
 
 app = typer.Typer(
@@ -493,9 +497,9 @@ def verify(
     page = what.endswith(".html")
     wrong = 0
     for check in verify_page(Path(what)) if page else verify_profile(_given(what)):
-        print(f"{'wrong' if check.problems else 'sound'}: {check.what}", flush=True)
+        print(f"{'wrong' if check.problems else 'sound'}: {in_one_line(check.what)}", flush=True)
         for line in (*check.about, *check.problems):
-            print(f"  {line}", flush=True)
+            print(f"  {in_one_line(line)}", flush=True)
         wrong += len(check.problems)
     if wrong:
         raise typer.Exit(1)
@@ -560,7 +564,8 @@ def main() -> None:
     try:
         app(join_pairs(sys.argv[1:]), prog_name="fairkd")
     except Interrupted as error:
-        if os.environ.get("RANK", "0") == "0":  # of processes that train together one says it
+        # Of processes that train together one says it, and reproduce says it for a stage that has nothing to add.
+        if os.environ.get("RANK", "0") == "0" and not (str(error) == BEFORE and STAGE in os.environ):
             print(f"fairkd: {error}", file=sys.stderr)
         sys.exit(exit_status())
     except InputError as error:

@@ -56,7 +56,10 @@ def deliver(document: Any, *, as_json: bool, target: Path | None) -> None:
     text = json.dumps(document, indent=1, allow_nan=False) + "\n"
     if as_json:
         print(text, end="")
-    if target:
+    if target and _is_special(target):
+        target.write_text(text, encoding="utf-8")
+    elif target:
+        target = target.resolve()  # a link stays one
         temporary = target.with_name(f".{target.name}-{os.getpid()}-{secrets.token_hex(4)}")
         try:
             with temporary.open("x", encoding="utf-8") as file:
@@ -65,6 +68,11 @@ def deliver(document: Any, *, as_json: bool, target: Path | None) -> None:
             os.replace(temporary, target)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+def _is_special(path: Path) -> bool:
+    """Whether it is a pipe, a terminal or another device, which is written to and not replaced."""
+    return path.exists() and not path.is_file() and not path.is_dir()
 
 
 def as_rows(table: pd.DataFrame) -> list[dict[str, Any]]:

@@ -41,7 +41,7 @@ import yaml
 
 from fairkd.engine.processes import cores, die_with_parent
 from fairkd.engine.scratch import scratch
-from fairkd.engine.stopping import child, end_children
+from fairkd.engine.stopping import STAGE, child, end_children
 from fairkd.engine.store import file_digest, write_json
 from fairkd.errors import InputError
 from fairkd.lab.results import REPORT, Manifest, Results, read_state, write_state
@@ -312,7 +312,7 @@ def _staged(command: str, what: str, profile: Profile, echo: Callable[[str], Non
 def _stage(command: str, profile: Profile) -> int:
     copy = output_dir(profile) / OWN_FILE
     write_copy(copy, profile)
-    return _call(["fairkd", command, str(copy)])
+    return _call(["fairkd", command, str(copy)], environment={STAGE: command})
 
 
 def train_together(processes: int, arguments: list[str]) -> int:

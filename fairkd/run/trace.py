@@ -22,6 +22,7 @@ import pandas as pd
 
 from fairkd.claims import paper
 from fairkd.engine.store import Store
+from fairkd.errors import InputError, shown
 from fairkd.show.html import exactly
 from fairkd.show.pages.seal import open_page
 
@@ -62,7 +63,10 @@ def numbers_of(page: Path) -> Iterator[Shown]:
     for cell in soup.select("[data-exact]"):
         labelled = cell.find_parent(attrs={"aria-labelledby": True})
         where = str(labelled["aria-labelledby"]).removesuffix("-caption") if labelled else ""
-        yield Shown(where, tuple(str(cell["data-exact"]).split()), cell.get_text(" "))
+        exact = tuple(str(cell["data-exact"]).split())
+        if not all(map(_is_number, exact)):
+            raise InputError(f"{page}: {where} has a cell whose numbers are {shown(' '.join(exact))}: none of fairkd's")
+        yield Shown(where, exact, cell.get_text(" "))
     for link in soup.select("div.result p.data a[download]"):  # what sliders show was computed for the page
         if link.find_parent("figure") is not None:
             continue
@@ -100,6 +104,14 @@ def chain(keys: Sequence[str], store: Store) -> list[str]:
         said = "; ".join(f"{name.replace('_', ' ')} {', '.join(values)}" for name, values in facts.items() if values)
         lines.append(f"{count} × {kind}{f' ({said})' if said else ''}")
     return lines
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _rounds(exact: float, said: str) -> bool:

@@ -1,5 +1,6 @@
 """Signals that ask for an end, wherever they meet a command."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -31,4 +32,27 @@ def test_a_signal_that_meets_a_destructor_ends_the_command_all_the_same(name):
     heed = partial(signal.signal, number, signal.SIG_DFL)  # the tests themselves may run below nohup
     run = partial(subprocess.run, capture_output=True, text=True, timeout=60, check=False)
     done = run([sys.executable, "-c", code], preexec_fn=heed)
+    assert (done.returncode, done.stdout, done.stderr) == (128 + number, "", "")
+
+
+IN_AN_IMPORT = """
+import os, time
+from fairkd.engine.stopping import exit_status, heed_signals
+heed_signals()
+try:
+    exec("os.kill(os.getpid(), {number}); time.sleep(20)")  # as modules are run
+except KeyboardInterrupt:
+    raise SystemExit(exit_status()) from None
+"""
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_a_signal_that_meets_an_import_leaves_its_own_status(name, tmp_path):
+    """``python -m`` would end as by SIGINT, whatever was caught meanwhile, for a plain KeyboardInterrupt."""
+    number = getattr(signal, name)
+    (tmp_path / "own.py").write_text(IN_AN_IMPORT.format(number=int(number)))
+    paths = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), *filter(None, sys.path)])}
+    heed = partial(signal.signal, number, signal.SIG_DFL)
+    run = partial(subprocess.run, capture_output=True, text=True, timeout=60, check=False, env=paths)
+    done = run([sys.executable, "-m", "own"], preexec_fn=heed)
     assert (done.returncode, done.stdout, done.stderr) == (128 + number, "", "")

@@ -142,6 +142,32 @@ def test_a_changed_entry_is_noticed_wherever_its_folder_lies(store, tmp_path):
     check_entry(elsewhere)
 
 
+def test_a_file_that_was_added_is_noticed_by_whoever_reads_the_entry(store, old):
+    """A tokenizer, say, takes what lies beside it, whatever a manifest names."""
+    key = "0123456789abcdef0123"
+    fill(store, key)
+    found = store.find(key)
+    assert found is not None
+    (found / "special_tokens_map.json").write_text('{"mask_token": "the"}')
+    with pytest.raises(InputError, match=r"special_tokens_map\.json was added after .* was made: remove it"):
+        check_entry(found)
+    assert Store(store.root).find(key) is None
+
+
+@pytest.mark.parametrize("text", ["{}", "[]", "null", '{"x": 1}', None])
+def test_an_entry_is_no_foreign_model_because_its_manifest_says_nothing(store, tmp_path, text):
+    key = "0123456789abcdef0123"
+    with store.lock(key):
+        fill(store, key)
+    folder = store.root / key
+    shutil.copytree(folder, tmp_path / "copy")
+    for place in (folder, tmp_path / "copy"):
+        (place / MANIFEST).unlink() if text is None else (place / MANIFEST).write_text(text)
+    with pytest.raises(InputError, match="is missing" if text is None else "does not say what was made here"):
+        check_entry(folder)
+    check_entry(tmp_path / "copy")  # which may be anybody's
+
+
 def test_an_entry_that_cannot_be_read_just_now_is_not_called_damaged(store, monkeypatch):
     fill(store, "k")
 

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from long_form import long_form
 from fairkd import InputError, Profile, frames
 from fairkd.engine.store import Store
 from fairkd.experiment import Experiment
+from fairkd.glue import workers
 from fairkd.glue.tasks import TASKS, headline, score
 from fairkd.lab import glue_runs
 from fairkd.lab.results import Results
@@ -23,9 +25,15 @@ ROWS = 32
 
 
 @pytest.fixture(autouse=True)
-def here(monkeypatch) -> None:
-    """As with one core: to begin a process takes longer than most of these fine-tunings."""
-    monkeypatch.setattr("fairkd.glue.workers.workers", lambda: 1)
+def here(monkeypatch, request) -> None:
+    """As on a GPU: to begin a process takes longer than most of these fine-tunings."""
+    if "in_processes" not in request.fixturenames:
+        monkeypatch.setattr(workers.Workers, "start", lambda self, run: partial(workers.finetune, run, self._store))
+
+
+@pytest.fixture
+def in_processes() -> None:
+    """Fine-tuned as always on a CPU."""
 
 
 @pytest.fixture(scope="module")
@@ -180,7 +188,7 @@ def test_finished_runs_are_found_without_a_tokenizer_or_a_configuration(profile,
         Experiment("04_glue", profile.changed(glue_seeds=[0, 9])).quality.tasks(arms)
 
 
-def test_a_killed_process_costs_no_run(profile, arms, monkeypatch, capfd):
+def test_a_killed_process_costs_no_run(profile, arms, monkeypatch, capfd, in_processes):
     from fairkd.glue.workers import Workers
 
     def start(self, run):
@@ -192,7 +200,6 @@ def test_a_killed_process_costs_no_run(profile, arms, monkeypatch, capfd):
 
     real, killed = Workers.start, []
     monkeypatch.setattr(Workers, "start", start)
-    monkeypatch.setattr("fairkd.glue.workers.workers", lambda: 2)
     other = Experiment("04_glue", profile.changed(glue_tasks=["RTE"], glue_seeds=[5]))
     assert other.quality.tasks(arms[:1]).score.notna().all()
     assert killed
@@ -200,14 +207,12 @@ def test_a_killed_process_costs_no_run(profile, arms, monkeypatch, capfd):
     assert capfd.readouterr().err.count("a piece at a time") == 1
 
 
-def test_a_run_beside_others_has_the_bits_of_one_alone(arms, experiment, monkeypatch, tmp_path):
+def test_a_run_beside_others_has_the_bits_of_one_alone(arms, experiment, tmp_path, in_processes):
     """In a process among others, as on a machine with several cores, and in this one."""
     import torch
 
-    from fairkd.glue import workers
     from fairkd.glue.finetune import Run, finetune
 
-    monkeypatch.setattr(workers, "workers", lambda: 2)
     runs = experiment.quality.runs
     encoder, data = runs._encoder(arms[1], 1), runs.data["STS-B"]
     both = [Run(encoder, data, runs.recipe, seed, torch.device("cpu")) for seed in (1, 2)]

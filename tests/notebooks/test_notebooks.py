@@ -518,6 +518,22 @@ def test_claims_stand_still_while_their_rows_arrive(tiny, visit, width):
     assert tab.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") == 0
 
 
+@pytest.mark.parametrize("width", [390, 1440])
+def test_a_legend_of_a_sliders_picture_has_room(tiny, visit, width):
+    """On a phone its letters are larger, in the units of the picture, than elsewhere."""
+    tab = visit(tiny.folder / "report.html", width=width)
+    tab.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+    gaps = tab.evaluate("""[...document.querySelectorAll('.explorer svg.drawing')].flatMap((svg) => {
+        const boxes = (tag) => [...svg.querySelectorAll(tag)].map((one) => one.getBoundingClientRect());
+        const level = (one, other) => Math.min(one.bottom, other.bottom) > Math.max(one.top, other.top);
+        const marks = [...boxes('path'), ...boxes('circle')].filter((mark) => mark.width < 20 && mark.height < 12);
+        return boxes('text').filter((text) => text.height < 25).flatMap((text) =>
+            marks.filter((mark) => level(mark, text) && mark.left > text.left).map((mark) => mark.left - text.right));
+    })""")
+    assert len(gaps) > 3
+    assert min(gaps) > 3
+
+
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
 def test_report_works_from_disk_without_network_or_kernel(tiny, visit, width, scheme):
     """No request, no message in the console, nothing wider than the page, and every slider changes its picture."""

@@ -1,8 +1,10 @@
 """The command line: sentences instead of tracebacks, strict parameters, exit status, and quick to start."""
 
 import json
+import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pandas as pd
 import pytest
@@ -260,3 +262,35 @@ def test_train_refuses_a_profile_that_only_prepares(fairkd):
     status, out, err = fairkd("train", "tiny", "-p", "prepare_only", "true")
     assert (status, out) == (2, "")
     assert "fairkd prepare" in err
+
+
+def test_a_stage_that_was_stopped_before_its_work_leaves_the_word_to_the_command_that_began_it(monkeypatch, capsys):
+    def stopped(*_, **__):
+        raise cli.Interrupted(said)
+
+    monkeypatch.setattr(cli, "app", stopped)
+    monkeypatch.setattr(cli, "heed_signals", lambda: None)
+    monkeypatch.setattr("sys.argv", ["fairkd", "measure", "tiny"])
+    for said in (cli.BEFORE, "measuring models: stopped; what is finished is saved; run again to go on"):
+        for stage in (False, True):
+            monkeypatch.setenv("FAIRKD_STAGE", "measure") if stage else monkeypatch.delenv("FAIRKD_STAGE", False)
+            with pytest.raises(SystemExit):
+                cli.main()
+            silent = stage and said == "stopped; run again to go on"
+            assert capsys.readouterr().err == ("" if silent else f"fairkd: {said}\n")
+
+
+def test_what_is_no_file_is_written_to_and_not_replaced_and_a_link_stays_one(tmp_path):
+    from fairkd.run.documents import deliver
+
+    (tmp_path / "real.json").write_text("old")
+    (tmp_path / "link.json").symlink_to("real.json")
+    deliver([1], as_json=False, target=tmp_path / "link.json")
+    assert (tmp_path / "link.json").is_symlink()
+    assert json.loads((tmp_path / "real.json").read_text()) == [1]
+    os.mkfifo(tmp_path / "pipe")
+    with ThreadPoolExecutor(1) as threads:
+        read = threads.submit((tmp_path / "pipe").read_text)
+        deliver([2], as_json=False, target=tmp_path / "pipe")
+        assert json.loads(read.result(10)) == [2]
+    assert (tmp_path / "pipe").is_fifo()

@@ -151,7 +151,7 @@ def in_a_column(figure: Figure) -> None:
 def _wrapped(axis: Axes, x: str, y: str) -> None:
     """Breaks what is longer than a phone is wide."""
     axis.set_title(_fill(axis.get_title(loc="left"), 40))
-    axis.set_xlabel(_fill(x, 40))
+    axis.set_xlabel(_fill(x, 34 if _has_names(axis.get_yticklabels()) else 40))  # beside names there is less room
     axis.set_ylabel(_fill(y, 32))
     for text in _outside(axis):
         text.set_text(_fill(text.get_text(), 17))

@@ -109,13 +109,17 @@ def write_html(
     beside = [path for path in others if path.is_file() and "." not in path.stem]
     text = sealed(to_html(notebook, title=title, beside=beside, warnings=warnings))
     target.parent.mkdir(parents=True, exist_ok=True)
+    if target.exists() and not target.is_file() and not target.is_dir():  # a pipe, a terminal
+        target.write_text(text, encoding="utf-8")
+        return target
+    target = target.resolve()  # a link stays one
     temporary = target.with_name(f".{target.name}-{os.getpid()}-{secrets.token_hex(4)}")
     try:
         temporary.write_text(text, encoding="utf-8")
         os.replace(temporary, target)
     finally:
         temporary.unlink(missing_ok=True)
-    return target
+    return Path(page)
 
 
 def _record(notebook: Path) -> str:

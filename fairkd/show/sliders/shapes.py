@@ -30,6 +30,8 @@ FEW = 3
 """Marks of one name up to here are points to read, more are a cloud."""
 LETTER = 6.6
 """Width of a letter of 12 units, generously."""
+PHONE_LETTER = 8.0
+"""Of one of the 15.5 units that a phone's page gives it, of which the legend's lines are made everywhere."""
 
 
 @dataclass(frozen=True)
@@ -219,7 +221,7 @@ def _legend(names: Mapping[str, str]) -> tuple[list[Piece], float]:
     shapes: list[Piece] = []
     across, down = float(MARGIN_LEFT), 16.0
     for name, kind in names.items():
-        wide = 30 + LETTER * len(name)
+        wide = 30 + PHONE_LETTER * len(name)
         if across > MARGIN_LEFT and across + wide > WIDTH - RIGHT:
             across, down = MARGIN_LEFT, down + LINE
         colour, dashes = _look(name, names)
