@@ -575,3 +575,29 @@ def test_what_could_hide_or_cover_the_page_is_left_out(tmp_path):
     soup = page_of(tmp_path, "n", new_markdown_cell(f"# T\n\n{hides}"), new_code_cell("1", outputs=[output]))
     assert soup.main.find("style") is None
     assert [p.get("style") for p in soup.main.find_all("p", string=["over", "red"])] == [None, None, "color:red"]
+
+
+def test_below_the_question_stand_the_finding_and_its_figure(tmp_path):
+    def code(tag: str, text: str):
+        output = new_output("display_data", {"text/html": f"<p>{text}</p>", "text/plain": text})
+        return new_code_cell("made()", outputs=[output], metadata={"tags": [tag]})
+
+    cells = [
+        new_markdown_cell("# Title\n\n**The question.** Why?\n\n**What it costs.** Seconds."),
+        code("parameters", "first"), code("answer", "the figure"), code("finding", "the finding"),
+    ]  # fmt: skip
+
+    def told(*kept) -> str:
+        path = tmp_path / "01_own.ipynb"
+        nbformat.write(new_notebook(cells=list(kept)), path)
+        return " ".join(BeautifulSoup(to_html(path), "html.parser").find("main").get_text(" ").split())
+
+    whole = told(*cells)
+    places = [whole.index(said) for said in ("Why?", "the finding", "the figure", "What it costs", "first")]
+    assert places == sorted(places)
+    assert [whole.count(said) for said in ("the finding", "the figure", "first")] == [2, 2, 1]
+    alone = told(*cells[:2], cells[3])
+    assert alone.index("Why?") < alone.index("the finding") < alone.index("What it costs")
+    without = told(*cells[:3])  # no finding: nothing is moved
+    assert without.index("What it costs") < without.index("the figure")
+    assert without.count("the figure") == 1

@@ -12,6 +12,7 @@ or a model's name stays text even where some output forgot to escape it.
 from __future__ import annotations
 
 import base64
+import copy
 import hashlib
 import os
 import re
@@ -147,6 +148,28 @@ def _in_order(node: Any) -> None:
         if not skipped:
             kept.append(cell)
     node.cells = sorted(kept, key=lambda cell: bool(_LAST & {*cell.metadata.get("tags", [])}))
+    _found_first(node)
+
+
+def _found_first(node: Any) -> None:
+    """Below the question stands what cells with the tags "finding" and "answer" show: the finding, and its figure."""
+    shown = {
+        tag: cell.outputs[:1]
+        for cell in node.cells
+        for tag in ("finding", "answer")
+        if tag in cell.metadata.get("tags", []) and cell.get("outputs")
+    }
+    if "finding" not in shown or node.cells[0].cell_type != "markdown":
+        return
+    title, rest = node.cells[0], copy.deepcopy(node.cells[0])
+    title.source, mark, after = title.source.partition("\n\n**What it costs")
+    rest.source = (mark + after).strip()
+    card = copy.deepcopy(next(cell for cell in node.cells if cell.cell_type == "code"))
+    card.update(source="", execution_count=None, metadata={"tags": ["no-code"]})
+    card.outputs = copy.deepcopy([*shown["finding"], *shown.get("answer", [])])
+    for cell, name in ((card, "found"), (rest, "costs")):
+        cell["id"] = name
+    node.cells[1:1] = [card, *([rest] if rest.source else [])]
 
 
 def _level(cell: Any) -> int:
