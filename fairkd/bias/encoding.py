@@ -82,7 +82,7 @@ def encode_each(
     """
     setup()
     names = [check_pooling(name) for name in poolings]
-    encoder = getattr(model, "base_model", model)
+    encoder = model.base_model
     training = model.training
     model.eval()
     try:
