@@ -416,18 +416,16 @@ def test_page_has_its_figures_described_and_asks_no_host(tiny, name):
     text = (tiny.folder / f"{name}.html").read_text()
     soup = BeautifulSoup(text, "html.parser")
     plots = soup.select("figure.plot")
-    assert (
-        len(plots)
-        == {
-            "00_method": 0,
-            "01_capacity": 3,
-            "02_ablation": 2,
-            "03_mixup": 4,
-            "04_glue": 2,
-            "05_report": 11,
-            "07_rulers": 2,
-        }[name]
-    )
+    own = {"01_capacity": 3, "02_ablation": 2, "03_mixup": 4, "04_glue": 2, "07_rulers": 2}
+    expected = {"00_method": 0, "05_report": 11} | {name: count + 1 for name, count in own.items()}  # one stands twice
+    assert len(plots) == expected[name]
+    if name in own:  # the question, what was found and the figure that shows it, before all else
+        text = soup.find("main").get_text(" ")
+        finding = soup.select_one(".finding").get_text(" ")
+        places = [
+            text.index(one) for one in ("The question.", finding, plots[0].figcaption.get_text(" "), "What it costs")
+        ]
+        assert places == sorted(places)
     assert all(len(plot.select_one("[role=img]")["aria-label"]) > 40 and plot.find("svg") for plot in plots)
     assert all(plot.figcaption.get_text(strip=True) and plot.find("a", class_="here") for plot in plots)
     assert not soup.find_all("img")
@@ -530,7 +528,7 @@ def test_a_legend_of_a_sliders_picture_has_room(tiny, visit, width):
         return boxes('text').filter((text) => text.height < 25).flatMap((text) =>
             marks.filter((mark) => level(mark, text) && mark.left > text.left).map((mark) => mark.left - text.right));
     })""")
-    assert len(gaps) > 3
+    assert len(gaps) > 2
     assert min(gaps) > 3
 
 
