@@ -19,7 +19,7 @@ from typing import Annotated
 
 import typer
 
-from fairkd.engine.processes import cores
+from fairkd.engine.processes import cores, die_with_parent
 from fairkd.engine.side_by_side import one_thread, side_by_side
 from fairkd.lab.materials import Materials
 from fairkd.profile import Profile
@@ -78,7 +78,7 @@ def train_one(profile: Profile, seed: int) -> None:
 @contextmanager
 def others(count: int) -> Iterator[None]:
     """So many processes that multiply matrices."""
-    processes = [subprocess.Popen([sys.executable, "-c", BUSY]) for _ in range(count)]
+    processes = [subprocess.Popen([sys.executable, "-c", BUSY], preexec_fn=die_with_parent) for _ in range(count)]
     try:
         yield
     finally:
