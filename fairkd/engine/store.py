@@ -186,6 +186,22 @@ def write_json(path: Path, value: Any) -> None:
         temporary.unlink(missing_ok=True)
 
 
+def write_document(path: Path, text: str) -> None:
+    """Writes what a user asked for, at once or not at all; a link stays one, and a pipe or a device is written to."""
+    if path.exists() and not path.is_file() and not path.is_dir():
+        path.write_text(text, encoding="utf-8")
+        return
+    path = path.resolve()
+    temporary = path.with_name(f".{path.name}-{_unique()}")
+    try:
+        with temporary.open("x", encoding="utf-8") as file:
+            file.write(text)
+            flush(file)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
 @contextmanager
 def disk_errors() -> Iterator[None]:
     """In the block safetensors' own error for a full disk and the like is the OSError that it stands for."""

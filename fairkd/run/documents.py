@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fairkd.engine.messages import expanded
-from fairkd.engine.store import flush
+from fairkd.engine.store import write_document
 from fairkd.errors import InputError
 
 if TYPE_CHECKING:
@@ -56,23 +55,8 @@ def deliver(document: Any, *, as_json: bool, target: Path | None) -> None:
     text = json.dumps(document, indent=1, allow_nan=False) + "\n"
     if as_json:
         print(text, end="")
-    if target and _is_special(target):
-        target.write_text(text, encoding="utf-8")
-    elif target:
-        target = target.resolve()  # a link stays one
-        temporary = target.with_name(f".{target.name}-{os.getpid()}-{secrets.token_hex(4)}")
-        try:
-            with temporary.open("x", encoding="utf-8") as file:
-                file.write(text)
-                flush(file)
-            os.replace(temporary, target)
-        finally:
-            temporary.unlink(missing_ok=True)
-
-
-def _is_special(path: Path) -> bool:
-    """Whether it is a pipe, a terminal or another device, which is written to and not replaced."""
-    return path.exists() and not path.is_file() and not path.is_dir()
+    if target:
+        write_document(target, text)
 
 
 def as_rows(table: pd.DataFrame) -> list[dict[str, Any]]:

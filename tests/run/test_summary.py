@@ -356,7 +356,7 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
     def full(file):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(documents, "flush", full)
+    monkeypatch.setattr("fairkd.engine.store.flush", full)
     with pytest.raises(OSError, match="No space"):
         documents.deliver({"x": 1}, as_json=False, target=target)
     assert [path.read_text() for path in tmp_path.iterdir()] == ["old"]

@@ -14,14 +14,12 @@ from __future__ import annotations
 import base64
 import copy
 import hashlib
-import os
 import re
-import secrets
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from fairkd.engine.store import read_json
+from fairkd.engine.store import read_json, write_document
 from fairkd.errors import InputError
 from fairkd.lab.results import REPORT, Manifest, read_state
 from fairkd.show import svg
@@ -110,17 +108,8 @@ def write_html(
     beside = [path for path in others if path.is_file() and "." not in path.stem]
     text = sealed(to_html(notebook, title=title, beside=beside, warnings=warnings))
     target.parent.mkdir(parents=True, exist_ok=True)
-    if target.exists() and not target.is_file() and not target.is_dir():  # a pipe, a terminal
-        target.write_text(text, encoding="utf-8")
-        return target
-    target = target.resolve()  # a link stays one
-    temporary = target.with_name(f".{target.name}-{os.getpid()}-{secrets.token_hex(4)}")
-    try:
-        temporary.write_text(text, encoding="utf-8")
-        os.replace(temporary, target)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return Path(page)
+    write_document(target, text)
+    return target
 
 
 def _record(notebook: Path) -> str:
