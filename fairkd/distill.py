@@ -32,6 +32,7 @@ from fairkd.mixup import COUNTERPARTS, LEVELS, PAPER_LEVELS, SCOPES, Mixup, mixe
 from fairkd.objective import Supervision, arm_losses, supervise
 from fairkd.students import layer_map, student_from_teacher
 from fairkd.teachers.checkpoints import Teacher
+from fairkd.wording import how_many
 
 
 def student_key(arm: Arm, setting: Setting, *, teacher: Teacher, mixup: Mixup | None = None) -> str:
@@ -238,7 +239,7 @@ class _Run:
             recipe=setting.recipe,
             seed=setting.seed,
             device=setting.device,
-            progress=f"{len(self.arms)} students, seed {setting.seed}" if progress else "",
+            progress=f"{how_many(len(self.arms), 'student')}, seed {setting.seed}" if progress else "",
             groups=lambda numbers: shares_of(self.batches, numbers, everyone=self.everyone),
             prepare=lambda numbers: read(self.batches, numbers),
             everyone=self.everyone,

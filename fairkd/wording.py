@@ -19,19 +19,19 @@ def number(value: float | None, digits: int = 3) -> str:
 
 
 def interval(low: float, high: float, digits: int = 2) -> str:
-    """An interval as "[low, high]"; empty where there is none.
+    """An interval as "[low, high]", whose ends no line parts; empty where there is none.
 
     It has more digits (6 at most) where an end beside zero would be printed as zero: whether an interval holds zero is
     what it is read for.
 
     >>> interval(-0.2, 0.31), interval(0.0004, 0.002)
-    ('[−0.20, 0.31]', '[0.0004, 0.0020]')
+    ('[−0.20,\\xa00.31]', '[0.0004,\\xa00.0020]')
     """
     if not (math.isfinite(low) and math.isfinite(high)):
         return ""
     while digits < 6 and any(end != 0 and float(f"{end:.{digits}f}") == 0 for end in (low, high)):
         digits += 1
-    return f"[{number(low, digits)}, {number(high, digits)}]"
+    return f"[{number(low, digits)},\N{NO-BREAK SPACE}{number(high, digits)}]"
 
 
 def percent(level: float) -> str:
@@ -58,11 +58,20 @@ def with_interval(value: float, low: float, high: float, seeds: int, *, over: st
     """A value, its interval and what the interval covers; ``over`` names what is not a seed.
 
     >>> with_interval(-0.12, -0.2, -0.04, 3, over="stimulus words")
-    '−0.120 [−0.200, −0.040] over stimulus words and 3 seeds'
+    '−0.120 [−0.200,\\xa0−0.040] over stimulus words and 3 seeds'
     """
     ends = interval(low, high, digits)
     covers = f"{over}, with one seed" if seeds == 1 else f"{over} and {seeds} seeds"
     return f"{number(value, digits)} {ends} over {covers}" if ends else number(value, digits)
+
+
+def how_many(count: int, noun: str) -> str:
+    """How many there are of something whose plural takes an s.
+
+    >>> how_many(1, "student"), how_many(1704, "update")
+    ('1 student', '1,704 updates')
+    """
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def listed(names: Sequence[str]) -> str:

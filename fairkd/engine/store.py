@@ -26,6 +26,7 @@ from safetensors import SafetensorError
 
 from fairkd.engine.locks import lock_of
 from fairkd.engine.processes import cores
+from fairkd.engine.versions import git_commit, versions
 from fairkd.errors import InputError
 
 MANIFEST = "manifest.json"
@@ -401,8 +402,9 @@ class Store:
     def write(self, key: str, manifest: dict[str, Any]) -> Iterator[Path]:
         """Yields an empty folder to fill; it becomes the entry ``key`` when the block ends without an error.
 
-        ``manifest`` is written last, with the digests of all files added under "files"; the block may still add to
-        it. A damaged entry of that key is moved aside to ``damaged-<key>``. Call it with the key's lock held.
+        ``manifest`` is written last, with the digests of all files added under "files", and with the commit and the
+        versions that made it; the block may still add to it. A damaged entry of that key is moved aside to
+        ``damaged-<key>``. Call it with the key's lock held.
         """
         self.root.mkdir(parents=True, exist_ok=True)
         for left_by_a_killed_process in self.root.glob(f".writing-{key}-*"):
@@ -412,7 +414,7 @@ class Store:
         try:
             with disk_errors():
                 yield folder
-            seal(folder, manifest)
+            seal(folder, {"git_commit": git_commit(), "versions": dict(versions())} | manifest)
             if (self.root / key).exists():
                 aside = self.root / f"damaged-{key}"
                 shutil.rmtree(aside, ignore_errors=True)

@@ -75,6 +75,8 @@ class Rulers:
         self.materials, self.profile = materials, materials.profile
         self._items: dict[str, pd.DataFrame] = {}
         self._kept: dict[tuple[str, tuple[Any, ...]], list[Scored]] = {}
+        self._keys: dict[tuple[Path | str, Ruler], tuple[str, dict[str, Any]]] = {}
+        self._measured: set[tuple[Arm, ...]] = set()
         self._others: dict[tuple[str, int], Rulers] = {}  # by profile and the seed of the teacher
 
     def scores(self, arms: Sequence[Arm]) -> pd.DataFrame:
@@ -169,11 +171,14 @@ class Rulers:
 
     def _entry(self, model: Path | Teacher, ruler: Ruler) -> tuple[str, dict[str, Any]]:
         """Key of what a ruler finds in a model, and all that determines it."""
-        weights = Store.manifest(model)["weights_digest"] if isinstance(model, Path) else model.digest
-        spec: dict[str, Any] = {"version": REVISIONS["rulers"], "ruler": ruler.name, "weights": weights}
-        spec["tokenizer"] = self.materials.teacher.tokenizer_digest
-        spec["code"] = _code(ruler)
-        return Store.key("rulers", spec), spec
+        asked = (model if isinstance(model, Path) else model.digest), ruler
+        if asked not in self._keys:  # every table asks for every model
+            weights = Store.manifest(model)["weights_digest"] if isinstance(model, Path) else model.digest
+            spec: dict[str, Any] = {"version": REVISIONS["rulers"], "ruler": ruler.name, "weights": weights}
+            spec["tokenizer"] = self.materials.teacher.tokenizer_digest
+            spec["code"] = _code(ruler)
+            self._keys[asked] = Store.key("rulers", spec), spec
+        return self._keys[asked]
 
     def _measure(self, model: Path | Teacher, rulers: Iterable[Ruler]) -> None:
         """Writes what those rulers find of which nothing is in the store."""
@@ -201,8 +206,14 @@ class Rulers:
     def measured(self, ruler: Ruler, arms: Sequence[Arm]) -> Items:
         """What a ruler finds in the teachers and in the students of each arm, on all items."""
         models = {TEACHER: self.materials.groups(None)} | {arm.name: self.materials.groups(arm) for arm in arms}
-        measure_rulers([(self.materials, [None, *arms])])
+        self._measure_together(arms)
         return {arm: self.found(ruler, groups) for arm, groups in models.items()}
+
+    def _measure_together(self, arms: Sequence[Arm]) -> None:
+        """Several models at once; what is lost from the store afterwards :meth:`items` measures by itself."""
+        if tuple(arms) not in self._measured:
+            measure_rulers([(self.materials, [None, *arms])])
+            self._measured.add(tuple(arms))
 
     def found(self, ruler: Ruler, groups: ModelGroups) -> list[list[pd.DataFrame]]:
         """What a ruler finds in these models, :data:`fairkd.bias.ruler.ITEMS` of each."""
@@ -213,7 +224,7 @@ class Rulers:
 
         :meth:`unread` says why. Every table of a notebook asks for the same models, whose scores are kept.
         """
-        measure_rulers([(self.materials, [None, *arms])])
+        self._measure_together(arms)
         models = {TEACHER: self.materials.groups(None)} | {arm.name: self.materials.groups(arm) for arm in arms}
         for ruler in RULERS.values():
             items = {arm: self.found(ruler, groups) for arm, groups in models.items()}

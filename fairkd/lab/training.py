@@ -27,6 +27,7 @@ from fairkd.lab.estimate import training_memory
 from fairkd.lab.materials import Materials
 from fairkd.lab.variants import keep
 from fairkd.profile import Profile
+from fairkd.wording import how_many
 
 MEMORY_SHARE = 0.42
 """Of the machine's, for the students of all processes together; with the process that waits for them it is half, and
@@ -254,7 +255,7 @@ def _train_several(wanted: Sequence[SeedOfArms]) -> list[Any]:
     here = any(_formulas(own, arms) for own, _, arms in wanted) or _little(first, sum(_flops(*one) for one in lacking))
     pieces, processes = (lacking, 1) if here else shared_out(lacking)
     updates = sum(own.setting(seed).schedule().updates for own, seed, _ in pieces)
-    label = f"students of {len(lacking)} seeds" if first.progress else ""
+    label = f"students of {how_many(len(lacking), 'seed')}" if first.progress else ""
     calls = [(own.profile, seed, arms, own if here else None) for own, seed, arms in pieces]
     return side_by_side(_train_seed, calls, here=here, label=label, updates=updates, processes=processes)
 

@@ -25,7 +25,6 @@ from typing import Any
 from fairkd.engine.processes import look_for_garbage_seldom
 from fairkd.engine.stopping import ENDS
 from fairkd.engine.yaml_text import load_yaml, utf8_text
-from fairkd.show.pages.notebook import without_iri_grammar
 
 KERNEL_DIED = 138
 """Exit status, as papermill has it."""
@@ -94,6 +93,8 @@ def begun_kernel() -> Iterator[Any]:
 
 def _papermill(notebook: str, output: str, parameters: str, kernel: Any, on_cell_start: Callable[..., None]) -> None:
     """Runs the notebook's cells in a kernel."""
+    from fairkd.show.pages.notebook import without_iri_grammar  # here: the kernel has begun
+
     without_iri_grammar()
     from papermill.execute import execute_notebook
 

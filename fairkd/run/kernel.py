@@ -11,7 +11,7 @@ import threading
 
 
 def _import() -> None:
-    for name in ("torch", "pandas", "scipy.optimize"):
+    for name in ("torch", "pandas", "scipy.special"):
         importlib.import_module(name)
 
 

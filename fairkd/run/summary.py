@@ -32,7 +32,7 @@ from fairkd.lab.variants import difference, output_dir, shown_path, variants
 from fairkd.profile import Profile
 from fairkd.run.ledger import NotebookState, status
 from fairkd.text.sources import check_sources
-from fairkd.wording import duration
+from fairkd.wording import duration, how_many
 
 MOST_NAMED = 6
 """Missing arms that a line names; it counts the others."""
@@ -245,7 +245,9 @@ def _missing(students: list[dict[str, Any]]) -> str:
     arms = list(dict.fromkeys(one["arm"] for one in students))
     more = f" and {len(arms) - MOST_NAMED} more" if len(arms) > MOST_NAMED else ""
     names = ", ".join(arms[:MOST_NAMED])
-    return f"{len(students)} students of {len(arms)} arms: {names}{more}" if arms else "no student"
+    return (
+        f"{how_many(len(students), 'student')} of {how_many(len(arms), 'arm')}: {names}{more}" if arms else "no student"
+    )
 
 
 def _next_of(states: list[NotebookState], given: str) -> str:

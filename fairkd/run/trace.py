@@ -101,9 +101,14 @@ def chain(keys: Sequence[str], store: Store) -> list[str]:
         own = [manifest for manifest in manifests if manifest["kind"] == kind]
         names = ("git_commit", "device", "threads", "matrix_products")
         facts = {name: sorted({str(manifest[name]) for manifest in own if name in manifest}) for name in names}
+        facts["by"] = sorted({_made_by(manifest["versions"]) for manifest in own if "versions" in manifest})
         said = "; ".join(f"{name.replace('_', ' ')} {', '.join(values)}" for name, values in facts.items() if values)
         lines.append(f"{count} × {kind}{f' ({said})' if said else ''}")
     return lines
+
+
+def _made_by(versions: Mapping[str, str]) -> str:
+    return " with ".join(f"{name} {versions[name]}" for name in ("fairkd", "torch", "transformers") if name in versions)
 
 
 def _is_number(text: str) -> bool:

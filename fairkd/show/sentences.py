@@ -30,7 +30,7 @@ from fairkd.show.tables.glue import failures, several_seeds
 from fairkd.show.tables.judged import detectable_difference
 from fairkd.show.tables.plain import records
 from fairkd.text.planted import PREFIX, strength
-from fairkd.wording import interval, listed, number, percent
+from fairkd.wording import how_many, interval, listed, number, percent
 
 Tables = Mapping[str, pd.DataFrame]
 VALUED = ["average", "low", "high"]
@@ -38,6 +38,10 @@ VALUED = ["average", "low", "high"]
 ASKED = (
     "Ahn et al. (2022) find that a distilled student is more gender-biased than its teacher, and that mixup of "
     "gendered words helps. Here?"
+)
+ASKED_PLANTED = (
+    "On text with a gender association of known strength: which rulers find it, and what becomes of the claims of Ahn "
+    "et al. (2022) that a distilled student has more bias and that mixup lowers it?"
 )
 DECIDED = ("supported", "contradicted")
 LEADING = {0: "Distillation", 4: "Mixup"}
@@ -145,8 +149,11 @@ def card(
     *,
     rulers: pd.DataFrame | None = None,
     met: pd.DataFrame | None = None,
+    planted: Tables | None = None,
 ) -> Html:
     """The report's opening: what was asked, what was run, and what the verdicts say in three lines.
+
+    A controlled experiment asks about rulers first, and has a line that says which follow what was planted.
 
     Args:
         facts: of the experiment, see :meth:`fairkd.experiment.Experiment.facts`.
@@ -154,6 +161,7 @@ def card(
         profile: of the report.
         rulers: the verdicts of rulers other than SEAT (:data:`fairkd.frames.RULER_VERDICTS`), where they were judged.
         met: gender words that students met (:data:`fairkd.frames.WORDS_MET`), where they were counted.
+        planted: tables of 06_planted by name, where it was run with this profile.
     """
     headline = judged[judged.pooling == judged.pooling.iloc[0]]
     first = counted(headline)
@@ -161,11 +169,13 @@ def card(
         decided = int(rulers.verdict.isin(DECIDED).sum())
         are = "are" if decided > 1 else "is"
         first += f" By other rulers than SEAT {decided or 'none'} of {len(rulers)} {are}."
-    answer = [first, *(_told(headline, claim, word) for claim, word in LEADING.items())]
+    follow = [_follow(planted["calibration"])] if planted else []
+    answer = [*follow, first, *(_told(headline, claim, word) for claim, word in LEADING.items())]
     level = percent(claims.family_level())
     how = f'Differences of average SEAT, intervals of {level} or more; "finds": in 80 % of such runs.'
     run = f"{_run_briefly(facts)} {_mixed(met)}".strip()
-    return render("notes.card", badge=badge(profile), asked=ASKED, run=run, answer=answer, how=how)
+    asked = ASKED_PLANTED if profile.planted_strengths else ASKED
+    return render("notes.card", badge=badge(profile), asked=asked, run=run, answer=answer, how=how)
 
 
 def counted(judged: pd.DataFrame) -> str:
@@ -205,18 +215,18 @@ def _told(headline: pd.DataFrame, claim: int, word: str) -> str:
 def _run_briefly(facts: Mapping[str, Any]) -> str:
     """Teacher, corpus, training and seeds in a sentence; leaves out what is not known."""
     corpus, teacher, seeds = facts.get("corpus") or {}, facts.get("teacher") or {}, facts.get("seeds", [])
-    text = f"{len(seeds)} seed{'' if len(seeds) == 1 else 's'}"
+    text = how_many(len(seeds), "seed")
     if teacher:
         several = len(facts.get("teachers") or {})
         each = len(seeds) // several if several else len(seeds)
         text = f"{several} teachers" if several else f"One teacher, '{teacher['source']}'"
-        text += f" ({teacher['layers']} layers of {teacher['hidden']} units), {each} student{'' if each == 1 else 's'} "
+        text += f" ({_shape(teacher)}), {how_many(each, 'student')} "
         text += "of each kind from each" if several else "of each kind"
     planted = [strength(source) for source in corpus.get("sources", ()) if source.startswith(PREFIX)]
     if planted:
         text += f", on text with a planted association of ρ = {number(planted[0], 1)}"
     if facts.get("updates"):
-        text += f", {facts['updates']:,} update{'' if facts['updates'] == 1 else 's'} each"
+        text += f", {how_many(facts['updates'], 'update')} each"
     if "students" in facts and corpus:
         shares = [100 * read["tokens_read"] / corpus["training_tokens"] for read in facts["students"].values()]
         text += f" over {_range_of(shares, lambda value: number(value, 0 if value >= 10 else 1))} % of "
@@ -244,13 +254,13 @@ def what_was_run(facts: Mapping[str, Any], fine_tuned: pd.DataFrame | None = Non
     corpus, teacher, seeds = facts.get("corpus") or {}, facts.get("teacher") or {}, facts.get("seeds", [])
     text = "Students were distilled"
     if teacher:
-        text += f" from the teacher '{teacher['source']}' ({teacher['layers']} layers of {teacher['hidden']} units)"
+        text += f" from the teacher '{teacher['source']}' ({_shape(teacher)})"
     if corpus:
         text += f" on {', '.join(corpus['sources'])}"
     if facts.get("updates"):
         text += f", {facts['updates']:,} updates each"
     count, teachers = len(seeds), len(facts.get("teachers") or {})
-    text += f", with {count} seed{'s' if count != 1 else ''}{f' of {teachers} teachers' if teachers else ''}."
+    text += f", with {how_many(count, 'seed')}{f' of {teachers} teachers' if teachers else ''}."
     whole = corpus.get("training_tokens", 0)
     if "students" in facts:
         read = _read(list(facts["students"].values()), whole)
@@ -349,7 +359,7 @@ def _lowest(averages: pd.DataFrame, behind: pd.DataFrame) -> str:
     pooling = averages.pooling.iloc[0]
     rows = averages[(averages.pooling == pooling) & (averages.arm != TEACHER)].set_index("arm")
     titles, lowest = arm_titles(rows.index), str(rows.average.idxmin())
-    text = f"the lowest average SEAT of {len(rows)} student{'s' if len(rows) > 1 else ''} is "
+    text = f"the lowest average SEAT of {how_many(len(rows), 'student')} is "
     text += f"{_valued(*rows.loc[lowest, VALUED])} with {titles[lowest]}"
     others = behind[behind.pooling == pooling].sort_values("difference", kind="stable")
     for row in records(others.head(1)):
@@ -414,18 +424,36 @@ def planted_finding(strengths: pd.DataFrame, calibration: pd.DataFrame) -> str:
     """
     own = strengths[(strengths.pooling == strengths.pooling.iloc[0]) & (strengths.arm != TEACHER)]
     low, high = own.loc[own.strength.idxmin()], own.loc[own.strength.idxmax()]
-    rows = [row for row in records(calibration[calibration.model != TEACHER]) if planted_score(row.ruler) == row.score]
-    rises = [row for row in rows if row.slope_low > 0]
-    found = [f"{ruler_title(row.ruler)} from ρ = {number(row.smallest, 2)}" for row in rises]
-    rest = [ruler_title(row.ruler) for row in rows if not row.slope_low > 0]
+    rise, rest = _rising(calibration)
+    found = [f"{ruler_title(row.ruler)} from ρ = {number(row.smallest, 2)}" for row in rise]
     text = (
         f"The student's mean signed d ({own.pooling.iloc[0]} pooling) is "
         f"{_valued(low.signed, low.signed_low, low.signed_high)} at planted strength ρ = {number(low.strength, 1)} and "
-        f"{_valued(high.signed, high.signed_low, high.signed_high)} at ρ = {number(high.strength, 1)}. Of {len(rows)} "
-        f"rulers on the students, {len(found) or 'none'} {'rises' if len(found) == 1 else 'rise'} with it"
+        f"{_valued(high.signed, high.signed_low, high.signed_high)} at ρ = {number(high.strength, 1)}. Of "
+        f"{len(rise) + len(rest)} rulers on the students, {_so_many_rise(rise)} with it"
     )
     text += f"; with 80 % power they tell from none: {'; '.join(found)}." if found else "."
-    return f"{text} Not shown to rise: {listed(rest)}." if rest else text
+    return f"{text} Not shown to rise: {listed([ruler_title(row.ruler) for row in rest])}." if rest else text
+
+
+def _rising(calibration: pd.DataFrame) -> tuple[list[Any], list[Any]]:
+    """The students' rows of the scores about what is planted: of rulers that rise with it, and of the others."""
+    rows = [row for row in records(calibration[calibration.model != TEACHER]) if planted_score(row.ruler) == row.score]
+    return [row for row in rows if row.slope_low > 0], [row for row in rows if not row.slope_low > 0]
+
+
+def _so_many_rise(rise: Sequence[Any]) -> str:
+    return f"{len(rise) or 'none'} {'rises' if len(rise) == 1 else 'rise'}"
+
+
+def _follow(calibration: pd.DataFrame) -> str:
+    """How many rulers follow what was planted, and how little of it the best one tells from none."""
+    rise, rest = _rising(calibration)
+    text = f"Of {len(rise) + len(rest)} rulers on the students, {_so_many_rise(rise)} with what was planted"
+    if not rise:
+        return f"{text}."
+    best = min(rise, key=lambda row: row.smallest)
+    return f"{text}; {ruler_title(best.ruler)} tells the least from none, ρ = {number(best.smallest, 2)}."
 
 
 def rulers_finding(verdicts: pd.DataFrame) -> str:
@@ -434,8 +462,7 @@ def rulers_finding(verdicts: pd.DataFrame) -> str:
     Args:
         verdicts: the columns :data:`fairkd.frames.RULER_VERDICTS`.
     """
-    count = verdicts.ruler.nunique()
-    rulers = f"{count} ruler{'' if count == 1 else 's'}"
+    rulers = how_many(verdicts.ruler.nunique(), "ruler")
     decided = [
         f"claim {row.claim} {row.verdict} by {ruler_title(row.ruler)} ({_valued(row.estimate, row.low, row.high, 3)})"
         for row in records(verdicts[verdicts.verdict.isin(DECIDED)])
@@ -482,5 +509,9 @@ def _valued(value: Any, low: Any, high: Any, digits: int = 2) -> str:
     return f"{number(value, digits)} {ends}".strip()
 
 
+def _shape(teacher: Mapping[str, Any]) -> str:
+    return f"{how_many(teacher['layers'], 'layer')} of {teacher['hidden']} units"
+
+
 def _layers(n: Any) -> str:
-    return f"{n} layer" if n == 1 else f"{n} layers"
+    return how_many(n, "layer")

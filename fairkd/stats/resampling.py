@@ -16,7 +16,6 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import brentq
 from scipy.special import gammaincinv, gammaln, ndtr, ndtri, stdtrit
 
 from fairkd.errors import InputError
@@ -185,6 +184,8 @@ def detectable_value(items: float, seeds: float, n_seeds: int, level: float, pow
     >>> detectable_value(1.0, 0.0, 3, 0.95, 0.8).__round__(2), detectable_value(0.0, 1.0, 3, 0.95, 0.8).__round__(2)
     (2.8, 5.65)
     """
+    from scipy.optimize import brentq  # here: it takes a third of a second
+
     free, error = n_seeds - 1, math.sqrt(items + seeds)
     if error == 0:
         return 0.0

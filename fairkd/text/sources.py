@@ -221,14 +221,16 @@ def files(source: str) -> list[Path]:
     Hidden files and folders are passed over.
 
     Raises:
-        InputError: the path does not exist, has an unknown ending, is a folder without a usable file, or holds the
-            splits of a data set as ``save_to_disk`` writes them.
+        InputError: the path does not exist, has an unknown ending, is a pipe or a device, is a folder without a usable
+            file, or holds the splits of a data set as ``save_to_disk`` writes them.
     """
     path = expanded(source)
     check_name(source, path)
     if not path.is_dir():
         if not readable(path):
             raise InputError(f"corpus {source!r}: {path.name!r} has an unknown ending; known are {endings()}")
+        if path.exists() and not path.is_file():  # its digest is taken before its text is read
+            raise InputError(f"corpus {source!r}: {path.name!r} is a pipe or a device; a corpus is a file, read twice")
         return [path]
     visible = _visible_files(path)
     _check_saved(path, visible)

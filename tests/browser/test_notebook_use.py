@@ -18,8 +18,8 @@ from fairkd.profile import Profile
 
 RUNNING = 240
 """Seconds to wait at most for cells."""
-PROGRESS = r"^1 students, seed 0: [1-9][\d,]* of 4,000 updates, .* left"
-STOPPED = r"1 students, seed 0: stopped at update ([\d,]+) of 4,000, saved; run again to go on"
+PROGRESS = r"^1 student, seed 0: [1-9][\d,]* of 4,000 updates, .* left"
+STOPPED = r"1 student, seed 0: stopped at update ([\d,]+) of 4,000, saved; run again to go on"
 
 
 @pytest.fixture(scope="module")

@@ -75,3 +75,14 @@ def test_own_processes_look_for_garbage_seldom_and_whoever_imports_the_package_a
         )  # fmt: skip
         thresholds[code] = int(told.stdout.split()[-1])
     assert thresholds[library] == thresholds[""] < thresholds[command] == processes.SELDOM
+
+
+def test_own_processes_do_not_look_through_all_objects_at_their_end():
+    """What is registered first is called last."""
+    first = "import atexit, gc\natexit.register(lambda: print(gc.get_freeze_count() > 1000))\n"
+    for code, frozen in (("", "False"), ("processes.look_for_garbage_seldom()", "True")):
+        told = subprocess.run(
+            [sys.executable, "-c", f"{first}from fairkd.engine import processes\n{code}"],
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        assert told.stdout.split() == [frozen]

@@ -22,7 +22,7 @@ from fairkd.profile import Profile, project_root
 STARTING, STOPPING = 180, 60
 """Seconds to wait at most: for the first updates, and for the end after an interrupt."""
 UPDATES = 60
-LINE = r"1 students, seed 0: stopped at update (\d+) of 60, saved; run again to go on"
+LINE = r"1 student, seed 0: stopped at update (\d+) of 60, saved; run again to go on"
 SLOW = """
 import pathlib, time
 from fairkd.engine import training
@@ -189,7 +189,7 @@ def test_a_kernel_shows_one_output_of_progress_and_an_interrupt_ends_in_one_line
     assert "stream" not in kinds, messages  # nothing on standard error, which is red
     texts = [content["data"]["text/plain"] for kind, content in messages if "display_data" in kind]
     assert kinds.count("display_data") == 1 + any(text.startswith("teacher") for text in texts)
-    assert any(re.fullmatch(r"1 students, seed 0: \d+ of 60 updates, \d+ s left", text) for text in texts), texts
+    assert any(re.fullmatch(r"1 student, seed 0: \d+ of 60 updates, \d+ s left", text) for text in texts), texts
     (error,) = [content for kind, content in messages if kind == "error"]
     assert error["ename"] == "Stopped"
     (line,) = error["traceback"]

@@ -309,8 +309,9 @@ def test_numbers_are_traced_to_tables_and_entries_to_commits(tiny):
     assert found[exactly(value)] == "tiny/02_ablation: ablation_averages.parquet, average"
     assert found[exactly(0.992)] == "printed in the paper"
     manifest = json.loads((tiny.folder / "results" / "02_ablation.json").read_text())
-    students, *_ = (line for line in chain(list(manifest["entries"]), tiny.profile.store()) if "student" in line)
-    assert re.match(r"10 × student \(git commit [0-9a-f]{40}", students)
+    lines = chain(list(manifest["entries"]), tiny.profile.store())
+    assert all(re.search(r" \(git commit [0-9a-f]{40}.*; by fairkd .* with torch ", line) for line in lines), lines
+    assert any(line.startswith("10 × student") for line in lines)
 
 
 def test_second_reproduce_has_nothing_to_do(tiny):

@@ -78,7 +78,7 @@ def test_capacity_names_both_correlations_and_what_the_interval_covers():
     figure = figures.capacity(averages(CAPACITY), correlation(), printed_r=paper.FIGURE1_R)
     for axis in figure.axes:
         title = axis.get_title(loc="left")
-        assert "r = −0.50 [−0.90, 0.20]\nover stimulus words" in title
+        assert "r = −0.50 [−0.90,\xa00.20]\nover stimulus words" in title
         assert "the paper prints r = −0.82" in title
     undefined = figures.capacity(averages(CAPACITY), correlation(r=np.nan), printed_r=paper.FIGURE1_R)
     assert "undefined" in undefined.axes[0].get_title(loc="left")
@@ -356,14 +356,26 @@ def test_a_figure_that_is_no_grid_of_panels_is_shown_as_it_is(monkeypatch):
         assert float(ElementTree.fromstring(data["image/svg+xml"]).get("width")) == 576
 
 
-def test_panels_of_a_column_do_not_overlap_and_stay_in_the_figure():
-    figure = figures.mixup(scores(MIXUP), pooling="mean", printed=paper.TABLE2)
+@pytest.mark.parametrize(
+    "made",
+    [
+        lambda: figures.mixup(scores(MIXUP), pooling="mean", printed=paper.TABLE2),
+        lambda: figures.difference_intervals(differences(MIXUP), pooling="mean", printed=paper.TABLE2_PRINTED_AVERAGE),
+        lambda: figures.per_test(scores(CAPACITY), pooling="mean"),
+        lambda: figures.planted_strengths(strengths(), pooling="mean"),
+    ],
+)
+def test_panels_of_a_column_do_not_overlap_and_stay_in_the_figure(made):
+    figure = made()
     with figures.theme():
         in_a_column(figure)
         FigureCanvasAgg(figure).draw()
     boxes = [axis.get_tightbbox() for axis in figure.axes]
     assert all(above.y0 >= below.y1 - 1 for above, below in itertools.pairwise(boxes))
     assert all(box.x0 >= -1 and box.x1 <= figure.bbox.x1 + 1 for box in boxes)
+    for axis in figure.axes:  # names of rows stand apart
+        names = [label.get_window_extent().padded(1) for label in axis.get_yticklabels()]
+        assert not any(one.overlaps(other) for one, other in itertools.combinations(names, 2))
 
 
 @pytest.mark.parametrize(
@@ -423,3 +435,8 @@ def test_the_matrix_of_agreement_has_them_too_and_says_which_two_agree_least():
     for labels in (axis.get_xticklabels(), axis.get_yticklabels()):
         assert [label.get_text().replace("\n", " ") for label in labels] == wanted
     assert "Lowest: −0.25, SEAT and pair preference, unmasked" in figure.get_label()
+    said = {text.get_position(): (text.get_text(), text.get_color()) for text in axis.texts}
+    assert said[2.5, 0.5] == ("−.25", ".15")
+    assert said[1.5, 2.5] == (".75", "white")  # on a dark colour
+    assert len(said) == 9
+    assert axis.collections[0].get_array().tolist() == values  # each cell has the colour of its number

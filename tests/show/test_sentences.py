@@ -88,9 +88,9 @@ def test_run_says_on_how_many_examples_students_are_fine_tuned(rows, text):
 def test_capacity_sentence_names_lowest_and_highest_and_the_teacher():
     results = {"capacity_averages": averages(CAPACITY), "capacity_correlation": correlation()}
     text = report.capacity_sentence(results)
-    assert "between 1.10 (1 layer) and 1.30 (4 layers); the teacher's is 1.00 [0.80, 1.30]" in text
+    assert "between 1.10 (1 layer) and 1.30 (4 layers); the teacher's is 1.00 [0.80,\xa01.30]" in text
     assert "mean pooling" in text
-    assert "is r = −0.50 [−0.90, 0.20] over stimulus words; the paper prints r = −0.82." in text
+    assert "is r = −0.50 [−0.90,\xa00.20] over stimulus words; the paper prints r = −0.82." in text
     undefined = results | {"capacity_correlation": correlation(*[np.nan] * 3)}
     assert "is r = – over stimulus words; the paper prints r = −0.82." in report.capacity_sentence(undefined)
 
@@ -105,18 +105,18 @@ def ablation_tables() -> dict[str, pd.DataFrame]:
 
 def test_ablation_sentence_names_our_lowest_and_the_papers_with_both_of_its_averages():
     text = report.ablation_sentence(ablation_tables())
-    assert "the lowest average SEAT of 3 students is 1.10 [0.90, 1.40] with original" in text
+    assert "the lowest average SEAT of 3 students is 1.10 [0.90,\xa01.40] with original" in text
     assert "In the paper the lowest is 0.670 with no L_ce (0.697 by the six values that it prints)" in text
 
 
 def test_ablation_sentence_tells_what_leaving_out_l_ce_changes():
     results = ablation_tables()
     assert report.ablation_sentence(results).endswith(
-        " Without L_ce the average changes by 0.00 [−0.02, 0.02] (95 %, by itself)."
+        " Without L_ce the average changes by 0.00 [−0.02,\xa00.02] (95 %, by itself)."
     )
     results["ablation_differences"].loc[:, ["difference", "low", "high"]] = (0.0012, -0.0003, 0.012)
     assert report.ablation_sentence(results).endswith(
-        "changes by 0.0012 [−0.0003, 0.0120] (95 %, by itself)."
+        "changes by 0.0012 [−0.0003,\xa00.0120] (95 %, by itself)."
     )  # digits as the interval's
     lone = results | {"ablation_differences": differences(ABLATION[:3])}
     assert "Without L_ce the average" not in report.ablation_sentence(lone)
@@ -127,8 +127,8 @@ def test_mixup_sentence_names_the_lowest_and_against_whom(seeds, over):
     arms = (("teacher", 6), ("mixup-xy", 3), ("full", 3), ("mixup-h", 3))
     results = {"mixup_averages": averages(arms), "mixup_behind_the_lowest": behind(arms, seeds=seeds)}
     assert report.mixup_sentence(results) == (
-        "Mitigation (Table 2, mean pooling): the lowest average SEAT of 3 students is 1.10 [0.90, 1.40] with mixup of "
-        "input + logits; the next, original, lies 0.100 [−0.050, 0.250] above it "
+        "Mitigation (Table 2, mean pooling): the lowest average SEAT of 3 students is 1.10 [0.90,\xa01.40] with mixup "
+        "of input + logits; the next, original, lies 0.100 [−0.050,\xa00.250] above it "
         f"(over {over}, 95 % for all 2 distances together)."
     )
 
@@ -136,7 +136,7 @@ def test_mixup_sentence_names_the_lowest_and_against_whom(seeds, over):
 def test_a_lone_student_is_the_lowest_of_one():
     arms = (("teacher", 6), ("full", 3))
     results = {"mixup_averages": averages(arms), "mixup_behind_the_lowest": behind(MIXUP).iloc[:0]}
-    assert report.mixup_sentence(results).endswith("of 1 student is 1.10 [0.90, 1.40] with original.")
+    assert report.mixup_sentence(results).endswith("of 1 student is 1.10 [0.90,\xa01.40] with original.")
 
 
 DECIDING = (
@@ -242,7 +242,7 @@ def test_the_card_says_what_was_run_and_escapes_names():
     soup = BeautifulSoup(report.card(hostile, NOT_RUN, Profile.load("quick")).text, "html.parser")
     assert not soup.find("script")
     text = " ".join(soup.get_text().split())
-    assert "One teacher, '<script>x</script>' (1 layers of 2 units), 2 students of each kind, 12 updates each" in text
+    assert "One teacher, '<script>x</script>' (1 layer of 2 units), 2 students of each kind, 12 updates each" in text
     assert "over 12 to 13 % of 10,000 tokens." in text
     other = report.card(FACTS, NOT_RUN, Profile.load("quick"), rulers=cases((0, "supported"), (4, "contradicted")))
     assert "15 not run. By other rulers than SEAT 3 of 15 are." in other.text
@@ -343,16 +343,42 @@ def test_controlled_experiment_is_a_sentence_with_a_link_where_it_has_been_run()
     assert "are decided: 2 supported (claim 4)" in text
 
 
-def test_planted_finding_names_the_rulers_that_rise_and_what_they_find():
+def calibrated(*more) -> pd.DataFrame:
+    """A ruler that follows what is planted, one that does not, and others."""
     rows = [
         ("seat-mean", planted_score("seat-mean"), "full", 0.2, 0.9, 0.31),
         ("pair-preference", planted_score("pair-preference"), "full", -0.1, 0.4, 0.9),
         ("seat-mean", planted_score("seat-mean"), "teacher", -0.5, 0.5, 9.0),
+        *more,
     ]
-    table = pd.DataFrame(rows, columns=["ruler", "score", "model", "slope_low", "slope_high", "smallest"])
+    return pd.DataFrame(rows, columns=["ruler", "score", "model", "slope_low", "slope_high", "smallest"])
+
+
+def test_a_controlled_experiment_asks_about_rulers_and_says_how_many_follow_what_was_planted():
+    own, other = Profile.load("planted"), Profile.load("quick")
+    better = ("log-probability", planted_score("log-probability"), "full", 0.5, 0.9, 0.125)
+    for found, says in (
+        (
+            calibrated(),
+            "1 rises with what was planted; SEAT, mean pooling tells the least from none, ρ = 0.31",
+        ),
+        (
+            calibrated(better),
+            "Of 3 rulers on the students, 2 rise with what was planted; log-probability bias tells the least",
+        ),
+        (calibrated()[1:], "Of 1 rulers on the students, none rise with what was planted."),
+    ):
+        soup = BeautifulSoup(report.card(FACTS, NOT_RUN, own, planted={"calibration": found}).text, "html.parser")
+        assert says in soup.li.get_text()
+        assert "which rulers find it" in soup.p.get_text()
+    assert "which rulers find it" not in report.card(FACTS, NOT_RUN, other).text
+
+
+def test_planted_finding_names_the_rulers_that_rise_and_what_they_find():
+    table = calibrated()
     frame = pd.concat([strengths([-0.9, 0.0, 1.0]).assign(arm=arm) for arm in ("teacher", "full")])
     text = report.planted_finding(frame, table)
-    assert "is −0.90 [−1.00, −0.80] at planted strength ρ = −1.0 and 1.00 [0.90, 1.10] at ρ = 1.0" in text
+    assert "is −0.90 [−1.00,\xa0−0.80] at planted strength ρ = −1.0 and 1.00 [0.90,\xa01.10] at ρ = 1.0" in text
     assert "Of 2 rulers on the students, 1 rises with it; with 80 % power they tell from none: SEAT, mean" in text
     assert "pooling from ρ = 0.31. Not shown to rise: pair preference." in text
 
@@ -399,12 +425,12 @@ def change(arm, low, high) -> pd.DataFrame:
 def test_glue_sentence_names_lowest_and_highest_and_the_tests():
     text = report.glue_sentence(quality(), suite=MINI)
     assert (
-        f"Quality (Table 3 on {MINI}): the average scores of 3 students lie between 70.0 [69.0, 71.5] "
-        "(original) and 72.0 [71.0, 73.5] (mixup of input + logits) percent."
+        f"Quality (Table 3 on {MINI}): the average scores of 3 students lie between 70.0 [69.0,\xa071.5] "
+        "(original) and 72.0 [71.0,\xa073.5] (mixup of input + logits) percent."
     ) in text
     assert "GLUE" not in text.replace(MINI, "")
     assert "synthetic" not in report.glue_sentence(quality(), suite="GLUE")
-    assert "the average score is 70.0 [69.0, 71.5] (original) percent" in report.glue_sentence(
+    assert "the average score is 70.0 [69.0,\xa071.5] (original) percent" in report.glue_sentence(
         quality(("full",)), suite=MINI
     )
 
@@ -412,7 +438,7 @@ def test_glue_sentence_names_lowest_and_highest_and_the_tests():
 def test_glue_sentence_tells_what_leaving_out_l_ce_changes():
     results = quality() | {"glue_differences": change("no-ce", -2.0, 0.5)}
     text = report.glue_sentence(results, suite="GLUE")
-    told = "Without L_ce the average changes by −0.8 [−2.0, 0.5] points, in the paper by −1.5."
+    told = "Without L_ce the average changes by −0.8 [−2.0,\xa00.5] points, in the paper by −1.5."
     assert text.endswith(f"{told} Intervals are over examples: one seed says nothing about another training.")
     results["glue_tasks"] = results["glue_tasks"].assign(seeds=3)
     assert report.glue_sentence(results, suite="GLUE").endswith(told)
@@ -434,6 +460,6 @@ def test_glue_sentence_says_what_failed():
     failed = {("no-ce", "RTE"): "no split"}
     text = report.glue_sentence(quality(failed=failed), suite=MINI)
     assert "Failed, so that averages are missing: RTE, no L_ce." in text
-    assert "lie between 70.0 [69.0, 71.5] (original)" in text
+    assert "lie between 70.0 [69.0,\xa071.5] (original)" in text
     everything = {(arm, "RTE"): "no split" for arm in ("full", "no-ce", "mixup-xy")}
     assert "no student has an average" in report.glue_sentence(quality(failed=everything), suite=MINI)

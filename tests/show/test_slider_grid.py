@@ -68,7 +68,7 @@ def test_frames_of_seat_are_the_curve_and_a_gap_where_d_is_undefined(curve):
     assert got["start"] == 10
     assert got["x"] == "λ, weight of the word that stands there"
     assert got["frames"][0]["marks"][0] == {"name": "at this λ", "x": 0.0, "y": -1.0}
-    assert got["frames"][0]["sentence"] == "λ = 0: d = −1.00 [−1.50, −0.50]."
+    assert got["frames"][0]["sentence"] == "λ = 0: d = −1.00 [−1.50,\xa0−0.50]."
     assert "undefined" in got["frames"][10]["sentence"]
     (line,), (band,) = got["frames"][3]["lines"], got["frames"][3]["bands"]
     assert (line["y"][0], band["low"][0], band["high"][0]) == (-1.0, -1.5, -0.5)

@@ -347,6 +347,12 @@ def test_unreadable_file_is_named_with_the_place(tmp_path: Path, name: str, cont
         read(path)
 
 
+def test_a_pipe_is_refused_before_anybody_waits_for_what_it_says(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.txt")
+    with pytest.raises(InputError, match=r"'pipe\.txt' is a pipe or a device; a corpus is a file, read twice"):
+        check_sources([str(tmp_path / "pipe.txt")])
+
+
 def test_parquet_without_the_column_or_with_numbers_in_it(tmp_path: Path) -> None:
     pq.write_table(pa.table({"txt": ["a"], "id": [1]}), tmp_path / "a.parquet")
     with pytest.raises(InputError, match=r"no column 'text'; it has \['txt', 'id'\]\. Did you mean 'txt'\?"):

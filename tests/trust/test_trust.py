@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -16,11 +17,11 @@ from pathlib import Path
 
 import psutil
 import pytest
-from commands import Warm, World
+from commands import Warm, World, spread
 from damage import DAMAGES, assert_noticed, kinds_of_files, problems
 from long_form import LONG
 from phases import MADE, NOTEBOOKS, PHASES, TRAINED, VALUES, Study, notebook
-from strikes import assert_same_bytes_after_strikes
+from strikes import SIGNALS, assert_one_sentence, assert_same_bytes_after_strikes
 
 from fairkd.engine.store import Store
 
@@ -108,7 +109,7 @@ READERS: list[tuple[str, str, list[str], str]] = [
     ("student/manifest.json", "a digit changed", ["bias", "FOLDER", "--ruler", "log-probability"], CHANGED),
     ("student/tokenizer.json", "a byte cut off", ["glue", "FOLDER", "--task", "RTE"], CHANGED),
     ("teacher/model.safetensors", "a bit flipped", ["seat", "FOLDER"], CHANGED),
-    ("student/manifest.json", "a digit changed", ["plan", "FILE"], "1 students of 1 arms"),
+    ("student/manifest.json", "a digit changed", ["plan", "FILE"], "1 student of 1 arm"),
     ("student/manifest.json", "a digit changed", ["status", "FILE"], "{fewer} of"),
     ("student/model.safetensors", "a bit flipped", ["plan", "FILE", "--all"], "to train"),
     ("01_capacity.ipynb", "a bit flipped", ["status", "FILE"], "changed or missing: 01_capacity.ipynb"),
@@ -258,6 +259,36 @@ def test_two_trainings_and_two_papermills_at_once_leave_the_same_bytes(small, tm
     assert [command.wait() for command in both] == [0, 0], [(tmp_path / f"log-{n}").read_text() for n in range(2)]
     assert world.tables() == tables
     told("two at once", "papermill of 01_capacity", "", "same bytes")
+
+
+@pytest.mark.skipif(not LONG, reason="makes a whole study ten times")
+def test_reproduce_that_is_struck_or_started_twice_leaves_the_same_bytes(study, tmp_path, told):
+    def left(world: World) -> list[dict[str, str]]:
+        return [world.entries(), world.tables(), world.pieces()]
+
+    alone, both, struck = (World(tmp_path / name, study.world.warm, **SMALL) for name in ("alone", "both", "struck"))
+    began = time.monotonic()
+    alone.run("reproduce", "FILE")
+    seconds = time.monotonic() - began
+    logs = [tmp_path / "first", tmp_path / "second"]
+    commands = [both.start("reproduce", "FILE", log=log) for log in logs]
+    assert sorted(command.wait() for command in commands) == [0, 2]
+    assert sum("is being run by process" in log.read_text() for log in logs) == 1
+    assert left(both) == left(alone)
+    told("two at once", "reproduce", "", "the second is refused in a sentence")
+    signals = [(signal.SIGKILL, share) for share in spread(4)]
+    signals += [(getattr(signal, name), share) for name, share in zip(SIGNALS, spread(len(SIGNALS)), strict=True)]
+    for number, share in signals:
+        shutil.rmtree(struck.runs, ignore_errors=True)
+        command = struck.start("reproduce", "FILE")
+        time.sleep(share * seconds)
+        status = command.strike(number)
+        assert status == (-number if number == signal.SIGKILL else 128 + number), struck.log.read_text()
+        if number != signal.SIGKILL:
+            assert_one_sentence(struck.log.read_text())
+        struck.run("reproduce", "FILE")
+        assert left(struck) == left(alone)
+        told(number.name, "reproduce, from nothing", f"{100 * share:.0f} % of {seconds:.0f} s", "same bytes")
 
 
 @pytest.mark.parametrize("part", ["kernel", "training"] if LONG else ["kernel"])

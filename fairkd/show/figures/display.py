@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.text import Annotation, Text
 
@@ -93,6 +94,7 @@ def _drawn(figure: Figure, note: str) -> str:
     engine, texts = figure.get_layout_engine(), list(figure.texts)
     if note:
         _footnote(figure, note)
+    _laid_out(figure)
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
     for added in [text for text in figure.texts if text not in texts]:
@@ -104,6 +106,16 @@ def _drawn(figure: Figure, note: str) -> str:
         for side in ("width", "height"):
             drawing.set(side, f"{float(drawing.attrib[side]) * PANE / width:g}")
     return svg.written(drawing)
+
+
+def _laid_out(figure: Figure) -> None:
+    """Gives everything its place in an SVG file: ``savefig`` would draw the whole figure once more for that."""
+    if (layout := figure.get_layout_engine()) is None:
+        return
+    FigureCanvasSVG(figure)
+    figure.set_dpi(72)  # as it will be drawn
+    layout.execute(figure)
+    figure.set_layout_engine(None)
 
 
 def _footnote(figure: Figure, text: str) -> None:
@@ -151,7 +163,7 @@ def in_a_column(figure: Figure) -> None:
 def _wrapped(axis: Axes, x: str, y: str) -> None:
     """Breaks what is longer than a phone is wide."""
     axis.set_title(_fill(axis.get_title(loc="left"), 40))
-    axis.set_xlabel(_fill(x, 34 if _has_names(axis.get_yticklabels()) else 40))  # beside names there is less room
+    axis.set_xlabel(_fill(x, 27 if _has_names(axis.get_yticklabels()) else 40))  # beside names there is less room
     axis.set_ylabel(_fill(y, 32))
     for text in _outside(axis):
         text.set_text(_fill(text.get_text(), 17))
@@ -174,7 +186,8 @@ def _height(axis: Axes, height: float) -> float:
     turned = max((len(label.get_text()) for label in columns), default=0) if _has_names(columns) else 0
     names = [text.get_text().count("\n") + 1 for text in _outside(axis)]
     size = max((float(label.get_fontsize()) for label in rows), default=10.0) / 72
-    need = 1.35 * size * len(lines) * max(lines, default=0)
+    most = max(lines, default=0)
+    need = size * len(lines) * (1.35 * most + (0.3 if most > 1 else 0))  # names of two lines stand apart from the next
     return max(
         min(height, 3.2), need + 0.9 + _LETTER * turned, 1.2 * _LINE * sum(names) + _ROOM if _outside(axis) else 0
     )

@@ -51,27 +51,35 @@ def ruler_forest(data: pd.DataFrame) -> Figure:
     return figure
 
 
+_DARK = 0.65
+"""Correlations beyond it stand on a dark colour."""
+
+
 def ruler_agreement(agreement: pd.DataFrame) -> Figure:
     """How well rulers agree on the differences of the students: a matrix of correlations.
 
     Args:
         agreement: correlations, the rulers' names as index and columns (:func:`fairkd.lab.rulers.agreement`).
     """
-    import seaborn as sns
-
     names = [ruler_title(name) for name in agreement.columns]
-    labels = [textwrap.fill(name, 21) for name in names]
+    labels, places = [textwrap.fill(name, 21) for name in names], np.arange(len(names)) + 0.5
+    values = agreement.to_numpy(dtype=float)
     with theme():
         figure = Figure(figsize=(min(2.6 + 0.9 * len(names), PANE), 1.6 + 0.6 * len(names)), layout="constrained")
         axis = figure.subplots()
-        scale = {"vmin": -1, "vmax": 1, "cmap": "RdBu_r", "center": 0}
-        said = agreement.map(lambda value: number(value, 2).replace("0.", "."))  # as correlations are written
-        look = {"annot": said, "fmt": "", "annot_kws": {"fontsize": 8.5}, "cbar": False, "linewidths": 1}
-        sns.heatmap(agreement, ax=axis, xticklabels=labels, yticklabels=labels, **look, **scale)
-        axis.set_xlabel("")
-        axis.set_ylabel("")
+        # Not seaborn's heatmap: seaborn takes a second to import, for this figure alone.
+        shown = np.ma.masked_invalid(values)
+        axis.pcolormesh(shown, vmin=-1, vmax=1, cmap="RdBu_r", edgecolors="white", linewidth=1)
+        for row, column in np.argwhere(np.isfinite(values)):
+            value = values[row, column]
+            said = number(value, 2).replace("0.", ".")  # as correlations are written
+            colour = "white" if abs(value) > _DARK else ".15"
+            axis.text(places[column], places[row], said, color=colour, fontsize=8.5, ha="center", va="center")
+        axis.set_xticks(places, labels)
+        axis.set_yticks(places, labels)
+        axis.set_ylim(len(names), 0)
+        axis.grid(visible=False)
         axis.tick_params(axis="x", rotation=90)
-        values = agreement.to_numpy()
         pairs = [
             (f"{names[a]} and {names[b]}", float(values[a, b]))
             for a in range(len(names))

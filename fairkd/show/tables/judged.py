@@ -189,7 +189,7 @@ def _estimate(row: Any) -> dict[str, str]:
     if not row.what.startswith("share of the 6 tests") or not math.isfinite(row.low):
         return {"value": number(row.estimate), "ends": interval(row.low, row.high, 3)}
     tests, low, high = (round(6 * share) for share in (row.estimate, row.low, row.high))
-    return {"value": f"{tests} of 6", "ends": f"[{low}, {high}]"}
+    return {"value": f"{tests} of 6", "ends": f"[{low},\N{NO-BREAK SPACE}{high}]"}
 
 
 def _unfolded(row: Any, others: pd.DataFrame) -> dict[str, str]:

@@ -33,11 +33,12 @@
     }
     slider.addEventListener("input", show);
     slider.disabled = false;
-    // On paper: the first value, the middle and the last, side by side.
+    // On paper: the first value, that which is shown, and the last, side by side; the middle where that is an end.
     addEventListener("beforeprint", () => {
       const strip = figure.appendChild(document.createElement("div"));
       strip.className = "strip";
-      for (const at of new Set([0, Math.floor(data.texts.length / 2), data.texts.length - 1])) {
+      const [last, shown] = [data.texts.length - 1, Number(slider.value)];
+      for (const at of new Set([0, shown % last ? shown : Math.floor(last / 2), last])) {
         const part = strip.appendChild(document.createElement("div"));
         part.append(`${slider.labels[0].textContent.trim()} ${data.texts[at]}`, picture.cloneNode(true));
         draw(part.lastChild, at);
