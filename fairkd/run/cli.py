@@ -489,7 +489,11 @@ def verify(
         str, typer.Argument(metavar="PROFILE_OR_PAGE", help="A profile that was run, or an .html file.")
     ] = "quick",
 ) -> None:
-    """Look whether what lies here is what was made: digests, pages, numbers, and a student measured again."""
+    """Look whether what lies here is what was made: digests, pages, numbers, and a student measured again.
+
+    Numbers of tables and figures are traced to the tables that notebooks saved, those in sentences are not: a page's
+    digest holds them too.
+    """
     from pathlib import Path
 
     from fairkd.run.verify import verify_page, verify_profile

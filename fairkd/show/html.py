@@ -103,6 +103,7 @@ class Cell:
     def small(self) -> list[str]:
         """The lines below the value: its interval, and what else there is."""
         ends = interval(*self.interval, self.digits[1]) if self.interval else ""
+        ends = ends.replace("\N{NO-BREAK SPACE}", " ")  # a narrow column of a notebook may part it, a page does not
         return [line for line in (ends, *self.below) if line]
 
 

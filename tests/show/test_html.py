@@ -73,7 +73,10 @@ def shown(cell: Cell) -> BeautifulSoup:
 
 def test_a_number_is_bold_where_it_is_the_best_and_its_interval_is_not():
     cell = shown(Cell(-0.5, (-0.9, 0.25), best=True, digits=(2, 1)))
-    assert str(cell) == '<td data-exact="-0.5 -0.9 0.25"><strong>−0.50</strong><br/><small>[−0.9,\xa00.2]</small></td>'
+    assert (
+        str(cell)
+        == '<td data-exact="-0.5 -0.9 0.25"><strong>−0.50</strong><br/><small class="ends">[−0.9, 0.2]</small></td>'
+    )
     assert str(shown(Cell(float("nan"), (0.0, float("inf")), kind="printed"))) == '<td class="printed">–</td>'
 
 
