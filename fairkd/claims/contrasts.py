@@ -16,7 +16,7 @@ from typing import ClassVar, Protocol
 
 from fairkd.stats.estimates import Estimate, power_of_each
 from fairkd.stats.resampling import fewest_replicates
-from fairkd.wording import percent, with_interval
+from fairkd.wording import number, percent, with_interval
 
 TOGETHER = 0.95
 """The level of all verdicts of a table together: in at most one run of twenty is any of them false by accident."""
@@ -122,6 +122,10 @@ class Contrast:
         finding = Finding(verdict, sentence, self.what, value, seeds=self.seeds)
         if not self.estimate.defined:
             return finding
+        if low == high == value == 0 and verdict == "inconclusive":
+            # A ruler at its end, say: an interval without length would look like knowledge.
+            alike = f"{self.lead} {number(0.0, self.digits)}, whatever is resampled: there is no difference at all"
+            return replace(finding, sentence=f"{alike}, so this ruler may not see what these two differ in.")
         finding = replace(finding, low=low, high=high, level=self.level)
         if self.seeds == 1:
             return finding

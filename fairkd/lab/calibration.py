@@ -99,18 +99,36 @@ class Response:
 
     def zero(self) -> Estimate:
         """The score where nothing is planted, less the neutral value."""
-        found = self.at[0.0]
+        return self._beside_neutral(0.0)
+
+    def _beside_neutral(self, rho: float) -> Estimate:
+        found = self.at[rho]
         return Estimate(found.value - self.neutral, found.replicates - self.neutral, found.by_seed - self.neutral)
 
     def noise(self) -> float:
         """Standard deviation of one seed's score at a strength, the mean variance over strengths."""
         return float(np.sqrt(np.mean([found.by_seed.var(ddof=1) for found in self.at.values()])))
 
-    def smallest(self, slope: float) -> float:
-        """The smallest strength that this many seeds and items tell from none, with 80 % power; of this slope."""
-        strongest = max(self.at, key=abs)
-        tested = self.at[strongest] - self.at[0.0] if self.size else self.zero()
-        return tested.detectable(0.95, POWER) / abs(slope) if slope else math.inf
+    def power(self, size: float) -> float:
+        """How often a run like this tells a planted strength of this size from none, by a 95 % interval.
+
+        By what the score is there and how it varies there, not by the line through all strengths: scores may rise
+        slowly at first, and vary most where most is planted. Of both signs the lower.
+        """
+        powers = []
+        for rho in (rho for rho in self.at if abs(rho) == size):
+            found = self.at[rho] - self.at[0.0] if self.size else self._beside_neutral(rho)
+            powers.append(found.power(0.95, side=1 if self.size or rho > 0 else -1))
+        return min(powers)
+
+    def smallest(self) -> float:
+        """The smallest planted size that is told from none with 80 % power, as all larger ones are; inf for none."""
+        found = math.inf
+        for size in sorted({abs(rho) for rho in self.at if rho}, reverse=True):
+            if not self.power(size) >= POWER:
+                break
+            found = size
+        return found
 
 
 def weighted_sum(estimates: list[Estimate], weights: np.ndarray) -> Estimate:
@@ -172,7 +190,7 @@ class Calibration:
         return pd.DataFrame(rows, columns=CALIBRATION_SCORES)
 
     def table(self) -> pd.DataFrame:
-        """Slope, noise, smallest strength and zero of every score: the columns :data:`fairkd.frames.CALIBRATION`."""
+        """Slope, noise, power and zero of every score: the columns :data:`fairkd.frames.CALIBRATION`."""
         rows = []
         for response in self.responses:
             slope, zero = response.slope(), response.zero()
@@ -180,7 +198,9 @@ class Calibration:
             row |= dict(zip(("slope_low", "slope_high"), slope.interval(), strict=True))
             noise = response.noise()
             row |= {"noise": noise, "noise_in_strength": noise / abs(slope.value) if slope.value else math.inf}
-            row |= {"p": slope.p(), "smallest": response.smallest(slope.value)}
+            strongest = max(map(abs, response.at))
+            row |= {"p": slope.p(), "strongest": strongest, "power": response.power(strongest)}
+            row |= {"smallest": response.smallest()}
             row |= {"zero": zero.value} | dict(zip(("zero_low", "zero_high"), zero.interval(), strict=True))
             rows.append(row)
         return pd.DataFrame(rows, columns=CALIBRATION)

@@ -415,7 +415,7 @@ def winner(frame: pd.DataFrame) -> Html:
 
 
 def planted_finding(strengths: pd.DataFrame, calibration: pd.DataFrame) -> str:
-    """Which rulers follow what was planted, and how small a strength each finds.
+    """Which rulers follow what was planted, and with which power each finds it.
 
     Args:
         strengths: as from :meth:`fairkd.experiment.Experiment.planted`.
@@ -425,14 +425,18 @@ def planted_finding(strengths: pd.DataFrame, calibration: pd.DataFrame) -> str:
     own = strengths[(strengths.pooling == strengths.pooling.iloc[0]) & (strengths.arm != TEACHER)]
     low, high = own.loc[own.strength.idxmin()], own.loc[own.strength.idxmax()]
     rise, rest = _rising(calibration)
-    found = [f"{ruler_title(row.ruler)} from ρ = {number(row.smallest, 2)}" for row in rise]
     text = (
         f"The student's mean signed d ({own.pooling.iloc[0]} pooling) is "
         f"{_valued(low.signed, low.signed_low, low.signed_high)} at planted strength ρ = {number(low.strength, 1)} and "
         f"{_valued(high.signed, high.signed_low, high.signed_high)} at ρ = {number(high.strength, 1)}. Of "
         f"{len(rise) + len(rest)} rulers on the students, {_so_many_rise(rise)} with it"
     )
-    text += f"; with 80 % power they tell from none: {'; '.join(found)}." if found else "."
+    if rise:
+        powers = [f"{_in_percent(row.power)} ({ruler_title(row.ruler)})" for row in rise]
+        text += (
+            f". A run like this tells ρ = ±{number(rise[0].strongest, 1)} from none with a power of {listed(powers)}"
+        )
+    text += "."
     return f"{text} Not shown to rise: {listed([ruler_title(row.ruler) for row in rest])}." if rest else text
 
 
@@ -447,13 +451,18 @@ def _so_many_rise(rise: Sequence[Any]) -> str:
 
 
 def _follow(calibration: pd.DataFrame) -> str:
-    """How many rulers follow what was planted, and how little of it the best one tells from none."""
+    """How many rulers follow what was planted, and which tells it from none most often."""
     rise, rest = _rising(calibration)
     text = f"Of {len(rise) + len(rest)} rulers on the students, {_so_many_rise(rise)} with what was planted"
     if not rise:
         return f"{text}."
-    best = min(rise, key=lambda row: row.smallest)
-    return f"{text}; {ruler_title(best.ruler)} tells the least from none, ρ = {number(best.smallest, 2)}."
+    best, most = max(rise, key=lambda row: row.power), number(rise[0].strongest, 1)
+    how_often = f"in {_in_percent(best.power)} of such runs"
+    return f"{text}; {ruler_title(best.ruler)} tells ρ = ±{most} from none most often, {how_often}."
+
+
+def _in_percent(share: float) -> str:
+    return f"{number(100 * share, 0)} %"
 
 
 def rulers_finding(verdicts: pd.DataFrame) -> str:

@@ -18,6 +18,7 @@ from fairkd.stats.resampling import (
     detectable_value,
     fewest_replicates,
     p_by_inversion,
+    power_at,
     shown_of_deviation,
     simultaneous_intervals,
     strict_reach,
@@ -81,11 +82,28 @@ class Estimate:
         to allow for bias or skew, comes on top. nan where the interval has no ends, and with one seed, which finds
         nothing.
         """
+        if (parts := self._chance(level)) is None:
+            return math.nan
+        items, seeds, longer = parts
+        return longer + detectable_value(items, seeds, len(self.by_seed), level, power)
+
+    def power(self, level: float, *, side: int = 1) -> float:
+        """How often an experiment like this finds a true value of what was estimated, above zero (side -1: below).
+
+        That is 80 % where the estimate is as far out as :meth:`detectable` says for 80 %; nan as there.
+        """
+        if (parts := self._chance(level)) is None:
+            return math.nan
+        items, seeds, longer = parts
+        return power_at(side * self.value - longer, items, seeds, len(self.by_seed), level)
+
+    def _chance(self, level: float) -> tuple[float, float, float] | None:
+        """Variance from items and from seeds, and by how much a strict interval is longer than its strict reach."""
         (low, high), n = self.strict_interval(level), len(self.by_seed)
         if n == 1 or not math.isfinite(low + high):
-            return math.nan
+            return None
         (items, seeds), longer = self._parts, (high - low) / 2 - self._reach(level)
-        return max(longer, 0.0) + detectable_value(items, seeds / shown_of_deviation(n) ** 2, n, level, power)
+        return items, seeds / shown_of_deviation(n) ** 2, max(longer, 0.0)
 
     @cached_property
     def _deviations(self) -> Floats:

@@ -169,28 +169,46 @@ def strict_reach(items: float, seeds: ArrayLike, n_seeds: int, level: float) -> 
     return reach
 
 
-def detectable_value(items: float, seeds: float, n_seeds: int, level: float, power: float) -> float:
-    """The true value that an interval of :func:`strict_reach` shows to lie above zero with this power.
+def power_at(value: float, items: float, seeds: float, n_seeds: int, level: float) -> float:
+    """How often an interval of :func:`strict_reach` shows a true value to lie above zero.
 
     The estimate is normal with both variances; how long the interval comes out depends on the variance that n seeds
     happen to show, which is that of chi-squared. The power is the mean over its quantiles.
 
     Args:
+        value: the true one.
         items, seeds: of the variance of the estimate, see :func:`variance_parts`.
         n_seeds: 2 or more.
         level: of the interval.
-        power: above one half.
+
+    >>> power_at(2.8, 1.0, 0.0, 3, 0.95).__round__(2), power_at(5.65, 0.0, 1.0, 3, 0.95).__round__(2)
+    (0.8, 0.8)
+    """
+    error = math.sqrt(items + seeds)
+    if error == 0:
+        return float(value > 0)
+    return float(ndtr((value - _reaches(items, seeds, n_seeds, level)) / error).mean())
+
+
+def _reaches(items: float, seeds: float, n_seeds: int, level: float) -> Floats:
+    """How far such intervals reach, at 400 quantiles of the variance that the seeds happen to show."""
+    free = n_seeds - 1
+    shown = seeds * 2 * gammaincinv(free / 2, (np.arange(400) + 0.5) / 400) / free
+    return strict_reach(items, shown, n_seeds, level)
+
+
+def detectable_value(items: float, seeds: float, n_seeds: int, level: float, power: float) -> float:
+    """The true value whose :func:`power_at` is this power, above one half; the other arguments are those of that.
 
     >>> detectable_value(1.0, 0.0, 3, 0.95, 0.8).__round__(2), detectable_value(0.0, 1.0, 3, 0.95, 0.8).__round__(2)
     (2.8, 5.65)
     """
     from scipy.optimize import brentq  # here: it takes a third of a second
 
-    free, error = n_seeds - 1, math.sqrt(items + seeds)
+    error = math.sqrt(items + seeds)
     if error == 0:
         return 0.0
-    shown = seeds * 2 * gammaincinv(free / 2, (np.arange(400) + 0.5) / 400) / free
-    reaches = strict_reach(items, shown, n_seeds, level)
+    reaches = _reaches(items, seeds, n_seeds, level)
     most = float(reaches.max()) + 10 * error
     return float(brentq(lambda value: ndtr((value - reaches) / error).mean() - power, 0.0, most))
 

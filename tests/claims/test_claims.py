@@ -180,6 +180,7 @@ def test_arms_that_are_the_same_student_have_no_direction():
     row = verdicts(same).loc[4]
     assert (row.verdict, row.estimate) == ("inconclusive", 0)
     assert "no difference at all" in row.sentence
+    assert row[["low", "high", "level", "detectable"]].isna().all()  # no interval without length
     assert verdicts({"full": effects(1.0), "mixup-xy": effects(1.0)}).verdict[4] == "inconclusive"
 
 

@@ -16,6 +16,16 @@ def test_where_nothing_differs_hardly_any_experiment_has_a_verdict(seeds, items)
     assert all(len(table) == 15 for table in tables)
 
 
+def test_where_d_folds_students_are_not_told_apart_and_training_alone_lifts_them_above_their_teacher():
+    """|d| of a student that differs from its teacher by chance alone is higher where d lies beside zero."""
+    tables = many(World(10, 0.0, 3000, d=0.0), NOTHING, 20, seed=1)
+    first = np.array([claim == 0 for claim, _ in tables[0].index])
+    assert decided(tables)[:, ~first].any(axis=1).sum() <= 2
+    gaps = [table.estimate[0, ""] for table in tables]
+    assert np.mean(gaps) > 2 * np.std(gaps, ddof=1) / math.sqrt(len(gaps))
+    assert "contradicted" not in [table.verdict[0, ""] for table in tables]
+
+
 def test_what_rows_call_detectable_is_found():
     world = World(5, 0.5, 600)
     detectable = np.mean([table.detectable for table in many(world, NOTHING, 40, seed=1)], axis=0)

@@ -1,12 +1,14 @@
 """Several teachers: each with its own text and students, made side by side, and resampled with its students."""
 
 import itertools
+import math
 import shutil
 
 import numpy as np
 import pandas as pd
 import pytest
 from long_form import long_form
+from scipy.stats import nct, t
 
 from benchmarks.coverage import covered, groups
 from fairkd import InputError, Profile, frames
@@ -206,8 +208,39 @@ def test_the_slope_is_that_of_least_squares(size):
     assert slope.replicates[7] == pytest.approx(np.polyfit(doses, [own.replicates[7] for own in at.values()], 1)[0])
     assert response.zero().value == pytest.approx(at[0.0].value - 0.5)
     assert response.noise() == pytest.approx(np.sqrt(values.var(axis=1, ddof=1).mean()))
-    tested = at[-0.4] - at[0.0] if size else response.zero()
-    assert response.smallest(slope.value) == pytest.approx(tested.detectable(0.95, 0.8) / abs(slope.value))
+
+
+def response_of(found: dict[float, tuple[float, float]], *, size: bool = False, neutral: float = 0.0) -> Response:
+    """Of five seeds at each strength, with this mean and standard deviation; items tell nothing."""
+    shape = np.array([-1.0, -0.5, 0.0, 0.5, 1.0])
+    shape /= shape.std(ddof=1)
+    draws = np.random.default_rng(0).integers(5, size=(4000, 5))
+    at = {}
+    for rho, (mean, deviation) in found.items():
+        seeds = mean + deviation * shape
+        at[rho] = Estimate(mean, seeds[draws].mean(axis=1), seeds)
+    return Response("r", "s", "full", neutral, size, at, ())
+
+
+def test_power_is_that_of_the_t_test_at_the_strength_by_the_noise_that_is_there():
+    """Non-central t: the effect in standard errors of five seeds, whose deviation shows c4 of the true one."""
+    noise = {-0.4: (-0.5, 0.4), -0.2: (-0.05, 0.05), 0.0: (0.0, 0.01), 0.2: (0.05, 0.05), 0.4: (0.9, 0.3)}
+    response, c4 = response_of(noise), 0.9399856  # of five values
+    for size, mean, deviation in ((0.4, 0.5, 0.4), (0.2, 0.05, 0.05)):
+        free, away = 4, mean / (deviation / c4 / np.sqrt(5))
+        assert response.power(size) == pytest.approx(nct.sf(t.ppf(0.975, free), free, away), abs=0.01)
+    assert response.smallest() == math.inf  # quiet where nothing is planted is not enough
+
+
+def test_the_smallest_size_is_told_on_both_sides_and_so_are_all_larger_ones():
+    clear, vague = (0.9, 0.1), (0.9, 2.0)
+    other = (-0.9, 0.1)
+    assert response_of({-0.4: other, -0.2: other, 0.0: (0, 0.1), 0.2: clear, 0.4: clear}).smallest() == 0.2
+    assert response_of({-0.4: other, -0.2: other, 0.0: (0, 0.1), 0.2: vague, 0.4: clear}).smallest() == 0.4
+    assert response_of({-0.4: other, -0.2: other, 0.0: (0, 0.1), 0.2: clear, 0.4: vague}).smallest() == math.inf
+    assert response_of({-0.4: clear, 0.0: (0, 0.1), 0.4: clear}).smallest() == math.inf  # the wrong way on one side
+    assert response_of({-0.4: clear, 0.0: (0, 0.1), 0.4: clear}, size=True).smallest() == 0.4
+    assert response_of({-0.4: (0.5 - 0.9, 0.1), 0.0: (0.5, 0.1), 0.4: (1.4, 0.1)}, neutral=0.5).smallest() == 0.4
 
 
 def test_calibration_of_every_ruler(profile):

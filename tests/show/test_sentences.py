@@ -346,25 +346,25 @@ def test_controlled_experiment_is_a_sentence_with_a_link_where_it_has_been_run()
 def calibrated(*more) -> pd.DataFrame:
     """A ruler that follows what is planted, one that does not, and others."""
     rows = [
-        ("seat-mean", planted_score("seat-mean"), "full", 0.2, 0.9, 0.31),
-        ("pair-preference", planted_score("pair-preference"), "full", -0.1, 0.4, 0.9),
-        ("seat-mean", planted_score("seat-mean"), "teacher", -0.5, 0.5, 9.0),
+        ("seat-mean", planted_score("seat-mean"), "full", 0.2, 0.9, 0.4, 0.71),
+        ("pair-preference", planted_score("pair-preference"), "full", -0.1, 0.4, 0.4, 0.9),
+        ("seat-mean", planted_score("seat-mean"), "teacher", -0.5, 0.5, 0.4, 0.2),
         *more,
     ]
-    return pd.DataFrame(rows, columns=["ruler", "score", "model", "slope_low", "slope_high", "smallest"])
+    return pd.DataFrame(rows, columns=["ruler", "score", "model", "slope_low", "slope_high", "strongest", "power"])
 
 
 def test_a_controlled_experiment_asks_about_rulers_and_says_how_many_follow_what_was_planted():
     own, other = Profile.load("planted"), Profile.load("quick")
-    better = ("log-probability", planted_score("log-probability"), "full", 0.5, 0.9, 0.125)
+    better = ("log-probability", planted_score("log-probability"), "full", 0.5, 0.9, 0.4, 0.984)
     for found, says in (
         (
             calibrated(),
-            "1 rises with what was planted; SEAT, mean pooling tells the least from none, ρ = 0.31",
+            "1 rises with what was planted; SEAT, mean pooling tells ρ = ±0.4 from none most often, in 71 % of such",
         ),
         (
             calibrated(better),
-            "Of 3 rulers on the students, 2 rise with what was planted; log-probability bias tells the least",
+            "2 rise with what was planted; log-probability bias tells ρ = ±0.4 from none most often, in 98 %",
         ),
         (calibrated()[1:], "Of 1 rulers on the students, none rise with what was planted."),
     ):
@@ -379,8 +379,8 @@ def test_planted_finding_names_the_rulers_that_rise_and_what_they_find():
     frame = pd.concat([strengths([-0.9, 0.0, 1.0]).assign(arm=arm) for arm in ("teacher", "full")])
     text = report.planted_finding(frame, table)
     assert "is −0.90 [−1.00,\xa0−0.80] at planted strength ρ = −1.0 and 1.00 [0.90,\xa01.10] at ρ = 1.0" in text
-    assert "Of 2 rulers on the students, 1 rises with it; with 80 % power they tell from none: SEAT, mean" in text
-    assert "pooling from ρ = 0.31. Not shown to rise: pair preference." in text
+    assert "Of 2 rulers on the students, 1 rises with it. A run like this tells ρ = ±0.4 from none with a power" in text
+    assert "of 71 % (SEAT, mean pooling). Not shown to rise: pair preference." in text
 
 
 def test_rulers_finding_tells_each_decided_verdict_with_its_interval():

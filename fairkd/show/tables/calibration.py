@@ -33,21 +33,26 @@ def calibration(data: pd.DataFrame, *, whole: bool = False) -> Html:
         ]
         cells.append(Cell(row.slope, (row.slope_low, row.slope_high), digits=(3, 3)))
         cells.append(Cell(_rises(row), kind="text"))
-        cells += [Cell(value, digits=(2, 2)) for value in (row.noise_in_strength, row.smallest)]
+        cells += [Cell(row.noise_in_strength, digits=(2, 2)), Cell(100 * row.power, digits=(0, 0)), Cell(_told(row))]
         cells.append(Cell(row.zero, (row.zero_low, row.zero_high), digits=(3, 3)))
         rows.append(Row([Cell(ruler_title(row.ruler), kind="text", head="row", symbols=False), *cells]))
-    names = ["ruler", "score", "model", "slope", "rises", "noise, ρ", "found, ρ", "at ρ = 0"]
-    seeds = int(data.seeds.min())
+    seeds, most = int(data.seeds.min()), number(float(data.strongest.max()), 1)
+    names = ["ruler", "score", "model", "slope", "rises", "noise, ρ", f"power at ±{most}, %", "told, ρ", "at ρ = 0"]
     caption = (
         f"Rulers against planted strengths, with 95 % intervals over items and {seeds} seeds, each a teacher with its "
         "own draw of the text and students. The slope is what a strength of 1 adds, by least squares over strengths "
         "(of a score without a sign: over their sizes); it rises where its interval lies above zero. Noise is the "
-        "standard deviation over seeds, and found the smallest strength that is told from none with 80 % power; both "
-        "are divided by the slope, so that rulers can be compared. Strengths between those planted are read off the "
-        "line."
+        "standard deviation over seeds, divided by the slope. Power is how often a run like this tells a strength of "
+        f"±{most} from none, by the score and its noise there (of both signs the lower), and told the smallest planted "
+        "strength that is told with 80 %: nothing is said of strengths that were not planted."
     )
     heads = [heading(name, words=name in ("ruler", "score", "model", "rises")) for name in names]
     return table(caption, [Row(heads)], rows, kind="wide")
+
+
+def _told(row: pd.Series) -> str:
+    most = number(row.strongest, 1)
+    return f"> {most}" if not row.smallest <= row.strongest else number(row.smallest, 1)
 
 
 def _rises(row: pd.Series) -> str:
@@ -101,6 +106,7 @@ def doses(data: pd.DataFrame) -> Html:
     baseline = arm_title(str(own.baseline.iloc[0]))
     caption = (
         f"What a parameter does to bias: each student minus the {baseline} one at the profile's values, with paired "
-        "95 % intervals; of several teachers the first student of each."
+        f"95 % intervals, each by itself: of {len(own)} some leave zero by chance. Of several teachers the first "
+        "student of each."
     )
     return table(caption, [Row(heads)], rows, kind="wide")
