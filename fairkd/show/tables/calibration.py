@@ -43,8 +43,9 @@ def calibration(data: pd.DataFrame, *, whole: bool = False) -> Html:
         "own draw of the text and students. The slope is what a strength of 1 adds, by least squares over strengths "
         "(of a score without a sign: over their sizes); it rises where its interval lies above zero. Noise is the "
         "standard deviation over seeds, divided by the slope. Power is how often a run like this tells a strength of "
-        f"±{most} from none, by the score and its noise there (of both signs the lower), and told the smallest planted "
-        "strength that is told with 80 %: nothing is said of strengths that were not planted."
+        f"±{most} from none, by the score and its noise there (of both signs the lower; by intervals that keep their "
+        "level with few seeds), and told the smallest planted strength that is told with 80 %: nothing is said of "
+        "strengths that were not planted."
     )
     heads = [heading(name, words=name in ("ruler", "score", "model", "rises")) for name in names]
     return table(caption, [Row(heads)], rows, kind="wide")
