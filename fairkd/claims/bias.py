@@ -16,6 +16,9 @@ from fairkd.stats.estimates import Estimate
 from fairkd.stats.resampling import fewest_replicates
 from fairkd.wording import listed, number
 
+NO_RESULT = "There is no result for"
+"""What is said of arms that were not measured begins so."""
+
 
 @dataclass(frozen=True)
 class BiasOfArms(ABC):
@@ -51,7 +54,7 @@ class BiasOfArms(ABC):
     def lacks(self, arms: Sequence[str]) -> str:
         """Which of the arms were not measured, in a sentence; "" if all were."""
         missing = [arm_words(arm) for arm in arms if arm not in self.measured]
-        return f"There is no result for {listed(missing)}." if missing else ""
+        return f"{NO_RESULT} {listed(missing)}." if missing else ""
 
     def against(self, arms: Sequence[str]) -> list[Contrast]:
         """The number of the first arm minus that of each other."""

@@ -1,25 +1,25 @@
 """The Hugging Face hub: whether it can be reached at all, asked quickly and before anything that would ask again.
 
-Without a network the hub's client repeats each question for half a minute. Here one connection is tried; where there is
-none, the client is told that it is offline, and takes what its cache holds.
+Without a network the hub's client repeats each question for half a minute. Here one is asked; where there is no answer,
+the client is told that it is offline, and takes what its cache holds.
 """
 
 from __future__ import annotations
 
-import socket
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
+from http.client import HTTPException
 from pathlib import Path
 from threading import Thread
 from urllib.parse import urlsplit
 
 from fairkd.errors import InputError
 
-PATIENCE = 2.0
-"""Seconds in which a connection must stand."""
+PATIENCE = 2.5
+"""Seconds in which it must have answered."""
 ASKED_AGAIN = 30.0
 """Seconds after which an answer is old: a notebook outlives a lost connection."""
 
@@ -35,21 +35,25 @@ def why_unreachable() -> str:
 
 @lru_cache(maxsize=4)
 def _why(endpoint: str, moment: int) -> str:
-    from urllib.request import getproxies, proxy_bypass
+    from ssl import SSLError
+    from urllib.error import HTTPError, URLError
+    from urllib.request import ProxyHandler, Request, build_opener, getproxies
 
-    hub = urlsplit(endpoint)
-    proxies = {} if proxy_bypass(hub.hostname or "") else getproxies()
-    proxy = proxies.get(hub.scheme) or proxies.get("all")
-    asked = urlsplit(proxy if "://" in proxy else f"http://{proxy}") if proxy else hub
-    port = asked.port or (443 if asked.scheme == "https" else 80)
+    proxies = getproxies()
+    proxies = {kind: proxies["all"] for kind in ("http", "https") if "all" in proxies} | proxies
     said = [f"no answer in {PATIENCE:g} seconds"]
 
-    def ask() -> None:
+    def ask() -> None:  # a whole question, through proxies: one may take a connection and never answer, or refuse
         try:
-            socket.create_connection((asked.hostname or "", port), timeout=PATIENCE).close()
+            build_opener(ProxyHandler(proxies)).open(Request(endpoint, method="HEAD"), timeout=PATIENCE).close()
             said[0] = ""
-        except OSError as error:
-            said[0] = error.strerror or str(error)
+        except HTTPError:  # it did answer
+            said[0] = ""
+        except (OSError, HTTPException) as error:
+            reason = error.reason if isinstance(error, URLError) else error
+            # Of certificates the hub's client has its own opinion.
+            told = "" if isinstance(reason, SSLError) else getattr(reason, "strerror", None) or str(reason)
+            said[0] = told if told != "timed out" else said[0]
 
     thread = Thread(target=ask, daemon=True)  # looking up a name knows no time limit
     thread.start()

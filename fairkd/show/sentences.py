@@ -15,6 +15,7 @@ import pandas as pd
 
 from fairkd.bias.rulers import planted_score
 from fairkd.claims import claims, paper
+from fairkd.claims.bias import NO_RESULT
 from fairkd.claims.contrasts import VERDICTS
 from fairkd.claims.planted import planted_checks
 from fairkd.lab.calibration import ruler_title
@@ -44,6 +45,9 @@ ASKED_PLANTED = (
     "et al. (2022) that a distilled student has more bias and that mixup lowers it?"
 )
 DECIDED = ("supported", "contradicted")
+UNFINISHED = (
+    "No notebook that has finished with these values and this code judges it; the end of this report says which lack."
+)
 LEADING = {0: "Distillation", 4: "Mixup"}
 """The claims that the card tells one by one: the paper's first finding, and its remedy."""
 SHOWN_BY = {
@@ -97,6 +101,7 @@ def all_claims(*results: Tables | None, poolings: Sequence[str]) -> pd.DataFrame
     """
     judged = [frame for one in results if one for name, frame in one.items() if name.endswith("_claims")]
     nothing = claims.judge({}, layers={})
+    nothing.loc[nothing.sentence.str.startswith(NO_RESULT), "sentence"] = UNFINISHED
     once = [claim.number for claim in claims.CLAIMS if not claim.ruler.by_pooling]
     tables = []
     for pooling in poolings:
@@ -209,7 +214,7 @@ def _told(headline: pd.DataFrame, claim: int, word: str) -> str:
     if row.seeds == 1:
         return f"{text}, as one seed decides nothing."
     found = detectable_difference(row.detectable) if row.verdict == "inconclusive" else ""
-    return f"{text}; finds ≥ {found}." if found else f"{text}."
+    return f"{text}; finds ≥\N{NO-BREAK SPACE}{found}." if found else f"{text}."
 
 
 def _run_briefly(facts: Mapping[str, Any]) -> str:

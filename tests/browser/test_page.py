@@ -419,6 +419,24 @@ def test_paper_has_rows_of_claims_and_strips_as_wide_as_it_is(visit, page, tmp_p
     assert tab.locator(".strip svg").first.evaluate("(svg) => getComputedStyle(svg).fontWeight") == "400"
 
 
+def test_a_claim_is_one_line_and_on_paper_its_open_sentence_has_the_whole_width(visit, tmp_path):
+    rows = [(claim, "mean", "inconclusive", -2.134) for claim in (0, 3)]
+    found = tables.claims(verdicts(*rows).assign(seeds=1, title="Lowest GLUE without L_ce")).text
+    cell = new_code_cell("1", outputs=[new_output("display_data", {"text/html": found})])
+    nbformat.write(new_notebook(cells=[new_markdown_cell("# A page\n\n## Claims"), cell]), tmp_path / "n.ipynb")
+    tab = visit(write_html(tmp_path / "n.ipynb", tmp_path / "n.html"), width=1440)
+    assert tab.locator("table.claims .ends", has_text="1 seed").count() == 2
+    heights = tab.locator("table.claims tbody tr").evaluate_all(
+        "all => all.map((e) => e.getBoundingClientRect().height)"
+    )
+    assert max(heights) < 1.5 * 0.85 * 16 * 1.45 + 7  # a line of its letters, and not two
+    tab.set_viewport_size({"width": 688, "height": 900})
+    tab.emulate_media(media="print")
+    tab.locator("table.claims details").evaluate_all("all => all.forEach((one) => one.open = true)")
+    wide = tab.locator("table.claims details p").first.bounding_box()["width"]
+    assert wide > 0.8 * tab.locator("table.claims").bounding_box()["width"]
+
+
 def test_headings_stand_above_their_numbers(visit, page):
     tab = visit(page, width=1440)
     heads = tab.locator("table.wide thead tr").nth(1).locator("th")
@@ -508,6 +526,15 @@ def test_the_keyboard_passes_everything_from_top_to_bottom_and_is_nowhere_caught
         seen.append(number)
     assert seen == sorted(seen)
     assert len(set(seen)) == len(seen) == expected
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+def test_the_link_past_the_contents_lies_over_them(visit, page, width):
+    tab = visit(page, width=width)
+    tab.keyboard.press("Tab")
+    corners = """[...document.querySelector(".skip").getClientRects()].flatMap((box) => [[box.left + 2, box.top + 2],
+      [box.right - 2, box.bottom - 2]]).map(([x, y]) => document.elementFromPoint(x, y).className)"""
+    assert tab.evaluate(corners) == ["skip", "skip"]
 
 
 # --- tables ----------------------------------------------------------------------------------------------------------

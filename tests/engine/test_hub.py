@@ -5,7 +5,9 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -24,7 +26,7 @@ def asked(monkeypatch, tmp_path):
     """The addresses to which a connection is tried, of a client that is not switched off; each is refused."""
     tried = []
 
-    def connect(address, timeout):
+    def connect(address, *_):
         tried.append(address)
         raise ConnectionRefusedError(111, "Connection refused")
 
@@ -85,13 +87,48 @@ def test_the_client_is_offline_only_meanwhile(asked):
     assert not constants.HF_HUB_OFFLINE
 
 
-def test_a_hub_that_can_be_reached_is_left_to_its_client(asked, monkeypatch):
+@contextmanager
+def answering(answer: bytes, monkeypatch):
+    """The address of something that takes one connection, and says this once it was asked."""
+    monkeypatch.undo()
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         listening.listen()
-        monkeypatch.undo()
-        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-        monkeypatch.setattr(constants, "ENDPOINT", "http://{}:{}".format(*listening.getsockname()))
+
+        def serve() -> None:
+            connection, _ = listening.accept()
+            with connection:
+                connection.recv(1000)
+                connection.sendall(answer)
+                if not answer:
+                    time.sleep(3)
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield "http://{}:{}".format(*listening.getsockname())
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        (b"", "no answer in 1 seconds"),
+        (b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n", "Tunnel connection failed: 403 Forbidden"),
+        (b"what?", "what?"),
+    ],
+)
+def test_a_proxy_that_does_not_lead_to_the_hub_is_none(asked, monkeypatch, answer, why):
+    with answering(answer, monkeypatch) as proxy:
+        monkeypatch.setattr(hub, "PATIENCE", 1.0)
+        monkeypatch.setenv("https_proxy", proxy)
+        assert why in hub.why_unreachable()
+        with pytest.raises(InputError, match="'embedded', which needs no network"):
+            hub.check_at_hand("some/model")
+
+
+@pytest.mark.parametrize("status", ["200 OK", "404 Not Found"])
+def test_a_hub_that_can_be_reached_is_left_to_its_client(asked, monkeypatch, status):
+    with answering(f"HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n".encode(), monkeypatch) as address:
+        monkeypatch.setattr(constants, "ENDPOINT", address)
         assert hub.why_unreachable() == ""
         with hub.offline_if_unreachable("some/model"):
             assert not constants.HF_HUB_OFFLINE

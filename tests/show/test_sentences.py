@@ -175,7 +175,7 @@ def test_a_new_claim_by_one_entry_stands_in_the_table_and_is_counted(monkeypatch
     assert judged.claim[judged.pooling == "cls"].unique().tolist() == [0, 1, 2, 4, 5, 6, 7, 10]
     soup = BeautifulSoup(tables.claims(judged).text, "html.parser")
     assert len(soup.find("tbody").find_all("tr")) == sum(len(claim.judges) for claim in claims.CLAIMS) == 18
-    assert "There is no result for the student of the proposed mixup" in soup.get_text()
+    assert "No notebook that has finished with these values and this code judges it" in soup.get_text()
     assert report.counted(judged) == (
         "Of the 18 verdicts on the paper's claims (4 are checks of ours, on names) none is decided: 18 not run."
     )
@@ -230,7 +230,7 @@ def test_the_cards_lines_say_what_the_table_of_verdicts_says(given):
             value, ends = rows[claim].find_all("td")[1].get_text().split(" ", 1)
             assert f"(a{claim} − b): {value} {ends}, {verdict}" in line
             smallest = rows[claim].find_all("td")[-1].get_text()
-            assert line.endswith(f"; finds ≥ {smallest}.") == (verdict == "inconclusive")
+            assert line.endswith(f"; finds ≥\xa0{smallest}.") == (verdict == "inconclusive")
 
 
 def test_one_seed_decides_nothing_and_the_card_says_so():

@@ -132,7 +132,7 @@
     button.hidden = false;
     button.addEventListener("click", () => {
       const open = closed();
-      for (const fold of folds) fold.open = open;
+      for (const fold of [...folds, ...document.querySelectorAll("table.claims details")]) fold.open = open;
     });
     for (const fold of folds) fold.addEventListener("toggle", name);
     name();
