@@ -75,7 +75,7 @@ class Rulers:
         self.materials, self.profile = materials, materials.profile
         self._items: dict[str, pd.DataFrame] = {}
         self._kept: dict[tuple[str, tuple[Any, ...]], list[Scored]] = {}
-        self._keys: dict[tuple[Path | str, Ruler], tuple[str, dict[str, Any]]] = {}
+        self._keys: dict[tuple[Path | str, str, str], tuple[str, dict[str, Any]]] = {}
         self._measured: set[tuple[Arm, ...]] = set()
         self._others: dict[tuple[str, int], Rulers] = {}  # by profile and the seed of the teacher
 
@@ -171,12 +171,12 @@ class Rulers:
 
     def _entry(self, model: Path | Teacher, ruler: Ruler) -> tuple[str, dict[str, Any]]:
         """Key of what a ruler finds in a model, and all that determines it."""
-        asked = (model if isinstance(model, Path) else model.digest), ruler
+        asked = (model if isinstance(model, Path) else model.digest), ruler.name, _code(ruler)
         if asked not in self._keys:  # every table asks for every model
             weights = Store.manifest(model)["weights_digest"] if isinstance(model, Path) else model.digest
             spec: dict[str, Any] = {"version": REVISIONS["rulers"], "ruler": ruler.name, "weights": weights}
             spec["tokenizer"] = self.materials.teacher.tokenizer_digest
-            spec["code"] = _code(ruler)
+            spec["code"] = asked[-1]
             self._keys[asked] = Store.key("rulers", spec), spec
         return self._keys[asked]
 

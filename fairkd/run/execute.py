@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
 import signal
 import sys
 import threading
@@ -76,7 +77,9 @@ def begun_kernel() -> Iterator[Any]:
     """The manager of a kernel "python3" that has been started; at the block's end there is no kernel any more."""
     from jupyter_client.manager import AsyncKernelManager
 
-    kernel = AsyncKernelManager(kernel_name="python3")
+    # Two kernels that begin at once may be given the same free port, and then one dies: on Linux there are names instead.
+    names = {"transport": "ipc", "ip": f"@fairkd-{secrets.token_hex(16)}"} if sys.platform == "linux" else {}
+    kernel = AsyncKernelManager(kernel_name="python3", **names)
 
     async def start() -> None:
         await kernel.start_kernel(extra_arguments=["--HistoryManager.hist_file=:memory:"])

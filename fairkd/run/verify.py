@@ -88,7 +88,7 @@ def verify_page(path: Path) -> Iterator[Check]:
         f"{cell.where}: it prints {cell.text!r} for {', '.join(cell.exact)}" for cell in cells if cell.misprinted()
     ]
     yield Check(f"its {len(cells):,} cells and rows print the numbers that they carry", tuple(wrong))
-    yield Check(f"it shows {len(record['saved'])} tables and pieces", tuple(_not_here(record)))
+    yield Check(f"it shows {len(record['saved'])} tables and pieces", about=tuple(_not_here(record)))
 
 
 def _store(profile: Profile) -> Check:
@@ -194,7 +194,10 @@ def _measured_before(own: Materials, arm: Arm, seed: int) -> Path | None:
 
 
 def _not_here(record: dict[str, Any]) -> Iterator[str]:
-    """Nothing where the results lie here as the page shows them, or where there are none of this profile."""
+    """Nothing where the results lie here as the page shows them, or where there are none of this profile.
+
+    No problem of the page: another processor has other bits.
+    """
     try:
         profile = Profile.check(record["parameters"])
         declare(profile)
@@ -206,4 +209,4 @@ def _not_here(record: dict[str, Any]) -> Iterator[str]:
         return
     here = read_state(folder / f"{record['notebook']}.json", Manifest).saved
     if others := other_names(here, record["saved"]):
-        yield f"here the same profile has other results: {others}"
+        yield f"here the same profile has other results, as another processor, version or value makes them: {others}"

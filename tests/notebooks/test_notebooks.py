@@ -314,6 +314,13 @@ def test_numbers_are_traced_to_tables_and_entries_to_commits(tiny):
     assert any(line.startswith("10 × student") for line in lines)
 
 
+def test_a_page_of_other_results_than_lie_here_is_sound_and_says_so(tiny, monkeypatch):
+    monkeypatch.setattr("fairkd.run.verify.other_names", lambda *_: "claims.parquet")
+    *_, last = verify_page(tiny.folder / "report.html")
+    assert not last.problems
+    assert [line.endswith("makes them: claims.parquet") for line in last.about] == [True]
+
+
 def test_second_reproduce_has_nothing_to_do(tiny):
     before = {path: path.stat().st_mtime_ns for path in tiny.folder.rglob("*") if path.is_file()}
     done = fairkd("reproduce", str(tiny.file))
