@@ -77,7 +77,7 @@ def begun_kernel() -> Iterator[Any]:
     """The manager of a kernel "python3" that has been started; at the block's end there is no kernel any more."""
     from jupyter_client.manager import AsyncKernelManager
 
-    # Two kernels that begin at once may be given the same free port, and then one dies: on Linux there are names instead.
+    # Of two kernels that begin at once with the same free port one dies: on Linux there are names instead.
     names = {"transport": "ipc", "ip": f"@fairkd-{secrets.token_hex(16)}"} if sys.platform == "linux" else {}
     kernel = AsyncKernelManager(kernel_name="python3", **names)
 
