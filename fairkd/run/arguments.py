@@ -71,6 +71,7 @@ EXAMPLES = {
         "fairkd seat embedded",
         "fairkd seat bert-base-uncased --pooling mean --pooling cls",
         "fairkd seat my/checkpoint --tokenizer my/tokenizer --json",
+        "fairkd seat embedded --random-lists",
     ),
     "bias": (
         "fairkd bias bert-base-uncased distilbert-base-uncased",

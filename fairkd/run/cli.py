@@ -264,24 +264,34 @@ def seat(
     model: Annotated[str, typer.Argument(help="Hub id or folder of a BERT-like encoder, or 'embedded'.")],
     tokenizer: Annotated[str | None, typer.Option(help="Where the tokenizer is, if not with the model.")] = None,
     pooling: Annotated[list[str] | None, typer.Option(help=f"{', '.join(POOLINGS)}; repeatable.")] = None,
+    random_lists: Annotated[
+        bool, typer.Option("--random-lists", help="And how large d is by chance: 24 words a list, then random lists.")
+    ] = False,
     as_json: AsJson = False,
     output: Output = None,
 ) -> None:
     """Measure the six SEAT tests on any encoder. Positive effect sizes are stereotypical."""
     target = target_file(output)
     models_at_hand(model)
+    from fairkd.bias.long_seat import null_effects
     from fairkd.bias.unknown import unknown_line
-    from fairkd.run.printing import print_seat
-    from fairkd.seat import measure_encoder
+    from fairkd.run.printing import print_random_lists, print_seat
+    from fairkd.seat import load_encoder, measure_encoder
 
     with nothing_printed(as_json):
         table = measure_encoder(model, tokenizer=tokenizer, poolings=pooling or ["mean"])
+        null = null_effects(*load_encoder(model, tokenizer=tokenizer)) if random_lists else None
     unknown = [dict(zip(table["test"], table[name], strict=True)) for name in ("unknown_words", "unknown_sentences")]
     if line := unknown_line(*unknown):
         print(f"fairkd: {line}", file=sys.stderr)
     if not as_json:
         print_seat(table, model)
-    deliver(as_rows(table), as_json=as_json, target=target)
+        if null is not None:
+            print_random_lists(null, model)
+    document: Any = as_rows(table)
+    if null is not None:
+        document = {"seat": document, "random_lists": as_rows(null)}
+    deliver(document, as_json=as_json, target=target)
 
 
 @app.command(epilog=help_examples("bias"))

@@ -85,6 +85,18 @@ def print_seat(table: pd.DataFrame, model: str) -> None:
     print(P_VALUES)
 
 
+def print_random_lists(table: pd.DataFrame, model: str) -> None:
+    """Columns :data:`fairkd.frames.LONG_SEAT_NULL`."""
+    shown = Table(title=f"SEAT with 24 words a list of {plain(model)}, and with random lists", title_justify="left")
+    for name in ("test", "effect size d", "deviation of random d", "95 % of random d", "p (lists)"):
+        shown.add_column(name, justify="left" if name == "test" else "right")
+    for row in table.to_dict("records"):
+        d, deviation = number(row["effect_size"]), number(row["null_sd"])
+        shown.add_row(row["test"], d, deviation, plain(interval(row["null_low"], row["null_high"])), p_text(row["p"]))
+    Console().print(shown)
+    print("p is two-sided: how many random lists of neutral nouns in place of the topics give a d as large.")
+
+
 def print_bias(measured: Measured) -> None:
     console, key = Console(), ["ruler", "score", "model"]
     table = measured.scores.merge(measured.differences, on=key, how="left", suffixes=("", "_difference"))

@@ -148,6 +148,21 @@ def test_seat_says_on_standard_error_which_words_the_tokenizer_does_not_know(fai
         assert json.loads(out)[0]["unknown_words"] == ["Lisa", "executive"]
 
 
+def test_seat_says_how_large_d_is_for_random_lists(fairkd, measured, monkeypatch):
+    asked = []
+    row = {"test": "C6", "effect_size": 0.75, "null_sd": 0.5, "null_low": -0.9, "null_high": 1.1, "p": 0.126}
+    monkeypatch.setattr("fairkd.seat.load_encoder", lambda *given, **named: (given, named))
+    monkeypatch.setattr("fairkd.bias.long_seat.null_effects", lambda *own: asked.append(own) or pd.DataFrame([row]))
+    status, out, _ = fairkd("seat", "model", "--tokenizer", "folder", "--random-lists", "--json")
+    assert (status, asked) == (0, [(("model",), {"tokenizer": "folder"})])
+    document = json.loads(out)
+    assert [one["test"] for one in document["seat"]] == list(TESTS)
+    assert document["random_lists"] == [row]
+    shown = fairkd("seat", "model", "--random-lists")[1]
+    assert "with random lists" in shown
+    assert all(text in shown for text in ("0.750", "0.500", "[−0.90,\xa01.10]", "0.126", "two-sided"))
+
+
 def test_seat_is_printed_of_a_folder_whose_name_no_terminal_can_show(fairkd, measured):
     assert fairkd("seat", "model\udcff")[0] == 0
 
