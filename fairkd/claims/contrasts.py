@@ -21,8 +21,8 @@ from fairkd.wording import number, percent, with_interval
 TOGETHER = 0.95
 """The level of all verdicts of a table together: in at most one run of twenty is any of them false by accident."""
 POWER = 0.8
-THE_PAPERS = ("as the paper claims", "against the paper")
 """The chance with which a difference that is called detectable is found."""
+THE_PAPERS = ("as the paper claims", "against the paper")
 VERDICTS = ("supported", "contradicted", "inconclusive", "not run")
 UNDEFINED = "An effect size, or a resample of it, is undefined: there is no interval, and nothing can be said."
 ONE_SEED = "One seed cannot tell what the training recipe does from chance in training."
