@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -118,7 +119,7 @@ class Experiment:
             [
                 f"{self.notebook} · profile {profile.name!r} · seeds {list(profile.student_seeds)}",
                 f"teacher {profile.teacher.source!r} · corpus {list(profile.corpus.sources)} · device {device}",
-                f"{versions} · commit {about['git_commit']}",
+                textwrap.fill(f"{versions} · commit {about['git_commit']}", 88, break_on_hyphens=False),
             ]
         )
 

@@ -55,6 +55,8 @@ LONGEST_NAME = 200
 """Bytes of a folder's name; file systems allow 255, and files in it get longer names."""
 STUDENTS_A_TEACHER = 1000
 """Seeds that the students of one teacher can have, where there are several teachers."""
+TAKEN = {"rulers": "'fairkd data rulers'", "benchmarks": "'make bench'"}
+"""Folders beside those of profiles, and who writes there."""
 PLACES = ("runs_dir", "store_dir", *EXECUTION, "prepare_only")
 """Parameters without an effect on results: where things lie, how they are computed and how often saved."""
 
@@ -152,10 +154,15 @@ class Profile(RunSettings):
             if not value.isprintable() or any(len(os.fsencode(part)) > LONGEST_NAME for part in parts):
                 yield f"{key}: {shown(value)} is no name of a folder: printable, {LONGEST_NAME} bytes at most"
                 return
+        for key in ("runs_dir", "store_dir"):
+            if self.path(places[key]).is_file():
+                yield f"{key}: {shown(places[key])} is a file; name a folder"
         names = [path.stem for path in (project_root() / PARAMETERS).glob("*.yaml")]
         other = next((name for name in names if name != self.name and name.lower() == self.name.lower()), None)
         if other:
             yield f"profile: {self.name!r} differs from {other!r} in case only; choose another name, or write {other!r}"
+        if self.name.lower() in TAKEN:
+            yield f"profile: {self.name!r} is where {TAKEN[self.name.lower()]} writes; choose another name"
         if (self.path(self.runs_dir) / self.name).resolve() == self.path(self.store_dir).resolve():
             yield f"profile: {self.name!r} is the folder of finished students (store_dir); choose another name"
 

@@ -38,6 +38,7 @@ VALUES = {
         ("arms", "[{name: mine, losses: [ce], layers: 1, mix: [z]}]"),
         ("arms", "[{name: ../up, losses: [ce], layers: 1}]"), ("device", "gpu"), ("device", "cuda:x"),
         ("planted_strengths", "[0.2]"), ("prepare_only", "perhaps"), ("profile", "a/b"), ("profile", "''"),
+        ("profile", "rulers"), ("runs_dir", "empty.txt"), ("store_dir", "empty.txt"),
     ],
     "Loss and training": [
         ("loss_weights", "distilbart"), ("loss_weights", "{ce: 1}"), ("loss_weights", "{ce: -1, mlm: 1, cos: 1}"),
@@ -100,9 +101,11 @@ COMMANDS = {
         "submit tiny --executor local --at-once 0",
     ],
     "Notebooks and pages": [
-        "run 09_nothing", "run 01_capacty --profile tiny", "run 01_capacity --profile quik", "export nowhere.ipynb",
+        "run 09_nothing", "run 01_capacty --profile tiny", "run 01_capacity --profile quik",
+        "run 01_capacity --profile tiny -p depths [1,99]", "export nowhere.ipynb",
         "export bytes.ipynb", "export tiny", "export 01_capacity --profile tiny", "open tiny", "open quik",
-        "status quik", "plan quik", "plan paper --measure", "plan tiny --measure",
+        "status quik", "verify quik", "verify nowhere.html", "verify bytes.ipynb", "clean quik",
+        "plan quik", "plan paper --measure", "plan tiny --measure",
         "plan paper --measure --device h100", "plan tiny --all --device h100", "plan tiny --all --gpus 2",
         "train paper --max-steps 2 --processes 4",
         "plan tiny --output nowhere/plan.json", "status tiny --output empty",

@@ -20,7 +20,7 @@ def similar_path(path: Path, names: Iterable[str] = ()) -> str:
         siblings = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
     except OSError:  # a folder that may not be listed
         siblings = []
-    return nearest(path.name, [*names, *siblings])
+    return nearest(path.name, [*names, *siblings], cutoff=0.6)  # three letters are near too many names of folders
 
 
 def expanded(name: str) -> Path:

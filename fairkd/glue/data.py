@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from fairkd.engine.hub import offline_if_unreachable, why_unreachable
 from fairkd.engine.loading import first_line, refused
+from fairkd.engine.messages import similar_path
 from fairkd.errors import InputError, nearest
 from fairkd.glue.rows import check_columns, checked, digest
 from fairkd.glue.tasks import TASKS, Task
@@ -165,8 +166,7 @@ def _repo(source: str) -> str | None:
 def _folder(source: str, folder: Path | None) -> Path:
     path = (folder or Path(source)).expanduser().absolute()
     if not source or not path.is_dir():
-        near = [p.name for p in path.parent.iterdir()] if source and path.parent.is_dir() else []
-        hint = nearest(source, (MINI, f"{HUB}:{REPO}")) or nearest(path.name, near)
+        hint = nearest(source, (MINI, f"{HUB}:{REPO}")) or (similar_path(path) if source else "")
         raise InputError(f"GLUE source {source!r} is no folder (looked for {path}); {ALLOWED}.{hint}")
     return path
 

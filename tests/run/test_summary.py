@@ -383,6 +383,16 @@ def test_open_says_what_makes_the_page_if_it_is_not_there(fairkd, profile, brows
     assert f"Make it with: fairkd reproduce {profile} -p 'seeds=[0]'" in err
 
 
+def test_open_names_the_page_that_lies_in_the_docs(fairkd, profile, tmp_path, monkeypatch):
+    (tmp_path / "papermill_params").mkdir()
+    monkeypatch.chdir(tmp_path)  # the project
+    published = tmp_path / "docs" / "reports" / Profile.load(profile).name / "report.html"
+    published.parent.mkdir(parents=True)
+    published.write_text("<p>a page")
+    assert fairkd("open", str(profile))[2].endswith(f". One that we made is {published}\n")
+    assert "that we made" not in fairkd("open", str(profile), "-p", "seeds", "[0]")[2]
+
+
 @pytest.mark.parametrize("teacher", ["my/local/checkpoint", "my/checkpoint/", "a b"])
 def test_a_teacher_that_can_be_neither_folder_nor_name_on_the_hub_is_refused(fairkd, profile, teacher):
     status, _, err = fairkd("plan", str(profile), "-p", "teacher", teacher)

@@ -63,7 +63,8 @@ def bias_quality(
         axis.margins(0.06)
         _names(axis, drawn, titles, inches)
         note = f"\nnot shown, a task failed: {', '.join(left_out)}" if left_out else ""
-        axis.set_xlabel(subscripts(f"average SEAT, mean |d|, {pooling} pooling (← less bias){note}"))
+        better = "(← less bias)".replace(" ", "\N{NO-BREAK SPACE}")
+        axis.set_xlabel(subscripts(f"average SEAT, mean |d|, {pooling} pooling {better}{note}"))
         axis.set_ylabel(f"average score on {suite},\npercent (better →)")  # turned, this arrow points up
         if axis.get_legend_handles_labels()[1] != ["students"]:
             shared_legend(figure, [axis])

@@ -17,6 +17,8 @@ from fairkd.show.svg import night
 
 _LEAVES_ITS_PLACE = re.compile(r"position|margin|transform|inset|z-index|\\|/\*", re.IGNORECASE)
 """In the style of an element: what moves it over others, or may be such a word that is written in another way."""
+_WITH_ITS_NUMBER = re.compile(r"(?<=\d) (?=%)|(?<=[=≥≤]) (?=[−\d])|(?<=\(α,) (?=α\))")
+"""A space between a number and its unit or sign, at which no line may end."""
 
 
 def whole(html: str) -> str:
@@ -61,6 +63,7 @@ def finish(
         if table.find_parent(class_="result") is not None and _is_plain(table):
             _make_sortable(soup, table)
         _box(soup, table)
+    _bind(main)
     explain_terms(soup, main)
     taken = {"contents", "content"}
     sections = _sections(main, taken)
@@ -152,6 +155,13 @@ def _disarm(main: Any) -> None:
             del element["style"]
 
 
+def _bind(main: Any) -> None:
+    """Keeps numbers in running text, captions and cells in one line with their units; code stays as it is."""
+    for text in main.find_all(string=_WITH_ITS_NUMBER):
+        if text.find_parent(["code", "pre", "script", "math"]) is None:
+            text.replace_with(_WITH_ITS_NUMBER.sub("\N{NO-BREAK SPACE}", str(text)))
+
+
 def _sections(main: Any, taken: set[str]) -> dict[str, str]:
     """Gives headings ids; returns those of the second level: address -> text."""
     entries: dict[str, str] = {}
@@ -215,7 +225,7 @@ def _box(soup: Any, table: Any) -> None:
     caption = table.find("caption")
     if caption is not None:
         caption.extract()
-        caption.name, caption["class"] = "p", "caption"
+        caption.name, caption.attrs = "p", {"class": "caption"}
         box.insert_before(caption)
 
 

@@ -28,10 +28,8 @@ LINE, ROW, GAP = 18, 27, 14
 """Heights of a line of the legend and of a bar with its word; space around panels."""
 FEW = 3
 """Marks of one name up to here are points to read, more are a cloud."""
-LETTER = 6.6
-"""Width of a letter of 12 units, generously."""
-PHONE_LETTER = 8.0
-"""Of one of the 15.5 units that a phone's page gives it, of which the legend's lines are made everywhere."""
+LETTER = 8.0
+"""Width of a letter on a phone's page, where it has 15.5 units in place of 12: there words have the least room."""
 
 
 @dataclass(frozen=True)
@@ -221,7 +219,7 @@ def _legend(names: Mapping[str, str]) -> tuple[list[Piece], float]:
     shapes: list[Piece] = []
     across, down = float(MARGIN_LEFT), 16.0
     for name, kind in names.items():
-        wide = 30 + PHONE_LETTER * len(name)
+        wide = 30 + LETTER * len(name)
         if across > MARGIN_LEFT and across + wide > WIDTH - RIGHT:
             across, down = MARGIN_LEFT, down + LINE
         colour, dashes = _look(name, names)
@@ -260,7 +258,7 @@ def _bars(bars: Mapping[str, Any], panels: Sequence[str], limits: Range, top: fl
     zero = left + _place(0.0, limits, width)
     for row, (word, value) in enumerate(zip(bars["labels"], bars["values"], strict=True)):
         line = top + 8 + ROW * row + 14
-        yield _text(_cut(str(word), width - 40), left, line, fill=INK)
+        yield _text(_cut(str(word), width - 44), left, line, fill=INK)
         if not _is_finite(value):
             yield _text("–", left + width, line, anchor="end", fill=SOFT)
             continue
