@@ -101,6 +101,13 @@ def test_pseudo_log_likelihood_by_hand():
     assert score == pytest.approx(math.log(0.25 * 0.8 * 0.1 * 0.9))
 
 
+def test_a_sentence_of_which_nothing_is_asked_has_no_likelihood():
+    model = Bigrams(TOKENIZER, TABLE)
+    (sentence,) = tokenise(model, TOKENIZER, ["She is a nurse."])
+    found = pseudo_log_likelihood(model, TOKENIZER, [(sentence, (2, 3, 4, 5)), (sentence, ())])
+    assert found.tolist() == pytest.approx([math.log(0.25 * 0.8 * 0.1 * 0.9), 0.0])
+
+
 def test_all_unmasked_likelihood_by_hand():
     """The mean over five tokens; the pronoun itself counts: 0.2 for *she*, 0.4 for *he*."""
     model = Bigrams(TOKENIZER, TABLE)

@@ -4,6 +4,7 @@ import math
 import random
 import re
 from functools import partial
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import (
     BertTokenizer,
     DistilBertConfig,
@@ -172,6 +173,24 @@ def test_pronouns_of_several_pieces_cannot_be_read(words):
         common([found])
 
 
+def reads_in_context(tokenizer, *, after, instead):
+    """Makes a tokenizer read a word of its own wherever "after" and a space stand before."""
+    backend = tokenizer.backend_tokenizer
+    change = normalizers.Replace(Regex(rf"(?<=\b{after} )\w+"), instead)
+    backend.normalizer = normalizers.Sequence([change, backend.normalizer])
+    return tokenizer
+
+
+def test_a_rest_that_is_read_differently_beside_he_and_she_is_named(words):
+    reader = reads_in_context(words, after="she", instead="an")
+    found = LOG.measure(Additive(reader), reader)
+    followed = found["item"].str.contains("he/she ")
+    assert followed.any()
+    message = "the tokenizer reads the rest of the sentence differently beside 'he' and 'she'"
+    assert (found.loc[followed, "problem"] == message).all()
+    assert found.loc[followed, "value"].isna().all()
+
+
 # Counterfactual invariance
 
 
@@ -215,11 +234,12 @@ def test_counterfactual_invariance_of_logits_set_by_hand():
     model.prefer("sings", 1000.0)
     model.prefer("the", 1000.0)
     model.prefer("sings", 2.0, beside="woman")
-    found = counterfactual.measure_sentences(model, tokenizer, ["The woman sings", "the king sings", "the sings"])
+    sentences = ["The woman sings", "the king sings", "the sings", "woman sings"]
+    found = counterfactual.measure_sentences(model, tokenizer, sentences)
     odds = math.exp(2) / (1 + math.exp(2))  # of "sings" beside the woman; beside the man it is 1/2
     # The same at either mask: the mean of both KL is half of (p - q) · (ln p/q - ln (1 - p)/(1 - q)) = (p - q) · 2.
-    assert found["value"].tolist() == pytest.approx([(odds - 0.5) * 2 / 2, 0.0], abs=1e-6)
-    assert found["unit"].tolist() == ["woman/man", "queen/king"]
+    assert found["value"].tolist() == pytest.approx([(odds - 0.5) * 2 / 2, 0.0, odds - 0.5], abs=1e-6)
+    assert found["unit"].tolist() == ["woman/man", "queen/king", "woman/man"]
     scores = scores_of(INVARIANCE, found)
     assert scores == pytest.approx({"in-d": odds - 0.5, "outside-d": 0.0}, abs=1e-6)
 
@@ -249,6 +269,10 @@ def test_sentences_that_counterfactual_invariance_cannot_read_are_named():
         "nothing but gender words",
         "10 tokens, and the model reads 8",
     ]
+    assert known["value"].isna().all()
+    reader = reads_in_context(word_tokenizer(["he", "she", "sings", "sang"]), after="she", instead="sang")
+    (differently,) = counterfactual.measure_sentences(Additive(reader), reader, ["he sings"])["problem"]
+    assert differently == "the tokenizer reads the rest of the sentence differently beside the other word"
     pieces = counterfactual.measure_sentences(Additive(spelt), spelt, ["the queen sings"])
     assert pieces["problem"].tolist() == ["'queen' has 1 pieces and 'king' has 4"]
     assert counterfactual.measure_sentences(Additive(spelt), spelt, ["nobody"]).empty
@@ -457,8 +481,10 @@ def test_places_of_words_are_those_of_their_pieces(tokenizer, model):
     assert [pieces[at] for at in placed.others] == ["the", ",", "said", "."]
     hidden = finder.hidden(placed.ids, placed.words[1])
     assert [at for at, token in enumerate(hidden) if token == tokenizer.mask_token_id] == list(placed.words[1])
-    with pytest.raises(Unreadable, match="tokens, and the model reads"):
-        finder.place("the " * 600)
+    longest = model.config.max_position_embeddings
+    assert len(finder.place("the " * (longest - 2)).ids) == longest
+    with pytest.raises(Unreadable, match=f"{longest + 1} tokens, and the model reads {longest}"):
+        finder.place("the " * (longest - 1))
 
 
 def test_a_tokenizer_that_does_not_fit_is_refused(words, tokenizer, model):
@@ -467,8 +493,23 @@ def test_a_tokenizer_that_does_not_fit_is_refused(words, tokenizer, model):
         PlaceFinder(model, foreign).place("zzz")
     maskless = word_tokenizer(["a"])
     maskless.mask_token = None
-    with pytest.raises(InputError, match="has no mask token"):
+    with pytest.raises(InputError, match=f"{type(maskless).__name__} has no mask token"):
         LOG.measure(model, maskless)
+    for slow in (SimpleNamespace(mask_token_id=4, is_fast=False), SimpleNamespace(mask_token_id=4)):
+        with pytest.raises(InputError, match="SimpleNamespace does not say where in a text its tokens stand"):
+            PlaceFinder(model, slow)
+
+
+def test_what_a_tokenizer_cannot_read_is_named_by_its_beginning(tokenizer, model):
+    finder = PlaceFinder(model, tokenizer)
+
+    class Breaks:
+        def __call__(self, text, **options):
+            raise ValueError("no")
+
+    finder._tokenizer = Breaks()
+    with pytest.raises(InputError, match=f"^Breaks cannot read '{'a' * 60}'"):
+        finder.place("a" * 80)
 
 
 def test_the_table_of_rulers_has_one_name_each():
