@@ -1,11 +1,14 @@
 """False verdicts and power of the claims' judges, in simulated experiments of which the truth is known.
 
-    python -m benchmarks.claims_power [--runs 1000] [--seeds 3 --seeds 10] [--resamples 4000] [--true-d 0]
+    python -m benchmarks.claims_power [--runs 1000] [--seeds 3 --seeds 10] [--resamples 4000] [--true-d 0] [--uneven 8]
 
 *False verdicts*: every arm has the same true bias and the same true score on GLUE (for "mixup keeps GLUE" a difference
 of just the margin), so that whatever is decided is false. The share of experiments with one false verdict or more
 should be at most 5 %. *Power*: the mean of what a row calls detectable in those experiments is then made true, and the
 share of experiments that find it should be 80 %. Chance lies in the items, in the training or in both.
+
+With ``--uneven`` one of the students that others must be lower than is so many times noisier: a lead over all others
+is found only if it is told from that one, too.
 
 Where the true d lie near zero (``--true-d``) |d| folds: training's chance alone raises the mean |d| of a student, and
 not that of the teacher, which was trained once. There claim 0, that students have the higher average, is true of
@@ -44,6 +47,8 @@ APART = np.linspace(-0.5, 0.5, 6)
 """True d of the tests, less their mean."""
 NOISE = 0.1
 """Standard deviation of an arm's average in one experiment with one seed, from items and training together."""
+NOISIER = ("no-cos", "debiased-teacher", "GLUE no-cos")
+"""Of those that a lowest (on GLUE a highest) one is compared with, one each: what ``--uneven`` makes noisier."""
 SHARED = 0.5
 """How much of a training's variance moves all tests together."""
 
@@ -57,24 +62,26 @@ class World:
         items: share of the variance of one seed's average that lies in the items; the rest lies in the training.
         resamples: B.
         d: mean of the true d of the six tests.
+        uneven: how many times noisier the students ``NOISIER`` are.
     """
 
     seeds: int
     items: float
     resamples: int
     d: float = FAR
+    uneven: float = 1.0
 
 
 def chance(
-    world: World, columns: int, rng: np.random.Generator, *, teacher: bool = False
+    world: World, columns: int, rng: np.random.Generator, *, teacher: bool = False, size: float = NOISE
 ) -> tuple[np.ndarray, np.ndarray]:
     """Chance in an arm's tests or tasks, (seeds, columns), and the same resampled, (seeds, B, columns).
 
-    The mean over columns has the standard deviation ``NOISE`` in one seed. The teacher is a single copy: its words
+    The mean over columns has the standard deviation ``size`` in one seed. The teacher is a single copy: its words
     vary, its training does not.
     """
-    seeds, training = (1, 0.0) if teacher else (world.seeds, NOISE * math.sqrt(1 - world.items))
-    item = NOISE * math.sqrt(world.items * columns)
+    seeds, training = (1, 0.0) if teacher else (world.seeds, size * math.sqrt(1 - world.items))
+    item = size * math.sqrt(world.items * columns)
     together = training * math.sqrt(SHARED) * rng.normal(size=(seeds, 1))
     apart = training * math.sqrt((1 - SHARED) * columns) * rng.normal(size=(seeds, columns))
     found = item * rng.normal(size=columns) + together + apart
@@ -88,11 +95,13 @@ def experiment(world: World, shifts: Mapping[str, float], rng: np.random.Generat
     """
     effects, quality = {}, {}
     for arm in ON_BIAS:
-        d, resampled = chance(world, 6, rng, teacher=arm == TEACHER)
+        size = NOISE * (world.uneven if arm in NOISIER else 1.0)
+        d, resampled = chance(world, 6, rng, teacher=arm == TEACHER, size=size)
         true = world.d + APART + NOISE * shifts.get(arm, 0.0)
         effects[arm] = Effects(true + d, true + resampled)
     for arm in ON_GLUE:
-        scores, resampled = chance(world, 8, rng)
+        size = NOISE * (world.uneven if f"GLUE {arm}" in NOISIER else 1.0)
+        scores, resampled = chance(world, 8, rng, size=size)
         true = 70 + shifts.get(f"GLUE {arm}", 0.0)
         quality[arm] = TaskScores(true + scores / NOISE, true + resampled / NOISE)
     on_bias, on_glue = judge(effects, layers=LAYERS), judge_glue(quality, suite="GLUE")
@@ -156,13 +165,14 @@ def main(
     seeds: Annotated[list[int] | None, typer.Option(help="Repeatable.")] = None,
     items: Annotated[list[float] | None, typer.Option(help="Share of the variance in the items; repeatable.")] = None,
     resamples: Annotated[int, typer.Option(min=100)] = 4000,
+    uneven: Annotated[float, typer.Option(min=1, help="How many times noisier one student of each comparison is.")] = 1,
     true_d: Annotated[float, typer.Option(help="Mean of the true d; near zero |d| folds, and no power is told.")] = FAR,
 ) -> None:
     """Prints a row a kind of world, in percent."""
     table = Table(title=f"{runs} experiments without and {powered} with an effect, {resamples} resamples; in %")
     for n_seeds in seeds or (3, 5, 10):
         for share in items or (0.9, 0.5, 0.1, 0.0):
-            found = summary(World(n_seeds, share, resamples, true_d), runs, powered)
+            found = summary(World(n_seeds, share, resamples, true_d, uneven), runs, powered)
             if not table.columns:
                 for name in ("seeds", "items", *found):
                     table.add_column(name)

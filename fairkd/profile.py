@@ -77,6 +77,10 @@ def _exists(path: Path) -> bool:
         return False
 
 
+def _is_file(path: Path) -> bool:
+    return _exists(path) and path.is_file()
+
+
 def _problem(key: str, check: Callable[..., object], *values: Any) -> Iterator[str]:
     """What a check says of a value, as a problem of its parameter."""
     try:
@@ -155,8 +159,9 @@ class Profile(RunSettings):
                 yield f"{key}: {shown(value)} is no name of a folder: printable, {LONGEST_NAME} bytes at most"
                 return
         for key in ("runs_dir", "store_dir"):
-            if self.path(places[key]).is_file():
-                yield f"{key}: {shown(places[key])} is a file; name a folder"
+            path = self.path(places[key])
+            if file := next((part for part in (path, *path.parents) if _is_file(part)), None):
+                yield f"{key}: {shown(places[key])} is no folder: {file} is a file"
         names = [path.stem for path in (project_root() / PARAMETERS).glob("*.yaml")]
         other = next((name for name in names if name != self.name and name.lower() == self.name.lower()), None)
         if other:

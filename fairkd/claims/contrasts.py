@@ -11,10 +11,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from statistics import fmean
 from typing import ClassVar, Protocol
 
-from fairkd.stats.estimates import Estimate, power_of_each
+from fairkd.stats.estimates import Estimate, detectable_lead
 from fairkd.stats.resampling import fewest_replicates
 from fairkd.wording import number, percent, with_interval
 
@@ -227,10 +226,8 @@ def _extreme(ruler: Averages, arms: Sequence[str], side: int) -> Finding:
     if contrasts[0].seeds == 1:
         return _extreme_of_one_run(contrasts, len(beaten_by), side)
     found = _beaten(beaten_by, count, side) if beaten_by else _unbeaten(contrasts, side)
-    # To be found the best it must be found better than each, so each must be found with more power than all together.
     ahead = [contrast.estimate if side > 0 else -contrast.estimate for contrast in contrasts]
-    each = power_of_each(ahead, POWER)
-    return replace(found, detectable=fmean(one.detectable(contrasts[0].level, each) for one in ahead))
+    return replace(found, detectable=detectable_lead(ahead, contrasts[0].level, POWER))
 
 
 def _extreme_of_one_run(contrasts: Sequence[Contrast], beaten: int, side: int) -> Finding:

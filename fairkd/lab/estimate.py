@@ -10,7 +10,7 @@ import math
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -20,7 +20,7 @@ from fairkd.engine.chunks import CHUNK
 from fairkd.engine.loading import embedded_folder
 from fairkd.engine.recipe import Recipe
 from fairkd.engine.store import read_json
-from fairkd.errors import InputError
+from fairkd.errors import InputError, shown
 from fairkd.lab.cost import BYTES, BatchSize, Shape, body_flops, head_flops, memory_bytes, step_flops
 from fairkd.profile import Profile
 
@@ -97,9 +97,7 @@ def expected_cost(profile: Profile, teacher: Shape, text: TextSize | None, *, de
     """
     recipe, settings = profile.recipe, profile.teacher
     arms: list[Arm] = list({str(arm.content()): arm for arm in profile.all_arms()}.values())  # equal content is one
-    for arm in arms:
-        if arm.layers > teacher.layers:
-            raise InputError(f"arm {arm.name!r} has {arm.layers} layers; its teacher has {teacher.layers}")
+    _check_layers(arms, teacher.layers)
     length = text.tokens / text.sequences if text else float(profile.corpus.max_length)
     schedule = recipe.schedule(text.sequences) if text else None
     updates = schedule.updates if schedule else recipe.max_steps
@@ -271,9 +269,13 @@ def recorded_shape(profile: Profile) -> Shape | None:
             return None
     values = read_json(Path(path))
     try:
-        return Shape.of(SimpleNamespace(**values))
+        shape = Shape.of(SimpleNamespace(**values))
     except (AttributeError, TypeError) as error:
         raise InputError(f"{path} is no configuration of a BERT: {error}") from None
+    for name, value in asdict(shape).items():
+        if type(value) is not int or value < 1:
+            raise InputError(f"{path} is no configuration of a BERT: {name} is {shown(value)}, no number of them")
+    return shape
 
 
 def check_depths(profile: Profile) -> None:
@@ -282,12 +284,18 @@ def check_depths(profile: Profile) -> None:
     Raises:
         InputError: names the first such arm.
     """
-    shape = None
+    teacher = profile.teacher
+    most = teacher.layers if teacher.source == "scratch" else None
     with suppress(InputError):  # what is wrong with a teacher's folder is said by who loads it
-        shape = recorded_shape(profile)
-    most = shape.layers if shape else profile.teacher.layers
-    for arm in profile.all_arms():
-        if most is not None and arm.layers > most:
+        if (shape := recorded_shape(profile)) is not None:
+            most = shape.layers
+    if most is not None:
+        _check_layers(profile.all_arms(), most)
+
+
+def _check_layers(arms: Sequence[Arm], most: int) -> None:
+    for arm in arms:
+        if arm.layers > most:
             raise InputError(
                 f"arm {arm.name!r}: a student of {arm.layers} layers from a teacher of {most}: allowed are 1 to {most}"
             )

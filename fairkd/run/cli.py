@@ -227,6 +227,7 @@ def run(
     from fairkd.run import runner
 
     values = with_parameters(_given(profile), parameters or [])
+    runner.notebook_path(notebook)
     check_depths(values)
     with one_line(notebook):
         outcome = runner.run(notebook, values, force=force)

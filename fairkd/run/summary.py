@@ -158,7 +158,7 @@ def plan_lines(document: Mapping[str, Any], given: str) -> dict[str, str]:
         "memory": _memory(document, most),
         "disk": disk_of(cost["disk"], cost["checkpoints"]) if cost else "",
         "next": document["next"],
-        "details": details,
+        "details": "" if document["gpus"] else details,  # --all measures this machine
     }
 
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy.special import ndtr
+from numpy.typing import NDArray
+from scipy.special import ndtri
 
 from fairkd.stats.resampling import (
     Floats,
@@ -95,7 +96,7 @@ class Estimate:
         if (parts := self._chance(level)) is None:
             return math.nan
         items, seeds, longer = parts
-        return power_at(side * self.value - longer, items, seeds, len(self.by_seed), level)
+        return float(power_at(side * self.value - longer, items, seeds, len(self.by_seed), level))
 
     def _chance(self, level: float) -> tuple[float, float, float] | None:
         """Variance from items and from seeds, and by how much a strict interval is longer than its strict reach."""
@@ -166,15 +167,29 @@ class Estimate:
         return p_by_inversion(decides, len(self.replicates))
 
 
-def power_of_each(estimates: Sequence[Estimate], power: float) -> float:
-    """With which power each of several must be found to lie above zero, so that all are found together with ``power``.
+def detectable_lead(estimates: Sequence[Estimate], level: float, power: float) -> float:
+    """The smallest lead over all of several others that an experiment like this finds with this power.
 
-    Between ``power``, where they rise and fall together, and its n-th root, where each goes its own way: their
-    replicates show how they do.
+    Found is a lead of which each :meth:`Estimate.strict_interval` lies above zero, so the noisiest comparison asks for
+    most of it. All others are given the same lead; each comparison has its own power there, and their replicates show
+    how they rise and fall together (a normal copula). nan where a comparison finds nothing, see
+    :meth:`Estimate.detectable`, or does not vary at all.
+
+    Args:
+        estimates: how far one lies above each of the others.
     """
-    deviations = [(one.replicates - one.replicates.mean()) / (one.replicates.std() or 1.0) for one in estimates]
-    lowest = np.min(deviations, axis=0)
-    return max(power, float(ndtr(-np.quantile(lowest, 1 - power))))
+    chances = [one._chance(level) for one in estimates]
+    if any(own is None or own[0] + own[1] == 0 for own in chances):
+        return math.nan
+    least = max(one.detectable(level, power) for one in estimates)
+    most = max(one.detectable(level, 1 - (1 - power) / len(estimates)) for one in estimates)  # enough by Bonferroni
+    leads = np.linspace(least, most, 65)
+    found: NDArray[np.bool_] = np.ones((1, 1), dtype=bool)
+    for one, (items, seeds, longer) in zip(estimates, filter(None, chances), strict=True):
+        each = power_at(leads - longer, items, seeds, len(one.by_seed), level)
+        deviations = (one.replicates - one.replicates.mean()) / one.replicates.std()
+        found = found & (deviations > -ndtri(each)[:, None])
+    return float(np.interp(power, found.mean(axis=1), leads))
 
 
 def above_the_lowest(estimates: Mapping[str, Estimate]) -> tuple[str, dict[str, tuple[Estimate, float, float]]]:

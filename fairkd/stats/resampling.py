@@ -169,25 +169,27 @@ def strict_reach(items: float, seeds: ArrayLike, n_seeds: int, level: float) -> 
     return reach
 
 
-def power_at(value: float, items: float, seeds: float, n_seeds: int, level: float) -> float:
-    """How often an interval of :func:`strict_reach` shows a true value to lie above zero.
+def power_at(value: float | Floats, items: float, seeds: float, n_seeds: int, level: float) -> Floats:
+    """How often an interval of :func:`strict_reach` shows a true value to lie above zero, for each value.
 
     The estimate is normal with both variances; how long the interval comes out depends on the variance that n seeds
     happen to show, which is that of chi-squared. The power is the mean over its quantiles.
 
     Args:
-        value: the true one.
+        value: the true one, or several, (n,).
         items, seeds: of the variance of the estimate, see :func:`variance_parts`.
         n_seeds: 2 or more.
         level: of the interval.
 
-    >>> power_at(2.8, 1.0, 0.0, 3, 0.95).__round__(2), power_at(5.65, 0.0, 1.0, 3, 0.95).__round__(2)
-    (0.8, 0.8)
+    >>> power_at(np.array([0.0, 2.8]), 1.0, 0.0, 3, 0.95).round(3).tolist()
+    [0.025, 0.8]
+    >>> power_at(5.65, 0.0, 1.0, 3, 0.95).round(2).item()
+    0.8
     """
-    error = math.sqrt(items + seeds)
+    error, values = math.sqrt(items + seeds), np.asarray(value, dtype=np.float64)
     if error == 0:
-        return float(value > 0)
-    return float(ndtr((value - _reaches(items, seeds, n_seeds, level)) / error).mean())
+        return (values > 0).astype(np.float64)
+    return np.asarray(ndtr((values[..., None] - _reaches(items, seeds, n_seeds, level)) / error).mean(axis=-1))
 
 
 def _reaches(items: float, seeds: float, n_seeds: int, level: float) -> Floats:

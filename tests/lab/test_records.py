@@ -150,5 +150,5 @@ def test_the_shape_is_that_of_the_model_where_there_is_a_configuration(made, tmp
 
 def test_a_student_deeper_than_its_teacher_is_refused():
     quick = Profile.load("quick").changed(arms=[Arm(name="deep", layers=7)])
-    with pytest.raises(InputError, match="arm 'deep' has 7 layers; its teacher has 6"):
+    with pytest.raises(InputError, match="arm 'deep': a student of 7 layers from a teacher of 6: allowed"):
         expected_cost(quick, recorded_shape(quick), None, device="cpu")

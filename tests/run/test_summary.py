@@ -16,7 +16,8 @@ import yaml
 import fairkd as package
 from fairkd.bias.stimuli import TESTS
 from fairkd.engine.store import write_json
-from fairkd.lab.estimate import expected_cost
+from fairkd.errors import InputError
+from fairkd.lab.estimate import check_depths, expected_cost
 from fairkd.lab.known import SHAPES, known_text
 from fairkd.lab.variants import output_dir
 from fairkd.profile import Profile, project_root
@@ -285,7 +286,7 @@ def test_plan_refuses_students_deeper_than_their_teacher(fairkd, profile):
     values = yaml.safe_load(profile.read_text())
     profile.write_text(yaml.safe_dump(values | {"depths": [7]}))
     status, _, err = fairkd("plan", str(profile))
-    assert (status, "arm 'capacity-7' has 7 layers; its teacher has 6" in err) == (2, True)
+    assert (status, "arm 'capacity-7': a student of 7 layers from a teacher of 6" in err) == (2, True)
 
 
 # --- documents --------------------------------------------------------------------------------------------------------
@@ -381,6 +382,25 @@ def test_open_says_what_makes_the_page_if_it_is_not_there(fairkd, profile, brows
     status, _, err = fairkd("open", str(profile), "-p", "seeds", "[0]")
     assert (status, browser) == (2, [])
     assert f"Make it with: fairkd reproduce {profile} -p 'seeds=[0]'" in err
+
+
+@pytest.mark.parametrize(("teacher", "layers"), [("embedded", 6), ("scratch", 3), ("broken", 0), ("a/hub-name", 0)])
+def test_students_are_not_deeper_than_a_teacher_whose_depth_is_known(fairkd, profile, tmp_path, teacher, layers):
+    """0: it is not known before the teacher is loaded, which says what is wrong with it."""
+    if teacher == "broken":
+        teacher = str(tmp_path / "broken")
+        Path(teacher).mkdir()
+        (Path(teacher) / "config.json").write_text('{"num_hidden_layers": "6"}')
+    same = {"adapt": "always", "teacher_layers": 3, "teacher_hidden": 32, "student_layers": 1}
+    deep = Profile.load(profile).changed(teacher=teacher, depths=[1, (layers or 98) + 1], **same)
+    if not layers:
+        check_depths(deep)
+        return
+    check_depths(deep.changed(depths=[1, layers]))
+    with pytest.raises(
+        InputError, match=f"a student of {layers + 1} layers from a teacher of {layers}: allowed are 1 to"
+    ):
+        check_depths(deep)
 
 
 def test_open_names_the_page_that_lies_in_the_docs(fairkd, profile, tmp_path, monkeypatch):

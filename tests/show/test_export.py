@@ -245,10 +245,14 @@ def page_of(tmp_path, name: str, *cells) -> BeautifulSoup:
 
 def test_no_line_ends_between_a_number_and_its_unit(tmp_path):
     soup = page_of(
-        tmp_path, "a", new_markdown_cell("In 95 % of runs r = −0.82, ≥ 0.1 and `r = 5 %`, λ ~ Beta(α, α); a = b, 5 a")
+        tmp_path,
+        "a",
+        new_markdown_cell(
+            "In 95 % of runs r = −0.82, ≥ 0.1 and `r = 5 %`, λ ~ Beta(α, α); a = b, 5 a, 10 s <!-- 9 % -->"
+        ),
     )
     said = soup.select_one(".text-cell p").get_text()
-    assert said == "In 95\xa0% of runs r =\xa0−0.82, ≥\xa00.1 and r = 5 %, λ ~ Beta(α,\xa0α); a = b, 5 a"
+    assert said == "In 95\xa0% of runs r\xa0=\xa0−0.82, ≥\xa00.1 and r = 5 %, λ ~ Beta(α,\xa0α); a = b, 5 a, 10\xa0s "
 
 
 def captions(soup: BeautifulSoup) -> list[str]:

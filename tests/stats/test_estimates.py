@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.stats import norm, t
 
 from fairkd.errors import InputError
-from fairkd.stats.estimates import Estimate, above_the_lowest, clear_lowest
+from fairkd.stats.estimates import Estimate, above_the_lowest, clear_lowest, detectable_lead
 from fairkd.stats.resampling import bias_aware_interval, resample_seeds, widened
 
 B = 400
@@ -137,3 +137,45 @@ def test_what_is_called_detectable_is_found_in_about_80_percent_of_experiments(s
 def test_one_seed_finds_nothing():
     draws = np.random.default_rng(0).normal(size=B)
     assert math.isnan(Estimate(1.0, draws, np.array([1.0])).detectable(0.95, 0.8))
+
+
+# The lead over several
+
+
+def lead_over(*sizes, shared=0.0, seeds=3, draws=40_000):
+    """How far one lies above each of several, with chance of these sizes in the items alone; some of it is shared."""
+    generator = np.random.default_rng(1)
+    common = shared * generator.normal(size=draws)
+    return [Estimate(0.0, common + size * generator.normal(size=draws), np.zeros(seeds)) for size in sizes]
+
+
+def test_a_lead_over_one_is_what_a_difference_needs():
+    (one,) = lead_over(0.1)
+    assert detectable_lead([one], 0.99, 0.8) == pytest.approx(one.detectable(0.99, 0.8))
+    assert detectable_lead([one, one, one], 0.99, 0.8) == pytest.approx(one.detectable(0.99, 0.8), rel=0.01)
+
+
+@pytest.mark.parametrize("sizes", [(0.1, 0.1), (0.1, 0.4), (1.0, 0.1, 0.1, 0.1)])
+def test_a_lead_over_independent_others_is_the_closed_form(sizes):
+    """Found together with the product of Φ((lead − reach) / size): a reach is z times the size."""
+    z = norm.ppf(0.995)
+    leads = np.linspace(0, 6 * max(sizes), 20_000)
+    together = np.prod([norm.cdf(leads / size - z) for size in sizes], axis=0)
+    expected = leads[np.searchsorted(together, 0.8)]
+    assert detectable_lead(lead_over(*sizes), 0.99, 0.8) == pytest.approx(expected, rel=0.02)
+
+
+def test_the_noisiest_comparison_asks_for_the_lead():
+    """A mean of what each needs is found in hardly any experiment: the lead must be told from the noisiest, too."""
+    estimates = lead_over(1.0, 0.1, 0.1, 0.1, 0.1, 0.1)
+    alone = [one.detectable(0.99, 0.8) for one in estimates]
+    assert detectable_lead(estimates, 0.99, 0.8) == pytest.approx(max(alone), rel=0.02)
+    assert estimates[0].power(0.99) < 0.8
+    assert np.mean(alone) < 0.5 * max(alone)
+
+
+def test_no_lead_is_told_where_a_comparison_finds_nothing():
+    still, moving = Estimate(0.0, np.zeros(500), np.zeros(3)), lead_over(0.1)[0]
+    assert math.isnan(detectable_lead([still, moving], 0.95, 0.8))
+    one_seed = Estimate(0.0, moving.replicates, np.zeros(1))
+    assert math.isnan(detectable_lead([moving, one_seed], 0.95, 0.8))

@@ -17,8 +17,10 @@ from fairkd.show.svg import night
 
 _LEAVES_ITS_PLACE = re.compile(r"position|margin|transform|inset|z-index|\\|/\*", re.IGNORECASE)
 """In the style of an element: what moves it over others, or may be such a word that is written in another way."""
-_WITH_ITS_NUMBER = re.compile(r"(?<=\d) (?=%)|(?<=[=≥≤]) (?=[−\d])|(?<=\(α,) (?=α\))")
-"""A space between a number and its unit or sign, at which no line may end."""
+_WITH_ITS_NUMBER = re.compile(
+    r"(?<=\d) (?=(?:%|s|ms|min|h|nats)(?![\w-]))|(?<=[\w)]) (?=[=<≥≤] [−.\d])|(?<=[=<≥≤]) (?=[−.\d])|(?<=\(α,) (?=α\))"
+)
+"""A space between a number and its unit or sign, and between a sign and a name, at which no line may end."""
 
 
 def whole(html: str) -> str:
@@ -157,8 +159,11 @@ def _disarm(main: Any) -> None:
 
 def _bind(main: Any) -> None:
     """Keeps numbers in running text, captions and cells in one line with their units; code stays as it is."""
+    from bs4.element import PreformattedString
+
     for text in main.find_all(string=_WITH_ITS_NUMBER):
-        if text.find_parent(["code", "pre", "script", "math"]) is None:
+        hidden = isinstance(text, PreformattedString)  # a comment is to stay one
+        if not hidden and text.find_parent(["code", "pre", "script", "math", "kbd", "samp"]) is None:
             text.replace_with(_WITH_ITS_NUMBER.sub("\N{NO-BREAK SPACE}", str(text)))
 
 

@@ -68,7 +68,7 @@ def claims_by_ruler(judged: pd.DataFrame, seat: pd.DataFrame) -> Html:
         f"The claims on bias by every ruler, {_headline(seat)} of SEAT: {_MARKS}, the difference (for claim 1 what one "
         "layer more changes; above zero is more bias) with the interval that judges, and after ≥ the smallest that "
         "would be found. Where a student is claimed to be the lowest of several, the difference is that from the one "
-        "named below it, which decides, and the smallest is that of the leads over all others. Each ruler judges its "
+        "named below it, which decides, and the smallest is a lead over each of the others. Each ruler judges its "
         "rows as SEAT does, by itself, in its own unit."
     )
     scores = dict(zip(judged.ruler, judged.score, strict=True))
