@@ -68,13 +68,13 @@ CALIBRATION_SCORES = ["ruler", "score", "model", "strength", "seeds", "value", "
 """A score of a ruler (SEAT once a pooling), a kind of model (teacher or arm) and a planted strength."""
 CALIBRATION = [
     "ruler", "score", "model", "size", "seeds", "slope", "slope_low", "slope_high", "p", "noise",
-    "noise_in_strength", "strongest", "power", "smallest", "zero", "zero_low", "zero_high",
+    "noise_in_strength", "strongest", "power", "power_low", "power_high", "smallest", "zero", "zero_low", "zero_high",
 ]  # fmt: skip
 """A score and a kind of model: what a strength of 1 adds to it (of a score of size: a strength of either sign) and p of
 the slope; noise is the standard deviation over seeds at a strength, and the same divided by the slope; strongest is the
 largest size that was planted, power how often a run like this tells it from none by what was seen there (of both signs
-the lower), and smallest the smallest planted size that is told with 80 % power (inf for none); zero is the score where
-nothing is planted, less its neutral value."""
+the lower), with a 95 % interval, and smallest the smallest planted size that is told with 80 % power (inf for none);
+zero is the score where nothing is planted, less its neutral value."""
 COVERAGE = ["ruler", "score", "model", "seed", "low", "high", "covers"]
 """A score with a sign, a kind of model and a seed (-1: all together): its interval where nothing is planted, over items
 (all together: over seeds too), less the neutral value, and whether it holds zero."""

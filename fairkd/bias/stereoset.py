@@ -75,12 +75,16 @@ def read_stereoset(path: Path, bias_type: str = "gender") -> list[Cloze]:
         data = path.read_bytes()
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}") from error
-    found, seen = [], set()
+    found, seen, contexts = [], set(), set()
     for where, item, entry in _lines(path, data) if path.suffix == ".jsonl" else _published(path, data):
         cloze = _cloze(where, item, entry)
         if cloze.item in seen:
             raise InputError(f"{where}: the id {shown(cloze.item)} stands there twice")
         seen.add(cloze.item)
+        texts = tuple(entry[name] for name in ("target", "bias_type", "context", *LABELS))
+        if texts in contexts:
+            raise InputError(f"{where}: the same context with the same sentences stands there twice")
+        contexts.add(texts)
         if entry["bias_type"] == bias_type:
             found.append(cloze)
     if not found:
@@ -150,6 +154,8 @@ def _cloze(where: str, item: str, entry: dict[str, str]) -> Cloze:
     blanks = [number for number, word in enumerate(entry["context"].split(" ")) if _BLANK in word]
     if not blanks:
         raise InputError(f"{where}: the context {shown(entry['context'])} has no {_BLANK}")
+    if len({entry[label] for label in LABELS}) < len(LABELS):
+        raise InputError(f"{where}: two of its three sentences are the same")
     words = {}
     for label in LABELS:
         own = entry[label].split(" ")

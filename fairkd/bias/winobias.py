@@ -103,8 +103,11 @@ def _sentences(path: Path) -> dict[int, str]:
         match, where = _LINE.fullmatch(line.strip()), f"{path}, line {place}"
         if match is None:
             raise InputError(f"{where}: {shown(line)} is no number, space and sentence")
-        if len(_MENTION.findall(line)) < 2:
+        mentions = [mention.strip().lower() for mention in _MENTION.findall(line)]
+        if len(mentions) < 2 or not all(mentions):
             raise InputError(f"{where}: two mentions in square brackets are expected in {shown(line)}")
+        if _PRONOUNS.issuperset(mentions):
+            raise InputError(f"{where}: no mention is an occupation in {shown(line)}")
         if int(match[1]) in found:
             raise InputError(f"{where}: the number {match[1]} stands in front of a line already")
         found[int(match[1])] = match[2]
@@ -123,6 +126,8 @@ def _pair(item: str, kind: str, pro: str, anti: str) -> PronounPair:
     words = [text[differ[0]] if differ else "" for text in texts]
     lower = words[0].lower(), words[1].lower()
     counterparts = lower in _COUNTERPARTS or lower[::-1] in _COUNTERPARTS
+    if any(line.count(bracket) != len(_MENTION.findall(line)) for line in (pro, anti) for bracket in "[]"):
+        return PronounPair(item, occupation, kind, "", "", "", "", "a square bracket has no counterpart")
     if len(texts[0]) != len(texts[1]) or len(differ) != 1 or not counterparts:
         return PronounPair(item, occupation, kind, "", "", "", "", "the two lines do not differ in one pronoun alone")
     before, after = "".join(texts[0][: differ[0]]), "".join(texts[0][differ[0] + 1 :])

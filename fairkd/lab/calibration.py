@@ -115,11 +115,20 @@ class Response:
         By what the score is there and how it varies there, not by the line through all strengths: scores may rise
         slowly at first, and vary most where most is planted. Of both signs the lower.
         """
-        powers = []
-        for rho in (rho for rho in self.at if abs(rho) == size):
-            found = self.at[rho] - self.at[0.0] if self.size else self._beside_neutral(rho)
-            powers.append(found.power(0.95, side=1 if self.size or rho > 0 else -1))
-        return min(powers)
+        return min(found.power(0.95, side=side) for found, side in self._beside_none(size))
+
+    def power_interval(self, size: float) -> tuple[float, float]:
+        """Of :meth:`power`, with 95 %; of the sign that has the lower."""
+        found, side = min(self._beside_none(size), key=lambda one: one[0].power(0.95, side=one[1]))
+        return found.power_interval(0.95, side=side)
+
+    def _beside_none(self, size: float) -> list[tuple[Estimate, int]]:
+        """Of each sign: how far the score lies from where nothing is planted, and on which side it should."""
+        return [
+            (self.at[rho] - self.at[0.0] if self.size else self._beside_neutral(rho), 1 if self.size or rho > 0 else -1)
+            for rho in self.at
+            if abs(rho) == size
+        ]
 
     def smallest(self) -> float:
         """The smallest planted size that is told from none with 80 % power, as all larger ones are; inf for none."""
@@ -200,6 +209,7 @@ class Calibration:
             row |= {"noise": noise, "noise_in_strength": noise / abs(slope.value) if slope.value else math.inf}
             strongest = max(map(abs, response.at))
             row |= {"p": slope.p(), "strongest": strongest, "power": response.power(strongest)}
+            row |= dict(zip(("power_low", "power_high"), response.power_interval(strongest), strict=True))
             row |= {"smallest": response.smallest()}
             row |= {"zero": zero.value} | dict(zip(("zero_low", "zero_high"), zero.interval(), strict=True))
             rows.append(row)

@@ -437,7 +437,7 @@ def planted_finding(strengths: pd.DataFrame, calibration: pd.DataFrame) -> str:
         f"{len(rise) + len(rest)} rulers on the students, {_so_many_rise(rise)} with it"
     )
     if rise:
-        powers = [f"{_in_percent(row.power)} ({ruler_title(row.ruler)})" for row in rise]
+        powers = [f"{_power(row)} ({ruler_title(row.ruler)})" for row in rise]
         text += (
             f". A run like this tells ρ = ±{number(rise[0].strongest, 1)} from none with a power of {listed(powers)}"
         )
@@ -462,12 +462,13 @@ def _follow(calibration: pd.DataFrame) -> str:
     if not rise:
         return f"{text}."
     best, most = max(rise, key=lambda row: row.power), number(rise[0].strongest, 1)
-    how_often = f"in {_in_percent(best.power)} of such runs"
-    return f"{text}; {ruler_title(best.ruler)} tells ρ = ±{most} from none most often, {how_often}."
+    told = f"the power to tell ρ = ±{most} from none is estimated highest for {ruler_title(best.ruler)}, {_power(best)}"
+    return f"{text}; {told}."
 
 
-def _in_percent(share: float) -> str:
-    return f"{number(100 * share, 0)} %"
+def _power(row: Any) -> str:
+    """In percent, with its interval."""
+    return f"{number(100 * row.power, 0)} % {interval(100 * row.power_low, 100 * row.power_high, 0)}"
 
 
 def rulers_finding(verdicts: pd.DataFrame) -> str:

@@ -9,7 +9,7 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri
+from scipy.special import gammaincinv, ndtri
 
 from fairkd.stats.resampling import (
     Floats,
@@ -97,6 +97,22 @@ class Estimate:
             return math.nan
         items, seeds, longer = parts
         return float(power_at(side * self.value - longer, items, seeds, len(self.by_seed), level))
+
+    def power_interval(self, level: float, *, side: int = 1) -> tuple[float, float]:
+        """Between which ends :meth:`power` lies with 95 %: few seeds tell little of a value and less of its spread.
+
+        Of 40 × 40 truths that are equally likely given the data: variances of the seeds by chi-squared, and values that
+        are normal with that variance and the items'. nan as :meth:`power`.
+        """
+        if (parts := self._chance(level)) is None:
+            return math.nan, math.nan
+        (items, shown), longer, n = self._parts, parts[2], len(self.by_seed)
+        shares = (np.arange(40) + 0.5) / 40
+        seeds = shown * (n - 1) / (2 * gammaincinv((n - 1) / 2, shares))
+        values = side * self.value - longer + ndtri(shares) * np.sqrt(items + seeds)[:, None]
+        powers = [power_at(own, items, float(one), n, level) for own, one in zip(values, seeds, strict=True)]
+        low, high = np.quantile(powers, [0.025, 0.975])
+        return float(low), float(high)
 
     def _chance(self, level: float) -> tuple[float, float, float] | None:
         """Variance from items and from seeds, and by how much a strict interval is longer than its strict reach."""

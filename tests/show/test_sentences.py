@@ -351,7 +351,8 @@ def calibrated(*more) -> pd.DataFrame:
         ("seat-mean", planted_score("seat-mean"), "teacher", -0.5, 0.5, 0.4, 0.2),
         *more,
     ]
-    return pd.DataFrame(rows, columns=["ruler", "score", "model", "slope_low", "slope_high", "strongest", "power"])
+    columns = ["ruler", "score", "model", "slope_low", "slope_high", "strongest", "power"]
+    return pd.DataFrame(rows, columns=columns).assign(power_low=0.123, power_high=0.999)
 
 
 def test_a_controlled_experiment_asks_about_rulers_and_says_how_many_follow_what_was_planted():
@@ -360,11 +361,13 @@ def test_a_controlled_experiment_asks_about_rulers_and_says_how_many_follow_what
     for found, says in (
         (
             calibrated(),
-            "1 rises with what was planted; SEAT, mean pooling tells ρ = ±0.4 from none most often, in 71 % of such",
+            "1 rises with what was planted; the power to tell ρ = ±0.4 from none is estimated highest for SEAT, "
+            "mean pooling, 71 % [12,\xa0100].",
         ),
         (
             calibrated(better),
-            "2 rise with what was planted; log-probability bias tells ρ = ±0.4 from none most often, in 98 %",
+            "2 rise with what was planted; the power to tell ρ = ±0.4 from none is estimated highest for "
+            "log-probability bias, 98 % [12,\xa0100].",
         ),
         (calibrated()[1:], "Of 1 rulers on the students, none rise with what was planted."),
     ):
@@ -380,7 +383,7 @@ def test_planted_finding_names_the_rulers_that_rise_and_what_they_find():
     text = report.planted_finding(frame, table)
     assert "is −0.90 [−1.00,\xa0−0.80] at planted strength ρ = −1.0 and 1.00 [0.90,\xa01.10] at ρ = 1.0" in text
     assert "Of 2 rulers on the students, 1 rises with it. A run like this tells ρ = ±0.4 from none with a power" in text
-    assert "of 71 % (SEAT, mean pooling). Not shown to rise: pair preference." in text
+    assert "of 71 % [12,\xa0100] (SEAT, mean pooling). Not shown to rise: pair preference." in text
 
 
 def test_rulers_finding_tells_each_decided_verdict_with_its_interval():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from fairkd.bias.rulers import planted_score
+from fairkd.bias.rulers import judging_score, planted_score
 from fairkd.lab.calibration import ruler_title, score_title
 from fairkd.names import arm_title
 from fairkd.show.html import Cell, Html, Row
@@ -22,18 +22,23 @@ def calibration(data: pd.DataFrame, *, whole: bool = False) -> Html:
 
     Args:
         data: the columns :data:`fairkd.frames.CALIBRATION`.
-        whole: every score; else of each ruler the one that is about what is planted.
+        whole: every score; else of each ruler the one that is about what is planted, and the one by which claims are
+            judged on other text.
     """
     rows = []
     for row in records(data):
-        if not whole and planted_score(row.ruler) != row.score:
+        if not whole and row.score not in (planted_score(row.ruler), judging_score(row.ruler)):
             continue
         cells = [
             Cell(text, kind="text", symbols=False) for text in (score_title(row.ruler, row.score), arm_title(row.model))
         ]
         cells.append(Cell(row.slope, (row.slope_low, row.slope_high), digits=(3, 3)))
         cells.append(Cell(_rises(row), kind="text"))
-        cells += [Cell(row.noise_in_strength, digits=(2, 2)), Cell(100 * row.power, digits=(0, 0)), Cell(_told(row))]
+        cells += [
+            Cell(row.noise_in_strength, digits=(2, 2)),
+            Cell(100 * row.power, (100 * row.power_low, 100 * row.power_high), digits=(0, 0)),
+        ]
+        cells.append(Cell(_told(row)))
         cells.append(Cell(row.zero, (row.zero_low, row.zero_high), digits=(3, 3)))
         rows.append(Row([Cell(ruler_title(row.ruler), kind="text", head="row", symbols=False), *cells]))
     seeds, most = int(data.seeds.min()), number(float(data.strongest.max()), 1)
@@ -44,8 +49,9 @@ def calibration(data: pd.DataFrame, *, whole: bool = False) -> Html:
         "(of a score without a sign: over their sizes); it rises where its interval lies above zero. Noise is the "
         "standard deviation over seeds, divided by the slope. Power is how often a run like this tells a strength of "
         f"±{most} from none, by the score and its noise there (of both signs the lower; by intervals that keep their "
-        "level with few seeds), and told the smallest planted strength that is told with 80 %: nothing is said of "
-        "strengths that were not planted."
+        "level with few seeds); its interval says how little so few seeds tell of it. Told is the smallest planted "
+        "strength that is told with 80 %: nothing is said of strengths that were not planted. On other text claims are "
+        "judged by sizes, whatever their sign: mean |d|, the first score of a ruler."
     )
     heads = [heading(name, words=name in ("ruler", "score", "model", "rises")) for name in names]
     return table(caption, [Row(heads)], rows, kind="wide")
