@@ -26,7 +26,7 @@ from fairkd.bias.ruler import Ruler
 from fairkd.engine.yaml_text import utf8_text
 from fairkd.errors import InputError, nearest, shown
 
-BIAS_TYPES = (
+_TYPES = (
     "age", "disability", "gender", "nationality", "physical-appearance", "race-color", "religion",
     "sexual-orientation", "socioeconomic",
 )  # fmt: skip
@@ -117,8 +117,8 @@ def _check_heading(path: Path, names: Sequence[str]) -> None:
 
 
 def _pair(where: str, row: dict[str, str]) -> SentencePair:
-    if row["bias_type"] not in BIAS_TYPES:
-        allowed = f"allowed are {', '.join(BIAS_TYPES)}.{nearest(row['bias_type'], BIAS_TYPES)}"
+    if row["bias_type"] not in _TYPES:
+        allowed = f"allowed are {', '.join(_TYPES)}.{nearest(row['bias_type'], _TYPES)}"
         raise InputError(f"{where}: bias_type is {shown(row['bias_type'])}; {allowed}")
     if "sent_more" in row:
         more, less, direction = row["sent_more"], row["sent_less"], row["stereo_antistereo"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import chain
+from itertools import chain, product
 
 import numpy as np
 import pandas as pd
@@ -12,12 +12,15 @@ from fairkd.arms import Arm, capacity_arms
 from fairkd.bias import comparisons
 from fairkd.bias.effects import Effects
 from fairkd.claims.claims import judge
-from fairkd.frames import SEAT_SCORES
+from fairkd.errors import one_of
+from fairkd.frames import RULER_COMPONENTS, SEAT_SCORES
 from fairkd.lab.materials import Materials, ModelGroups
 from fairkd.lab.measuring import measure_seat
+from fairkd.lab.rulers import components_of
 from fairkd.names import TEACHER
 from fairkd.teachers.checkpoints import Teacher
 
+_COMPONENT_SCORES = {"average": Effects.average, "signed": Effects.signed}
 WITHOUT_SEAT_WORDS = "debiased without SEAT's words"
 """What the teacher is called that was debiased without the words that SEAT tests."""
 
@@ -72,6 +75,38 @@ class Bias:
     def behind_the_lowest(self, arms: Sequence[Arm]) -> pd.DataFrame:
         """How far each arm is from the lowest, see :func:`fairkd.bias.comparisons.behind_the_lowest`."""
         return self._by_pooling(arms, lambda effects, _: comparisons.behind_the_lowest(effects), teacher=False)
+
+    def components(self, arms: Sequence[Arm], *, baseline: str) -> pd.DataFrame:
+        """How much of the chance in a difference of SEAT is in its words, in the students and in the teachers.
+
+        Of mean |d| and of mean d, by pooling: the columns :data:`fairkd.frames.RULER_COMPONENTS`, with the rulers
+        "seat-mean" and so on; see :func:`fairkd.lab.rulers.components_of`.
+
+        Raises:
+            InputError: ``baseline`` is none of the arms.
+        """
+        one_of(baseline, [arm.name for arm in arms], "baseline")
+        measure_seat([(self.materials, [None, *arms])])
+        rows = []
+        for pooling, (score, value) in product(self.profile.seat.poolings, _COMPONENT_SCORES.items()):
+            each = {
+                arm.name: [
+                    [value(self.of([[pair]], pooling)) for pair in group] for group in self.materials.groups(arm)
+                ]
+                for arm in arms
+            }
+            for arm, groups in ((arm, own) for arm, own in each.items() if arm != baseline):
+                pairs = [zip(own, other, strict=True) for own, other in zip(groups, each[baseline], strict=True)]
+                differences = [[ours - theirs for ours, theirs in group] for group in pairs]
+                row = {
+                    "arm": arm,
+                    "baseline": baseline,
+                    "seeds": len(groups),
+                    "ruler": f"seat-{pooling}",
+                    "score": score,
+                }
+                rows.append(row | components_of(differences, teachers=len(self.profile.teacher_seeds)))
+        return pd.DataFrame(rows, columns=RULER_COMPONENTS)
 
     def claims(self, arms: Sequence[Arm]) -> pd.DataFrame:
         """The paper's claims that these arms and their teacher can speak to, judged; a row a claim and pooling."""

@@ -17,7 +17,7 @@ from pyarrow.parquet import ParquetFile
 from fairkd.arms import Arm, capacity_arms
 from fairkd.bias.masked import load_masked_lm
 from fairkd.bias.ruler import Ruler, Score, estimate_each, on_common_items, over_seeds
-from fairkd.bias.rulers import RULERS, SHIPPED, judging_score, measure_with, planted_score
+from fairkd.bias.rulers import RULERS, SHIPPED, measure_with, planted_score
 from fairkd.claims.claims import judge_by_score
 from fairkd.engine.side_by_side import one_thread
 from fairkd.engine.store import REVISIONS, Store, file_digest
@@ -138,7 +138,7 @@ class Rulers:
         """The score that claims are judged by: the first, or where a stereotype is planted the one about that."""
         source = self.profile.corpus.sources[0]
         stereotype = source.startswith(PREFIX) and strength(source) > 0  # else a higher value would not be more bias
-        return planted_score(ruler.name) if stereotype else judging_score(ruler.name)
+        return planted_score(ruler.name) if stereotype else ruler.scores[0].name
 
     def unread(self, arms: Sequence[Arm]) -> pd.DataFrame:
         """The items that a model has no value of, which count for no model: :data:`fairkd.frames.RULER_UNREAD`."""

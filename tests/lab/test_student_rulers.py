@@ -1,6 +1,7 @@
 """Rulers on a profile's students: cached by weights and code, paired, and their chance parted into items and seeds."""
 
 import dataclasses
+import math
 
 import numpy as np
 import pandas as pd
@@ -101,8 +102,26 @@ def test_a_difference_is_paired_and_its_chance_is_parted_into_items_and_seeds(ex
     assert set(against.arm) == {arm.name for arm in arms}
 
 
+def test_the_chance_in_differences_of_seat_is_parted_alike(experiment):
+    arms = experiment.arms("all")
+    pooling = experiment.profile.seat.poolings[0]
+    scores = experiment.bias.scores(arms).query("pooling == @pooling")
+    found = experiment.bias.components(arms, baseline="full").query(
+        "ruler == @seat", local_dict={"seat": f"seat-{pooling}"}
+    )
+    assert set(found.arm) == {arm.name for arm in arms} - {"full"}
+    for score, of in (("average", abs), ("signed", lambda d: d)):
+        by_seed = scores.assign(value=of(scores.effect_size)).groupby(["arm", "seed"]).value.mean()
+        gaps = by_seed["no-ce"] - by_seed["full"]
+        (part,) = found[(found.arm == "no-ce") & (found.score == score)].itertuples()
+        assert part.difference == pytest.approx(gaps.mean())
+        assert part.student_sd == pytest.approx(gaps.std(ddof=1))
+        assert math.isnan(part.teacher_sd)
+        assert part.item_se > 0
+
+
 def test_a_baseline_that_is_not_there_names_the_nearest(experiment):
-    for table in (experiment.rulers.differences, experiment.rulers.components):
+    for table in (experiment.rulers.differences, experiment.rulers.components, experiment.bias.components):
         with pytest.raises(InputError, match=r"baseline 'ful' .* Did you mean 'full'"):
             table(experiment.arms("all"), baseline="ful")
 
