@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from fairkd.bias.masked import load_masked_lm
+from fairkd.bias.own_text import own_text_ruler
 from fairkd.bias.published import published_rulers
 from fairkd.bias.ruler import Ruler, Score, common, estimate_each
 from fairkd.bias.rulers import RULERS, measure_with
@@ -42,6 +43,7 @@ def measure_models(
     rulers: Sequence[str] = (),
     *,
     published: Path | None = None,
+    text: Path | None = None,
     baseline: str | None = None,
     batch_size: int = 64,
     n_bootstrap: int = 1000,
@@ -52,6 +54,7 @@ def measure_models(
         models: folders or hub ids of models with an MLM head, each once.
         rulers: names in :data:`fairkd.bias.rulers.RULERS`, or of the published ones; all of both without any.
         published: a folder of published sets, whose rulers (:func:`fairkd.bias.published.published_rulers`) are added.
+        text: a file with a sentence a line, whose ruler (:func:`fairkd.bias.own_text.own_text_ruler`) is added.
         baseline: the model that the others are compared with; the first without it.
         batch_size: sequences a batch at most.
         n_bootstrap: replicates of the intervals.
@@ -64,7 +67,8 @@ def measure_models(
         InputError: before anything is measured: no model or one given twice, an unknown ruler, a baseline that is none
             of the models, or a model that cannot be loaded; later: a model that a ruler cannot measure.
     """
-    known = RULERS | ({} if published is None else {ruler.name: ruler for ruler in published_rulers(published)})
+    more = [*([] if published is None else published_rulers(published)), *([own_text_ruler(text)] if text else [])]
+    known = RULERS | {ruler.name: ruler for ruler in more}
     names = list(dict.fromkeys(one_of(name, known, "ruler") for name in rulers)) or list(known)
     reference = _checked(models, baseline)
     for model in models:  # all of them, before the first is measured

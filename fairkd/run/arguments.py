@@ -76,6 +76,7 @@ EXAMPLES = {
     "bias": (
         "fairkd bias bert-base-uncased distilbert-base-uncased",
         "fairkd bias my/student my/teacher --baseline my/teacher --ruler log-probability --output bias.json",
+        "fairkd bias my/student my/teacher --ruler own-text --text runs/held-out.txt",
     ),
     "glue": (
         "fairkd glue embedded --task RTE",
@@ -87,6 +88,7 @@ EXAMPLES = {
         "fairkd plan small --json",
     ),
     "status": ("fairkd status", "fairkd status planted --all", "fairkd status quick --output status.json"),
+    "data held-out": ("fairkd data held-out quick", "fairkd data held-out quick --to mine.txt"),
     "data rulers": ("fairkd data rulers", "fairkd data rulers --to data/rulers"),
 }
 """Command lines by command; "" is fairkd itself. Tests parse each."""

