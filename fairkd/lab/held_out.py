@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from fairkd.bias.counterfactual import exchanged
 from fairkd.lab.materials import Materials
 
-SHORTEST, LONGEST = 4, 32
+FEWEST_WORDS, MOST_WORDS = 4, 32
 """Words of a sentence: each token is masked by itself, so long sentences cost much."""
 
 
@@ -24,5 +24,5 @@ def held_out_sentences(materials: Materials) -> Iterator[str]:
         for text in tokenizer.batch_decode(rows, skip_special_tokens=False, clean_up_tokenization_spaces=True):
             for sentence in re.split(r"(?<=[.!?]) +", re.sub(r"\[(?:CLS|SEP|PAD)\]", " ", text).strip()):
                 known = tokenizer.unk_token not in sentence and sentence[-1:] in (".", "!", "?")
-                if known and SHORTEST <= len(sentence.split()) <= LONGEST and exchanged(sentence)[3]:
+                if known and FEWEST_WORDS <= len(sentence.split()) <= MOST_WORDS and exchanged(sentence)[3]:
                     yield sentence

@@ -323,7 +323,10 @@ def bias(
     from fairkd.engine.messages import expanded
     from fairkd.run.printing import print_bias
 
-    paths = {"published": expanded(published) if published else None, "text": expanded(text) if text else None}
+    paths: dict[str, Any] = {
+        "published": expanded(published) if published else None,
+        "text": expanded(text) if text else None,
+    }
     with nothing_printed(as_json):
         measured = measure_models(models, ruler or [], **paths, baseline=baseline)
     for line in unread_lines(measured):
