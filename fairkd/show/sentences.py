@@ -41,8 +41,8 @@ ASKED = (
     "gendered words helps. Here?"
 )
 ASKED_PLANTED = (
-    "On text with a gender association of known strength: which rulers find it, and what becomes of the claims of Ahn "
-    "et al. (2022) that a distilled student has more bias and that mixup lowers it?"
+    "Which rulers find a gender association that was planted in the text, and what becomes of the claims of Ahn et al. "
+    "(2022) there?"
 )
 DECIDED = ("supported", "contradicted")
 UNFINISHED = (
@@ -456,14 +456,9 @@ def _so_many_rise(rise: Sequence[Any]) -> str:
 
 
 def _follow(calibration: pd.DataFrame) -> str:
-    """How many rulers follow what was planted, and which tells it from none most often."""
+    """How many rulers follow what was planted."""
     rise, rest = _rising(calibration)
-    text = f"Of {len(rise) + len(rest)} rulers on the students, {_so_many_rise(rise)} with what was planted"
-    if not rise:
-        return f"{text}."
-    best, most = max(rise, key=lambda row: row.power), number(rise[0].strongest, 1)
-    told = f"the power to tell ρ = ±{most} from none is estimated highest for {ruler_title(best.ruler)}, {_power(best)}"
-    return f"{text}; {told}."
+    return f"Of {len(rise) + len(rest)} rulers on the students, {_so_many_rise(rise)} with what was planted."
 
 
 def _power(row: Any) -> str:

@@ -359,22 +359,14 @@ def test_a_controlled_experiment_asks_about_rulers_and_says_how_many_follow_what
     own, other = Profile.load("planted"), Profile.load("quick")
     better = ("log-probability", planted_score("log-probability"), "full", 0.5, 0.9, 0.4, 0.984)
     for found, says in (
-        (
-            calibrated(),
-            "1 rises with what was planted; the power to tell ρ = ±0.4 from none is estimated highest for SEAT, "
-            "mean pooling, 71 % [12,\xa0100].",
-        ),
-        (
-            calibrated(better),
-            "2 rise with what was planted; the power to tell ρ = ±0.4 from none is estimated highest for "
-            "log-probability bias, 98 % [12,\xa0100].",
-        ),
+        (calibrated(), "Of 2 rulers on the students, 1 rises with what was planted."),
+        (calibrated(better), "Of 3 rulers on the students, 2 rise with what was planted."),
         (calibrated()[1:], "Of 1 rulers on the students, none rise with what was planted."),
     ):
         soup = BeautifulSoup(report.card(FACTS, NOT_RUN, own, planted={"calibration": found}).text, "html.parser")
         assert says in soup.li.get_text()
-        assert "which rulers find it" in soup.p.get_text()
-    assert "which rulers find it" not in report.card(FACTS, NOT_RUN, other).text
+        assert "Which rulers find a gender association" in soup.p.get_text()
+    assert "Which rulers find" not in report.card(FACTS, NOT_RUN, other).text
 
 
 def test_planted_finding_names_the_rulers_that_rise_and_what_they_find():
