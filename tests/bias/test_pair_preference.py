@@ -239,6 +239,8 @@ def test_every_item_that_cannot_be_read_is_named():
         SentencePair("four", "x", "g", "She is a nurse. He.", "He is a nurse. He."),
         SentencePair("five", "x", "g", "She is.", "she IS ."),
         SentencePair("six", "x", "g", "She.", "He"),
+        SentencePair("seven", "x", "g", "She is a judge.", "He is a nurse."),
+        SentencePair("eight", "x", "g", "She is a nurse.", "He is a lawyer."),
     ]
     for likelihood, last in ((PSEUDO, "the sentences share no token"), (UNMASKED, "")):
         found = measure_pairs(pairs, likelihood, model, TOKENIZER)
@@ -249,9 +251,13 @@ def test_every_item_that_cannot_be_read_is_named():
             "it has 9 tokens; the model reads 7",
             "the tokenizer writes both sentences in the same way",
             last,
+            "the tokenizer does not know 'judge'",
+            "the tokenizer does not know 'lawyer'",
         ]
         assert found["value"].isna().tolist() == [bool(problem) for problem in found["problem"]]
-        assert len(common([found])[0]) == (found["problem"] == "").sum()
+        (kept,) = common([found])
+        assert len(kept) == (found["problem"] == "").sum()
+        assert list(kept) == ITEMS
 
 
 def test_where_nothing_can_be_read_no_score_is_made():

@@ -58,10 +58,19 @@ def tokenizer():
 @pytest.fixture(scope="module", params=["bert", "distilbert"])
 def model(request, tokenizer):
     if request.param == "bert":
-        return from_scratch(tokenizer, layers=2, hidden=32, max_length=64, initializer_range=0.2, seed=1).eval()
+        made = from_scratch(tokenizer, layers=2, hidden=32, max_length=64, initializer_range=0.2, seed=1).eval()
+        return with_biases(made)
     size = {"dim": 32, "n_layers": 2, "n_heads": 2, "hidden_dim": 64, "initializer_range": 0.2}
     torch.manual_seed(1)
-    return DistilBertForMaskedLM(DistilBertConfig(vocab_size=len(tokenizer), **size)).eval()
+    return with_biases(DistilBertForMaskedLM(DistilBertConfig(vocab_size=len(tokenizer), **size)).eval())
+
+
+def with_biases(model):
+    """A head whose words are not equally likely by themselves: those of a new model are."""
+    bias = model.get_output_embeddings().bias
+    with torch.no_grad():
+        bias.copy_(torch.randn(bias.shape, generator=torch.Generator().manual_seed(2)))
+    return model
 
 
 def log_p(model, ids, at):
@@ -464,6 +473,8 @@ def test_units_are_drawn_whole_and_lists_of_the_same_words_alike():
     assert (weights.groupby(["group", "unit"]).nunique() == 1).all(axis=None)
     drawn = weights.drop_duplicates(["group", "unit"]).groupby("group")[list(range(50))].sum()
     assert (drawn.to_numpy() == drawn.index.map(frame.groupby("group")["unit"].nunique()).to_numpy()[:, None]).all()
+    for other in (item_weights(frame, 50, ruler="y"), item_weights(frame, 50, ruler="x", seed=1)):
+        assert not (other == item_weights(frame, 50, ruler="x")).all()
     again = frame.assign(group="z " + frame["group"])
     both = item_weights(pd.concat([frame, again]), 50, ruler="x")
     assert (both[:, : len(frame)] == both[:, len(frame) :]).all()
@@ -635,6 +646,15 @@ def test_log_probabilities_of_tokens_are_those_of_the_whole_distribution(model, 
     for number in range(len(places)):
         if places[number] == places[0]:
             assert raw[number] - raw[0] == pytest.approx(expected[number] - expected[0], abs=1e-5)
+
+
+def test_a_model_that_takes_no_ids_is_named(tokenizer):
+    class Broken(Additive):
+        def forward(self, input_ids, attention_mask):
+            raise IndexError("no")
+
+    with pytest.raises(InputError, match=r"^Broken cannot read sentences with masks"):
+        token_log_probabilities(Broken(tokenizer), Asked([Query((5, 6), (1,))]), [5])
 
 
 def test_a_model_with_broken_numbers_is_refused(tokenizer):
