@@ -147,7 +147,7 @@ def test_numbers_of_the_upright_axis_leave_its_label_alone(top):
     picture = draw([{"lines": [{"name": "a", "x": [0, 1], "y": [0.0, top]}]}], x="level", y="upright")
     texts = {content: dict(a) for tag, a, content in picture.fixed["rest"] if tag == "text"}
     label = float(texts["upright"]["x"]) + 6  # it is turned: as wide as a line is high
-    ends = [float(a["x"]) - plot_shapes.LETTER * len(t) for t, a in texts.items() if a.get("text-anchor") == "end"]
+    ends = [float(a["x"]) - 6.6 * len(t) for t, a in texts.items() if a.get("text-anchor") == "end"]
     assert min(ends) > label
 
 

@@ -42,7 +42,7 @@ def test_each_arm_is_a_mark_with_both_intervals():
 
 def test_axes_say_which_direction_is_better_and_what_the_tasks_are_called():
     (axis,) = figures.bias_quality(seat(FOUR), glue_averages(FOUR), suite=MINI).axes
-    assert "pooling (← less bias)" in axis.get_xlabel()
+    assert "pooling (←\xa0less\xa0bias)" in axis.get_xlabel()
     assert "mean pooling" in axis.get_xlabel()
     assert "percent (better →)" in axis.get_ylabel()  # the label is turned
     assert axis.yaxis.label.get_rotation() == 90
