@@ -29,7 +29,7 @@ def cut(whole: bytes) -> bytes | None:
 
 
 def digit(whole: bytes) -> bytes | None:
-    """The last digit of a text, as somebody would change a number in an editor."""
+    """A digit of a text, as somebody would change a number in an editor; never to a zero, which may begin none."""
     try:
         text = whole.decode()
     except UnicodeDecodeError:
@@ -38,7 +38,7 @@ def digit(whole: bytes) -> bytes | None:
     if not places:
         return None
     at = places[len(places) // 2]
-    return (text[:at] + str((int(text[at]) + 1) % 10) + text[at + 1 :]).encode()
+    return (text[:at] + str(int(text[at]) % 9 + 1) + text[at + 1 :]).encode()
 
 
 DAMAGES: dict[str, Callable[[bytes], bytes | None]] = {
