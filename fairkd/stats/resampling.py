@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -195,8 +196,13 @@ def power_at(value: float | Floats, items: float, seeds: float, n_seeds: int, le
 def _reaches(items: float, seeds: float, n_seeds: int, level: float) -> Floats:
     """How far such intervals reach, at 400 quantiles of the variance that the seeds happen to show."""
     free = n_seeds - 1
-    shown = seeds * 2 * gammaincinv(free / 2, (np.arange(400) + 0.5) / 400) / free
-    return strict_reach(items, shown, n_seeds, level)
+    return strict_reach(items, seeds * 2 * _half_chi_squared(free) / free, n_seeds, level)
+
+
+@cache
+def _half_chi_squared(free: int) -> Floats:
+    """400 quantiles of half of chi-squared: every comparison of a table asks for the same."""
+    return np.asarray(gammaincinv(free / 2, (np.arange(400) + 0.5) / 400))
 
 
 def detectable_value(items: float, seeds: float, n_seeds: int, level: float, power: float) -> float:
