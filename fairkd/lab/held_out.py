@@ -15,7 +15,8 @@ FEWEST_WORDS, MOST_WORDS = 4, 32
 def held_out_sentences(materials: Materials) -> Iterator[str]:
     """Sentences with a word of gender, in the order of the text, as the teacher's tokenizer reads and writes them.
 
-    What its vocabulary does not know is lost with the sentence. Nothing is trained; the text is tokenised if it is not
+    What its vocabulary does not know is lost with the sentence, and where a long document is cut a sequence may begin
+    within one. Nothing is trained; the text is tokenised if it is not
     yet.
     """
     tokenizer, held_out = materials.checkpoint.tokenizer, materials.corpus.heldout

@@ -6,12 +6,17 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
 from fairkd import InputError, Profile, frames
+from fairkd.bias.counterfactual import exchanged
+from fairkd.bias.own_text import read_sentences
 from fairkd.bias.ruler import ITEMS, Ruler, Score, weighted_mean
 from fairkd.experiment import Experiment
 from fairkd.lab import rulers
+from fairkd.lab.held_out import FEWEST_WORDS, MOST_WORDS, held_out_sentences
 from fairkd.lab.training import train_profile
+from fairkd.run.cli import data_held_out
 
 MEAN = Score("mean", "mean", "nats", weighted_mean)
 
@@ -118,6 +123,30 @@ def test_the_chance_in_differences_of_seat_is_parted_alike(experiment):
         assert part.student_sd == pytest.approx(gaps.std(ddof=1))
         assert math.isnan(part.teacher_sd)
         assert part.item_se > 0
+
+
+def test_held_out_sentences_have_a_word_of_gender_and_are_of_the_held_out_text(experiment):
+    materials = experiment.materials
+    rows = materials.corpus.heldout[range(len(materials.corpus.heldout))]
+    texts = materials.checkpoint.tokenizer.batch_decode(rows, clean_up_tokenization_spaces=True)
+    found = list(held_out_sentences(materials))
+    assert found
+    for sentence in found:
+        assert any(sentence in text for text in texts)
+        assert exchanged(sentence)[3]
+        assert FEWEST_WORDS <= len(sentence.split()) <= MOST_WORDS
+        assert sentence[-1] in ".!?"
+        assert "[" not in sentence
+    assert len(found) >= sum(bool(exchanged(text)[3]) for text in texts)  # these documents are some whole sentences
+
+
+def test_held_out_sentences_are_written_once_each_for_the_ruler_of_ones_own_text(experiment, tmp_path, capsys):
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(experiment.profile.values()))
+    data_held_out(str(tmp_path / "mine.yaml"), to=str(tmp_path / "new" / "text.txt"))
+    written = (tmp_path / "new" / "text.txt").read_text().splitlines()
+    assert written == list(dict.fromkeys(held_out_sentences(experiment.materials)))
+    assert read_sentences(tmp_path / "new" / "text.txt") == written
+    assert capsys.readouterr().out.endswith(f"text.txt: {len(written)} sentences\n")
 
 
 def test_a_baseline_that_is_not_there_names_the_nearest(experiment):
