@@ -140,8 +140,15 @@ def estimate_groups(
     Returns:
         The mean over seeds; replicate b has the same units and seeds for every arm.
     """
+    return over_seeds(estimate_models(ruler, score, groups, n_bootstrap=n_bootstrap))
+
+
+def estimate_models(
+    ruler: Ruler, score: Score, groups: Sequence[Sequence[pd.DataFrame]], *, n_bootstrap: int
+) -> list[list[Estimate]]:
+    """A score of each model of each seed; the arguments of :func:`estimate_groups`, which takes their mean."""
     each = iter(estimate_each(ruler, score, [*chain(*groups)], n_bootstrap=n_bootstrap))
-    return over_seeds([[next(each) for _ in group] for group in groups])
+    return [[next(each) for _ in group] for group in groups]
 
 
 def estimate(ruler: Ruler, score: Score, found: pd.DataFrame, *, n_bootstrap: int = 1000) -> Estimate:
@@ -153,13 +160,14 @@ def estimate_each(
     ruler: Ruler, score: Score, models: Sequence[pd.DataFrame], *, n_bootstrap: int = 1000
 ) -> list[Estimate]:
     """As :func:`estimate`, of models that were measured on the same items: all have the same draws."""
-    frames = [unit_means(found) for found in models] if score.by_unit else models
-    weights, groups = item_weights(frames[0], n_bootstrap, ruler=ruler.name), frames[0]["group"].to_numpy()
+    items, values = models[0], np.stack([found["value"].to_numpy(dtype=float) for found in models])
+    if score.by_unit:
+        items, values = unit_means(items, values)
+    weights, groups = item_weights(items, n_bootstrap, ruler=ruler.name), items["group"].to_numpy()
     each = []
-    for found in frames:
-        values = found["value"].to_numpy(dtype=float)
-        once = score.of(values, groups, np.ones((1, len(values))))
-        each.append(Estimate(float(once[0]), score.of(values, groups, weights), once))
+    for own in values:
+        once = score.of(own, groups, np.ones((1, len(own))))
+        each.append(Estimate(float(once[0]), score.of(own, groups, weights), once))
     return each
 
 
@@ -172,9 +180,15 @@ def over_seeds(models: Sequence[Sequence[Estimate]]) -> Estimate:
     return Estimate(float(by_seed.mean()), multibootstrap(replicates, draws), by_seed)
 
 
-def unit_means(items: pd.DataFrame) -> pd.DataFrame:
-    """A row a unit of each group, with the mean of its items as its value: the columns group, unit, value."""
-    return items.groupby(["group", "unit"], sort=False, as_index=False).agg({"value": "mean"})
+def unit_means(items: pd.DataFrame, values: Floats) -> tuple[pd.DataFrame, Floats]:
+    """Units of each group, a row each with the columns group and unit, and the means of their items, (models, units).
+
+    Args:
+        items: the columns group and unit, n rows.
+        values: (models, n).
+    """
+    means = pd.DataFrame(values.T).groupby([items["group"], items["unit"]], sort=False).mean()
+    return means.index.to_frame(index=False), np.ascontiguousarray(means.to_numpy().T)
 
 
 def weighted_mean(values: Floats, groups: NDArray[Any], weights: Floats) -> Floats:

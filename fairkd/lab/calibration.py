@@ -18,7 +18,7 @@ import pandas as pd
 
 from fairkd.arms import Arm
 from fairkd.bias.effects import Effects
-from fairkd.bias.ruler import estimate_groups, on_common_items
+from fairkd.bias.ruler import estimate_models, on_common_items, over_seeds
 from fairkd.bias.rulers import RULERS, planted_score
 from fairkd.bias.stimuli import TESTS
 from fairkd.claims.contrasts import POWER
@@ -256,12 +256,14 @@ class Calibration:
 
     def _of_rulers(self) -> Iterator[Response]:
         """The other rulers, on the items of which every model at every strength has a value."""
+        by_strength = {rho: Rulers(world) for rho, world in self.worlds.items()}
         for ruler in RULERS.values():
-            measured = {rho: Rulers(world).measured(ruler, [self.arm]) for rho, world in self.worlds.items()}
+            measured = {rho: own.measured(ruler, [self.arm]) for rho, own in by_strength.items()}
             items = on_common_items({(rho, arm): own[arm] for rho, own in measured.items() for arm in own})
             for score, model in product(ruler.scores if items else (), (TEACHER, STUDENT)):
-                found = partial(estimate_groups, ruler, score, n_bootstrap=self.profile.seat.bootstrap)
-                at = {rho: found(items[rho, model]) for rho in self.worlds}
-                alone = tuple(found([group]) for group in items[0.0, model])
+                found = partial(estimate_models, ruler, score, n_bootstrap=self.profile.seat.bootstrap)
+                each = {rho: found(items[rho, model]) for rho in self.worlds}
+                at = {rho: over_seeds(models) for rho, models in each.items()}
+                alone = tuple(over_seeds([group]) for group in each[0.0])
                 if all(np.isfinite(one.value) for one in at.values()):
                     yield Response(ruler.name, score.name, model, score.neutral, score.size, at, alone)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from importlib.metadata import version
 
 from fairkd.engine.store import REVISIONS, Store, read_json, write_json
+from fairkd.engine.versions import versions
 from fairkd.teachers.checkpoints import words_of
 from fairkd.text.corpus import all_documents
 from fairkd.text.planted import PREFIX
@@ -46,6 +46,6 @@ def _key(sources: Sequence[str], join: Mapping[str, int]) -> str | None:
     spec = {
         "version": REVISIONS["words of a text"],
         "sources": [fingerprint(source, join=join.get(source, 1)) for source in sources],
-        "tokenizers": version("tokenizers"),
+        "tokenizers": versions()["tokenizers"],
     }
     return Store.key("words of a text", spec)

@@ -121,17 +121,20 @@ class Materials:
                     f"max_length: {corpus.max_length}, but teacher {teacher.source!r} reads {longest} tokens at most"
                 )
             return checkpoint
-        tokenizer = teachers.word_tokenizer(self._words)
-        model = teachers.from_scratch(
-            tokenizer,
-            layers=teacher.layers or 1,
-            hidden=teacher.hidden or 16,
-            max_length=corpus.max_length,
-            initializer_range=profile.recipe.initializer_range,
-            seed=self.teacher_seed,
-            dropout=profile.recipe.dropout,
-        )
-        return teachers.Checkpoint(model, tokenizer, has_mlm_head=False, source="scratch")
+        return teachers.open_scratch(self._words, store=self.store, **self._scratch)
+
+    @property
+    def _scratch(self) -> dict[str, Any]:
+        """What a teacher that starts from nothing is made of, beside its words."""
+        profile, teacher = self.profile, self.profile.teacher
+        return {
+            "layers": teacher.layers or 1,
+            "hidden": teacher.hidden or 16,
+            "max_length": profile.corpus.max_length,
+            "initializer_range": profile.recipe.initializer_range,
+            "seed": self.teacher_seed,
+            "dropout": profile.recipe.dropout,
+        }
 
     @cached_property
     def _words(self) -> list[str]:
@@ -163,6 +166,7 @@ class Materials:
         with suppress(OSError):  # a disk that cannot be written: it is asked again
             if self.profile.teacher.source == "scratch":
                 remember_words(self._words, self.sources, join=self.join, store=self.store)
+                teachers.remember_scratch(self.checkpoint, self._words, store=self.store, **self._scratch)
             else:
                 folder = self.profile.path(self.profile.teacher.source)
                 teachers.remember(self.checkpoint, folder=folder, store=self.store)

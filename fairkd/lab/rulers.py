@@ -166,7 +166,7 @@ class Rulers:
                     self._measure(model, {**RULERS, ruler.name: ruler}.values())
             # Without what pandas looks up for files of any kind: hundreds are read.
             with ParquetFile(store.root / key / "items.parquet") as file:
-                self._items[key] = file.read(use_threads=False).to_pandas()
+                self._items[key] = file.read(use_threads=False).replace_schema_metadata().to_pandas()
         return self._items[key]
 
     def _entry(self, model: Path | Teacher, ruler: Ruler) -> tuple[str, dict[str, Any]]:

@@ -65,8 +65,9 @@ def _of_seat(places: Mapping[Any, ArmUnder]) -> Iterator[tuple[str, str, Estimat
 
 def _of_rulers(places: Mapping[Any, ArmUnder]) -> Iterator[tuple[str, str, Estimates]]:
     """The other rulers, on the items of which every student has a value."""
+    by_value = {value: (Rulers(own), arm) for value, (own, arm) in places.items()}
     for ruler in RULERS.values():
-        found = {value: Rulers(own).measured(ruler, [arm])[arm.name] for value, (own, arm) in places.items()}
+        found = {value: own.measured(ruler, [arm])[arm.name] for value, (own, arm) in by_value.items()}
         items = on_common_items(found)
         draws = next(iter(places.values()))[0].profile.seat.bootstrap
         for score in ruler.scores if items else ():

@@ -31,6 +31,7 @@ from fairkd.profile import PARAMETERS, Profile, project_root
 VERSIONS = {
     "student": "revision",
     "corpus": "format",
+    "checkpoint": "version",
     "seat": "version",
     "seat of mixed stimuli": "version",
     "reading of a sentence": "version",
@@ -46,6 +47,8 @@ MEASURED = ("seat", "seat of mixed stimuli", "reading of a sentence", "projectio
 """Kinds of entries that say something about a model or a corpus, which their manifests name."""
 MADE = ("student", "teacher", "debiased teacher", "corpus")
 """Kinds that a profile asks for."""
+READ = {"words of a text": "words of a text", "checkpoint": "what is known of a checkpoint"}
+"""Kinds that a profile which is known here has read by now, if it needs them; in words."""
 
 
 @dataclass(frozen=True)
@@ -164,8 +167,8 @@ def _why(manifest: dict[str, Any], models: set[Any]) -> str:
     if kind in MADE:
         named = manifest.get("digest") or manifest.get("weights_digest")
         return "" if named in models else f"{kind} of no profile that is known here"
-    if kind == "words of a text":
-        return "words of a text that no profile here reads"
+    if kind in READ:
+        return f"{READ[kind]} that no profile here reads"
     about = manifest.get("weights") or manifest.get("corpus") or manifest.get("corpus_digest")
     return f"{kind} of a model or corpus that nothing here needs" if kind in MEASURED and about not in models else ""
 

@@ -7,12 +7,12 @@ transformers would fill the gap with random weights and only warn. Here such a c
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from fairkd.engine.limits import limits_of
 from fairkd.engine.loading import embedded_folder, load_config, load_pretrained, load_tokenizer
 from fairkd.engine.messages import expanded
 from fairkd.engine.store import REVISIONS, Store, digest_once, read_json, write_json
+from fairkd.engine.versions import versions
 from fairkd.errors import InputError, check_slip
 from fairkd.gender import PAIRS
 from fairkd.rng import derive
@@ -158,8 +159,8 @@ def open_checkpoint(source: str, *, folder: Path, store: Store) -> Checkpoint:
         store: keeps what is to be known of the files, by their digests.
     """
     place = _place(source, folder)
-    entry = store.find(Store.key("checkpoint", _spec(place))) if place else None
-    if place is None or entry is None:
+    known = _found(_spec(place), store) if place else None
+    if place is None or known is None:
         return load_checkpoint(source, folder=folder)
 
     def tokenizer() -> Any:
@@ -168,7 +169,26 @@ def open_checkpoint(source: str, *, folder: Path, store: Store) -> Checkpoint:
         return found
 
     late = {"model": lambda: load_checkpoint(source, folder=folder).model, "tokenizer": tokenizer}
-    return LateCheckpoint(late, source=source, **read_json(entry / "known.json"))
+    return LateCheckpoint(late, source=source, **known)
+
+
+def open_scratch(words: Sequence[str], *, store: Store, **shape: Any) -> Checkpoint:
+    """A teacher that starts from nothing: late, as :func:`open_checkpoint`, once :func:`remember_scratch` kept it.
+
+    Args:
+        words: of its :func:`word_tokenizer`.
+        store: as there.
+        shape: what :func:`from_scratch` takes.
+    """
+    known = _found(_scratch_spec(words, shape), store)
+    if known is None:
+        tokenizer = word_tokenizer(words)
+        return Checkpoint(from_scratch(tokenizer, **shape), tokenizer, has_mlm_head=False, source="scratch")
+    late = {
+        "model": lambda: from_scratch(word_tokenizer(words), **shape),
+        "tokenizer": lambda: word_tokenizer(words),
+    }
+    return LateCheckpoint(late, source="scratch", **known)
 
 
 def remember(checkpoint: Checkpoint, *, folder: Path, store: Store) -> None:
@@ -178,9 +198,24 @@ def remember(checkpoint: Checkpoint, *, folder: Path, store: Store) -> None:
         checkpoint: of :func:`open_checkpoint`, with the same ``folder``.
     """
     place = _place(checkpoint.source, folder)
-    if place is None or isinstance(checkpoint, LateCheckpoint):
+    if place is not None:
+        _keep(checkpoint, _spec(place), store)
+
+
+def remember_scratch(checkpoint: Checkpoint, words: Sequence[str], *, store: Store, **shape: Any) -> None:
+    """As :func:`remember`, of a checkpoint of :func:`open_scratch` with the same ``words`` and ``shape``."""
+    _keep(checkpoint, _scratch_spec(words, shape), store)
+
+
+def _found(spec: dict[str, Any], store: Store) -> dict[str, Any] | None:
+    """What the store knows of a checkpoint that ``spec`` decides."""
+    entry = store.find(Store.key("checkpoint", spec))
+    return read_json(entry / "known.json") if entry else None
+
+
+def _keep(checkpoint: Checkpoint, spec: dict[str, Any], store: Store) -> None:
+    if isinstance(checkpoint, LateCheckpoint):
         return
-    spec = _spec(place)
     key = Store.key("checkpoint", spec)
 
     def make() -> None:
@@ -199,11 +234,20 @@ def _place(source: str, folder: Path) -> Path | None:
 
 def _spec(place: Path) -> dict[str, Any]:
     """What decides what is known of a checkpoint's files."""
+    return {"files": _digests(place), **_makers()}
+
+
+def _scratch_spec(words: Sequence[str], shape: dict[str, Any]) -> dict[str, Any]:
+    """What decides what is known of a teacher that starts from nothing: random numbers have a processor's last bits."""
+    listed = hashlib.sha256("\n".join(words).encode()).hexdigest()
+    return {"words": listed, "shape": shape, "processor": torch.backends.cpu.get_cpu_capability(), **_makers()}
+
+
+def _makers() -> dict[str, Any]:
     return {
         "version": REVISIONS["checkpoint"],
         "seat": REVISIONS["seat"],  # of the words that may be unknown
-        "files": _digests(place),
-        "libraries": {name: version(name) for name in ("tokenizers", "torch", "transformers")},
+        "libraries": {name: versions()[name] for name in ("tokenizers", "torch", "transformers")},
     }
 
 

@@ -12,7 +12,7 @@ from fairkd.lab.materials import Materials
 from fairkd.lab.training import train_profile
 from fairkd.profile import Profile
 from fairkd.run.clean import unneeded
-from fairkd.teachers.checkpoints import small_tokenizer
+from fairkd.teachers.checkpoints import open_scratch, remember_scratch, small_tokenizer
 from fairkd.text.sources import documents
 
 PLANTED = {"column": "text", "join": {}}
@@ -99,10 +99,15 @@ def test_training_keeps_words_that_are_lost_or_damaged_and_cleaning_removes_thos
     assert unneeded(profile) == [one for one in unneeded(profile) if one.path.name.startswith("damaged-")]
     elsewhere = Store(tmp_path / "elsewhere")  # as what this process has looked for here counts as needed
     remember_words(["a"], ["planted:0.9:7"], join={}, store=elsewhere)
-    (other,) = elsewhere.entries()
-    shutil.copytree(other, profile.store().root / other.name)
-    (one,) = (one for one in unneeded(profile) if not one.path.name.startswith("damaged-"))
-    assert (one.path.name, one.why) == (other.name, "words of a text that no profile here reads")
+    shape = {"layers": 1, "hidden": 16, "max_length": 64, "initializer_range": 0.02, "seed": 0}
+    remember_scratch(open_scratch(["a"], store=elsewhere, **shape), ["a"], store=elsewhere, **shape)
+    kinds = {other.name: Store.manifest(other)["kind"] for other in elsewhere.entries()}
+    for other in elsewhere.entries():
+        shutil.copytree(other, profile.store().root / other.name)
+    found = {one.path.name: one.why for one in unneeded(profile) if not one.path.name.startswith("damaged-")}
+    read = {"words of a text": "words of a text", "checkpoint": "what is known of a checkpoint"}
+    assert found == {name: f"{read[kind]} that no profile here reads" for name, kind in kinds.items()}
+    assert sorted(kinds.values()) == sorted(read)
 
 
 def tiny(folder):

@@ -22,7 +22,7 @@ from fairkd.engine import loading
 from fairkd.engine.digests import weights_digest
 from fairkd.engine.loading import embedded_folder
 from fairkd.engine.recipe import Recipe
-from fairkd.engine.store import Store
+from fairkd.engine.store import REVISIONS, Store
 from fairkd.errors import InputError
 from fairkd.masking import IGNORED
 from fairkd.teachers import checkpoints as teachers
@@ -36,7 +36,15 @@ from fairkd.teachers.adapt import (
     prepare,
     teacher_key,
 )
-from fairkd.teachers.checkpoints import Checkpoint, from_scratch, load_checkpoint, small_tokenizer
+from fairkd.teachers.checkpoints import (
+    Checkpoint,
+    LateCheckpoint,
+    from_scratch,
+    load_checkpoint,
+    open_scratch,
+    remember_scratch,
+    small_tokenizer,
+)
 from fairkd.text.corpus import build, collate
 from fairkd.text.sequences import Sequences
 
@@ -203,6 +211,44 @@ def test_scratch_teachers_depend_on_their_seed_only(world):
     assert digest(0) == digest(0) != digest(1)
     with pytest.raises(InputError, match="teacher_hidden: 20 must be a multiple of 16"):
         from_scratch(world.tokenizer, layers=1, hidden=20, max_length=32, initializer_range=0.02, seed=0)
+
+
+SHAPE = {"layers": 1, "hidden": 16, "max_length": 32, "initializer_range": 0.02, "seed": 0, "dropout": 0.1}
+
+
+def test_of_a_scratch_teacher_that_was_opened_before_model_and_tokenizer_are_made_when_asked(store, monkeypatch):
+    words = ["the", "nurse", "sings"]
+    first = open_scratch(words, store=store, **SHAPE)
+    assert store.entries() == []  # who plans writes nothing
+    remember_scratch(first, words, store=store, **SHAPE)
+    made = []
+    for name in ("from_scratch", "word_tokenizer"):
+        whole = getattr(teachers, name)
+        monkeypatch.setattr(teachers, name, lambda *a, n=name, whole=whole, **k: made.append(n) or whole(*a, **k))
+    again = open_scratch(words, store=store, **SHAPE)
+    remember_scratch(again, words, store=store, **SHAPE)  # nothing to keep
+    names = ("weights_digest", "tokenizer_digest", "has_mlm_head", "layers", "longest", "source", "unknown")
+    assert [getattr(again, name) for name in names] == [getattr(first, name) for name in names]
+    assert made == []
+    assert weights_digest(again.model) == first.weights_digest
+    assert again.tokenizer.get_vocab() == first.tokenizer.get_vocab()
+    assert sorted(made) == ["from_scratch", "word_tokenizer", "word_tokenizer"]
+
+
+@pytest.mark.parametrize("changed", ["words", "order", *SHAPE, "revision", "processor"])
+def test_a_scratch_teacher_that_differs_in_anything_is_made(store, monkeypatch, changed):
+    words = ["the", "nurse", "sings"]
+    remember_scratch(open_scratch(words, store=store, **SHAPE), words, store=store, **SHAPE)
+    other = {"words": [*words, "well"], "order": words[::-1]}.get(changed, words)
+    shape = SHAPE | ({changed: 2 * SHAPE[changed] or 1} if changed in SHAPE else {})
+    if changed == "revision":
+        monkeypatch.setitem(REVISIONS, "checkpoint", 99)
+    if changed == "processor":
+        monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "another")
+    assert type(open_scratch(other, store=store, **shape)) is Checkpoint
+    assert type(open_scratch(words, store=store, **SHAPE)) is (
+        Checkpoint if changed in ("revision", "processor") else LateCheckpoint
+    )
 
 
 def test_log_unigram_is_a_distribution_of_smoothed_counts(world):

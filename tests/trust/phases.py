@@ -19,8 +19,8 @@ VALUES = {
     "checkpoint_every": 4,
 }  # fmt: skip
 """Of a profile like tiny, with one student an arm."""
-MADE = ("generated text", "corpus", "words of a text", "teacher", "debiased teacher", "student", "pairs", "words met",
-        "seat", "rulers", "glue", "glue baseline")  # fmt: skip
+MADE = ("generated text", "corpus", "words of a text", "checkpoint", "teacher", "debiased teacher", "student", "pairs",
+        "words met", "seat", "rulers", "glue", "glue baseline")  # fmt: skip
 """Kinds of entries in the order in which they are made; notebooks make more."""
 TRAINED = MADE[: MADE.index("student") + 1]
 """Those that a training makes."""
