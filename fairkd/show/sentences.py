@@ -245,7 +245,10 @@ def _mixed(met: pd.DataFrame | None) -> str:
         return ""
     by_seed = met.assign(visible=met.visible_female + met.visible_male).groupby("seed")[["visible", "taught"]].sum()
     inputs, logits = (_range_of(by_seed[name].tolist(), "{:,.0f}".format) for name in ("visible", "taught"))
-    return f"In each, mixup met {inputs} visible gender words, {logits} of them where L_ce looks."
+    looks = f"{logits} of them where L_ce looks"
+    if by_seed.visible.equals(by_seed.taught):
+        looks = "and L_ce looks at all"
+    return f"In each, mixup met {inputs} visible gender words, {looks}."
 
 
 def what_was_run(facts: Mapping[str, Any], fine_tuned: pd.DataFrame | None = None) -> str:

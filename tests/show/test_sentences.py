@@ -24,7 +24,7 @@ from made_frames import (
 from fairkd import Profile
 from fairkd.bias.rulers import planted_score
 from fairkd.claims import claims
-from fairkd.frames import GLUE_TRAINING
+from fairkd.frames import GLUE_TRAINING, WORDS_MET
 from fairkd.show import sentences as report
 from fairkd.show import tables
 
@@ -247,6 +247,23 @@ def test_the_card_says_what_was_run_and_escapes_names():
     other = report.card(FACTS, NOT_RUN, Profile.load("quick"), rulers=cases((0, "supported"), (4, "contradicted")))
     assert "15 not run. By other rulers than SEAT 3 of 15 are." in other.text
     assert soup.select_one(".badge").get_text() == "demonstration"
+
+
+@pytest.mark.parametrize(
+    ("taught", "says"),
+    [
+        ((1, 2), "2 to 3 of them where L ce looks"),
+        ((4, 4), "4 to 6 of them where L ce looks"),
+        ((5, 4), "and L ce looks at all"),
+    ],
+)
+def test_the_card_says_on_how_many_words_mixup_acts(taught, says):
+    """Of two pairs; seven words of the first seed stay visible, four of the second."""
+    rows = [(0, 3, 1, taught[0]), (0, 1, 2, 2), (1, 4, 0, taught[1]), (1, 0, 0, 0)]
+    rows = [(seed, "she", "he", 9, 9, female, male, looks, 2, 2) for seed, female, male, looks in rows]
+    card = report.card(FACTS, NOT_RUN, Profile.load("quick"), met=pd.DataFrame(rows, columns=WORDS_MET))
+    text = BeautifulSoup(card.text, "html.parser").get_text(" ", strip=True)
+    assert f"In each, mixup met 4 to 7 visible gender words, {says}." in text
 
 
 def test_only_the_published_setting_is_no_demonstration():
