@@ -229,7 +229,7 @@ def _run_briefly(facts: Mapping[str, Any]) -> str:
         text += "of each kind from each" if several else "of each kind"
     planted = [strength(source) for source in corpus.get("sources", ()) if source.startswith(PREFIX)]
     if planted:
-        text += f", on text with a planted association of ρ = {number(planted[0], 1)}"
+        text += f", on text with ρ = {number(planted[0], 1)} planted"
     if facts.get("updates"):
         text += f", {how_many(facts['updates'], 'update')} each"
     if "students" in facts and corpus:
