@@ -418,7 +418,7 @@ def test_a_corpus_too_small_without_seats_words_names_the_way_out_before_a_stude
     with pytest.raises(InputError, match=r"without SEAT's words, for comparison: debiasing needs .*: false leaves it"):
         train_profile(own)
     kinds = {Store.manifest(path.parent)["kind"] for path in own.store().root.glob("*/manifest.json")}
-    assert kinds == {"corpus", "teacher", "words of a text"}
+    assert kinds == {"checkpoint", "corpus", "teacher", "words of a text"}
     assert Materials(own.changed(debias_without_seat_words=False)).debiased.record["debias"]["updates"] > 0
 
 
