@@ -235,7 +235,7 @@ def test_of_a_scratch_teacher_that_was_opened_before_model_and_tokenizer_are_mad
     assert sorted(made) == ["from_scratch", "word_tokenizer", "word_tokenizer"]
 
 
-@pytest.mark.parametrize("changed", ["words", "order", *SHAPE, "revision", "processor"])
+@pytest.mark.parametrize("changed", ["words", "order", *SHAPE, "revision", "processor", "pairs", "code"])
 def test_a_scratch_teacher_that_differs_in_anything_is_made(store, monkeypatch, changed):
     words = ["the", "nurse", "sings"]
     remember_scratch(open_scratch(words, store=store, **SHAPE), words, store=store, **SHAPE)
@@ -245,9 +245,13 @@ def test_a_scratch_teacher_that_differs_in_anything_is_made(store, monkeypatch, 
         monkeypatch.setitem(REVISIONS, "checkpoint", 99)
     if changed == "processor":
         monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "another")
+    if changed == "pairs":
+        monkeypatch.setattr(teachers, "PAIRS", (*teachers.PAIRS, ("abbess", "abbot")))
+    if changed == "code":
+        monkeypatch.setattr(teachers, "digest_once", lambda path: f"another {path.name}")
     assert type(open_scratch(other, store=store, **shape)) is Checkpoint
     assert type(open_scratch(words, store=store, **SHAPE)) is (
-        Checkpoint if changed in ("revision", "processor") else LateCheckpoint
+        Checkpoint if changed in ("revision", "processor", "pairs", "code") else LateCheckpoint
     )
 
 
