@@ -1,6 +1,23 @@
-"""``python -m fairkd`` is the command line ``fairkd``."""
+"""``python -m fairkd`` is the command line ``fairkd``, which minds signals before its half second of imports."""
 
-from fairkd.run.cli import main
+from __future__ import annotations
+
+import sys
+
+from fairkd.engine.stopping import NOT_BEGUN, exit_status, heed_signals, speaks
+
+
+def command_line() -> None:
+    """Entry point of the console script."""
+    heed_signals()
+    try:
+        from fairkd.run.cli import main as commands
+    except KeyboardInterrupt:
+        if speaks():
+            print(f"fairkd: {NOT_BEGUN}", file=sys.stderr)
+        sys.exit(exit_status())
+    commands()
+
 
 if __name__ == "__main__":
-    main()
+    command_line()

@@ -200,7 +200,7 @@ class _Run:
         mixup = mixup if any(arm.levels for arm in arms.values()) else None
         self.batches = MaskedBatches(setting, self.tokenizer, mixup)
         here = environment(setting.device)
-        about = {name: here[name] for name in ("device", "threads", "matrix_products", "git_commit")}
+        about = {name: here[name] for name in ("device", "processor", "threads", "matrix_products", "git_commit")}
         self.how = {"processes": everyone.size, "tokens_at_once": setting.at_once, **about}
         self.learners = {key: self._learner(key, arm) for key, arm in arms.items()}
         self.seconds = 0.0

@@ -79,7 +79,7 @@ def test_the_wheel_alone_holds_every_room_and_measures(tmp_path):
     files = {*package.rglob("*.py"), *(p for p in package.rglob("templates/**/*") if p.is_file()), package / "py.typed"}
     assert packed == {str(path.relative_to(ROOT)) for path in files}
     entry = (next(alone.glob("*.dist-info")) / "entry_points.txt").read_text()
-    assert "fairkd = fairkd.run.cli:main" in entry
+    assert "fairkd = fairkd.__main__:command_line" in entry
     environment = os.environ | {"PYTHONPATH": str(alone)}
     where = [sys.executable, "-c", "import fairkd; print(fairkd.__file__)"]
     run = {"cwd": tmp_path, "env": environment, "capture_output": True, "text": True, "check": True}

@@ -10,6 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from fairkd.bias.crows_pairs import crows_pairs_rulers
+from fairkd.bias.published_files import check_fetched
 from fairkd.bias.ruler import Ruler
 from fairkd.bias.stereoset import stereoset_ruler
 from fairkd.bias.winobias import WINOBIAS_SPLITS, winobias_ruler
@@ -28,10 +29,12 @@ def published_rulers(folder: Path) -> list[Ruler]:
             their own names, or any of these.
 
     Raises:
-        InputError: there is no such folder, none of these files, two files of one set, or a file that cannot be read.
+        InputError: there is no such folder, none of these files, two files of one set, or a file that cannot be read,
+            or was changed since ``fairkd data rulers`` brought it.
     """
     if not folder.is_dir():
         raise InputError(f"there is no folder {folder}.{similar_path(folder)}")
+    check_fetched(folder)
     rulers: list[Ruler] = []
     if path := _only(folder, CROWS_PAIRS_FILES):
         rulers += crows_pairs_rulers(path)

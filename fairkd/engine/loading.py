@@ -64,9 +64,11 @@ def load_tokenizer(source: str) -> Any:
     """The tokenizer of a folder or hub id.
 
     Raises:
-        InputError: there is none, or its vocabulary tells capitals apart and nothing says whether text is lower-cased.
+        InputError: there is none, or its vocabulary tells capitals apart and nothing says whether text is lower-cased;
+            or the folder is of a store and something in it was changed.
     """
     hint = "; save the tokenizer beside the weights, or name its folder with --tokenizer"
+    check_entry(Path(source))
     check_at_hand(source)
     with offline_if_unreachable(source), refused(f"no tokenizer in {source!r}", hint):
         tokenizer = _open_tokenizer(source)

@@ -1,4 +1,4 @@
-"""What every result carries: versions, git commit, threads, time and memory. No host names, no user names."""
+"""What every result carries: versions, git commit, processor, threads, time, memory. No host names, no user names."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from typing import Any
 import torch
 
 from fairkd.engine import products
-from fairkd.engine.versions import git_commit, versions
+from fairkd.engine.versions import git_commit, processor, versions
 
 
 def environment(device: torch.device) -> dict[str, Any]:
-    """Versions, git commit, threads, library of the CPU's matrix products and device of this process."""
+    """Versions, git commit, processor, threads, library of the CPU's matrix products and device of this process."""
     return {
         "versions": dict(versions()),
         "git_commit": git_commit(),
+        "processor": processor(),
         "threads": torch.get_num_threads(),
         "matrix_products": products.in_use(),
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",

@@ -64,7 +64,8 @@ def write_snapshot(folder: Path, snapshot: Snapshot) -> None:
     for name in (STATE, METRICS):
         with (temporary / name).open("rb+") as file:
             flush(file)
-    seal(temporary, {"kind": "checkpoint", "update": snapshot.update, "stretches": snapshot.stretches})
+    about = {"kind": "checkpoint", "of": folder.name, "update": snapshot.update, "stretches": snapshot.stretches}
+    seal(temporary, about)
     final = folder / f"step-{snapshot.update:09d}"
     shutil.rmtree(final, ignore_errors=True)
     os.replace(temporary, final)
@@ -79,6 +80,8 @@ def newest_snapshot(folder: Path, *, name: str) -> Snapshot | None:
     for place in sorted(folder.glob("step-*"), reverse=True):
         try:
             sealed = check_seal(place)
+            if sealed.get("of", folder.name) != folder.name:  # those of before did not say it
+                raise InputError(f"{place} is of another training, {sealed['of']}")
             metrics = json.loads((place / METRICS).read_text())
             return Snapshot(sealed["update"], load_file(place / STATE), metrics, sealed.get("stretches", []))
         except (InputError, OSError, ValueError, SafetensorError) as error:

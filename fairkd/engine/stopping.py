@@ -16,6 +16,8 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 AGAIN = "run again to go on"
+NOT_BEGUN = f"stopped; {AGAIN}"
+"""Of a command that had not begun its work, or keeps nothing."""
 STAGE = "FAIRKD_STAGE"
 """In the environment of a command that is a stage of another, which says that it was stopped."""
 STOPPING = "stopping after this update; once more: at once"
@@ -72,6 +74,14 @@ def ignore_signals() -> None:
     if threading.current_thread() is threading.main_thread():
         for number in ENDS:
             signal.signal(number, signal.SIG_IGN)
+
+
+def speaks(said: str = NOT_BEGUN) -> bool:
+    """Whether this process is the one to say that it was stopped.
+
+    Of processes that train together one says it, and reproduce says it for a stage that has nothing to add.
+    """
+    return os.environ.get("RANK", "0") == "0" and not (said == NOT_BEGUN and STAGE in os.environ)
 
 
 def exit_status() -> int:

@@ -26,7 +26,7 @@ from safetensors import SafetensorError
 
 from fairkd.engine.locks import lock_of
 from fairkd.engine.processes import cores
-from fairkd.engine.versions import git_commit, versions
+from fairkd.engine.versions import git_commit, processor, versions
 from fairkd.errors import InputError
 
 MANIFEST = "manifest.json"
@@ -39,6 +39,10 @@ Reading all of a large store takes seconds in every process. Nothing that writes
 nobody can set the time of an inode's last change; of a disk that forgets it says nothing, and ``fairkd verify`` reads
 everything.
 """
+KNOWN = "known.json"
+"""File of an entry that says what is known of a model, so that who asks that need not make it."""
+REMOVING = ".removing-"
+"""Begins the names of folders that are on their way out."""
 _Made = TypeVar("_Made")
 _KEY = re.compile("[0-9a-f]{20}")
 REVISIONS = {
@@ -91,7 +95,7 @@ def digest_once(path: Path) -> str:
 @lru_cache(maxsize=4096)
 def _manifest_of(path: Path, state: tuple[int, ...]) -> dict[str, Any]:
     """A manifest that was checked; a page asks for those of its students a hundred times."""
-    return checked_manifest(read_json(path), path)
+    return read_checked(path)
 
 
 def file_state(path: Path) -> tuple[int, ...]:
@@ -228,29 +232,54 @@ def _unique() -> str:
 _AGAIN = "Remove the folder {}; what belongs there is made again."
 
 
+def _again(path: Path) -> str:
+    """What to do about a damaged file: the whole entry goes with its manifest, any other file alone."""
+    return _AGAIN.format(path.parent) if path.name == MANIFEST else "Remove it; it is written again."
+
+
 class _Manifest(dict[str, Any]):
     def __init__(self, values: dict[str, Any], *, path: Path) -> None:
         super().__init__(values)
         self.path = path
 
     def __missing__(self, name: str) -> Any:
-        raise InputError(f"{self.path} lacks {name!r}. {_AGAIN.format(self.path.parent)}")
+        raise InputError(f"{self.path} lacks {name!r}. {_again(self.path)}")
 
 
 def checked_manifest(value: Any, path: Path) -> dict[str, Any]:
-    """What a manifest's file holds, if it is what was written; what it lacks is an InputError where it is asked for."""
+    """What a manifest's file holds, if it is what was written; what it lacks is an InputError where it is asked for.
+
+    Entries of before manifests said their key are taken for what their folder is called.
+
+    Raises:
+        InputError: it is no manifest, was changed, or is of another entry than the folder that it lies in.
+    """
     if not isinstance(value, dict):
-        raise InputError(f"{path} is no manifest. {_AGAIN.format(path.parent)}")
+        raise InputError(f"{path} is no {'manifest' if path.name == MANIFEST else 'record'}. {_again(path)}")
     manifest = _Manifest(value, path=path)
     if manifest[OWN_DIGEST] != _own_digest(value):
-        raise InputError(f"{path} was changed after it was made. {_AGAIN.format(path.parent)}")
+        raise InputError(f"{path} was changed after it was made. {_again(path)}")
+    key, folder = value.get("key"), path.parent.name  # a copy of an entry may have any name that is no key
+    if key is not None and key != folder and _KEY.fullmatch(folder):
+        raise InputError(
+            f"{path} is of the entry {key}: folders of the store were swapped. {_AGAIN.format(path.parent)}"
+        )
     return manifest
 
 
-def with_own_digest(values: dict[str, Any]) -> dict[str, Any]:
-    """What a file is to say and a digest of it, so that :func:`checked_manifest` notices a change."""
+def write_checked(path: Path, values: dict[str, Any]) -> None:
+    """Writes what a file is to say and a digest of it, by which :func:`read_checked` notices a change."""
     plain = json.loads(json.dumps(values, default=str))
-    return {**plain, OWN_DIGEST: _own_digest(plain)}
+    write_json(path, {**plain, OWN_DIGEST: _own_digest(plain)})
+
+
+def read_checked(path: Path) -> dict[str, Any]:
+    """What :func:`write_checked` wrote.
+
+    Raises:
+        InputError: it cannot be read, or was changed; what it lacks is one where it is asked for.
+    """
+    return checked_manifest(read_json(path), path)
 
 
 def _own_digest(manifest: dict[str, Any]) -> str:
@@ -267,6 +296,7 @@ class Store:
     """
 
     _used: ClassVar[dict[Path, set[str]]] = {}
+    _asked: ClassVar[dict[Path, set[str]]] = {}
 
     def __init__(self, root: Path | str) -> None:
         self.root = Path(root)
@@ -276,6 +306,10 @@ class Store:
         """The entries that this process has found here or made, with a digest of their files (see :func:`contents`)."""
         keys = sorted(self._used.get(self.root.absolute(), ()))
         return {key: contents(Store.manifest(self.root / key)) for key in keys if (self.root / key).is_dir()}
+
+    def asked(self) -> set[str]:
+        """The keys that this process has looked for here, found or not."""
+        return set(self._asked.get(self.root.absolute(), ()))
 
     @staticmethod
     def key(kind: str, spec: dict[str, Any]) -> str:
@@ -292,6 +326,7 @@ class Store:
         folder = self.root / key
         if key in self._checked:
             return folder
+        self._asked.setdefault(self.root.absolute(), set()).add(key)
         if not folder.is_dir() or not self._intact(folder):
             return None
         self._checked.add(key)
@@ -307,9 +342,13 @@ class Store:
         with ThreadPoolExecutor(cores()) as threads:
             return dict(zip(wanted, threads.map(self.find, wanted), strict=True))
 
+    def folders(self) -> list[Path]:
+        """All folders that are called as entries are."""
+        return sorted(path for path in self.root.glob("*") if _KEY.fullmatch(path.name) and path.is_dir())
+
     def entries(self) -> list[Path]:
-        """The folders of all entries, sound or not."""
-        return sorted(path.parent for path in self.root.glob(f"*/{MANIFEST}") if _KEY.fullmatch(path.parent.name))
+        """The folders of all entries, sound or not; those without a manifest are none."""
+        return [path for path in self.folders() if (path / MANIFEST).is_file()]
 
     def _intact(self, folder: Path) -> bool:
         """Any failure to read but those that a changed file explains is no sign of damage, and is raised."""
@@ -402,9 +441,9 @@ class Store:
     def write(self, key: str, manifest: dict[str, Any]) -> Iterator[Path]:
         """Yields an empty folder to fill; it becomes the entry ``key`` when the block ends without an error.
 
-        ``manifest`` is written last, with the digests of all files added under "files", and with the commit and the
-        versions that made it; the block may still add to it. A damaged entry of that key is moved aside to
-        ``damaged-<key>``. Call it with the key's lock held.
+        ``manifest`` is written last, with the digests of all files added under "files", and with the key and the
+        commit, versions and processor that made it; the block may still add to it. A damaged entry of that key is moved
+        aside to ``damaged-<key>``. Call it with the key's lock held.
         """
         self.root.mkdir(parents=True, exist_ok=True)
         for left_by_a_killed_process in self.root.glob(f".writing-{key}-*"):
@@ -414,7 +453,8 @@ class Store:
         try:
             with disk_errors():
                 yield folder
-            seal(folder, {"git_commit": git_commit(), "versions": dict(versions())} | manifest)
+            made_by = {"git_commit": git_commit(), "versions": dict(versions()), "processor": processor()}
+            seal(folder, made_by | manifest | {"key": key})
             if (self.root / key).exists():
                 aside = self.root / f"damaged-{key}"
                 shutil.rmtree(aside, ignore_errors=True)
@@ -438,6 +478,14 @@ class Store:
         finally:
             lock.release()
 
+    def remove(self, folder: Path) -> None:
+        """Removes a folder of the store: an entry is gone as a whole before its files are. With its key's lock held."""
+        going = self.root / f"{REMOVING}{folder.name}"
+        shutil.rmtree(going, ignore_errors=True)
+        os.replace(folder, going)
+        shutil.rmtree(going)
+        (self.root / NOTES / f"{folder.name}.json").unlink(missing_ok=True)
+
     def remove_left(self) -> None:
         """Removes what killed processes left of entries that they were writing: of those whose lock nobody holds."""
         for folder in self.root.glob(".writing-*"):
@@ -457,7 +505,7 @@ class Store:
 def seal(folder: Path, manifest: dict[str, Any]) -> None:
     """Writes the manifest of a folder that is filled: what is given, digests of all files, and one of itself."""
     whole = manifest | {"files": {name: file_digest(folder / name) for name in _names(folder)}}
-    write_json(folder / MANIFEST, with_own_digest(whole))
+    write_checked(folder / MANIFEST, whole)
     for name in whole["files"]:  # safetensors writes what its owner alone may read
         shutil.copymode(folder / MANIFEST, folder / name)
 

@@ -1,9 +1,10 @@
-"""The versions and the commit that make a result: all that is known without PyTorch."""
+"""The versions, the commit and the processor that make a result: all that is known without PyTorch."""
 
 from __future__ import annotations
 
 import importlib.metadata
 import platform
+import re
 import subprocess
 from functools import cache
 from pathlib import Path
@@ -18,6 +19,16 @@ def versions() -> dict[str, str]:
     """Versions of Python and of the packages that results depend on."""
     found = {name: importlib.metadata.version(name) for name in PACKAGES}
     return {"python": platform.python_version(), **found}
+
+
+@cache
+def processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
+    """Kind of processor: maker, family and model where Linux tells them, else its architecture."""
+    try:
+        facts = dict(re.findall(r"^(vendor_id|cpu family|model)\s*: (\S+)", cpuinfo.read_text(), re.MULTILINE))
+        return f"{facts['vendor_id']} family {facts['cpu family']} model {facts['model']}"
+    except (OSError, LookupError):
+        return platform.machine()
 
 
 @cache  # the code that a process runs is that which it found when it began

@@ -19,7 +19,7 @@ from fairkd.arms import Arm
 from fairkd.engine.chunks import CHUNK
 from fairkd.engine.loading import embedded_folder
 from fairkd.engine.recipe import Recipe
-from fairkd.engine.store import read_json
+from fairkd.engine.store import check_entry, read_json
 from fairkd.errors import InputError, shown
 from fairkd.lab.cost import BYTES, BatchSize, Shape, body_flops, head_flops, memory_bytes, step_flops
 from fairkd.profile import Profile
@@ -248,7 +248,7 @@ def recorded_shape(profile: Profile) -> Shape | None:
 
     Raises:
         InputError: the config.json cannot be read, or lacks what a BERT's has; or the teacher is neither a folder nor
-            a name that the hub could have.
+            a name that the hub could have, or a folder of a store in which something was changed.
     """
     source = profile.teacher.source
     folder = profile.path(source)
@@ -256,6 +256,7 @@ def recorded_shape(profile: Profile) -> Shape | None:
         return None
     if source == "embedded" and not folder.is_dir():
         folder = embedded_folder()
+    check_entry(folder)
     path: Any = folder / "config.json"
     if not folder.is_dir():
         from huggingface_hub import try_to_load_from_cache

@@ -21,7 +21,7 @@ from fairkd.arms import Arm
 from fairkd.engine.loading import first_line, load_tokenizer
 from fairkd.engine.progress import Progress
 from fairkd.engine.stopping import one_line
-from fairkd.engine.store import REVISIONS, Store, read_json, write_json
+from fairkd.engine.store import KNOWN, REVISIONS, Store, read_json, write_json
 from fairkd.errors import InputError
 from fairkd.glue.baselines import bag_of_words, majority
 from fairkd.glue.classifiers import Encoder, LateEncoder, open_encoder
@@ -36,6 +36,11 @@ from fairkd.stats.resampling import mean_by_seed
 
 UNTRAINED = "untrained"
 """The baseline of random weights, in the shape of the first student."""
+BASELINES: dict[str, Callable[[TaskData], dict[str, pd.DataFrame]]] = {
+    "majority": majority,
+    "bag-of-words": bag_of_words,
+}
+"""Predictions without an encoder, by name."""
 Runs = list[dict[str, pd.DataFrame]]
 """Of one model on one task: a run a fine-tuning seed, each with the predictions on every development split."""
 
@@ -199,7 +204,7 @@ class GlueRuns:
     def baselines(self) -> dict[str, TaskScores]:
         """Majority class and bag of words."""
         found = {}
-        for name, make in (("majority", majority), ("bag-of-words", bag_of_words)):
+        for name, make in BASELINES.items():
             runs = {task: [[self._cached(name, make, data)]] for task, data in self.data.items()}
             found[name] = self._scored({task.name: runs.get(task.name, []) for task in self.tasks})
         return found
@@ -209,12 +214,12 @@ class GlueRuns:
         folder = self.materials.student(arm, seed)
         manifest, shape = Store.manifest(folder), None
         if not pretrained:
-            shape = self.materials.store.find(_shape_key(manifest))
+            shape = self.materials.store.find(shape_key(manifest))
             if shape is None:
                 return self._remember_shape(self._encoder(arm, seed, pretrained=False))
         late = {"tokenizer": lambda: load_tokenizer(str(folder))}
         known = self.materials.of(self.profile.teacher_of(seed)).checkpoint.tokenizer_digest
-        digest = read_json(shape / "known.json")["digest"] if shape else manifest["weights_digest"]
+        digest = read_json(shape / KNOWN)["digest"] if shape else manifest["weights_digest"]
         return LateEncoder(late, source=str(folder), digest=digest, tokenizer_digest=known, pretrained=pretrained)
 
     def _encoder(self, arm: Arm, seed: int, *, pretrained: bool = True) -> Encoder:
@@ -228,19 +233,18 @@ class GlueRuns:
 
     def _remember_shape(self, encoder: Encoder) -> Encoder:
         """Returns it; for the next :meth:`_known`: who reads a model's configuration imports transformers."""
-        store, key = self.materials.store, _shape_key(Store.manifest(Path(encoder.source)))
+        store, key = self.materials.store, shape_key(Store.manifest(Path(encoder.source)))
 
         def make() -> None:
             with store.write(key, {"kind": "shape", "version": REVISIONS["shape"]}) as new:
-                write_json(new / "known.json", {"digest": encoder.digest})
+                write_json(new / KNOWN, {"digest": encoder.digest})
 
         with suppress(OSError):  # a disk that cannot be written
             store.once(key, make)
         return encoder
 
     def _cached(self, name: str, make: Callable[[TaskData], dict[str, pd.DataFrame]], data: TaskData) -> Any:
-        key = Store.key("glue baseline", {"version": REVISIONS["glue baseline"], "name": name, "data": data.digest})
-        store = self.materials.store
+        key, store = baseline_key(name, data.digest), self.materials.store
 
         def fill() -> None:
             with store.write(key, {"kind": "glue baseline", "name": name, "task": data.task.config}) as new:
@@ -271,8 +275,13 @@ class GlueRuns:
         return _resampled(task.config, examples, self.profile.seat.bootstrap)
 
 
-def _shape_key(student: dict[str, Any]) -> str:
-    """Of what is known of a student's configuration, from the student's manifest."""
+def baseline_key(name: str, data: str) -> str:
+    """Key in the store of a baseline's predictions, of :data:`BASELINES`; ``data`` is the digest of the task's."""
+    return Store.key("glue baseline", {"version": REVISIONS["glue baseline"], "name": name, "data": data})
+
+
+def shape_key(student: dict[str, Any]) -> str:
+    """Key in the store of what is known of a student's configuration, from the student's manifest."""
     return Store.key("shape", {"version": REVISIONS["shape"], "file": student["files"]["config.json"]})
 
 

@@ -58,12 +58,12 @@ def recorded(profile: Profile) -> Recorded:
     wanted: dict[tuple[str, int], Arm] = {}
     for arm in profile.all_arms():
         for seed in profile.student_seeds:
-            wanted.setdefault((_content(arm), seed), arm)
+            wanted.setdefault((arm_content(arm), seed), arm)
     found: dict[tuple[str, int], Any] = {}
     for manifest in _manifests(root):
         if manifest["kind"] == "corpus" and {name: manifest.get(name) for name in corpus} == corpus:
             text = _text_size(manifest) or text
-        key = _arm_and_seed(manifest)
+        key = arm_and_seed(manifest)
         if key in wanted and _is_student(manifest, wanted[key], key[1], profile):
             found[key] = manifest.get("wall_seconds_of_the_pass")
     passes = {(seed, seconds) for (_, seed), seconds in found.items() if isinstance(seconds, float)}
@@ -112,23 +112,24 @@ def _text_size(manifest: dict[str, Any]) -> TextSize | None:
     return None
 
 
-def _content(arm: Arm) -> str:
+def arm_content(arm: Arm) -> str:
+    """What makes arms of equal content one student, as text."""
     return json.dumps(arm.content(), sort_keys=True)
 
 
-def _arm_and_seed(manifest: dict[str, Any]) -> tuple[str, int]:
+def arm_and_seed(manifest: dict[str, Any]) -> tuple[str, int]:
     """Of a student's manifest; ("", -1) where it names none that could be."""
     seed = manifest.get("seed")
     if manifest["kind"] == "student" and type(seed) is int:
         with suppress(ValueError):
-            return _content(Arm.model_validate_json(json.dumps(manifest.get("arm")))), seed
+            return arm_content(Arm.model_validate_json(json.dumps(manifest.get("arm")))), seed
     return "", -1
 
 
 def is_student_of(manifest: dict[str, Any], profile: Profile) -> bool:
     """Whether a manifest of the store is that of a student which the profile would train, as far as it says."""
-    content, seed = _arm_and_seed(manifest)
-    arms = [arm for arm in profile.all_arms() if _content(arm) == content]
+    content, seed = arm_and_seed(manifest)
+    arms = [arm for arm in profile.all_arms() if arm_content(arm) == content]
     return any(seed in profile.student_seeds and _is_student(manifest, arm, seed, profile) for arm in arms)
 
 

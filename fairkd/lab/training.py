@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
@@ -25,7 +26,7 @@ from fairkd.glue.tasks import find_tasks
 from fairkd.lab.cost import Shape
 from fairkd.lab.estimate import training_memory
 from fairkd.lab.materials import Materials
-from fairkd.lab.variants import keep
+from fairkd.lab.variants import kept
 from fairkd.profile import Profile
 from fairkd.wording import how_many
 
@@ -108,17 +109,19 @@ def prepare_profile(profile: Profile, *, fetch_only: bool = False) -> Iterator[s
             data = load_task(task, profile.glue.source, folder=folder)
             yield f"GLUE {task.name}: {data.splits['train'].num_rows:,} examples"
     profile.store().remove_left()
+    jobs = training_jobs(profile)
+    for materials, arms in jobs:
+        materials.check(arms)
     said: set[str] = set()  # jobs may have the same teachers
-    for line in _prepared(training_jobs(profile), fetch_only):
-        if line not in said:
-            yield line
-        said.add(line)
-    keep(profile)
+    with kept(profile):
+        for line in _prepared(jobs, fetch_only):
+            if line not in said:
+                yield line
+            said.add(line)
 
 
 def _prepared(jobs: Sequence[TrainingJob], fetch_only: bool) -> Iterator[str]:
     for materials, arms in jobs:
-        materials.check(arms)
         with one_line("preparing"):
             for own in materials.family:
                 yield f"corpus {own.corpus.digest[:12]}: {int(own.corpus.train.lengths.sum()):,} tokens to train on"
@@ -180,7 +183,7 @@ def train(
     Args:
         jobs: arms and with what they are trained.
         seeds: of the students, only these.
-        known_as: the profile that needs them, which is kept beside its results once its teachers are there, so that
+        known_as: the profile that needs them, which is kept beside its results before anything is made, so that
             ``fairkd clean`` knows it; a notebook's own manifest says what it used.
         everyone: processes that do it together, each with the same jobs; the first alone makes corpora and teachers.
 
@@ -193,12 +196,11 @@ def train(
         materials.check(arms)
     with one_line("training"):
         if everyone.writes:
-            _prepare([(own, _debiased(arms)) for materials, arms in jobs for own in materials.family])
+            with nullcontext() if known_as is None else kept(known_as):
+                _prepare([(own, _debiased(arms)) for materials, arms in jobs for own in materials.family])
             for materials, _ in jobs:
                 for own in materials.family:
                     own.remember()
-            if known_as is not None:
-                keep(known_as)
         wanted = [
             (materials, seed, arms)
             for materials, arms in jobs

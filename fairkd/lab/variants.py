@@ -13,8 +13,8 @@ import hashlib
 import json
 import os
 import secrets
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -79,17 +79,37 @@ def declare(profile: Profile) -> None:
     _declared[profile.name] = profile
 
 
-def keep(profile: Profile) -> None:
+@contextmanager
+def kept(profile: Profile) -> Iterator[None]:
+    """In the block a profile is known, see :func:`keep`; forgotten if bad input ends it before it made anything."""
+    store = profile.store()
+    before, new = store.entries(), keep(profile)
+    try:
+        yield
+    except InputError:
+        for path in new if store.entries() == before else ():
+            path.unlink(missing_ok=True)
+            with suppress(OSError):  # others have something there
+                path.parent.rmdir()
+                path.parent.parent.rmdir()
+        raise
+
+
+def keep(profile: Profile) -> list[Path]:
     """Writes ``profile.yaml`` beside the products, and beside those of the profile itself, where no file says it.
 
     And in the store, so that ``fairkd clean`` knows there who needs something of it, wherever their products lie.
+
+    Returns:
+        The files that were not there.
     """
     known = (reference(profile) or profile).changed(runs_dir=profile.runs_dir)
     own = output_dir(profile)
-    user = hashlib.sha256(str(own.absolute()).encode()).hexdigest()[:16]
     elsewhere = profile.changed(runs_dir=str(profile.path(profile.runs_dir).absolute()))
+    copies = [copy_in_store(profile), own / OWN_FILE, base_dir(profile) / OWN_FILE]
+    missing = [path for path in copies if not path.is_file()]
     try:
-        write_copy(profile.store().root / USERS / f"{user}.yaml", elsewhere)
+        write_copy(copies[0], elsewhere)
     except OSError as error:
         if error.errno not in (errno.EROFS, errno.EACCES, errno.EPERM):  # nor can `clean` write there
             raise
@@ -97,6 +117,13 @@ def keep(profile: Profile) -> None:
         write_copy(own / OWN_FILE, profile)
     if not _shipped(profile).is_file():
         write_copy(base_dir(profile) / OWN_FILE, known)
+    return [path for path in missing if path.is_file()]
+
+
+def copy_in_store(profile: Profile) -> Path:
+    """Where :func:`keep` writes a profile's values in its store; named for where its products lie."""
+    user = hashlib.sha256(str(output_dir(profile).absolute()).encode()).hexdigest()[:16]
+    return profile.store().root / USERS / f"{user}.yaml"
 
 
 def write_copy(path: Path, profile: Profile) -> None:

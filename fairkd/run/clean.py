@@ -8,7 +8,6 @@ kept; where something is damaged that says what is needed, nothing is judged.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,18 +17,21 @@ from typing import Any
 from filelock import Timeout
 
 from fairkd.engine.locks import lock_of
-from fairkd.engine.store import NOTES, REVISIONS, Store
+from fairkd.engine.store import KNOWN, REMOVING, REVISIONS, Store, read_json
 from fairkd.errors import InputError
+from fairkd.lab.glue_runs import BASELINES, baseline_key, shape_key
 from fairkd.lab.materials import Materials
 from fairkd.lab.plan import plan
 from fairkd.lab.records import is_student_of
 from fairkd.lab.results import Manifest, read_state
 from fairkd.lab.training import training_jobs
-from fairkd.lab.variants import OWN_FILE, USERS, changed_copy, output_dir
+from fairkd.lab.variants import OWN_FILE, USERS, changed_copy, copy_in_store, output_dir
 from fairkd.profile import PARAMETERS, Profile, project_root
 
 VERSIONS = {
     "student": "revision",
+    "glue": "engine",
+    "glue tokens": "version",
     "corpus": "format",
     "checkpoint": "version",
     "seat": "version",
@@ -49,6 +51,8 @@ MADE = ("student", "teacher", "debiased teacher", "corpus")
 """Kinds that a profile asks for."""
 READ = {"words of a text": "words of a text", "checkpoint": "what is known of a checkpoint"}
 """Kinds that a profile which is known here has read by now, if it needs them; in words."""
+OF_TOKENIZER = ("pair table", "glue tokens")
+"""Kinds that say something about a tokenizer, which their manifests name."""
 
 
 @dataclass(frozen=True)
@@ -75,29 +79,26 @@ def unneeded(profile: Profile) -> list[Unneeded]:
     """
     store, profiles = profile.store(), known_profiles(profile)
     manifests = dict(_manifests(store))
-    asked, unsure = _asked_for(store, profiles, profile)
-    keep = asked | _computed_from(profiles)
-    keep |= {key for key, manifest in manifests.items() if unsure and manifest["kind"] in MADE}
+    asked = _asked_for(store, profiles, profile)
+    keep = asked.found | _computed_from(profiles)
+    keep |= {key for key, manifest in manifests.items() if asked.unsure and manifest["kind"] in MADE}
     keep |= {key for key, manifest in manifests.items() if any(is_student_of(manifest, one) for one in profiles)}
-    models = {manifests[key].get(name) for key in keep & manifests.keys() for name in ("weights_digest", "digest")}
-    models |= {
-        manifests[key].get(name) for key in keep & manifests.keys() for name in ("teacher_digest", "corpus_digest")
-    }
+    needed = _Needed.of(keep, manifests, store)
     found = [
         Unneeded(store.root / key, why, _size(store.root / key))
         for key, manifest in manifests.items()
-        if key not in keep and (why := _why(manifest, models))
+        if key not in keep and (why := _why(key, manifest, needed))
     ]
-    return found + list(_left(store, manifests))
+    return found + list(_left(store, manifests, asked))
 
 
 def remove(found: Sequence[Unneeded], store: Store) -> int:
     """Removes these folders but for those that somebody is making again; returns the bytes that are free now."""
     freed = 0
     for one in found:
-        with suppress(Timeout), lock_of(store.root / "locks" / f"{one.path.name}.lock").acquire(timeout=0):
-            shutil.rmtree(one.path)
-            (store.root / NOTES / f"{one.path.name}.json").unlink(missing_ok=True)
+        name = one.path.name.removeprefix(REMOVING)
+        with suppress(Timeout), lock_of(store.root / "locks" / f"{name}.lock").acquire(timeout=0):
+            store.remove(one.path)
             freed += one.size
     return freed
 
@@ -127,17 +128,33 @@ def known_profiles(profile: Profile) -> list[Profile]:
     return [one for one in found if one.store().root.resolve() == own]
 
 
-def _asked_for(store: Store, profiles: Sequence[Profile], named: Profile) -> tuple[set[str], bool]:
-    """Keys of what these profiles find in the store; and whether one that has begun lacks what others follow from."""
-    unsure = False
+@dataclass(frozen=True)
+class _Asked:
+    """What profiles find in the store.
+
+    Attributes:
+        found: keys of entries that they find.
+        keys: of all that they look for.
+        unsure: whether one that has begun lacks what keys follow from.
+        more: whether, beyond that, keys of checkpoints that it may have begun are not known.
+    """
+
+    found: set[str]
+    keys: set[str]
+    unsure: bool
+    more: bool
+
+
+def _asked_for(store: Store, profiles: Sequence[Profile], named: Profile) -> _Asked:
+    unsure = more = False
     for profile in profiles:
-        begun = profile == named or output_dir(profile).is_dir()
+        begun = profile == named or output_dir(profile).is_dir() or copy_in_store(profile).is_file()
         for world in (materials.profile for materials, _ in training_jobs(profile)):
             for own in Materials(world, progress=False).family:
                 own.has_teachers(debiased=True)
                 unsure |= begun and own.missing() not in ("", "teacher not downloaded yet")
-            plan(world)
-    return set(store.used()), unsure
+            more |= begun and bool((plan(world)["key"] == "").any())
+    return _Asked(set(store.used()), store.asked(), unsure, more)
 
 
 def _computed_from(profiles: Sequence[Profile]) -> set[str]:
@@ -158,7 +175,34 @@ def _manifests(store: Store) -> Iterator[tuple[str, dict[str, Any]]]:
             raise InputError(f"{error} Until then nobody can say what is needed, and nothing is removed.") from error
 
 
-def _why(manifest: dict[str, Any], models: set[Any]) -> str:
+@dataclass(frozen=True)
+class _Needed:
+    """What entries that are kept speak of, and others may say something about.
+
+    Attributes:
+        models: digests of models and corpora.
+        tokenizers: their digests.
+        keys: of what belongs to kept entries.
+    """
+
+    models: set[Any]
+    tokenizers: set[Any]
+    keys: set[str]
+
+    @classmethod
+    def of(cls, keep: set[str], manifests: dict[str, dict[str, Any]], store: Store) -> _Needed:
+        own = [manifests[key] for key in keep & manifests.keys()]
+        names = ("weights_digest", "digest", "teacher_digest", "corpus_digest")
+        models = {manifest.get(name) for manifest in own for name in names} - {None}
+        shapes = {shape_key(manifest) for manifest in own if manifest["kind"] == "student"}
+        folders = filter(None, map(store.find, shapes & manifests.keys()))
+        models |= {read_json(folder / KNOWN)["digest"] for folder in folders}  # of students with random weights
+        tuned = [one for one in manifests.values() if one["kind"] == "glue" and one["encoder"] in models]
+        baselines = {baseline_key(name, one["data"]) for one in tuned for name in BASELINES}
+        return cls(models, {one.get("tokenizer") for one in own} - {None}, shapes | baselines)
+
+
+def _why(key: str, manifest: dict[str, Any], needed: _Needed) -> str:
     """Why an entry that nothing here asked for can go; "" if it cannot."""
     kind = manifest["kind"]
     version = manifest.get(VERSIONS.get(kind, ""))
@@ -166,20 +210,34 @@ def _why(manifest: dict[str, Any], models: set[Any]) -> str:
         return f"{kind} of an earlier version of this program"
     if kind in MADE:
         named = manifest.get("digest") or manifest.get("weights_digest")
-        return "" if named in models else f"{kind} of no profile that is known here"
+        return "" if named in needed.models else f"{kind} of no profile that is known here"
     if kind in READ:
-        return f"{READ[kind]} that no profile here reads"
+        return f"{READ[kind]} that no profile here reads, with this processor and these libraries"
+    if kind in OF_TOKENIZER:
+        return "" if manifest["tokenizer"] in needed.tokenizers else f"{kind} of a tokenizer that nothing here needs"
+    if kind == "glue":
+        return "" if manifest["encoder"] in needed.models else "glue of a model that nothing here needs"
+    if kind in ("shape", "glue baseline"):
+        return "" if key in needed.keys else f"{kind} that nothing here needs"
     about = manifest.get("weights") or manifest.get("corpus") or manifest.get("corpus_digest")
-    return f"{kind} of a model or corpus that nothing here needs" if kind in MEASURED and about not in models else ""
+    known = kind not in MEASURED or about in needed.models
+    return "" if known else f"{kind} of a model or corpus that nothing here needs"
 
 
-def _left(store: Store, manifests: dict[str, Any]) -> Iterator[Unneeded]:
-    """What is no entry: damaged ones that were made again, and checkpoints of what is finished."""
+def _left(store: Store, manifests: dict[str, Any], asked: _Asked) -> Iterator[Unneeded]:
+    """What is no entry: damaged ones that were made again, what lost its manifest, checkpoints nobody goes on from."""
     for path in sorted(store.root.glob("damaged-*")):
         yield Unneeded(path, "damaged, and made again since", _size(path))
+    for path in sorted(store.root.glob(f"{REMOVING}*")):
+        yield Unneeded(path, "removed in part before", _size(path))
+    for path in store.folders():
+        if path.name not in manifests:
+            yield Unneeded(path, "an entry without its manifest", _size(path))
     for path in sorted(store.root.glob("unfinished/*")):
         if path.name in manifests:
             yield Unneeded(path, "checkpoints of what is finished", _size(path))
+        elif path.name not in asked.keys and not (asked.unsure or asked.more):
+            yield Unneeded(path, "checkpoints of what no profile here trains", _size(path))
 
 
 def _size(folder: Path) -> int:

@@ -22,7 +22,7 @@ import typer.core
 import fairkd
 from fairkd.bias.poolings import POOLINGS
 from fairkd.engine.processes import look_for_garbage_seldom
-from fairkd.engine.stopping import AGAIN, STAGE, exit_status, heed_signals, one_line
+from fairkd.engine.stopping import NOT_BEGUN, exit_status, heed_signals, one_line, speaks
 from fairkd.errors import DivergedError, InputError, LostError, in_one_line
 from fairkd.profile import Profile, project_root
 from fairkd.run.arguments import (
@@ -42,22 +42,24 @@ from fairkd.run.documents import as_rows, deliver, nothing_printed, target_file
 __all__ = ["app", "join_pairs", "main", "with_parameters"]
 
 
-BEFORE = f"stopped; {AGAIN}"
-"""Of a command that had not begun its work, or keeps nothing."""
-
-
 class Interrupted(Exception):
     """A signal that ended a command, in one line; typer would make "Aborted!" and status 1 of it."""
 
 
 class Commands(typer.core.TyperGroup):
-    """The commands; a signal leaves each of them as :class:`Interrupted`."""
+    """The commands; a signal leaves each of them, and the reading of its words, as :class:`Interrupted`."""
+
+    def make_context(self, *words: Any, **settings: Any) -> Any:
+        try:
+            return super().make_context(*words, **settings)
+        except KeyboardInterrupt:
+            raise Interrupted(NOT_BEGUN) from None
 
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt as error:
-            raise Interrupted(str(error) or BEFORE) from None
+            raise Interrupted(str(error) or NOT_BEGUN) from None
 
 
 app = typer.Typer(
@@ -489,7 +491,8 @@ def open_report(
     """Open a profile's report in the browser; without a display, say where it lies. Starts no server."""
     import webbrowser
 
-    from fairkd.run.ledger import changed_since_its_run
+    from fairkd.lab.results import REPORT
+    from fairkd.run.ledger import changed_since_its_run, state
     from fairkd.run.summary import report_page
 
     checked = with_parameters(_given(profile), parameters or [])
@@ -499,8 +502,12 @@ def open_report(
         published = project_root() / "docs" / "reports" / checked.name / "report.html"
         ours = f". One that we made is {published}" if published.is_file() and not parameters else ""
         raise InputError(f"there is no report of {profile!r} yet ({page}). Make it with: {make}{ours}")
+    word, why = state(REPORT, checked)
     if changed := changed_since_its_run(page):
         print(f"fairkd: {changed}", file=sys.stderr)
+    elif word in ("stale", "failed"):
+        again = f"make it again with: fairkd reproduce {_as_given(profile, parameters)}"
+        print(f"fairkd: this report is {word}{f' ({why})' if why else ''}; {again}", file=sys.stderr)
     print(page)
     if not only_print and _has_display() and not webbrowser.open(page.as_uri()):
         print("fairkd: no browser could be started; open that file yourself", file=sys.stderr)
@@ -532,19 +539,24 @@ def verify(
     what: Annotated[
         str, typer.Argument(metavar="PROFILE_OR_PAGE", help="A profile that was run, or an .html file.")
     ] = "quick",
+    number: Annotated[
+        str | None, typer.Option(help="As printed: the rows that have it, and the students and manifests behind them.")
+    ] = None,
 ) -> None:
     """Look whether what lies here is what was made: digests, pages, numbers, and a student measured again.
 
-    Numbers of tables and figures are traced to the tables that notebooks saved, those in sentences are not: a page's
-    digest holds them too.
+    Numbers of tables and figures are traced to the tables that notebooks saved; that sentences are right, too, follows
+    from the page being made again of its notebook, to the byte.
     """
-    from pathlib import Path
+    from fairkd.run import verify as verifying
 
-    from fairkd.run.verify import verify_page, verify_profile
-
-    page = what.endswith(".html")
-    wrong = 0
-    for check in verify_page(Path(what)) if page else verify_profile(_given(what)):
+    page, wrong = what.endswith(".html"), 0
+    named = Path(what) if page else _given(what)
+    if number is not None:
+        checks = verifying.verify_number(number, named)
+    else:
+        checks = verifying.verify_page(named) if isinstance(named, Path) else verifying.verify_profile(named)
+    for check in checks:
         print(f"{'wrong' if check.problems else 'sound'}: {in_one_line(check.what)}", flush=True)
         for line in (*check.about, *check.problems):
             print(f"  {in_one_line(line)}", flush=True)
@@ -612,8 +624,7 @@ def main() -> None:
     try:
         app(join_pairs(sys.argv[1:]), prog_name="fairkd")
     except Interrupted as error:
-        # Of processes that train together one says it, and reproduce says it for a stage that has nothing to add.
-        if os.environ.get("RANK", "0") == "0" and not (str(error) == BEFORE and STAGE in os.environ):
+        if speaks(str(error)):
             print(f"fairkd: {error}", file=sys.stderr)
         sys.exit(exit_status())
     except InputError as error:

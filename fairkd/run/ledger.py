@@ -174,7 +174,9 @@ def warnings_of(path: Path) -> list[str]:
     manifest = path.parent / "results" / f"{path.stem}.json"
     if not manifest.is_file():
         return found
-    for label, digest in read_state(manifest, Manifest).read.items():
+    own = read_state(manifest, Manifest)
+    found += [stale] if (stale := _stale_since(own, path)) else []
+    for label, digest in own.read.items():
         profile, _, name = label.rpartition("/")
         other = path.parent.parent / profile / "results" / f"{name}.json"
         if profile == path.parent.name or not other.is_file():
@@ -187,6 +189,21 @@ def warnings_of(path: Path) -> list[str]:
         if now != digest:
             found.append(f"it shows results of {label}, which has other ones now: run this notebook again")
     return found
+
+
+def _stale_since(own: Manifest, path: Path) -> str:
+    """That code, notebook or files are others now than those that made an executed notebook's results; "" if not."""
+    try:
+        now = {"code": code_digest(), "inputs": inputs(Profile.check(own.parameters)), "notebook": ""}
+    except InputError as error:
+        return f"whether its results are those of this version cannot be said: {error}"
+    then = {"code": own.code, "inputs": own.inputs, "notebook": ""}
+    with suppress(InputError):  # of a status file that is missing or damaged others speak; a user's notebook has none
+        before = read_state(Files(path.parent, path.stem).status, Finished).identity
+        if isinstance(before, dict):
+            then["notebook"], now["notebook"] = before.get("notebook"), content_digest(_source(path.stem))
+    changed = _what_changed(then, now)
+    return f"its results are stale: {changed}; run this notebook again" if changed else ""
 
 
 def identity(notebook: str, profile: Profile) -> dict[str, Any]:

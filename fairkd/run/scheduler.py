@@ -15,7 +15,7 @@ import psutil
 import torch
 
 from fairkd.engine.locks import is_held
-from fairkd.engine.store import read_json, write_json
+from fairkd.engine.store import read_checked, write_checked
 from fairkd.errors import InputError, nearest
 from fairkd.run.ledger import moment
 from fairkd.run.steps import JobStep
@@ -56,7 +56,7 @@ def queued(folder: Path, jobs: Sequence[StudyJob], values: str) -> dict[str, str
     if any(folder.glob(f"{TO_NUMBER}*.json")):
         _find_numbers(folder)
     paths = {job.name: folder / f"{job.name}.json" for job in jobs}
-    records = {name: read_json(path) for name, path in paths.items() if path.is_file()}
+    records = {name: read_checked(path) for name, path in paths.items() if path.is_file()}
     slurm = _slurm_queue() if any(one["executor"] == "slurm" for one in records.values()) else {}
     # At work, whatever a record says: the process that submitted it may have been killed before it could note it.
     found = {name: "" for name in paths if is_held(folder / f"{name}.lock")}
@@ -108,7 +108,7 @@ def start(
     waits = _dependency(needs["after"].values(), needs["after_any"].values())
     chosen = executor_for(executor, folder, parameters, gpus=jobs[0].gpus, title=title, dependency=waits)
     if executor == "slurm":
-        write_json(asked, record | {"title": title, "names": [step.name for step in steps]})
+        write_checked(asked, record | {"title": title, "names": [step.name for step in steps]})
     try:
         with _apart() if executor == "local" else nullcontext(), chosen.batch():
             handed = [chosen.submit(step) for step in steps]
@@ -116,7 +116,7 @@ def start(
         asked.unlink(missing_ok=True)  # it has said no
         raise InputError(f"the scheduler does not take {stage}: {str(error).strip().splitlines()[-1]}") from error
     for step, job in zip(steps, handed, strict=True):
-        write_json(folder / f"{step.name}.json", record | {"number": str(job.job_id)})
+        write_checked(folder / f"{step.name}.json", record | {"number": str(job.job_id)})
     asked.unlink(missing_ok=True)
     return {step.name: str(job.job_id) for step, job in zip(steps, handed, strict=True)}
 
@@ -216,12 +216,12 @@ def _find_numbers(folder: Path) -> None:
     """
     slurm = _slurm_queue()
     for path in folder.glob(f"{TO_NUMBER}*.json"):
-        asked = read_json(path)
+        asked = read_checked(path)
         names, title = asked.pop("names"), asked.pop("title")
         for number in (number for number, own in slurm.items() if own == title):
             name = names[int(number.partition("_")[2] or 0)]  # an array has its jobs in their order
             if (folder / "logs" / f"{number}_submitted.pkl").is_file():
-                write_json(folder / f"{name}.json", asked | {"number": number})
+                write_checked(folder / f"{name}.json", asked | {"number": number})
             else:
                 subprocess.run(["scancel", number], check=False, capture_output=True)
         path.unlink()

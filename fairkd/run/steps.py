@@ -23,7 +23,7 @@ from filelock import BaseFileLock, Timeout
 from fairkd.engine.locks import is_held, lock_of
 from fairkd.engine.processes import die_with_parent
 from fairkd.engine.stopping import ENDS
-from fairkd.engine.store import read_json, write_json
+from fairkd.engine.store import read_checked, write_checked
 from fairkd.errors import InputError, LostError
 from fairkd.lab.results import code_digest
 from fairkd.profile import Profile, project_root
@@ -83,9 +83,9 @@ class JobStep:
                 with self._place() as environment:
                     self._run(environment)
             except Exception as error:
-                write_json(left, {"state": "failed", "detail": str(error), **word})
+                write_checked(left, {"state": "failed", "detail": str(error), **word})
                 raise
-            write_json(left, {"state": "done", "detail": "", **word})
+            write_checked(left, {"state": "done", "detail": "", **word})
         return 0
 
     def checkpoint(self) -> Any:
@@ -183,8 +183,9 @@ def values_digest(settings: Sequence[str]) -> str:
 
 
 def end_of(path: Path) -> dict[str, Any] | None:
-    """What a step left when it ended; None if it has not."""
-    if not path.is_file():
-        return None
-    value = read_json(path)
-    return value if isinstance(value, dict) and {"state", "detail"} <= value.keys() else None
+    """What a step left when it ended; None if it has not.
+
+    Raises:
+        InputError: it was changed since.
+    """
+    return read_checked(path) if path.is_file() else None

@@ -23,10 +23,14 @@ import pandas as pd
 from fairkd.claims import paper
 from fairkd.engine.store import Store
 from fairkd.errors import InputError, shown
+from fairkd.lab.records import arm_and_seed, arm_content
+from fairkd.profile import Profile
 from fairkd.show.html import exactly
 from fairkd.show.pages.seal import open_page
 
 _NUMBER = re.compile(r"(?<![\w.])−?\d[\d,]*(?:\.\d+)?")
+_WORD = 40
+"""Letters of what tells a row from others; a longer text is a sentence about it."""
 Origins = Mapping[str, str]
 """A number in twelve digits -> the first table that has it, as "quick/02_ablation: ablation_scores.parquet, low"."""
 
@@ -83,7 +87,7 @@ def origins(tables: Mapping[str, Mapping[str, pd.DataFrame]]) -> Origins:
             for column in frame.select_dtypes("number"):
                 values = frame[column].to_numpy(float)
                 for value in np.unique(values[np.isfinite(values)]):
-                    for form in (value, 100 * value, abs(value), -value):
+                    for form in _forms(value):
                         found.setdefault(exactly(form), f"{notebook}: {name}.parquet, {column}")
     return found
 
@@ -93,13 +97,108 @@ def lost(cells: Iterable[Shown], known: Origins) -> list[Shown]:
     return [cell for cell in cells if any(one not in known for one in cell.exact)]
 
 
+@dataclass(frozen=True)
+class SavedRow:
+    """A row of a saved table that has a number.
+
+    Attributes:
+        notebook: as "quick/02_ablation".
+        table: its file, in the folder of results.
+        row: its number, from 0.
+        column: that has the number.
+        told: the row's other words and whole numbers, such as the arm, by column.
+    """
+
+    notebook: str
+    table: str
+    row: int
+    column: str
+    told: dict[str, Any]
+
+    def __str__(self) -> str:
+        told = ", ".join(f"{name} {value}" for name, value in self.told.items())
+        return f"{self.notebook}: results/{self.table}, row {self.row}, {self.column}{f' ({told})' if told else ''}"
+
+
+def printed_as(cells: Iterable[Shown], said: str) -> list[Shown]:
+    """The cells and rows that show a number as a reader sees it, or have it to as many digits.
+
+    Raises:
+        InputError: ``said`` is no number.
+    """
+    plain = said.strip().replace("−", "-").replace(",", "")
+    if not _is_number(plain):
+        raise InputError(f"--number: {shown(said)} is no number")
+
+    def has(cell: Shown) -> bool:
+        if cell.text:
+            return plain in [found.replace("−", "-").replace(",", "") for found in _NUMBER.findall(cell.text)]
+        return any(_rounds(float(one), plain) for one in cell.exact)
+
+    return [cell for cell in cells if has(cell)]
+
+
+def rows_with(exact: str, tables: Mapping[str, Mapping[str, pd.DataFrame]]) -> Iterator[SavedRow]:
+    """The rows of saved tables that have a number of twelve digits; as it is, in percent, and as a size."""
+    for notebook, frames in tables.items():
+        for name, frame in frames.items():
+            for column in frame.select_dtypes("number"):
+                values = frame[column].to_numpy(float)
+                near = np.flatnonzero(np.isclose(np.abs(np.outer([1, 100], values)), abs(float(exact))).any(axis=0))
+                for place in near:
+                    if exact in {exactly(form) for form in _forms(values[place])}:
+                        yield SavedRow(notebook, f"{name}.parquet", int(place), str(column), _told(frame.iloc[place]))
+
+
+def _told(row: pd.Series[Any]) -> dict[str, Any]:
+    """What says which row it is: words of at most a few letters, and whole numbers."""
+    kept = {str(name): value for name, value in row.items() if isinstance(value, str | int | np.integer)}
+    return {name: value for name, value in kept.items() if value != "" and len(str(value)) <= _WORD}
+
+
+def _forms(value: float) -> tuple[float, ...]:
+    return value, 100 * value, abs(value), -value
+
+
+def behind(row: SavedRow, profile: Profile, keys: Iterable[str]) -> list[str]:
+    """The entries of the store behind a row, in lines: its students one by one, and what was made or measured of them.
+
+    Args:
+        row: of a table of the profile.
+        profile: whose store has them.
+        keys: of all entries that the row's notebook used; these count where the row names no student.
+    """
+    store = profile.store()
+    found = {key: Store.manifest(folder) for key in sorted(keys) if (folder := store.find(key)) is not None}
+    names = {row.told.get("arm"), row.told.get("baseline")}
+    contents = {arm_content(arm) for arm in profile.all_arms() if arm.name in names}
+    students = {
+        key: manifest
+        for key, manifest in found.items()
+        if arm_and_seed(manifest)[0] in contents and row.told.get("seed") in (None, manifest["seed"])
+    }
+    if not students:
+        return chain(list(found), store)
+    about = {manifest[name] for manifest in students.values() for name in ("weights_digest", "teacher_digest")}
+    about |= {manifest["corpus_digest"] for manifest in students.values()}
+    named = ("weights", "encoder", "weights_digest", "digest")
+    others = [key for key, own in found.items() if key not in students and about & {own.get(name) for name in named}]
+    return [*(_student_line(key, manifest) for key, manifest in students.items()), *chain(others, store)]
+
+
+def _student_line(key: str, manifest: Mapping[str, Any]) -> str:
+    digests = ", ".join(f"{name} {manifest[f'{name}_digest'][:12]}" for name in ("weights", "teacher", "corpus"))
+    where = f"commit {manifest.get('git_commit')}, processor {manifest.get('processor', 'not recorded')}"
+    return f"{key}/manifest.json: student, {manifest['arm']['name']}, seed {manifest['seed']}; {digests}; {where}"
+
+
 def chain(keys: Sequence[str], store: Store) -> list[str]:
     """What entries of the store are and what made them, a line each kind: how many, commits, devices, versions."""
     manifests = [Store.manifest(folder) for key in keys if (folder := store.find(key)) is not None]
     lines = []
     for kind, count in Counter(manifest["kind"] for manifest in manifests).items():
         own = [manifest for manifest in manifests if manifest["kind"] == kind]
-        names = ("git_commit", "device", "threads", "matrix_products")
+        names = ("git_commit", "device", "processor", "threads", "matrix_products")
         facts = {name: sorted({str(manifest[name]) for manifest in own if name in manifest}) for name in names}
         facts["by"] = sorted({_made_by(manifest["versions"]) for manifest in own if "versions" in manifest})
         said = "; ".join(f"{name.replace('_', ' ')} {', '.join(values)}" for name, values in facts.items() if values)

@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fairkd.arms import Arm
-from fairkd.engine.store import MANIFEST, Store, check_seal, contents
+from fairkd.engine.store import MANIFEST, Store, check_seal, contents, read_json
 from fairkd.errors import InputError
 from fairkd.lab.results import REPORT, Manifest, Results, content_digest, controlled, other_names, read_state
 from fairkd.lab.variants import OWN_FILE, USERS, changed_copy, declare, output_dir
 from fairkd.profile import Profile, project_root
 from fairkd.rng import numpy_generator
-from fairkd.run.ledger import Files, notebooks, state
-from fairkd.run.trace import chain, lost, numbers_of, origins
+from fairkd.run.ledger import Files, notebooks, state, warnings_of
+from fairkd.run.trace import Origins, Shown, behind, chain, lost, numbers_of, origins, printed_as, rows_with
 from fairkd.show.pages.seal import open_page
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from fairkd.lab.materials import Materials
 
 TOLERANCE = 1e-6
 """By which SEAT may differ when it is measured again: on another kind of processor the last bits do."""
+MOST_CELLS, MOST_ROWS = 5, 2
+"""That :func:`verify_number` follows: cells of pages, and rows of tables behind each number of a cell."""
 
 
 @dataclass(frozen=True)
@@ -55,9 +60,10 @@ def verify_profile(profile: Profile, *, again: int = 1) -> Iterator[Check]:
         f"{name}: {kind}{f' ({why})' if why else ''}" for name, (kind, why) in states.items() if kind != "done"
     )
     yield Check(f"{len(states)} notebooks and the tables that they saved", told)
-    yield _made_of(profile, [name for name, (kind, _) in states.items() if kind == "done"])
+    done = [name for name, (kind, _) in states.items() if kind == "done"]
+    yield _made_of(profile, done)
     yield Check(f"{len(names)} pages", tuple(line for name in names for line in _page(name, profile)))
-    yield _numbers(profile, [name for name, (kind, _) in states.items() if kind == "done"])
+    yield _numbers(profile, done)
     yield _measured_again(profile, again)
 
 
@@ -89,6 +95,7 @@ def verify_page(path: Path) -> Iterator[Check]:
     ]
     yield Check(f"its {len(cells):,} cells and rows print the numbers that they carry", tuple(wrong))
     yield Check(f"it shows {len(record['saved'])} tables and pieces", about=tuple(_not_here(record)))
+    yield from _against_results_here(path, record, cells)
 
 
 def _store(profile: Profile) -> Check:
@@ -141,23 +148,89 @@ def _page(name: str, profile: Profile) -> Iterator[str]:
             continue
         if record is None or record["saved"] != saved:
             yield f"{path.name} shows other results than those that lie beside it"
+        elif state(name, profile)[0] == "done" and not _is_page_of(path, files.of("ipynb")):
+            yield f"{path.name} is not the page that {name}.ipynb gives: its sentences or figures are others"
+
+
+def _is_page_of(page: Path, notebook: Path) -> bool:
+    """Whether an executed notebook gives this page, to the byte, as this version writes it."""
+    from fairkd.show.pages.export import page_beside
+
+    return page.read_text(encoding="utf-8") == page_beside(notebook, notebook.parent, warnings=warnings_of(notebook))
 
 
 def _numbers(profile: Profile, done: Sequence[str]) -> Check:
-    """The numbers of the report against the tables that the notebooks saved."""
-    path = output_dir(profile) / "report.html"
-    if not path.is_file():
-        return Check("no report whose numbers could be traced")
-    tables = {Results(name, own).label: Results(name, own).read() or {} for own, name in _shown_there(profile, done)}
-    try:
-        cells = list(numbers_of(path))
-    except InputError as error:
-        return Check("the numbers of the report", (str(error),))
-    problems = [
-        f"{cell.where}: the page shows {cell.text!r} for {', '.join(cell.exact)}" for cell in cells if cell.misprinted()
-    ]
-    problems += [f"{cell.where}: no saved table has {', '.join(cell.exact)}" for cell in lost(cells, origins(tables))]
-    return Check(f"{len(cells):,} cells and rows of the report, traced to saved tables", tuple(problems))
+    """The numbers of the pages against the tables that the notebooks saved; 00_method saves none."""
+    problems, count, known = [], 0, origins(_tables(profile, done))
+    pages = [path for name in done if Results(name, profile).read() and (path := _page_of(name, profile)).is_file()]
+    for path in pages:
+        try:
+            cells = list(numbers_of(path))
+        except InputError as error:
+            problems.append(str(error))
+            continue
+        count += len(cells)
+        problems += [f"{path.name}, {problem}" for problem in _untraced(cells, known)]
+    if not pages:
+        return Check("no page whose numbers could be traced")
+    return Check(f"{count:,} cells and rows of {len(pages)} pages, traced to saved tables", tuple(problems))
+
+
+def _untraced(cells: Sequence[Shown], known: Origins) -> Iterator[str]:
+    for cell in cells:
+        if cell.misprinted():
+            yield f"{cell.where}: the page shows {cell.text!r} for {', '.join(cell.exact)}"
+    for cell in lost(cells, known):
+        yield f"{cell.where}: no saved table has {', '.join(cell.exact)}"
+
+
+def _page_of(name: str, profile: Profile) -> Path:
+    return output_dir(profile) / ("report.html" if name == REPORT else f"{name}.html")
+
+
+def _tables(profile: Profile, done: Sequence[str]) -> dict[str, dict[str, pd.DataFrame]]:
+    """The saved tables that a profile's pages show, by label and name."""
+    return {Results(name, own).label: Results(name, own).read() or {} for own, name in _shown_there(profile, done)}
+
+
+def verify_number(said: str, what: Profile | Path) -> Iterator[Check]:
+    """From a number that a reader sees to the rows of saved tables that have it, and to the manifests behind these.
+
+    Args:
+        said: the number, as it is printed.
+        what: a profile, on whose pages it stands, or one page, whose results must lie here.
+
+    Raises:
+        InputError: it is no number; or the page cannot be read, or its results are not here.
+    """
+    pages, profile = [what] if isinstance(what, Path) else [], what if isinstance(what, Profile) else None
+    if isinstance(what, Path):
+        _, record = open_page(what)
+        if record is None or (profile := _results_here(record)) is None:
+            raise InputError(f"{what}: the results that it shows do not lie here; fairkd verify {what} says more")
+    assert profile is not None
+    done = [name for name in _run_here(profile) if state(name, profile)[0] == "done"]
+    pages = pages or [path for name in done if (path := _page_of(name, profile)).is_file()]
+    tables, owners = (
+        _tables(profile, done),
+        {Results(name, own).label: (own, name) for own, name in _shown_there(profile, done)},
+    )
+    found = [(path, cell) for path in pages for cell in printed_as(numbers_of(path), said)]
+    for path, cell in found[:MOST_CELLS]:
+        about = []
+        for exact in cell.exact:
+            for row in list(rows_with(exact, tables))[:MOST_ROWS]:
+                own, name = owners[row.notebook]
+                about += [
+                    f"{exact}: {row}",
+                    *(f"  {line}" for line in behind(row, own, Results(name, own).manifest().entries)),
+                ]
+        shows = f"shows {cell.text!r}" if cell.text else f"has {', '.join(cell.exact)} in its data"
+        yield Check(f"{path.name}, {cell.where} {shows}", () if about else ("no saved table has it",), tuple(about))
+    if len(found) > MOST_CELLS:
+        yield Check(f"{len(found) - MOST_CELLS} more cells and rows show it; more digits tell them apart")
+    if not found:
+        yield Check(f"{said} on {len(pages)} pages", (f"no table or figure shows {said}",))
 
 
 def _shown_there(profile: Profile, done: Sequence[str]) -> Iterator[tuple[Profile, str]]:
@@ -194,19 +267,58 @@ def _measured_before(own: Materials, arm: Arm, seed: int) -> Path | None:
 
 
 def _not_here(record: dict[str, Any]) -> Iterator[str]:
-    """Nothing where the results lie here as the page shows them, or where there are none of this profile.
+    """Why a page's numbers are not compared with results that lie here; nothing where they are.
 
     No problem of the page: another processor has other bits.
     """
     try:
-        profile = Profile.check(record["parameters"])
-        declare(profile)
-        folder = output_dir(profile) / "results"
+        here = _saved_here(record)
     except InputError as error:
         yield f"its profile cannot be read by this version: {error}"
         return
-    if not (folder / f"{record['notebook']}.json").is_file():
-        return
-    here = read_state(folder / f"{record['notebook']}.json", Manifest).saved
-    if others := other_names(here, record["saved"]):
+    if here is None:
+        yield "these results do not lie here: its numbers and sentences were compared with nothing but its own digest"
+    elif others := other_names(here.saved, record["saved"]):
         yield f"here the same profile has other results, as another processor, version or value makes them: {others}"
+    elif _results_here(record) is None:
+        yield "these results lie here, but are stale or damaged: its numbers were not compared with them"
+
+
+def _saved_here(record: dict[str, Any]) -> Manifest | None:
+    """What the notebook of a page has saved here, with the values that the page names; None if nothing.
+
+    Raises:
+        InputError: this version cannot read them.
+    """
+    profile = Profile.check(record["parameters"])
+    declare(profile)
+    path = output_dir(profile) / "results" / f"{record['notebook']}.json"
+    return read_state(path, Manifest) if path.is_file() else None
+
+
+def _results_here(record: dict[str, Any]) -> Profile | None:
+    """The profile of a page, if the results that it shows lie here and are those of the code that is here."""
+    with suppress(InputError):
+        here = _saved_here(record)
+        profile = Profile.check(record["parameters"])
+        if here is not None and here.saved == record["saved"] and state(record["notebook"], profile)[0] == "done":
+            return profile
+    return None
+
+
+def _against_results_here(path: Path, record: dict[str, Any], cells: Sequence[Shown]) -> Iterator[Check]:
+    """A page's numbers against the tables that they are said to come from, where these lie here.
+
+    The page of this very run must be what its notebook gives; another run's may name other times and machines.
+    """
+    profile = _results_here(record)
+    if profile is None:
+        return
+    done = [name for name in _run_here(profile) if state(name, profile)[0] == "done"]
+    problems = list(_untraced(cells, origins(_tables(profile, done)))) if record["saved"] else []
+    notebook = Files(output_dir(profile), record["notebook"])
+    same_run = {**read_json(notebook.manifest), "token": None} == {**record, "token": None}
+    if same_run and not _is_page_of(path, notebook.of("ipynb")):
+        problems.append("it is not the page that its notebook here gives: its sentences or figures are others")
+    whole = "as is every byte, by the notebook that gave it" if same_run else "its sentences are another run's"
+    yield Check(f"its numbers stand in the tables that lie here; {whole}", tuple(problems))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -24,7 +24,7 @@ from fairkd.engine.late import Late
 from fairkd.engine.limits import limits_of
 from fairkd.engine.loading import embedded_folder, load_config, load_pretrained, load_tokenizer
 from fairkd.engine.messages import expanded
-from fairkd.engine.store import REVISIONS, Store, digest_once, read_json, write_json
+from fairkd.engine.store import KNOWN, REVISIONS, Store, digest_once, read_json, write_json
 from fairkd.engine.versions import versions
 from fairkd.errors import InputError, check_slip
 from fairkd.gender import PAIRS
@@ -159,8 +159,8 @@ def open_checkpoint(source: str, *, folder: Path, store: Store) -> Checkpoint:
         store: keeps what is to be known of the files, by their digests.
     """
     place = _place(source, folder)
-    known = _found(_spec(place), store) if place else None
-    if place is None or known is None:
+    entry = _found(_spec(place), store) if place else None
+    if place is None or entry is None:
         return load_checkpoint(source, folder=folder)
 
     def tokenizer() -> Any:
@@ -168,8 +168,7 @@ def open_checkpoint(source: str, *, folder: Path, store: Store) -> Checkpoint:
         _without_settings(found)
         return found
 
-    late = {"model": lambda: load_checkpoint(source, folder=folder).model, "tokenizer": tokenizer}
-    return LateCheckpoint(late, source=source, **known)
+    return _late(source, entry, model=lambda: load_checkpoint(source, folder=folder).model, tokenizer=tokenizer)
 
 
 def open_scratch(words: Sequence[str], *, store: Store, **shape: Any) -> Checkpoint:
@@ -180,15 +179,37 @@ def open_scratch(words: Sequence[str], *, store: Store, **shape: Any) -> Checkpo
         store: as there.
         shape: what :func:`from_scratch` takes.
     """
-    known = _found(_scratch_spec(words, shape), store)
-    if known is None:
+    entry = _found(_scratch_spec(words, shape), store)
+    if entry is None:
         tokenizer = word_tokenizer(words)
         return Checkpoint(from_scratch(tokenizer, **shape), tokenizer, has_mlm_head=False, source="scratch")
-    late = {
-        "model": lambda: from_scratch(word_tokenizer(words), **shape),
-        "tokenizer": lambda: word_tokenizer(words),
-    }
-    return LateCheckpoint(late, source="scratch", **known)
+    return _late(
+        "scratch",
+        entry,
+        model=lambda: from_scratch(word_tokenizer(words), **shape),
+        tokenizer=lambda: word_tokenizer(words),
+    )
+
+
+def _late(source: str, entry: Path, *, model: Callable[[], Any], tokenizer: Callable[[], Any]) -> LateCheckpoint:
+    """A checkpoint of which the store knows what is asked most; what is made of it later must be the same."""
+    known = read_json(entry / KNOWN)
+
+    def as_known(made: Any, digest: Callable[[Any], str], name: str, other: str) -> Any:
+        if digest(made) != known[name]:
+            raise InputError(
+                f"teacher {source!r} has {other} now than {entry / KNOWN} says: its files changed meanwhile, or what "
+                f"is known of it is wrong. Run again, or remove the folder {entry}"
+            )
+        return made
+
+    def late_model() -> Any:
+        return as_known(model(), weights_digest, "weights_digest", "other weights")
+
+    def late_tokenizer() -> Any:
+        return as_known(tokenizer(), tokenizer_digest, "tokenizer_digest", "another tokenizer")
+
+    return LateCheckpoint({"model": late_model, "tokenizer": late_tokenizer}, source=source, **known)
 
 
 def remember(checkpoint: Checkpoint, *, folder: Path, store: Store) -> None:
@@ -207,10 +228,9 @@ def remember_scratch(checkpoint: Checkpoint, words: Sequence[str], *, store: Sto
     _keep(checkpoint, _scratch_spec(words, shape), store)
 
 
-def _found(spec: dict[str, Any], store: Store) -> dict[str, Any] | None:
-    """What the store knows of a checkpoint that ``spec`` decides."""
-    entry = store.find(Store.key("checkpoint", spec))
-    return read_json(entry / "known.json") if entry else None
+def _found(spec: dict[str, Any], store: Store) -> Path | None:
+    """The entry with what the store knows of a checkpoint that ``spec`` decides."""
+    return store.find(Store.key("checkpoint", spec))
 
 
 def _keep(checkpoint: Checkpoint, spec: dict[str, Any], store: Store) -> None:
@@ -220,7 +240,7 @@ def _keep(checkpoint: Checkpoint, spec: dict[str, Any], store: Store) -> None:
 
     def make() -> None:
         with store.write(key, {"kind": "checkpoint", **spec}) as new:
-            write_json(new / "known.json", _known(checkpoint))
+            write_json(new / KNOWN, _known(checkpoint))
 
     store.once(key, make)
 

@@ -27,7 +27,7 @@ from torch import Tensor
 from fairkd.engine.digests import tokenizer_digest
 from fairkd.engine.progress import Progress
 from fairkd.engine.side_by_side import workers
-from fairkd.engine.store import REVISIONS, Store, checked_manifest, read_json, with_own_digest, write_json
+from fairkd.engine.store import REVISIONS, Store, read_checked, write_checked
 from fairkd.errors import InputError
 from fairkd.rng import numpy_generator
 from fairkd.text.cutting import Cutting
@@ -268,12 +268,12 @@ def _begun(folder: Path, sources: list[list[list[Any]]]) -> Path:
     """The folder in which a corpus is made; what was begun there counts if its sources are in the same state."""
     note = folder / "sources.json"
     try:
-        same = checked_manifest(read_json(note), note)["sources"] == json.loads(json.dumps(sources))
+        same = read_checked(note)["sources"] == json.loads(json.dumps(sources))
     except InputError:
         same = False
     if not same:
         shutil.rmtree(folder, ignore_errors=True)
-        write_json(note, with_own_digest({"sources": sources}))
+        write_checked(note, {"sources": sources, "key": folder.name})
     return folder
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from fairkd.engine.store import checked_manifest, flush, read_json, with_own_digest, write_json
+from fairkd.engine.store import flush, read_checked, write_checked
 from fairkd.errors import InputError
 
 SHORTEST = 12
@@ -289,13 +289,13 @@ class SequenceWriter:
         flush(self._file)
         state = {"documents": self._written, "bytes": self._file.tell(), "sha256": self._file_hash.hexdigest()}
         state |= {name: self.counts[name] for name in ("short", "unknown")}
-        write_json(self._state, with_own_digest(state))
+        write_checked(self._state, state)
         self._saved = time.monotonic()
 
     def _go_on(self) -> int:
         """Goes on from what another writer left; returns how many documents are in the file."""
         try:
-            state = checked_manifest(read_json(self._state), self._state)
+            state = read_checked(self._state)
             left, so_far = state["bytes"], hashlib.sha256()
             with self._path.open("rb") as file:
                 while left and (part := file.read(min(left, 1 << 20))):

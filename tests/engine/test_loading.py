@@ -5,6 +5,7 @@ import shutil
 import tempfile
 import time
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModel, BertConfig, BertForMaskedLM, BertModel, BertTokenizer, T5Config, T5EncoderModel
 
 from fairkd.bias.encoding import encode_each, load_encoder
+from fairkd.bias.masked import load_masked_lm
 from fairkd.bias.unknown import unknown_sentences, unknown_words
 from fairkd.engine.loading import load_config, load_tokenizer, resolve
 from fairkd.engine.store import Store
@@ -23,6 +25,8 @@ from fairkd.errors import InputError
 from fairkd.glue.classifiers import open_encoder
 from fairkd.glue.tasks import TASKS
 from fairkd.glue.trainer import tokenised
+from fairkd.lab.estimate import recorded_shape
+from fairkd.profile import Profile
 from fairkd.teachers.checkpoints import load_checkpoint, small_tokenizer
 
 TOKENIZER = small_tokenizer(["this is a man ."])
@@ -307,7 +311,7 @@ def test_embedded_with_a_slash_is_the_embedded_model():
     assert resolve("embedded/") == resolve("embedded")
 
 
-def test_a_folder_of_the_store_that_was_changed_is_refused_by_whatever_reads_it(tmp_path):
+def test_a_folder_of_the_store_that_was_changed_is_refused_by_whatever_reads_it(tmp_path, whole):
     store = Store(tmp_path)
     with store.write("k", {"kind": "student"}) as folder:
         BertForMaskedLM(CONFIG).save_pretrained(folder)
@@ -317,6 +321,13 @@ def test_a_folder_of_the_store_that_was_changed_is_refused_by_whatever_reads_it(
     data = bytearray(file.read_bytes())
     data[-1] ^= 1
     file.write_bytes(data)
-    for load in (load_checkpoint, load_encoder):
+    by_name = (load_checkpoint, load_encoder, load_tokenizer, open_encoder, load_masked_lm)
+    beside = partial(load_encoder, whole, tokenizer=str(tmp_path / "k")), partial(_masked, whole, tmp_path / "k")
+    named = Profile.load("tiny").changed(teacher=str(tmp_path / "k"))
+    for load in (*(partial(load, str(tmp_path / "k")) for load in by_name), *beside, partial(recorded_shape, named)):
         with pytest.raises(InputError, match=r"model\.safetensors was changed after it was made"):
-            load(str(tmp_path / "k"))
+            load()
+
+
+def _masked(folder, tokenizer):
+    return load_masked_lm(str(folder), tokenizer=str(tokenizer))

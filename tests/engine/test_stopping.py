@@ -8,6 +8,10 @@ from functools import partial
 
 import pytest
 
+from fairkd.engine.stopping import NOT_BEGUN, Ended
+from fairkd.profile import project_root
+from fairkd.run import cli
+
 IN_A_DESTRUCTOR = """
 import os, time
 from fairkd.engine.stopping import exit_status, heed_signals
@@ -56,3 +60,41 @@ def test_a_signal_that_meets_an_import_leaves_its_own_status(name, tmp_path):
     run = partial(subprocess.run, capture_output=True, text=True, timeout=60, check=False, env=paths)
     done = run([sys.executable, "-m", "own"], preexec_fn=heed)
     assert (done.returncode, done.stdout, done.stderr) == (128 + number, "", "")
+
+
+WHILE_ITS_MODULES_ARE_LOADED = """
+import builtins, os, sys, time
+whole = builtins.__import__
+def struck(name, *rest, **named):
+    if name == {module!r}:
+        builtins.__import__ = whole
+        os.kill(os.getpid(), {number})
+        time.sleep(20)
+    return whole(name, *rest, **named)
+builtins.__import__ = struck
+sys.argv = ["fairkd", "status", "quick"]
+from fairkd.__main__ import command_line
+command_line()
+"""
+
+
+@pytest.mark.parametrize("module", ["fairkd.run.cli", "typer", "pydantic", "yaml", "fairkd.run.ledger"])
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_a_signal_that_comes_while_the_program_is_loaded_ends_it_in_a_sentence(name, module):
+    number = getattr(signal, name)
+    code = WHILE_ITS_MODULES_ARE_LOADED.format(number=int(number), module=module)
+    heed = partial(signal.signal, number, signal.SIG_DFL)
+    run = partial(subprocess.run, capture_output=True, text=True, timeout=60, check=False, cwd=project_root())
+    done = run([sys.executable, "-c", code], preexec_fn=heed)
+    assert (done.returncode, done.stdout, done.stderr) == (128 + number, "", f"fairkd: {NOT_BEGUN}\n")
+
+
+def test_a_signal_that_comes_while_the_words_of_a_command_are_read_ends_it_in_a_sentence(monkeypatch, capsys):
+    def struck(*_, **__):
+        raise Ended
+
+    monkeypatch.setattr(cli.typer.core.TyperGroup, "parse_args", struck)
+    monkeypatch.setattr(sys, "argv", ["fairkd", "status"])
+    with pytest.raises(SystemExit):
+        cli.main()
+    assert capsys.readouterr().err == f"fairkd: {NOT_BEGUN}\n"

@@ -4,6 +4,7 @@ import errno
 import json
 import multiprocessing
 import os
+import platform
 import shutil
 import signal
 import threading
@@ -14,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from fairkd.engine import store as module
-from fairkd.engine.store import MANIFEST, NOTES, Store, check_entry, parse_json, write_json
+from fairkd.engine.store import MANIFEST, NOTES, Store, check_entry, parse_json, write_checked, write_json
+from fairkd.engine.versions import processor
 from fairkd.errors import InputError
 from fairkd.rng import derive, numpy_generator, torch_generator
 
@@ -312,7 +314,7 @@ def test_a_copy_of_a_store_is_read_anew(store, old, tmp_path, monkeypatch):
 def test_a_manifest_that_was_read_before_says_what_it_lacks_and_is_nobodys_to_change(store, monkeypatch):
     folder = store.root / "k"
     folder.mkdir(parents=True)
-    write_json(folder / MANIFEST, module.with_own_digest({"kind": "student"}))
+    write_checked(folder / MANIFEST, {"kind": "student"})
     monkeypatch.setattr(module, "FRESH_NS", 0)  # as of a file that nobody has touched for seconds
     read, parsed = [], module.read_json
     monkeypatch.setattr(module, "read_json", lambda path: (read.append(path), parsed(path))[1])
@@ -324,7 +326,7 @@ def test_a_manifest_that_was_read_before_says_what_it_lacks_and_is_nobodys_to_ch
         manifest["kind"] = "changed"
     assert len(read) == 1
     assert Store(store.root).find("k") is None
-    write_json(folder / MANIFEST, module.with_own_digest({"kind": "teacher"}))
+    write_checked(folder / MANIFEST, {"kind": "teacher"})
     assert Store.manifest(folder)["kind"] == "teacher"
 
 
@@ -354,3 +356,62 @@ def test_what_is_kept_is_made_once_or_each_time_where_the_disk_cannot_be_written
     monkeypatch.setattr(Store, "write", full)
     assert (kept(a=3), len(made)) == ("found", 3)  # not made again for want of space
     assert (kept(a=1), len(made)) == ("found", 3)
+
+
+KEYS = ("0" * 20, "1" * 20)
+
+
+def swapped(store: Store) -> None:
+    for key in KEYS:
+        with store.write(key, {"kind": "test"}) as folder:
+            (folder / "a").write_text(key)
+    aside = store.root / "aside"
+    for path, there in zip(
+        [store.root / key for key in KEYS] + [aside], [aside, *map(store.root.joinpath, KEYS)], strict=True
+    ):
+        path.rename(there)
+
+
+def test_entries_whose_folders_were_swapped_are_no_results(store):
+    swapped(store)
+    for key, other in zip(KEYS, KEYS[::-1], strict=True):
+        assert Store(store.root).find(key) is None
+        for reads in (Store.manifest, check_entry, module.check_seal):
+            with pytest.raises(InputError, match=f"is of the entry {other}: folders of the store were swapped"):
+                reads(store.root / key)
+    fill(store, KEYS[0])
+    assert Store(store.root).find(KEYS[0]) is not None
+    assert module.read_json(store.root / f"damaged-{KEYS[0]}" / MANIFEST)["key"] == KEYS[1]
+
+
+def test_a_copy_of_an_entry_may_have_any_name_and_one_of_before_says_no_key(store, tmp_path):
+    fill(store, KEYS[0])
+    shutil.copytree(store.root / KEYS[0], tmp_path / "my-model")
+    check_entry(tmp_path / "my-model")
+    before = store.root / KEYS[1]
+    before.mkdir()
+    (before / "a").write_text("made when manifests did not say their key")
+    module.seal(before, {"kind": "test"})
+    assert store.find(KEYS[1]) == before
+
+
+def test_a_removed_entry_is_gone_as_a_whole_before_its_files_are(store, monkeypatch):
+    fill(store, KEYS[0])
+    monkeypatch.setattr(
+        module.shutil, "rmtree", lambda path, **_: seen.append((path.name, sorted(os.listdir(store.root))))
+    )
+    seen = []
+    store.remove(store.root / KEYS[0])
+    assert seen[-1] == (f".removing-{KEYS[0]}", [f".removing-{KEYS[0]}"])
+    assert store.find(KEYS[0]) is None
+
+
+def test_manifests_say_which_processor_made_them(store, tmp_path):
+    fill(store, "k")
+    assert Store.manifest(store.root / "k")["processor"] == processor()
+    file = tmp_path / "cpuinfo"
+    file.write_text(
+        "processor\t: 0\nvendor_id\t: AuthenticAMD\ncpu family\t: 26\nmodel\t\t: 2\nmodel name\t: AMD EPYC\n"
+    )
+    assert processor(file) == "AuthenticAMD family 26 model 2"
+    assert processor(tmp_path / "none") == platform.machine()

@@ -301,6 +301,19 @@ def test_checkpoints_appear_whole_and_replace_all_but_the_last_two(tmp_path):
     assert len(fresh.metrics) == 8
 
 
+def test_checkpoints_of_another_training_are_passed_over(tmp_path, capsys):
+    recipe = Recipe(checkpoint_every=3)
+    for name, scale in (("line", 1.0), ("other", 2.0)):
+        learner = linear_learner(tmp_path, recipe, name, scale)
+        fit([learner], data, schedule=of(6), recipe=recipe, seed=0, device=CPU)
+    (tmp_path / "line").rename(tmp_path / "aside")
+    (tmp_path / "other").rename(tmp_path / "line")
+    fresh = linear_learner(tmp_path, recipe)
+    fresh.resume()
+    assert fresh.update == 0
+    assert capsys.readouterr().err.count("is of another training, other") == 2
+
+
 @pytest.fixture
 def behind(monkeypatch):
     """Checkpoints are written by a thread, as where a GPU trains."""

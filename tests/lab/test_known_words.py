@@ -106,7 +106,10 @@ def test_training_keeps_words_that_are_lost_or_damaged_and_cleaning_removes_thos
         shutil.copytree(other, profile.store().root / other.name)
     found = {one.path.name: one.why for one in unneeded(profile) if not one.path.name.startswith("damaged-")}
     read = {"words of a text": "words of a text", "checkpoint": "what is known of a checkpoint"}
-    assert found == {name: f"{read[kind]} that no profile here reads" for name, kind in kinds.items()}
+    assert found == {
+        name: f"{read[kind]} that no profile here reads, with this processor and these libraries"
+        for name, kind in kinds.items()
+    }
     assert sorted(kinds.values()) == sorted(read)
 
 

@@ -286,7 +286,7 @@ def test_a_stage_that_was_stopped_before_its_work_leaves_the_word_to_the_command
     monkeypatch.setattr(cli, "app", stopped)
     monkeypatch.setattr(cli, "heed_signals", lambda: None)
     monkeypatch.setattr("sys.argv", ["fairkd", "measure", "tiny"])
-    for said in (cli.BEFORE, "measuring models: stopped; what is finished is saved; run again to go on"):
+    for said in (cli.NOT_BEGUN, "measuring models: stopped; what is finished is saved; run again to go on"):
         for stage in (False, True):
             monkeypatch.setenv("FAIRKD_STAGE", "measure") if stage else monkeypatch.delenv("FAIRKD_STAGE", False)
             with pytest.raises(SystemExit):

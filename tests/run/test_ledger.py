@@ -124,6 +124,40 @@ def test_a_report_is_as_fresh_as_what_it_read(profile, monkeypatch):
     assert files.status.is_file()
 
 
+def test_a_page_of_stale_results_says_why_at_its_top_and_open_says_it_too(profile, monkeypatch, tmp_path, fairkd):
+    files, report = finished(profile), finished(profile, REPORT)
+    notebooks = [one.of("ipynb") for one in (files, report)]
+    assert [ledger.warnings_of(path) for path in notebooks] == [[], []]
+    record, manifest = json.loads(files.status.read_text()), json.loads(files.manifest.read_text())
+    for path, whole, change, why in (
+        (files.manifest, manifest, {"code": "x"}, "the code of fairkd has changed since"),
+        (files.manifest, manifest, {"inputs": {"corpus": "x"}}, "name has changed since: corpus"),
+        (files.status, record, {"identity": record["identity"] | {"notebook": "x"}}, "the notebook has changed since"),
+    ):
+        write_state(path, whole | change)
+        (said,) = ledger.warnings_of(notebooks[0])
+        assert said.startswith("its results are stale: ")
+        assert said.endswith(f"{why}; run this notebook again")
+        write_state(path, whole)
+    write_state(files.manifest, manifest | {"parameters": manifest["parameters"] | {"alpha": -1}})
+    assert "those of this version cannot be said" in ledger.warnings_of(notebooks[0])[0]
+    files.status.unlink()  # as papermill leaves it
+    write_state(files.manifest, manifest)
+    assert ledger.warnings_of(notebooks[0]) == []
+
+    file, page = tmp_path / "mine.yaml", report.folder / "report.html"
+    file.write_text(yaml.safe_dump(profile.values()))
+    page.write_text("a page")
+    assert fairkd("open", str(file), "--print") == (0, f"{page}\n", "")
+    monkeypatch.setattr(ledger, "code_digest", lambda: "of now")
+    status, out, err = fairkd("open", str(file), "--print")
+    assert (status, out) == (0, f"{page}\n")
+    assert err == (
+        "fairkd: this report is stale (the code of fairkd has changed since); make it again with: "
+        f"fairkd reproduce {file}\n"
+    )
+
+
 def test_what_has_results_and_no_page_says_so(profile):
     assert ledger.state(NAME, profile) == ("not run", "")
     Results(NAME, profile).finish({})

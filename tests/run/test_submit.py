@@ -17,7 +17,7 @@ from long_form import long_form
 from submitit.core.utils import JobPaths
 
 from fairkd.engine.locks import lock_of
-from fairkd.engine.store import MANIFEST, Store, read_json, write_json
+from fairkd.engine.store import MANIFEST, Store, read_checked, write_checked
 from fairkd.errors import InputError, LostError
 from fairkd.lab.materials import Materials
 from fairkd.lab.results import code_digest
@@ -152,9 +152,9 @@ def test_what_is_in_the_queue_with_other_values_is_not_waited_for(tmp_path, slur
 
     folder = output_dir(profile) / "jobs"
     for path in folder.glob("*.json"):
-        record = read_json(path) | {"executor": "local"}
+        record = read_checked(path) | {"executor": "local"}
         path.unlink()
-    write_json(folder / "train-0.json", record)
+    write_checked(folder / "train-0.json", record)
     sentence = re.escape(
         f"train-0 still in the queue with other values of the profile; end them with kill -INT {record['number']}"
     )
@@ -165,7 +165,7 @@ def test_what_is_in_the_queue_with_other_values_is_not_waited_for(tmp_path, slur
 @pytest.mark.parametrize("stage", ["prepare", "train", "report"])
 def test_a_shell_killed_before_it_noted_what_slurm_took_submits_nothing_twice(tmp_path, slurm, monkeypatch, stage):
     profile, settings = small(tmp_path, seeds=[0, 1])
-    honest = scheduler.write_json
+    honest = scheduler.write_checked
 
     def killed(path, document):
         if path.stem.startswith(stage):
@@ -173,7 +173,7 @@ def test_a_shell_killed_before_it_noted_what_slurm_took_submits_nothing_twice(tm
         honest(path, document)
 
     with monkeypatch.context() as patch:
-        patch.setattr(scheduler, "write_json", killed)
+        patch.setattr(scheduler, "write_checked", killed)
         with pytest.raises(KeyboardInterrupt):
             list(submit(profile, settings, executor="slurm"))
     found = list(submit(profile, settings, executor="slurm"))
@@ -213,7 +213,7 @@ def test_a_job_at_work_is_not_submitted_again_whatever_was_noted_of_it(tmp_path,
     folder = output_dir(profile) / "jobs"
     if noted:  # of one that has left the queue
         record = {"executor": "slurm", "number": "7", "needs": {}, "values": values_digest(settings), "at": "then"}
-        write_json(folder / "prepare.json", record)
+        write_checked(folder / "prepare.json", record)
     with lock_of(folder / "prepare.lock"):
         found = {one.name: one for one in submit(profile, settings, executor="slurm")}
     assert found["prepare"].state == "in the queue"
@@ -305,10 +305,10 @@ def test_where_only_the_jobs_have_a_gpu_their_word_counts(tmp_path, slurm):
     folder = output_dir(profile) / "jobs"
     folder.mkdir(parents=True)
     left = {"state": "done", "detail": "", "values": values_digest(settings), "code": code_digest()}
-    write_json(folder / "prepare.end.json", left)
-    write_json(folder / "train-0.end.json", left | {"values": "of another profile"})
-    write_json(folder / "train-1.end.json", left | {"state": "failed"})
-    write_json(folder / "measure-0.end.json", left | {"code": "of yesterday"})
+    write_checked(folder / "prepare.end.json", left)
+    write_checked(folder / "train-0.end.json", left | {"values": "of another profile"})
+    write_checked(folder / "train-1.end.json", left | {"state": "failed"})
+    write_checked(folder / "measure-0.end.json", left | {"code": "of yesterday"})
     found = {one.name: one.state for one in submit(profile, settings, executor="slurm", gpus=1)}
     assert {name for name, state in found.items() if state == "done"} == {"prepare"}
     assert {one.state for one in submit(profile, settings, executor="slurm", gpus=0)} != {"done"}
@@ -482,7 +482,7 @@ def preempted(profile, job: str, command: str) -> str:
             process.send_signal(signal.SIGUSR2)
     end = until(lambda: end_of(folder / f"{job}.end.json"))
     assert end["state"] == "done", end
-    number = read_json(folder / f"{job}.json")["number"]
+    number = read_checked(folder / f"{job}.json")["number"]
     return "".join(path.read_text() for path in (folder / "logs").glob(f"{number}*.out"))
 
 

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+import shutil
 
 import pandas as pd
 import pytest
@@ -22,7 +23,7 @@ from fairkd.engine import loading
 from fairkd.engine.digests import weights_digest
 from fairkd.engine.loading import embedded_folder
 from fairkd.engine.recipe import Recipe
-from fairkd.engine.store import REVISIONS, Store
+from fairkd.engine.store import KNOWN, REVISIONS, Store, read_json, write_json
 from fairkd.errors import InputError
 from fairkd.masking import IGNORED
 from fairkd.teachers import checkpoints as teachers
@@ -410,3 +411,19 @@ def test_a_teachers_key_ignores_what_only_distillation_reads(world):
     assert key(mlm_mask_prop=0.3, adapted=False) != key(adapted=False)  # its record depends on the masks
     assert key(device=torch.device("cuda", 0)) != key()
     assert key(weight_decay=0.5, adapted=False) == key(adapted=False)
+
+
+@pytest.mark.parametrize("name", ["weights_digest", "tokenizer_digest"])
+def test_what_is_made_of_a_checkpoint_later_must_be_what_the_store_knows_of_it(store, name):
+    words = ["the", "nurse", "sings"]
+    remember_scratch(open_scratch(words, store=store, **SHAPE), words, store=store, **SHAPE)
+    entry = store.entries()[0]
+    known = read_json(entry / KNOWN)
+    shutil.rmtree(entry)
+    with store.write(entry.name, {"kind": "checkpoint"}) as new:  # sound, and wrong
+        write_json(new / KNOWN, known | {name: "of another"})
+    late = open_scratch(words, store=Store(store.root), **SHAPE)
+    right, wrong = ("tokenizer", "model") if name == "weights_digest" else ("model", "tokenizer")
+    assert getattr(late, right) is not None
+    with pytest.raises(InputError, match=f"than {entry / KNOWN} says"):
+        getattr(late, wrong)

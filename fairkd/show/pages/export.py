@@ -103,13 +103,18 @@ def write_html(
     The report leads to the pages of the other notebooks that lie beside it.
     """
     target = Path(page)
-    pages = sorted(target.parent.glob("[0-9][0-9]_*.html")) if Path(notebook).stem == REPORT else []
-    others = [page.with_suffix(".ipynb") for page in pages if page.stem != REPORT]
-    beside = [path for path in others if path.is_file() and "." not in path.stem]
-    text = sealed(to_html(notebook, title=title, beside=beside, warnings=warnings))
+    text = page_beside(notebook, target.parent, title=title, warnings=warnings)
     target.parent.mkdir(parents=True, exist_ok=True)
     write_document(target, text)
     return target
+
+
+def page_beside(notebook: Path | str, folder: Path, *, title: str | None = None, warnings: Sequence[str] = ()) -> str:
+    """What :func:`write_html` writes to a page in this folder: the same bytes whenever it is asked."""
+    pages = sorted(folder.glob("[0-9][0-9]_*.html")) if Path(notebook).stem == REPORT else []
+    others = [page.with_suffix(".ipynb") for page in pages if page.stem != REPORT]
+    beside = [path for path in others if path.is_file() and "." not in path.stem]
+    return sealed(to_html(notebook, title=title, beside=beside, warnings=warnings))
 
 
 def _record(notebook: Path) -> str:

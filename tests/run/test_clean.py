@@ -1,0 +1,149 @@
+"""What nobody needs of a store is found, of every kind, and what somebody needs is not."""
+
+import shutil
+
+import pytest
+
+from fairkd.engine.store import REVISIONS, Store, write_json
+from fairkd.lab import training
+from fairkd.lab.glue_runs import BASELINES, baseline_key, shape_key
+from fairkd.lab.training import prepare_profile, train_profile
+from fairkd.lab.variants import keep
+from fairkd.profile import Profile
+from fairkd.run.clean import Unneeded, remove, unneeded
+
+DRAWN = ("generated text", "planted text")
+"""Kinds of text, which are part of other keys, and no entries."""
+
+
+@pytest.fixture
+def profile(tmp_path) -> Profile:
+    return Profile.load("tiny").changed(
+        profile="mine", runs_dir=str(tmp_path), store_dir=str(tmp_path / "store"), arms=["full"], depths=[1],
+        student_layers=1, seeds=[0], max_steps=2, adapt_steps=2, glue_source=None, debias_without_seat_words=False,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def trained(profile) -> Profile:
+    train_profile(profile)
+    assert found(profile) == []
+    return profile
+
+
+def found(profile: Profile) -> list[Unneeded]:
+    """As in a process of its own: what this one looked for before is not what profiles ask for."""
+    Store._used.clear()
+    Store._asked.clear()
+    return unneeded(profile)
+
+
+def whys(profile: Profile) -> dict[str, str]:
+    return {one.path.name: one.why for one in found(profile)}
+
+
+def entry(store: Store, kind: str, key: str | None = None, **about) -> str:
+    """An entry with what the manifests of its kind say."""
+    key = key or Store.key(kind, {"made": "by a test", **about})
+    with store.write(key, {"kind": kind, **about}) as folder:
+        write_json(folder / "known.json", {"digest": "random"})
+    return key
+
+
+ABOUT = {
+    "student": {"revision": REVISIONS["student"], "arm": None, "seed": 0},
+    "teacher": {}, "debiased teacher": {}, "corpus": {"tokenizer": "other"}, "checkpoint": {}, "words of a text": {},
+    "seat": {"weights": "other"}, "seat of mixed stimuli": {"weights": "other"}, "projections": {"weights": "other"},
+    "reading of a sentence": {"weights": "other"}, "rulers": {"weights": "other"}, "words met": {"corpus": "other"},
+    "pairs": {"corpus_digest": "other"}, "pair table": {"tokenizer": "other"}, "glue tokens": {"tokenizer": "other"},
+    "glue": {"encoder": "other", "data": "d"}, "glue baseline": {}, "shape": {},
+}  # fmt: skip
+
+
+def test_an_entry_of_every_kind_that_nobody_needs_is_found(trained):
+    store = trained.store()
+    assert {*ABOUT, *DRAWN} >= REVISIONS.keys()  # a kind that is new is cleaned, too
+    made = {entry(store, kind, **about): kind for kind, about in ABOUT.items()}
+    gone = whys(trained)
+    assert {made[key] for key in gone} == ABOUT.keys()
+    assert all(kind in gone[key] for key, kind in made.items() if kind != "checkpoint")
+    before = {path.name for path in store.entries()}
+    freed = remove(found(trained), store)
+    assert freed > 0
+    assert {path.name for path in store.entries()} == before - made.keys()
+    assert found(trained) == []
+
+
+def test_what_was_measured_of_needed_models_and_texts_stays(trained):
+    store = trained.store()
+    manifests = [Store.manifest(folder) for folder in store.entries()]
+    student = next(one for one in manifests if one["kind"] == "student")
+    corpus = next(one for one in manifests if one["kind"] == "corpus")
+    kept = [
+        entry(store, "shape", shape_key(student)),
+        entry(store, "glue", encoder="random", data="a"),  # of random weights, which the shape says
+        entry(store, "glue", encoder=student["weights_digest"], data="b"),
+        entry(store, "glue", encoder=student["teacher_digest"], data="c"),
+        *(entry(store, "glue baseline", baseline_key(name, data)) for name in BASELINES for data in "abc"),
+        *(entry(store, kind, tokenizer=corpus["tokenizer"]) for kind in ("pair table", "glue tokens")),
+    ]
+    gone = [
+        entry(store, "glue", encoder="other", data="z"),
+        entry(store, "glue baseline", baseline_key("majority", "z")),
+    ]
+    assert sorted(whys(trained)) == sorted(gone)
+    assert kept
+
+
+def test_what_is_no_entry_goes_too(trained):
+    store = trained.store()
+    lost, unknown, partly = (f"{number}" * 20 for number in (1, 2, 3))
+    for name in (lost, f"unfinished/{unknown}", f".removing-{partly}", f"damaged-{partly}"):
+        (store.root / name).mkdir(parents=True)
+        (store.root / name / "a").write_text("a")
+    assert whys(trained) == {
+        lost: "an entry without its manifest",
+        unknown: "checkpoints of what no profile here trains",
+        f".removing-{partly}": "removed in part before",
+        f"damaged-{partly}": "damaged, and made again since",
+    }
+    assert remove(found(trained), store) == 4
+    assert found(trained) == []
+
+
+class Killed(BaseException):
+    """In the place of a process's death."""
+
+
+@pytest.mark.parametrize("command", [train_profile, lambda own: list(prepare_profile(own))], ids=["train", "prepare"])
+def test_a_teacher_that_an_interrupted_command_made_is_needed(profile, monkeypatch, command):
+    """Of two profiles of one store, the one that was interrupted before its second teacher was there."""
+    other = profile.changed(profile="another")
+    train_profile(other)
+    two = profile.changed(corpus=["planted:0.4"], teacher_seeds=[0, 1])
+    made, whole = [], training.Materials.make_teachers
+
+    def make(self, **what):
+        if made:
+            raise Killed
+        whole(self, **what)
+        made.append(self.teacher.digest)
+
+    monkeypatch.setattr(training.Materials, "make_teachers", make)
+    with pytest.raises(Killed):
+        command(two)
+    monkeypatch.undo()
+    assert found(other) == []
+    shutil.rmtree(two.path(two.runs_dir) / "mine")  # with it nobody needs what was made
+    assert "teacher of no profile that is known here" in whys(other).values()
+
+
+def test_checkpoints_of_an_interrupted_training_are_needed(profile, trained):
+    store, other = trained.store(), trained.changed(profile="another", temperature=3.0)
+    keep(other)
+    key = training.training_jobs(other)[0][0].student_key(other.all_arms()[0], 0)
+    (store.unfinished(key) / "step-000000001").mkdir(parents=True)
+    assert found(trained) == []
+    keep(trained.changed(profile="third", corpus=["planted:0.4"]))  # has begun, and nobody knows its students' keys
+    (store.unfinished("4" * 20) / "step-000000001").mkdir(parents=True)
+    assert found(trained) == []
