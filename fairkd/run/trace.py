@@ -24,9 +24,11 @@ from fairkd.claims import paper
 from fairkd.engine.store import Store
 from fairkd.errors import InputError, shown
 from fairkd.lab.records import arm_and_seed, arm_content
+from fairkd.names import TEACHER
 from fairkd.profile import Profile
 from fairkd.show.html import exactly
 from fairkd.show.pages.seal import open_page
+from fairkd.wording import listed
 
 _NUMBER = re.compile(r"(?<![\w.])−?\d[\d,]*(?:\.\d+)?")
 _WORD = 40
@@ -117,11 +119,11 @@ class SavedRow:
 
     def __str__(self) -> str:
         told = ", ".join(f"{name} {value}" for name, value in self.told.items())
-        return f"{self.notebook}: results/{self.table}, row {self.row}, {self.column}{f' ({told})' if told else ''}"
+        return f"{self.notebook}: results/{self.table}, row {self.row}, {self.column}{f'; {told}' if told else ''}"
 
 
-def printed_as(cells: Iterable[Shown], said: str) -> list[Shown]:
-    """The cells and rows that show a number as a reader sees it, or have it to as many digits.
+def printed_as(cells: Iterable[Shown], said: str) -> dict[str, list[str]]:
+    """Where a page shows a number as a reader sees it, by its twelve digits; rows behind figures count if no cell does.
 
     Raises:
         InputError: ``said`` is no number.
@@ -129,13 +131,13 @@ def printed_as(cells: Iterable[Shown], said: str) -> list[Shown]:
     plain = said.strip().replace("−", "-").replace(",", "")
     if not _is_number(plain):
         raise InputError(f"--number: {shown(said)} is no number")
-
-    def has(cell: Shown) -> bool:
-        if cell.text:
-            return plain in [found.replace("−", "-").replace(",", "") for found in _NUMBER.findall(cell.text)]
-        return any(_rounds(float(one), plain) for one in cell.exact)
-
-    return [cell for cell in cells if has(cell)]
+    places: dict[bool, dict[str, list[str]]] = {True: {}, False: {}}
+    for cell in cells:
+        printed = [found.replace("−", "-").replace(",", "") for found in _NUMBER.findall(cell.text)]
+        for exact in cell.exact if not cell.text or plain in printed else ():
+            if _rounds(float(exact), plain):
+                places[bool(cell.text)].setdefault(exact, []).append(cell.where)
+    return places[True] or places[False]
 
 
 def rows_with(exact: str, tables: Mapping[str, Mapping[str, pd.DataFrame]]) -> Iterator[SavedRow]:
@@ -161,7 +163,7 @@ def _forms(value: float) -> tuple[float, ...]:
 
 
 def behind(row: SavedRow, profile: Profile, keys: Iterable[str]) -> list[str]:
-    """The entries of the store behind a row, in lines: its students one by one, and what was made or measured of them.
+    """The entries of the store behind a row, in lines: its models one by one, and what was made or measured of them.
 
     Args:
         row: of a table of the profile.
@@ -172,24 +174,33 @@ def behind(row: SavedRow, profile: Profile, keys: Iterable[str]) -> list[str]:
     found = {key: Store.manifest(folder) for key in sorted(keys) if (folder := store.find(key)) is not None}
     names = {row.told.get("arm"), row.told.get("baseline")}
     contents = {arm_content(arm) for arm in profile.all_arms() if arm.name in names}
-    students = {
+    models = {
         key: manifest
         for key, manifest in found.items()
-        if arm_and_seed(manifest)[0] in contents and row.told.get("seed") in (None, manifest["seed"])
+        if (manifest["kind"] == "teacher" and TEACHER in names)
+        or (arm_and_seed(manifest)[0] in contents and row.told.get("seed") in (None, manifest["seed"]))
     }
-    if not students:
+    if not models:
         return chain(list(found), store)
-    about = {manifest[name] for manifest in students.values() for name in ("weights_digest", "teacher_digest")}
-    about |= {manifest["corpus_digest"] for manifest in students.values()}
+    digests = ("weights_digest", "teacher_digest", "corpus_digest")
+    about = {manifest.get(name) for manifest in models.values() for name in digests} - {None}
     named = ("weights", "encoder", "weights_digest", "digest")
-    others = [key for key, own in found.items() if key not in students and about & {own.get(name) for name in named}]
-    return [*(_student_line(key, manifest) for key, manifest in students.items()), *chain(others, store)]
+    others: dict[str, list[str]] = {}
+    for key, manifest in found.items():
+        if key not in models and about & {manifest.get(name) for name in named}:
+            others.setdefault(manifest["kind"], []).append(key)
+    return [
+        *(_model_line(key, manifest) for key, manifest in models.items()),
+        *(f"{kind}: {listed(own)}" for kind, own in others.items()),
+    ]
 
 
-def _student_line(key: str, manifest: Mapping[str, Any]) -> str:
-    digests = ", ".join(f"{name} {manifest[f'{name}_digest'][:12]}" for name in ("weights", "teacher", "corpus"))
+def _model_line(key: str, manifest: Mapping[str, Any]) -> str:
+    what = f"{manifest['arm']['name']}, seed {manifest['seed']}" if "arm" in manifest else "before any student"
+    kinds = [kind for kind in ("weights", "teacher", "corpus") if f"{kind}_digest" in manifest]
+    digests = ", ".join(f"{kind} {manifest[f'{kind}_digest'][:12]}" for kind in kinds)
     where = f"commit {manifest.get('git_commit')}, processor {manifest.get('processor', 'not recorded')}"
-    return f"{key}/manifest.json: student, {manifest['arm']['name']}, seed {manifest['seed']}; {digests}; {where}"
+    return f"{manifest['kind']}: {key}, {what}; {digests}; {where}"
 
 
 def chain(keys: Sequence[str], store: Store) -> list[str]:

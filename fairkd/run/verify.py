@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fairkd.arms import Arm
-from fairkd.engine.store import MANIFEST, Store, check_seal, contents, read_json
+from fairkd.engine.store import MANIFEST, Store, check_seal, contents, file_state, read_json
 from fairkd.errors import InputError
 from fairkd.lab.results import REPORT, Manifest, Results, content_digest, controlled, other_names, read_state
 from fairkd.lab.variants import OWN_FILE, USERS, changed_copy, declare, output_dir
@@ -18,6 +19,7 @@ from fairkd.rng import numpy_generator
 from fairkd.run.ledger import Files, notebooks, state, warnings_of
 from fairkd.run.trace import Origins, Shown, behind, chain, lost, numbers_of, origins, printed_as, rows_with
 from fairkd.show.pages.seal import open_page
+from fairkd.wording import how_many
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,8 +28,8 @@ if TYPE_CHECKING:
 
 TOLERANCE = 1e-6
 """By which SEAT may differ when it is measured again: on another kind of processor the last bits do."""
-MOST_CELLS, MOST_ROWS = 5, 2
-"""That :func:`verify_number` follows: cells of pages, and rows of tables behind each number of a cell."""
+MOST_NUMBERS, MOST_ROWS = 5, 4
+"""That :func:`verify_number` follows: numbers that are printed alike, and rows of tables that have one."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ def verify_profile(profile: Profile, *, again: int = 1) -> Iterator[Check]:
     done = [name for name, (kind, _) in states.items() if kind == "done"]
     yield _made_of(profile, done)
     yield Check(f"{len(names)} pages", tuple(line for name in names for line in _page(name, profile)))
-    yield _numbers(profile, done)
+    yield _numbers(profile, run)
     yield _measured_again(profile, again)
 
 
@@ -154,15 +156,22 @@ def _page(name: str, profile: Profile) -> Iterator[str]:
 
 def _is_page_of(page: Path, notebook: Path) -> bool:
     """Whether an executed notebook gives this page, to the byte, as this version writes it."""
+    beside = [*sorted(notebook.parent.glob("*.ipynb")), *notebook.parent.glob(f"results/{notebook.stem}.json")]
+    state = *((path, file_state(path)) for path in beside), *sorted(notebook.parent.glob("*.html"))
+    return page.read_bytes() == _made_again(notebook, tuple(warnings_of(notebook)), state)
+
+
+@lru_cache(maxsize=32)  # a report has two names
+def _made_again(notebook: Path, warnings: tuple[str, ...], state: tuple[Any, ...]) -> bytes:
     from fairkd.show.pages.export import page_beside
 
-    return page.read_text(encoding="utf-8") == page_beside(notebook, notebook.parent, warnings=warnings_of(notebook))
+    return page_beside(notebook, notebook.parent, warnings=warnings).encode()
 
 
-def _numbers(profile: Profile, done: Sequence[str]) -> Check:
+def _numbers(profile: Profile, names: Sequence[str]) -> Check:
     """The numbers of the pages against the tables that the notebooks saved; 00_method saves none."""
-    problems, count, known = [], 0, origins(_tables(profile, done))
-    pages = [path for name in done if Results(name, profile).read() and (path := _page_of(name, profile)).is_file()]
+    problems, count, known = [], 0, origins(_tables(profile, names))
+    pages = [path for name in names if Results(name, profile).read() and (path := _page_of(name, profile)).is_file()]
     for path in pages:
         try:
             cells = list(numbers_of(path))
@@ -188,9 +197,9 @@ def _page_of(name: str, profile: Profile) -> Path:
     return output_dir(profile) / ("report.html" if name == REPORT else f"{name}.html")
 
 
-def _tables(profile: Profile, done: Sequence[str]) -> dict[str, dict[str, pd.DataFrame]]:
+def _tables(profile: Profile, names: Sequence[str]) -> dict[str, dict[str, pd.DataFrame]]:
     """The saved tables that a profile's pages show, by label and name."""
-    return {Results(name, own).label: Results(name, own).read() or {} for own, name in _shown_there(profile, done)}
+    return {Results(name, own).label: Results(name, own).read() or {} for own, name in _shown_there(profile, names)}
 
 
 def verify_number(said: str, what: Profile | Path) -> Iterator[Check]:
@@ -211,26 +220,29 @@ def verify_number(said: str, what: Profile | Path) -> Iterator[Check]:
     assert profile is not None
     done = [name for name in _run_here(profile) if state(name, profile)[0] == "done"]
     pages = pages or [path for name in done if (path := _page_of(name, profile)).is_file()]
-    tables, owners = (
-        _tables(profile, done),
-        {Results(name, own).label: (own, name) for own, name in _shown_there(profile, done)},
-    )
-    found = [(path, cell) for path in pages for cell in printed_as(numbers_of(path), said)]
-    for path, cell in found[:MOST_CELLS]:
-        about = []
-        for exact in cell.exact:
-            for row in list(rows_with(exact, tables))[:MOST_ROWS]:
-                own, name = owners[row.notebook]
-                about += [
-                    f"{exact}: {row}",
-                    *(f"  {line}" for line in behind(row, own, Results(name, own).manifest().entries)),
-                ]
-        shows = f"shows {cell.text!r}" if cell.text else f"has {', '.join(cell.exact)} in its data"
-        yield Check(f"{path.name}, {cell.where} {shows}", () if about else ("no saved table has it",), tuple(about))
-    if len(found) > MOST_CELLS:
-        yield Check(f"{len(found) - MOST_CELLS} more cells and rows show it; more digits tell them apart")
-    if not found:
+    places: dict[str, list[str]] = {}
+    for path in pages:
+        for exact, wheres in printed_as(numbers_of(path), said).items():
+            places.setdefault(exact, []).extend(f"{path.name}, {where}" for where in dict.fromkeys(wheres))
+    for exact in list(places)[:MOST_NUMBERS]:
+        about = tuple(_rows_behind(exact, profile, done))
+        yield Check(f"{exact}: {'; '.join(places[exact])}", () if about else ("no saved table has it",), about)
+    if len(places) > MOST_NUMBERS:
+        yield Check(f"{len(places) - MOST_NUMBERS} more numbers are printed so; more digits tell them apart")
+    if not places:
         yield Check(f"{said} on {len(pages)} pages", (f"no table or figure shows {said}",))
+
+
+def _rows_behind(exact: str, profile: Profile, done: Sequence[str]) -> Iterator[str]:
+    """The rows of saved tables that have a number, and the entries of the store behind each, in lines."""
+    owners = {Results(name, own).label: (own, name) for own, name in _shown_there(profile, done)}
+    rows = list(rows_with(exact, _tables(profile, done)))
+    for row in rows[:MOST_ROWS]:
+        own, name = owners[row.notebook]
+        yield str(row)
+        yield from (f"  {line}" for line in behind(row, own, Results(name, own).manifest().entries))
+    if len(rows) > MOST_ROWS:
+        yield f"and {how_many(len(rows) - MOST_ROWS, 'more row')}"
 
 
 def _shown_there(profile: Profile, done: Sequence[str]) -> Iterator[tuple[Profile, str]]:

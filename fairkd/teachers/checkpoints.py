@@ -260,7 +260,7 @@ def _spec(place: Path) -> dict[str, Any]:
 def _scratch_spec(words: Sequence[str], shape: dict[str, Any]) -> dict[str, Any]:
     """What decides what is known of a teacher that starts from nothing: random numbers have a processor's last bits."""
     listed = hashlib.sha256("\n".join(words).encode()).hexdigest()
-    made = {"words": listed, "pairs": PAIRS, "shape": shape, "processor": torch.backends.cpu.get_cpu_capability()}
+    made = {"words": listed, "pairs": PAIRS, "shape": shape, "instructions": torch.backends.cpu.get_cpu_capability()}
     return {**made, "code": digest_once(Path(__file__)), **_makers()}  # of the vocabulary and the model, in this file
 
 

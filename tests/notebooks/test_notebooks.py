@@ -23,13 +23,16 @@ from bs4 import BeautifulSoup
 from fairkd.arms import GROUPS
 from fairkd.bias.stimuli import TESTS
 from fairkd.claims import paper
+from fairkd.engine.store import Store, file_digest, read_json
+from fairkd.engine.versions import processor
 from fairkd.errors import InputError
 from fairkd.glue.tasks import TASKS
+from fairkd.lab.results import write_state
 from fairkd.profile import PARAMETERS, Profile, project_root
 from fairkd.run import parameters_cells as notebooks
 from fairkd.run import runner
 from fairkd.run.trace import chain, origins
-from fairkd.run.verify import verify_page, verify_profile
+from fairkd.run.verify import Check, verify_number, verify_page, verify_profile
 from fairkd.settings import GROUPED
 from fairkd.show.figures.style import PANE
 from fairkd.show.html import exactly
@@ -244,12 +247,13 @@ def test_what_was_made_is_verified(tiny):
     assert re.match(r"\d+ entries of the store, [\d,]+ files$", checks[0].what)
     assert re.match(rf"{len(TINY)} notebooks were computed from [1-9]\d\d entries", checks[2].what)
     assert f"{len(TINY)} pages" in checks[3].what
-    assert re.match(r"[1-9][\d,]{4,} cells and rows of the report, traced to saved tables", checks[4].what)
+    assert re.match(r"[1-9],\d{3} cells and rows of 6 pages, traced to saved tables", checks[4].what)
     assert "1 of 30 students, measured again" in checks[5].what
     page = [check.what for check in verify_page(tiny.folder / "report.html")]
     assert page[0] == "report.html is as it was written"
     assert "05_report of the profile 'tiny', seeds [0, 1]; fairkd 0.1.0, commit " in page[1]
-    assert [check.problems for check in verify_page(tiny.folder / "report.html")] == [()] * 4
+    assert [check.problems for check in verify_page(tiny.folder / "report.html")] == [()] * 5
+    assert page[4].endswith("as is every byte, by the notebook that gave it")
 
 
 @contextmanager
@@ -300,7 +304,86 @@ def test_a_number_that_no_table_has_is_noticed_in_a_page_that_was_sealed_again(t
     with changed(report, lambda _: sealed(other[: other.rindex("<!-- fairkd page")]).encode()):
         numbers = list(verify_profile(tiny.profile, again=0))[4]
     told = {"shown": "the page shows ", "kept": "no saved table has "}[what]
-    assert any(told in line for line in numbers.problems)
+    assert any(told in line for line in numbers.problems), numbers.problems
+
+
+def forged(tiny, tmp_path: Path, name: str, change: Callable[[str], str]) -> list[Check]:
+    """What is said of a page that somebody changed, sealed again and sent."""
+    page, _ = open_page(tiny.folder / name)
+    (tmp_path / name).write_text(sealed(change(page[: page.rindex("<!-- fairkd page")])), encoding="utf-8")
+    return list(verify_page(tmp_path / name))
+
+
+def test_a_forged_page_is_told_where_its_tables_lie(tiny, tmp_path):
+    cell = re.compile(r' data-exact="-?0\.\d+([^"]*"[^>]*>(?:<strong>)?)−?0\.\d\d\d\b')
+
+    def other_number(page: str) -> str:
+        """In its text and in what it carries, as a forger would."""
+        return cell.sub(r' data-exact="0.123456789\g<1>0.123', page, count=1)
+
+    for name in ("report.html", "02_ablation.html"):
+        told = [line for check in forged(tiny, tmp_path, name, other_number) for line in check.problems]
+        assert any("no saved table has 0.123456789" in line for line in told), told
+    told = [
+        line
+        for check in forged(tiny, tmp_path, "01_capacity.html", lambda page: page.replace("<p>", "<p>Proven: ", 1))
+        for line in check.problems
+    ]
+    assert told == ["it is not the page that its notebook here gives: its sentences or figures are others"]
+    of_another_run = forged(
+        tiny, tmp_path, "01_capacity.html", lambda page: page.replace('"torch": "', '"torch": "0', 1)
+    )
+    assert not any(check.problems for check in of_another_run)
+    assert of_another_run[-1].what.endswith("its sentences are another run's")
+
+
+def test_a_sentence_that_its_notebook_does_not_give_is_noticed(tiny):
+    page = tiny.folder / "03_mixup.html"
+    whole = page.read_text(encoding="utf-8")
+    other = whole[: whole.rindex("<!-- fairkd page")].replace("<p>", "<p>Proven: ", 1)
+    status = tiny.folder / "status" / "03_mixup.json"
+    record = read_json(status)
+    with changed(page, lambda _: sealed(other).encode()), changed(status, bytes):
+        write_state(status, record | {"files": record["files"] | {page.name: file_digest(page)}})
+        (line,) = list(verify_profile(tiny.profile, again=0))[3].problems
+    assert line == "03_mixup.html is not the page that 03_mixup.ipynb gives: its sentences or figures are others"
+
+
+def test_a_number_leads_to_its_row_its_students_and_their_manifests(tiny):
+    row = tiny.frames["ablation_averages"].query("arm == 'no-ce' and pooling == 'mean'").iloc[0]
+    printed, exact = f"{row.average:.3f}".replace("-", "−"), exactly(row.average)
+    checks = list(verify_number(printed, tiny.profile))
+    (own,) = [check for check in checks if check.what.startswith(f"{exact}: ")]
+    assert not any(check.problems for check in checks)
+    assert {"02_ablation.html, table-1-2", "report.html, table-1"} <= set(own.what.partition(": ")[2].split("; "))
+    begin = next(place for place, line in enumerate(own.about) if line.startswith("tiny/02_ablation: "))
+    assert own.about[begin].endswith("row 3, average; arm no-ce, layers 2, seeds 2, pooling mean")
+    lines = own.about[begin + 1 :]
+    store, seen = tiny.profile.store(), []
+    for line in lines[:2]:
+        key = re.match(r"  student: (\w+), no-ce, seed [01]; ", line)[1]
+        manifest = Store.manifest(store.root / key)
+        seen.append((manifest["kind"], manifest["arm"]["name"], manifest["seed"]))
+        assert f"weights {manifest['weights_digest'][:12]}, teacher {manifest['teacher_digest'][:12]}" in line
+        assert line.endswith(f"commit {manifest['git_commit']}, processor {processor()}")
+    assert sorted(seen) == [("student", "no-ce", 0), ("student", "no-ce", 1)]
+    kinds = {line.strip().partition(":")[0]: re.findall(r"\b[0-9a-f]{20}\b", line) for line in lines[2:6]}
+    assert {"seat", "teacher", "corpus"} <= kinds.keys()
+    for kind in ("seat", "teacher", "corpus"):
+        assert {Store.manifest(store.root / key)["kind"] for key in kinds[kind]} == {kind}
+    page = list(verify_number(exact, tiny.folder / "02_ablation.html"))
+    assert page[0].problems != ()  # nothing is printed to twelve digits
+    (same, *_) = [one for one in verify_number(printed, tiny.folder / "report.html") if one.what.startswith(exact)]
+    assert same.about == own.about
+    (nothing,) = verify_number("123.456789", tiny.profile)
+    assert nothing.problems == ("no table or figure shows 123.456789",)
+
+
+def test_numbers_that_are_none_and_pages_whose_results_are_elsewhere_are_refused(tiny):
+    with pytest.raises(InputError, match="--number: 'one' is no number"):
+        list(verify_number("one", tiny.profile))
+    with pytest.raises(InputError, match="do not lie here"):
+        list(verify_number("0.1", project_root() / "docs" / "reports" / "planted" / "report.html"))
 
 
 def test_numbers_are_traced_to_tables_and_entries_to_commits(tiny):
@@ -316,9 +399,9 @@ def test_numbers_are_traced_to_tables_and_entries_to_commits(tiny):
 
 def test_a_page_of_other_results_than_lie_here_is_sound_and_says_so(tiny, monkeypatch):
     monkeypatch.setattr("fairkd.run.verify.other_names", lambda *_: "claims.parquet")
-    *_, last = verify_page(tiny.folder / "report.html")
-    assert not last.problems
-    assert [line.endswith("makes them: claims.parquet") for line in last.about] == [True]
+    checks = list(verify_page(tiny.folder / "report.html"))
+    assert not any(check.problems for check in checks)
+    assert [line.endswith("makes them: claims.parquet") for check in checks for line in check.about] == [True]
 
 
 def test_second_reproduce_has_nothing_to_do(tiny):
