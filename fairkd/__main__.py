@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from fairkd.engine.stopping import NOT_BEGUN, exit_status, heed_signals, speaks
+from fairkd.engine.stopping import NOT_BEGUN, exit_status, heed_signals, tell
 
 
 def command_line() -> None:
@@ -13,8 +13,7 @@ def command_line() -> None:
     try:
         from fairkd.run.cli import main as commands
     except KeyboardInterrupt:
-        if speaks():
-            print(f"fairkd: {NOT_BEGUN}", file=sys.stderr)
+        tell(NOT_BEGUN)
         sys.exit(exit_status())
     commands()
 

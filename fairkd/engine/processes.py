@@ -11,7 +11,10 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from multiprocessing import resource_tracker
 from pathlib import Path
+
+from fairkd.engine.stopping import ENDS
 
 
 def die_with_parent() -> None:
@@ -20,6 +23,20 @@ def die_with_parent() -> None:
         return
     pr_set_pdeathsig = 1
     ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
+
+
+def begin_tracker() -> None:
+    """Starts the process in which Python tracks what processes share, deaf to signals for a whole group.
+
+    Python makes it so for SIGINT and SIGTERM; a SIGHUP would end it, and its end be told in tracebacks.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDS)
+    try:
+        resource_tracker.ensure_running()  # it inherits what is blocked; for this process signals wait a moment
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 SELDOM, _USUAL = 20_000, gc.get_threshold()

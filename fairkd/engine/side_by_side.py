@@ -20,6 +20,7 @@ import torch
 
 from fairkd.engine import products
 from fairkd.engine.processes import (
+    begin_tracker,
     cores,
     die_with_parent,
     look_for_garbage_seldom,
@@ -102,6 +103,7 @@ def pool(queue: Any = None, order: Any = None, *, processes: int | None = None) 
         processes: how many; as many as :func:`workers` says without it.
     """
     release_freed_memory()  # this one will only wait
+    begin_tracker()
     # Not a fork: PyTorch's threads do not survive one.
     context = multiprocessing.get_context("spawn")
     setup()
@@ -168,6 +170,7 @@ def _in_processes(
     function: Callable[..., Any], calls: Sequence[tuple[Any, ...]], *, most: int, label: str, updates: int
 ) -> list[Any]:
     """:func:`side_by_side` in so many processes; a BrokenProcessPool in place of each result that was lost."""
+    begin_tracker()
     context = multiprocessing.get_context("spawn")
     queue, order = context.SimpleQueue(), context.Event()
     unit, saved = "updates" if updates else "pieces", False

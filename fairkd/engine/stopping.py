@@ -9,10 +9,12 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 AGAIN = "run again to go on"
@@ -20,6 +22,8 @@ NOT_BEGUN = f"stopped; {AGAIN}"
 """Of a command that had not begun its work, or keeps nothing."""
 STAGE = "FAIRKD_STAGE"
 """In the environment of a command that is a stage of another, which says that it was stopped."""
+TOLD = "FAIRKD_TOLD"
+"""In the environment of a command that another began: the file that is there once it has told that it was stopped."""
 STOPPING = "stopping after this update; once more: at once"
 ENDS = [
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2") if hasattr(signal, name)
@@ -55,6 +59,10 @@ class Stopped(KeyboardInterrupt):
         return [str(self)]
 
 
+class Told(Stopped):
+    """Work that was interrupted in another process, which has said so itself."""
+
+
 class Ended(KeyboardInterrupt):
     """A signal asked for an end. Python ends ``python -m`` as by SIGINT once it has seen a plain KeyboardInterrupt."""
 
@@ -76,12 +84,18 @@ def ignore_signals() -> None:
             signal.signal(number, signal.SIG_IGN)
 
 
-def speaks(said: str = NOT_BEGUN) -> bool:
-    """Whether this process is the one to say that it was stopped.
+def tell(said: str) -> None:
+    """Says on standard error that this command was stopped, where nobody else does; notes that it was said.
 
-    Of processes that train together one says it, and reproduce says it for a stage that has nothing to add.
+    Of processes that train together the first says it, and a command that began a stage says it for one that has
+    nothing to add. What a stage has said its command does not say again: see :class:`Told`.
     """
-    return os.environ.get("RANK", "0") == "0" and not (said == NOT_BEGUN and STAGE in os.environ)
+    if os.environ.get("RANK", "0") != "0" or (said == NOT_BEGUN and STAGE in os.environ):
+        return
+    print(f"fairkd: {said}", file=sys.stderr, flush=True)
+    if note := os.environ.get(TOLD):
+        with suppress(OSError):
+            Path(note).touch()
 
 
 def exit_status() -> int:

@@ -22,7 +22,7 @@ import typer.core
 import fairkd
 from fairkd.bias.poolings import POOLINGS
 from fairkd.engine.processes import look_for_garbage_seldom
-from fairkd.engine.stopping import NOT_BEGUN, exit_status, heed_signals, one_line, speaks
+from fairkd.engine.stopping import NOT_BEGUN, Told, exit_status, heed_signals, one_line, tell
 from fairkd.errors import DivergedError, InputError, LostError, in_one_line
 from fairkd.profile import Profile, project_root
 from fairkd.run.arguments import (
@@ -59,7 +59,7 @@ class Commands(typer.core.TyperGroup):
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt as error:
-            raise Interrupted(str(error) or NOT_BEGUN) from None
+            raise Interrupted(str(error) or NOT_BEGUN) from error
 
 
 app = typer.Typer(
@@ -138,7 +138,7 @@ def train(
     options = _parameter_words(parameters)
     options += [] if max_steps is None else ["--max-steps", str(max_steps)]
     options += [word for one in seed or [] for word in ("--seed", str(one))]
-    if status := train_together(processes, ["train", profile, *options]):
+    if status := train_together(processes, ["train", profile, *options], store=checked.store()):
         raise typer.Exit(status)
 
 
@@ -624,8 +624,8 @@ def main() -> None:
     try:
         app(join_pairs(sys.argv[1:]), prog_name="fairkd")
     except Interrupted as error:
-        if speaks(str(error)):
-            print(f"fairkd: {error}", file=sys.stderr)
+        if not isinstance(error.__cause__, Told):
+            tell(str(error))
         sys.exit(exit_status())
     except InputError as error:
         print(f"fairkd: {error}", file=sys.stderr)

@@ -41,8 +41,8 @@ import yaml
 
 from fairkd.engine.processes import cores, die_with_parent
 from fairkd.engine.scratch import scratch
-from fairkd.engine.stopping import STAGE, child, end_children
-from fairkd.engine.store import file_digest, write_json
+from fairkd.engine.stopping import STAGE, TOLD, Told, child, end_children
+from fairkd.engine.store import Store, file_digest, write_json
 from fairkd.errors import InputError
 from fairkd.lab.results import REPORT, Manifest, Results, read_state, write_state
 from fairkd.lab.variants import OWN_FILE, keep, output_dir, write_copy
@@ -312,14 +312,34 @@ def _staged(command: str, what: str, profile: Profile, echo: Callable[[str], Non
 def _stage(command: str, profile: Profile) -> int:
     copy = output_dir(profile) / OWN_FILE
     write_copy(copy, profile)
-    return _call(["fairkd", command, str(copy)], environment={STAGE: command})
+    return _own_words(["fairkd", command, str(copy)], profile.store(), environment={STAGE: command})
 
 
-def train_together(processes: int, arguments: list[str]) -> int:
-    """Runs ``fairkd`` with these arguments in processes that train together; returns the exit status of torchrun."""
+def _own_words(module: list[str], store: Store, *, environment: dict[str, str] | None = None) -> int:
+    """As :func:`_call`, of a command that may itself say that it was stopped.
+
+    Raises:
+        Told: it was, and it did.
+    """
+    with scratch(store.root, "stage") as folder:
+        note = folder / "told"
+        try:
+            return _call(module, environment={TOLD: str(note), **(environment or {})})
+        except KeyboardInterrupt:
+            if note.exists():
+                raise Told from None
+            raise
+
+
+def train_together(processes: int, arguments: list[str], *, store: Store) -> int:
+    """Runs ``fairkd`` with these arguments in processes that train together; returns the exit status of torchrun.
+
+    Raises:
+        Told: it was stopped, and said so.
+    """
     from fairkd.engine.world import torchrun
 
-    status = _call(torchrun(processes, arguments))
+    status = _own_words(torchrun(processes, arguments), store)
     if status == 1:
         print(
             f"fairkd: the training in {processes} processes ended early, see above; what is saved is kept",

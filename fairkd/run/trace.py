@@ -53,7 +53,7 @@ class Shown:
 
     def misprinted(self) -> bool:
         """Whether one of its numbers is not what stands on the page, rounded as it is there."""
-        printed = [found.replace("−", "-").replace(",", "") for found in _NUMBER.findall(self.text)]
+        printed = [plain_number(found) for found in _NUMBER.findall(self.text)]
         return bool(self.text) and not all(any(_rounds(float(one), said) for said in printed) for one in self.exact)
 
 
@@ -122,18 +122,31 @@ class SavedRow:
         return f"{self.notebook}: results/{self.table}, row {self.row}, {self.column}{f'; {told}' if told else ''}"
 
 
+def plain_number(said: str) -> str:
+    """A number as a page prints it, for :class:`float`.
+
+    Raises:
+        InputError: it is none.
+
+    >>> plain_number("−1,234.5")
+    '-1234.5'
+    """
+    plain = said.strip().replace("−", "-").replace(",", "")
+    if not _is_number(plain):
+        raise InputError(f"--number: {shown(said)} is no number, such as 0.123 or −1.5")
+    return plain
+
+
 def printed_as(cells: Iterable[Shown], said: str) -> dict[str, list[str]]:
     """Where a page shows a number as a reader sees it, by its twelve digits; rows behind figures count if no cell does.
 
     Raises:
-        InputError: ``said`` is no number.
+        InputError: as :func:`plain_number`.
     """
-    plain = said.strip().replace("−", "-").replace(",", "")
-    if not _is_number(plain):
-        raise InputError(f"--number: {shown(said)} is no number")
+    plain = plain_number(said)
     places: dict[bool, dict[str, list[str]]] = {True: {}, False: {}}
     for cell in cells:
-        printed = [found.replace("−", "-").replace(",", "") for found in _NUMBER.findall(cell.text)]
+        printed = [plain_number(found) for found in _NUMBER.findall(cell.text)]
         for exact in cell.exact if not cell.text or plain in printed else ():
             if _rounds(float(exact), plain):
                 places[bool(cell.text)].setdefault(exact, []).append(cell.where)

@@ -17,7 +17,18 @@ from fairkd.lab.variants import OWN_FILE, USERS, changed_copy, declare, output_d
 from fairkd.profile import Profile, project_root
 from fairkd.rng import numpy_generator
 from fairkd.run.ledger import Files, notebooks, state, warnings_of
-from fairkd.run.trace import Origins, Shown, behind, chain, lost, numbers_of, origins, printed_as, rows_with
+from fairkd.run.trace import (
+    Origins,
+    Shown,
+    behind,
+    chain,
+    lost,
+    numbers_of,
+    origins,
+    plain_number,
+    printed_as,
+    rows_with,
+)
 from fairkd.show.pages.seal import open_page
 from fairkd.wording import how_many
 
@@ -210,8 +221,9 @@ def verify_number(said: str, what: Profile | Path) -> Iterator[Check]:
         what: a profile, on whose pages it stands, or one page, whose results must lie here.
 
     Raises:
-        InputError: it is no number; or the page cannot be read, or its results are not here.
+        InputError: it is no number; or the page cannot be read, or its results are not here; or there is no page.
     """
+    plain_number(said)
     pages, profile = [what] if isinstance(what, Path) else [], what if isinstance(what, Profile) else None
     if isinstance(what, Path):
         _, record = open_page(what)
@@ -220,6 +232,8 @@ def verify_number(said: str, what: Profile | Path) -> Iterator[Check]:
     assert profile is not None
     done = [name for name in _run_here(profile) if state(name, profile)[0] == "done"]
     pages = pages or [path for name in done if (path := _page_of(name, profile)).is_file()]
+    if not pages:
+        raise InputError(f"no notebook of {profile.name!r} is done, so that there is no page; see fairkd status")
     places: dict[str, list[str]] = {}
     for path in pages:
         for exact, wheres in printed_as(numbers_of(path), said).items():

@@ -1,12 +1,16 @@
 """What a process keeps of the memory that it freed, and gives back before others need it."""
 
+import os
+import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from fairkd.engine import processes
+from fairkd.engine.stopping import ENDS
 
 PROGRAM = """
 import os, sys
@@ -86,3 +90,34 @@ def test_own_processes_do_not_look_through_all_objects_at_their_end():
             capture_output=True, text=True, check=True,
         )  # fmt: skip
         assert told.stdout.split() == [frozen]
+
+
+STRUCK = """
+import os, signal, sys, time
+from multiprocessing import resource_tracker
+from fairkd.engine.side_by_side import pool
+for number in {numbers}:
+    signal.signal(number, lambda *_: None)
+def child():
+    with pool(processes=1) as processes:
+        return processes.submit(os.getpid).result()
+if __name__ == "__main__":
+    child()
+    tracker = resource_tracker._resource_tracker._pid
+    for number in {numbers}:
+        os.kill(tracker, number)
+        os.kill(os.getpid(), number)  # they reach this process again
+    time.sleep(0.5)
+    child()
+    print(resource_tracker._resource_tracker._pid == tracker)
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="no signals for groups of processes")
+def test_a_signal_for_all_processes_leaves_the_one_that_tracks_what_they_share(tmp_path):
+    (tmp_path / "struck.py").write_text(STRUCK.format(numbers=[int(number) for number in ENDS]))
+    paths = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    heed = partial(signal.signal, signal.SIGHUP, signal.SIG_DFL)  # the tests themselves may run below nohup
+    command = [sys.executable, str(tmp_path / "struck.py")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=100, env=paths, preexec_fn=heed)
+    assert (done.stdout, done.stderr) == ("True\n", "")

@@ -76,7 +76,7 @@ def test_eight_tasks_of_a_folder_in_the_hubs_layout_run_end_to_end(experiment, a
 @long_form
 def test_the_classic_download_gives_the_same_scores_without_another_run(experiment, arms, tmp_path, monkeypatch):
     before = experiment.quality.tasks(arms)
-    monkeypatch.setattr("fairkd.glue.workers.finetune", lambda *_: pytest.fail("fine-tuned again"))
+    monkeypatch.setattr("fairkd.glue.finetune._make", lambda *_: pytest.fail("fine-tuned again"))
     other = experiment.profile.changed(glue_source=str(write_tsv(tmp_path / "tsv", rows=ROWS)))
     pd.testing.assert_frame_equal(Experiment("04_glue", other).quality.tasks(arms), before, check_exact=True)
 

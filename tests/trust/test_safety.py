@@ -16,12 +16,31 @@ from commands import Warm, World
 from fairkd.profile import project_root
 
 ROOT = project_root()
-MODULES = {"pickle", "cPickle", "_pickle", "marshal", "shelve", "dill", "cloudpickle", "joblib", "code", "codeop"}
-CALLS = {"eval", "exec", "compile", "__import__", "os.system", "os.popen", "torch.load", "torch.save", "np.save",
-         "np.load", "yaml.load", "yaml.unsafe_load", "yaml.full_load", "pd.read_pickle"}  # fmt: skip
-"""By the name that they have here; numpy's need ``allow_pickle=False``."""
-WITH = {"np.load": ("allow_pickle", False), "np.save": ("allow_pickle", False)}
+MODULES = {
+    "pickle",
+    "cPickle",
+    "_pickle",
+    "marshal",
+    "shelve",
+    "dill",
+    "cloudpickle",
+    "joblib",
+    "code",
+    "codeop",
+    "runpy",
+}
+CALLS = {"eval", "exec", "compile", "__import__", "os.system", "os.popen", "torch.load", "torch.save", "numpy.save",
+         "numpy.load", "yaml.load", "yaml.load_all", "yaml.unsafe_load", "yaml.unsafe_load_all", "yaml.full_load",
+         "yaml.full_load_all", "pandas.read_pickle", "torch.hub.load", "torch.jit.load", "subprocess.getoutput",
+         "subprocess.getstatusoutput", "asyncio.create_subprocess_shell"}  # fmt: skip
+"""By their own names, whatever they are called where they are imported; numpy's need ``allow_pickle=False``."""
+WITH = {"numpy.load": ("allow_pickle", False), "numpy.save": ("allow_pickle", False)}
+METHODS = {"to_pickle", "unsafe_load", "read_pickle"}
+"""Of whatever they are called."""
 LOADERS = ("from_pretrained", "from_config")
+SHELLS = {"sh", "bash", "zsh", "dash", "cmd", "powershell"}
+INDIRECT = {"getattr", "importlib.import_module", "operator.attrgetter", "operator.methodcaller"}
+"""Calls by which a name that stands in a text is reached."""
 
 
 def sources() -> Iterator[tuple[str, ast.Module]]:
@@ -33,25 +52,60 @@ def sources() -> Iterator[tuple[str, ast.Module]]:
         yield path.name, ast.parse("\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "code"))
 
 
+def imported(tree: ast.Module) -> dict[str, str]:
+    """What names of a module stand for, by its imports: {"np": "numpy", "load": "torch.load"}."""
+    found = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.asname: alias.name for alias in node.names if alias.asname}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found |= {alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
 def unsafe(tree: ast.Module) -> Iterator[str]:
     """What of a module could run something that a file says, a line each."""
+    known = imported(tree)
+
+    def named(node: ast.expr) -> str:
+        first, dot, rest = ast.unparse(node).partition(".")
+        return f"{known.get(first, first)}{dot}{rest}".removeprefix("builtins.")
+
     for node in ast.walk(tree):
         if isinstance(node, ast.Import | ast.ImportFrom):
             names = [alias.name for alias in node.names] + [getattr(node, "module", None) or ""]
             yield from (f"{node.lineno}: import {name}" for name in names if name.split(".")[0] in MODULES)
         if isinstance(node, ast.Call):
-            name, said = ast.unparse(node.func), {key.arg: key.value for key in node.keywords}
-            given = {arg: value.value for arg, value in said.items() if isinstance(value, ast.Constant)}
-            wanted = WITH.get(name)
-            if name in CALLS and (wanted is None or given.get(wanted[0]) is not wanted[1]):
-                yield f"{node.lineno}: {name}"
-            if given.get("shell") is True or "shell" in said.keys() - given.keys():
-                yield f"{node.lineno}: a shell"
-            if name.rpartition(".")[2] in LOADERS and given.get("trust_remote_code") is not False:
-                own = name.startswith(("cls.", "self."))
-                yield from () if own else (f"{node.lineno}: {name} without trust_remote_code=False",)
-            if "trust_remote_code" in said and given.get("trust_remote_code") is not False:
-                yield f"{node.lineno}: trust_remote_code"
+            yield from (f"{node.lineno}: {problem}" for problem in _of_call(node, named(node.func)))
+        elif (
+            isinstance(node, ast.Name | ast.Attribute) and named(node) in CALLS - WITH.keys()
+        ):  # as in map(eval, texts)
+            yield f"{node.lineno}: {named(node)}"
+
+
+def _of_call(node: ast.Call, name: str) -> Iterator[str]:
+    said = {key.arg: key.value for key in node.keywords}
+    given = {arg: value.value for arg, value in said.items() if isinstance(value, ast.Constant)}
+    texts = [part.value for part in ast.walk(node) if isinstance(part, ast.Constant) and isinstance(part.value, str)]
+    wanted, method = WITH.get(name), name.rpartition(".")[2]
+    if wanted is not None and given.get(wanted[0]) is not wanted[1]:
+        yield name
+    if name in CALLS - WITH.keys() or (method in METHODS and "." in name):
+        yield name
+    if given.get("shell") is True or "shell" in said.keys() - given.keys():
+        yield "a shell"
+    if name.startswith(("subprocess.", "os.exec", "os.spawn")) and any(text.split("/")[-1] in SHELLS for text in texts):
+        yield "a shell"
+    if name in INDIRECT and (
+        {*texts} & {one.split(".")[-1] for one in CALLS - {"torch.load", "numpy.load"}} | {*texts} & MODULES
+    ):
+        yield f"{name} of {texts}"
+    if method in LOADERS and given.get("trust_remote_code") is not False and not name.startswith(("cls.", "self.")):
+        yield f"{name} without trust_remote_code=False"
+    if "trust_remote_code" in said and given.get("trust_remote_code") is not False:
+        yield "trust_remote_code"
+    if given.get("weights_only") is False or given.get("allow_pickle") is True:
+        yield f"{name} with a pickle"
 
 
 def test_no_source_could_run_what_a_file_says():
@@ -67,10 +121,20 @@ def test_no_source_could_run_what_a_file_says():
         "torch.load(path, weights_only=True)", "yaml.load(text)", "subprocess.run(line, shell=True)",
         "subprocess.run(line, shell=asked)", "AutoModel.from_pretrained(name)",
         "AutoModel.from_pretrained(name, trust_remote_code=given)", "os.system(line)",
+        "from torch import load\nload(path)", "import torch as t\nt.load(path)", "import numpy\nnumpy.load(path)",
+        "from numpy import load as read\nread(path, allow_pickle=True)",
+        "import yaml as y\ny.load(text, Loader=y.Loader)",
+        "from yaml import unsafe_load\nunsafe_load(text)", "import pandas\npandas.read_pickle(path)",
+        "frame.to_pickle(path)", "import runpy\nrunpy.run_path(path)", "from runpy import run_path",
+        "getattr(builtins, 'eval')(text)", "importlib.import_module('pickle')", "list(map(eval, texts))",
+        "subprocess.run(['sh', '-c', line])", "subprocess.Popen(['/bin/bash', '-c', line])",
+        "os.execv('/bin/sh', words)",
+        "from os import system as run\nrun(line)", "subprocess.getoutput(line)", "torch.hub.load(name)",
+        "x = np.load\nread(path, allow_pickle=True)", "import builtins\nbuiltins.exec(text)",
     ],
 )  # fmt: skip
 def test_what_could_is_seen(code):
-    assert list(unsafe(ast.parse(code)))
+    assert list(unsafe(ast.parse(f"import numpy as np\nimport pandas as pd\n{code}")))
 
 
 WATCH = """
