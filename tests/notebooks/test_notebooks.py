@@ -380,7 +380,7 @@ def test_a_number_leads_to_its_row_its_students_and_their_manifests(tiny):
 
 
 def test_numbers_that_are_none_and_pages_whose_results_are_elsewhere_are_refused(tiny):
-    with pytest.raises(InputError, match="--number: .one. is no number"):
+    with pytest.raises(InputError, match=r"--number: .one. is no number"):
         list(verify_number("one", tiny.profile))
     with pytest.raises(InputError, match="do not lie here"):
         list(verify_number("0.1", project_root() / "docs" / "reports" / "planted" / "report.html"))
