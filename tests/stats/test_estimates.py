@@ -10,7 +10,7 @@ from scipy.stats import norm, t
 
 from fairkd.errors import InputError
 from fairkd.stats.estimates import Estimate, above_the_lowest, clear_lowest, detectable_lead
-from fairkd.stats.resampling import bias_aware_interval, resample_seeds, widened
+from fairkd.stats.resampling import bias_aware_interval, detectable_value, resample_seeds, widened
 
 B = 400
 
@@ -179,3 +179,30 @@ def test_no_lead_is_told_where_a_comparison_finds_nothing():
     assert math.isnan(detectable_lead([still, moving], 0.95, 0.8))
     one_seed = Estimate(0.0, moving.replicates, np.zeros(1))
     assert math.isnan(detectable_lead([moving, one_seed], 0.95, 0.8))
+
+
+def test_a_lead_over_several_is_told_beyond_what_a_bias_adds_to_their_intervals():
+    """Replicates far from the value make an interval longer, by half of how far they lie off on each side."""
+    plain = lead_over(0.1, 0.1)
+    biased = [Estimate(0.0, one.replicates + 0.5, one.by_seed) for one in plain]
+    longer = biased[0].detectable(0.99, 0.8) - plain[0].detectable(0.99, 0.8)
+    assert longer == pytest.approx(0.25, rel=0.01)
+    together = detectable_lead(plain, 0.99, 0.8)
+    assert together > 1.05 * plain[0].detectable(0.99, 0.8)
+    assert detectable_lead(biased, 0.99, 0.8) == pytest.approx(longer + together, rel=0.005)
+
+
+@pytest.mark.parametrize("parts", [(0.01, 0.0), (0.0, 0.01), (0.01, 0.01)])
+def test_a_lead_is_told_where_only_items_or_only_seeds_vary_or_both_alike(monkeypatch, parts):
+    (one,) = lead_over(0.1)
+    monkeypatch.setattr(Estimate, "_chance", lambda self, level: (*parts, 0.0))
+    assert detectable_lead([one], 0.95, 0.8) == pytest.approx(detectable_value(*parts, 3, 0.95, 0.8))
+
+
+def test_an_end_at_zero_is_no_clear_lead(monkeypatch):
+    two = {"low": estimate(0.0), "high": estimate(1.0)}
+    for end, winner in ((0.0, None), (1e-9, "low")):
+        monkeypatch.setattr(
+            "fairkd.stats.estimates.above_the_lowest", lambda _, end=end: ("low", {"high": (two["high"], end, 2.0)})
+        )
+        assert clear_lowest(two) == winner

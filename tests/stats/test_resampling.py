@@ -23,9 +23,11 @@ from fairkd.stats.resampling import (
     p_by_inversion,
     pearson_r,
     percentile_interval,
+    power_at,
     resample_seeds,
     shown_of_deviation,
     simultaneous_intervals,
+    strict_reach,
     variance_parts,
     widened,
 )
@@ -496,3 +498,55 @@ def test_simultaneous_intervals_of_two_replicates_and_of_numbers_as_text():
 def test_simultaneous_intervals_reject_shapes_that_do_not_fit(shape):
     with pytest.raises(InputError, match=r"replicates \(B, k\)"):
         simultaneous_intervals([1.0, 2.0], np.zeros(shape))
+
+
+def test_without_chance_every_value_above_zero_is_found_and_no_other():
+    found = power_at(np.array([-1.0, 0.0, 1e-9, 0.5, 2.0]), 0.0, 0.0, 3, 0.95)
+    assert found.tolist() == [0.0, 0.0, 1.0, 1.0, 1.0]
+    assert found.dtype == np.float64
+    assert detectable_value(0.0, 0.0, 3, 0.95, 0.8) == 0.0
+
+
+def test_the_variance_of_one_seed_adds_nothing_whatever_it_is_said_to_be():
+    assert strict_reach(4.0, 9.0, 1, 0.95) == pytest.approx(2 * norm.ppf(0.975))
+    assert strict_reach(0.0, 9.0, 1, 0.95) == 0.0
+
+
+def test_no_replicates_are_a_table_of_nans_of_the_same_shape():
+    for shape in ((), (3,), (2, 3)):
+        low, high = percentile_interval(np.empty((0, *shape)))
+        assert np.shape(low) == np.shape(high) == shape
+        assert np.isnan(low).all() and np.isnan(high).all()  # noqa: PT018
+
+
+def test_draws_may_be_none_and_seeds_may_not():
+    assert resample_seeds(3, 0, np.random.default_rng(0)).shape == (0, 2)
+    assert resample_seeds(1, 0, np.random.default_rng(0)).shape == (0, 1)
+    for seeds, replicates in ((0, 5), (3, -1)):
+        with pytest.raises(InputError):
+            resample_seeds(seeds, replicates, np.random.default_rng(0))
+
+
+def test_what_does_not_fit_is_said_with_its_shapes_and_limits():
+    values = np.zeros((3, 5))
+    with pytest.raises(InputError, match=r"with equal replicates, not \(3, 5\) and \(4, 2\)"):
+        multibootstrap(values, np.zeros((4, 2), dtype=int))
+    with pytest.raises(InputError, match=r"must lie in 0 … 2$"):
+        multibootstrap(values, np.full((5, 2), 3))
+
+
+def test_two_replicates_are_widened_as_a_literal_form_does_and_one_is_left():
+    seeds, two = np.array([0.0, 1.0, 3.0]), np.array([0.5, 2.5])
+    mean_variance = seeds.var(ddof=1) / 3
+    free = (3 - 1) * np.clip(two.var(ddof=1) / mean_variance, 1.0, 1e3) ** 2
+    factor = t.ppf(0.975, free) / norm.ppf(0.975)
+    assert widened(two, seeds) == pytest.approx(1.5 + factor * (two - 1.5))
+    assert widened(two, seeds)[1] > 2.5
+    assert widened(np.array([0.7]), seeds).tolist() == [0.7]
+
+
+def test_a_correlation_never_leaves_one():
+    generator = np.random.default_rng(0)
+    xs = [generator.normal(size=7) for _ in range(2000)]
+    found = np.array([pearson_r(x, sign * x * scale + 0.1) for x in xs for sign, scale in ((1, 3.0), (-1, 1 / 3))])
+    assert np.abs(found).max() == 1.0
