@@ -405,7 +405,10 @@ class Materials:
 
     def has_teachers(self, *, debiased: bool) -> bool:
         """Whether neither the teacher nor, if wanted, a debiased one is to be made; makes nothing."""
-        return not self.missing() and (not debiased or all(map(self._is_debiased, self._word_lists())))
+        if self.missing():
+            return False
+        made = [self._is_debiased(words) for words in self._word_lists() if debiased]  # each is looked for
+        return all(made)
 
     def make_teachers(self, *, debiased: bool) -> None:
         """Makes the teacher and, if wanted, the debiased ones."""

@@ -148,12 +148,13 @@ class _Asked:
 def _asked_for(store: Store, profiles: Sequence[Profile], named: Profile) -> _Asked:
     unsure = more = False
     for profile in profiles:
-        begun = profile == named or output_dir(profile).is_dir() or copy_in_store(profile).is_file()
+        begun = profile == named or output_dir(profile).is_dir()
+        known = begun or copy_in_store(profile).is_file()
         for world in (materials.profile for materials, _ in training_jobs(profile)):
             for own in Materials(world, progress=False).family:
                 own.has_teachers(debiased=True)
                 unsure |= begun and own.missing() not in ("", "teacher not downloaded yet")
-            more |= begun and bool((plan(world)["key"] == "").any())
+            more |= known and bool((plan(world)["key"] == "").any())
     return _Asked(set(store.used()), store.asked(), unsure, more)
 
 
@@ -197,8 +198,8 @@ class _Needed:
         shapes = {shape_key(manifest) for manifest in own if manifest["kind"] == "student"}
         folders = filter(None, map(store.find, shapes & manifests.keys()))
         models |= {read_json(folder / KNOWN)["digest"] for folder in folders}  # of students with random weights
-        tuned = [one for one in manifests.values() if one["kind"] == "glue" and one["encoder"] in models]
-        baselines = {baseline_key(name, one["data"]) for one in tuned for name in BASELINES}
+        tuned = [one for one in manifests.values() if one["kind"] == "glue" and one.get("encoder") in models]
+        baselines = {baseline_key(name, one.get("data", "")) for one in tuned for name in BASELINES}
         return cls(models, {one.get("tokenizer") for one in own} - {None}, shapes | baselines)
 
 
@@ -214,9 +215,11 @@ def _why(key: str, manifest: dict[str, Any], needed: _Needed) -> str:
     if kind in READ:
         return f"{READ[kind]} that no profile here reads, with this processor and these libraries"
     if kind in OF_TOKENIZER:
-        return "" if manifest["tokenizer"] in needed.tokenizers else f"{kind} of a tokenizer that nothing here needs"
+        return (
+            "" if manifest.get("tokenizer") in needed.tokenizers else f"{kind} of a tokenizer that nothing here needs"
+        )
     if kind == "glue":
-        return "" if manifest["encoder"] in needed.models else "glue of a model that nothing here needs"
+        return "" if manifest.get("encoder") in needed.models else "glue of a model that nothing here needs"
     if kind in ("shape", "glue baseline"):
         return "" if key in needed.keys else f"{kind} that nothing here needs"
     about = manifest.get("weights") or manifest.get("corpus") or manifest.get("corpus_digest")

@@ -147,3 +147,18 @@ def test_checkpoints_of_an_interrupted_training_are_needed(profile, trained):
     keep(trained.changed(profile="third", corpus=["planted:0.4"]))  # has begun, and nobody knows its students' keys
     (store.unfinished("4" * 20) / "step-000000001").mkdir(parents=True)
     assert found(trained) == []
+
+
+def test_a_teacher_debiased_without_seats_words_is_needed_before_the_other_one_is_there(profile, monkeypatch):
+    """It is made first; whoever stops the command then does without the other."""
+    both = profile.changed(arms=["full", "debiased-teacher"], debias_without_seat_words=True)
+    train_profile(both)
+    store = both.store()
+    debiased = {folder for folder in store.entries() if Store.manifest(folder)["kind"] == "debiased teacher"}
+    students = [folder for folder in store.entries() if Store.manifest(folder)["kind"] == "student"]
+    teachers = {Store.manifest(folder)["teacher_digest"] for folder in students}
+    (of_students,) = [one for one in debiased if Store.manifest(one)["weights_digest"] in teachers]
+    assert len(debiased) == 2
+    for folder in (of_students, *students):
+        store.remove(folder)
+    assert found(both) == []
