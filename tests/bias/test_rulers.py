@@ -26,7 +26,7 @@ from words_model import Additive, word_tokenizer
 from fairkd.bias import counterfactual, log_probability, long_seat
 from fairkd.bias.masked import Asked, Query, token_log_probabilities
 from fairkd.bias.places import PlaceFinder, Unreadable
-from fairkd.bias.ruler import ITEMS, common, estimate, item_weights, over_seeds
+from fairkd.bias.ruler import ITEMS, common, estimate, item_weights, over_seeds, weighted_deviation
 from fairkd.bias.rulers import RULERS, measure_with
 from fairkd.bias.stimuli import LISTS, TESTS, forms
 from fairkd.errors import InputError
@@ -675,3 +675,13 @@ def test_scores_of_several_seeds_resample_the_students_that_seat_and_glue_resamp
     draws = resample_seeds(3, 200, numpy_generator(0, "resampled seeds", 3))
     assert found.replicates == pytest.approx(values[draws].mean(axis=1))
     assert found.by_seed.tolist() == values.tolist()
+
+
+def test_a_weighted_deviation_is_that_of_items_repeated_by_their_weights():
+    values, own = np.array([1.0, 4.0, 7.0, -2.0]), np.array([True, False, True, True])
+    weights = np.array([[1.0, 5.0, 1.0, 0.0], [1.0, 0.0, 2.0, 3.0], [1.0, 9.0, 0.0, 0.0]])
+    expected = [np.repeat(values[own], row[own].astype(int)) for row in weights]
+    found = weighted_deviation(values, weights, own)
+    assert found[:2] == pytest.approx([repeated.std(ddof=1) for repeated in expected[:2]])
+    assert found[2] == 0.0  # of one item there is nothing to tell
+    assert np.isnan(weighted_deviation(values, weights, np.zeros(4, dtype=bool))).all()
