@@ -14,6 +14,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ from fairkd.wording import listed
 _NUMBER = re.compile(r"(?<![\w.])−?\d[\d,]*(?:\.\d+)?")
 _WORD = 40
 """Letters of what tells a row from others; a longer text is a sentence about it."""
+OF_THE_PAPER = "printed in the paper"
 Origins = Mapping[str, str]
 """A number in twelve digits -> the first table that has it, as "quick/02_ablation: ablation_scores.parquet, low"."""
 
@@ -83,7 +85,7 @@ def numbers_of(page: Path) -> Iterator[Shown]:
 
 def origins(tables: Mapping[str, Mapping[str, pd.DataFrame]]) -> Origins:
     """Where each number stands that notebooks saved, by notebook and table; as it is, in percent, and as a size."""
-    found = {exactly(value): "printed in the paper" for value in _printed()}
+    found = dict.fromkeys(of_the_paper(), OF_THE_PAPER)
     for notebook, frames in tables.items():
         for name, frame in frames.items():
             for column in frame.select_dtypes("number"):
@@ -245,6 +247,12 @@ def _is_number(text: str) -> bool:
 def _rounds(exact: float, said: str) -> bool:
     half = 0.5000001 * 10 ** -len(said.partition(".")[2])
     return any(math.isclose(form, float(said), rel_tol=0, abs_tol=half) for form in (exact, 6 * exact))  # or "4 of 6"
+
+
+@cache
+def of_the_paper() -> frozenset[str]:
+    """The numbers that the paper prints, which pages show beside ours, in twelve digits."""
+    return frozenset(map(exactly, _printed()))
 
 
 def _printed() -> Iterator[float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,12 +19,14 @@ from fairkd.profile import Profile, project_root
 from fairkd.rng import numpy_generator
 from fairkd.run.ledger import Files, notebooks, state, warnings_of
 from fairkd.run.trace import (
+    OF_THE_PAPER,
     Origins,
     Shown,
     behind,
     chain,
     lost,
     numbers_of,
+    of_the_paper,
     origins,
     plain_number,
     printed_as,
@@ -166,17 +169,23 @@ def _page(name: str, profile: Profile) -> Iterator[str]:
 
 
 def _is_page_of(page: Path, notebook: Path) -> bool:
-    """Whether an executed notebook gives this page, to the byte, as this version writes it."""
+    """Whether an executed notebook gives this page, to the byte, as this version writes it.
+
+    A report leads to the pages that were there when it was made; others may have come or gone since.
+    """
+    read = page.read_bytes()
+    linked = frozenset(re.findall(r'href="(\d\d_\w+)\.html"', read.decode()))
     beside = [*sorted(notebook.parent.glob("*.ipynb")), *notebook.parent.glob(f"results/{notebook.stem}.json")]
-    state = *((path, file_state(path)) for path in beside), *sorted(notebook.parent.glob("*.html"))
-    return page.read_bytes() == _made_again(notebook, tuple(warnings_of(notebook)), state)
+    state = tuple((path, file_state(path)) for path in beside)
+    said = {(), tuple(warnings_of(notebook))}
+    return any(read == _made_again(notebook, warnings, linked, state) for warnings in sorted(said))
 
 
 @lru_cache(maxsize=32)  # a report has two names
-def _made_again(notebook: Path, warnings: tuple[str, ...], state: tuple[Any, ...]) -> bytes:
+def _made_again(notebook: Path, warnings: tuple[str, ...], pages: frozenset[str], state: tuple[Any, ...]) -> bytes:
     from fairkd.show.pages.export import page_beside
 
-    return page_beside(notebook, notebook.parent, warnings=warnings).encode()
+    return page_beside(notebook, notebook.parent, warnings=warnings, pages=pages).encode()
 
 
 def _numbers(profile: Profile, names: Sequence[str]) -> Check:
@@ -230,16 +239,16 @@ def verify_number(said: str, what: Profile | Path) -> Iterator[Check]:
         if record is None or (profile := _results_here(record)) is None:
             raise InputError(f"{what}: the results that it shows do not lie here; fairkd verify {what} says more")
     assert profile is not None
-    done = [name for name in _run_here(profile) if state(name, profile)[0] == "done"]
-    pages = pages or [path for name in done if (path := _page_of(name, profile)).is_file()]
+    names = _run_here(profile)
+    pages = pages or [path for name in names if (path := _page_of(name, profile)).is_file()]
     if not pages:
-        raise InputError(f"no notebook of {profile.name!r} is done, so that there is no page; see fairkd status")
+        raise InputError(f"there is no page of {profile.name!r} yet; see fairkd status")
     places: dict[str, list[str]] = {}
     for path in pages:
         for exact, wheres in printed_as(numbers_of(path), said).items():
             places.setdefault(exact, []).extend(f"{path.name}, {where}" for where in dict.fromkeys(wheres))
     for exact in list(places)[:MOST_NUMBERS]:
-        about = tuple(_rows_behind(exact, profile, done))
+        about = tuple(_rows_behind(exact, profile, names))
         yield Check(f"{exact}: {'; '.join(places[exact])}", () if about else ("no saved table has it",), about)
     if len(places) > MOST_NUMBERS:
         yield Check(f"{len(places) - MOST_NUMBERS} more numbers are printed so; more digits tell them apart")
@@ -247,10 +256,12 @@ def verify_number(said: str, what: Profile | Path) -> Iterator[Check]:
         yield Check(f"{said} on {len(pages)} pages", (f"no table or figure shows {said}",))
 
 
-def _rows_behind(exact: str, profile: Profile, done: Sequence[str]) -> Iterator[str]:
+def _rows_behind(exact: str, profile: Profile, names: Sequence[str]) -> Iterator[str]:
     """The rows of saved tables that have a number, and the entries of the store behind each, in lines."""
-    owners = {Results(name, own).label: (own, name) for own, name in _shown_there(profile, done)}
-    rows = list(rows_with(exact, _tables(profile, done)))
+    owners = {Results(name, own).label: (own, name) for own, name in _shown_there(profile, names)}
+    if exact in of_the_paper():
+        yield OF_THE_PAPER
+    rows = list(rows_with(exact, _tables(profile, names)))
     for row in rows[:MOST_ROWS]:
         own, name = owners[row.notebook]
         yield str(row)
@@ -340,8 +351,7 @@ def _against_results_here(path: Path, record: dict[str, Any], cells: Sequence[Sh
     profile = _results_here(record)
     if profile is None:
         return
-    done = [name for name in _run_here(profile) if state(name, profile)[0] == "done"]
-    problems = list(_untraced(cells, origins(_tables(profile, done)))) if record["saved"] else []
+    problems = list(_untraced(cells, origins(_tables(profile, _run_here(profile))))) if record["saved"] else []
     notebook = Files(output_dir(profile), record["notebook"])
     same_run = {**read_json(notebook.manifest), "token": None} == {**record, "token": None}
     if same_run and not _is_page_of(path, notebook.of("ipynb")):

@@ -3,6 +3,7 @@
 import ast
 import json
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -337,6 +338,21 @@ def test_a_forged_page_is_told_where_its_tables_lie(tiny, tmp_path):
     assert of_another_run[-1].what.endswith("its sentences are another run's")
 
 
+def test_a_report_is_sound_whichever_pages_have_come_beside_it_since(tiny):
+    assert b'href="02_ablation.html"' in (tiny.folder / "report.html").read_bytes()
+    new = [tiny.folder / f"00_explore.{kind}" for kind in ("ipynb", "html")]
+    for path in new:
+        shutil.copy(tiny.folder / f"01_capacity{path.suffix}", path)
+    gone = tiny.folder / "02_ablation.html"
+    gone.rename(gone.with_suffix(".aside"))
+    try:
+        assert not any(check.problems for check in verify_page(tiny.folder / "report.html"))
+    finally:
+        gone.with_suffix(".aside").rename(gone)
+        for path in new:
+            path.unlink()
+
+
 def test_a_sentence_that_its_notebook_does_not_give_is_noticed(tiny):
     page = tiny.folder / "03_mixup.html"
     whole = page.read_text(encoding="utf-8")
@@ -375,6 +391,8 @@ def test_a_number_leads_to_its_row_its_students_and_their_manifests(tiny):
     assert page[0].problems != ()  # nothing is printed to twelve digits
     (same, *_) = [one for one in verify_number(printed, tiny.folder / "report.html") if one.what.startswith(exact)]
     assert same.about == own.about
+    printed_there = {check.what.partition(":")[0]: check for check in verify_number("0.992", tiny.profile)}
+    assert printed_there["0.992"].about[0] == "printed in the paper"
     (nothing,) = verify_number("123.456789", tiny.profile)
     assert nothing.problems == ("no table or figure shows 123.456789",)
 

@@ -15,7 +15,7 @@ import base64
 import copy
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -109,11 +109,24 @@ def write_html(
     return target
 
 
-def page_beside(notebook: Path | str, folder: Path, *, title: str | None = None, warnings: Sequence[str] = ()) -> str:
-    """What :func:`write_html` writes to a page in this folder: the same bytes whenever it is asked."""
-    pages = sorted(folder.glob("[0-9][0-9]_*.html")) if Path(notebook).stem == REPORT else []
-    others = [page.with_suffix(".ipynb") for page in pages if page.stem != REPORT]
-    beside = [path for path in others if path.is_file() and "." not in path.stem]
+def page_beside(
+    notebook: Path | str,
+    folder: Path,
+    *,
+    title: str | None = None,
+    warnings: Sequence[str] = (),
+    pages: Collection[str] | None = None,
+) -> str:
+    """What :func:`write_html` writes to a page in this folder: the same bytes whenever it is asked.
+
+    Args:
+        notebook: and ``title``, ``warnings``: as there.
+        folder: of the page.
+        pages: names of those to which a report leads, as "01_capacity"; without it those that are there.
+    """
+    there = {path.stem for path in folder.glob("[0-9][0-9]_*.html")} if pages is None else {*pages}
+    names = sorted(name for name in there - {REPORT} if "." not in name) if Path(notebook).stem == REPORT else []
+    beside = [path for name in names if (path := folder / f"{name}.ipynb").is_file()]
     return sealed(to_html(notebook, title=title, beside=beside, warnings=warnings))
 
 
