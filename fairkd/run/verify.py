@@ -175,8 +175,9 @@ def _is_page_of(page: Path, notebook: Path) -> bool:
     """
     read = page.read_bytes()
     linked = frozenset(re.findall(r'href="(\d\d_\w+)\.html"', read.decode()))
-    beside = [*sorted(notebook.parent.glob("*.ipynb")), *notebook.parent.glob(f"results/{notebook.stem}.json")]
-    state = tuple((path, file_state(path)) for path in beside)
+    read_too = sorted(notebook.parent.glob("*.ipynb")) if linked else [notebook]  # for their titles
+    made_of = [*read_too, *notebook.parent.glob(f"results/{notebook.stem}.json")]
+    state = tuple((path, file_state(path)) for path in made_of)
     said = {(), tuple(warnings_of(notebook))}
     return any(read == _made_again(notebook, warnings, linked, state) for warnings in sorted(said))
 
