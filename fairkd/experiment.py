@@ -165,7 +165,7 @@ class Experiment:
             return
         if unknown := self.materials.checkpoint.unknown:
             self.warn(f"SEAT: {unknown}.")
-        train(jobs)
+        train(jobs, known_as=self.profile)
 
     def sweep(self, parameter: str, values: Sequence[Any], *, arm: str = "mixup-xy") -> pd.DataFrame:
         """Average SEAT against a parameter of the profile, as in ``exp.sweep("alpha", [0.1, 0.4, 1.0])``.

@@ -75,7 +75,10 @@ def check_fetched(folder: Path) -> None:
     """
     if not (folder / FETCHED).is_file():
         return
-    for name, digest in read_checked(folder / FETCHED)["files"].items():
+    files = read_checked(folder / FETCHED)["files"]
+    if not isinstance(files, dict):
+        raise InputError(f"{folder / FETCHED} names no files: remove it, and bring them again with fairkd data rulers")
+    for name, digest in files.items():
         path = folder / str(name)
         if path.is_file() and file_digest(path) != digest:
             raise InputError(

@@ -87,11 +87,13 @@ def kept(profile: Profile) -> Iterator[None]:
     try:
         yield
     except InputError:
-        for path in new if store.entries() == before else ():
+        begun = store.entries() != before or any(store.root.glob("unfinished/*"))
+        for path in () if begun else new:
             path.unlink(missing_ok=True)
-            with suppress(OSError):  # others have something there
-                path.parent.rmdir()
-                path.parent.parent.rmdir()
+        own = output_dir(profile)
+        for folder in (store.root / USERS, store.root, own, own.parent, base_dir(profile), base_dir(profile).parent):
+            with suppress(OSError):  # it is not there, or something is in it
+                folder.rmdir()
         raise
 
 
@@ -113,6 +115,8 @@ def keep(profile: Profile) -> list[Path]:
     except OSError as error:
         if error.errno not in (errno.EROFS, errno.EACCES, errno.EPERM):  # nor can `clean` write there
             raise
+    with suppress(OSError):  # a disk that cannot be written
+        own.mkdir(parents=True, exist_ok=True)  # whoever removes it needs nothing any more
     if own != base_dir(profile):
         write_copy(own / OWN_FILE, profile)
     if not _shipped(profile).is_file():

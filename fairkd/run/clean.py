@@ -8,6 +8,7 @@ kept; where something is damaged that says what is needed, nothing is judged.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,10 +18,11 @@ from typing import Any
 from filelock import Timeout
 
 from fairkd.engine.locks import lock_of
-from fairkd.engine.store import KNOWN, REMOVING, REVISIONS, Store, read_json
+from fairkd.engine.provenance import environment
+from fairkd.engine.store import KNOWN, MANIFEST, REMOVING, REVISIONS, Store, file_state, read_json
 from fairkd.errors import InputError
 from fairkd.lab.glue_runs import BASELINES, baseline_key, shape_key
-from fairkd.lab.materials import Materials
+from fairkd.lab.materials import Materials, resolve_device
 from fairkd.lab.plan import plan
 from fairkd.lab.records import is_student_of
 from fairkd.lab.results import Manifest, read_state
@@ -51,6 +53,8 @@ MADE = ("student", "teacher", "debiased teacher", "corpus")
 """Kinds that a profile asks for."""
 READ = {"words of a text": "words of a text", "checkpoint": "what is known of a checkpoint"}
 """Kinds that a profile which is known here has read by now, if it needs them; in words."""
+YOUNG_SECONDS = 24 * 60 * 60
+"""What a notebook in JupyterLab trains is named by its results once its last cell has run; so long it may take."""
 OF_TOKENIZER = ("pair table", "glue tokens")
 """Kinds that say something about a tokenizer, which their manifests name."""
 
@@ -63,11 +67,27 @@ class Unneeded:
         path: of the folder.
         why: in words.
         size: in bytes.
+        state: of its files when it was judged.
+        young: whether a notebook that has not ended may have made it, see :data:`YOUNG_SECONDS`.
     """
 
     path: Path
     why: str
     size: int
+    state: tuple[Any, ...]
+    young: bool
+
+    @classmethod
+    def of(cls, path: Path, why: str) -> Unneeded:
+        """As it is now."""
+        files = [one for one in sorted(path.rglob("*")) if one.is_file()]
+        changed = max([one.stat().st_mtime for one in files], default=path.stat().st_mtime)
+        young = time.time() - changed < YOUNG_SECONDS
+        return cls(path, why, sum(one.stat().st_size for one in files), _state(path), young)
+
+
+def _state(folder: Path) -> tuple[Any, ...]:
+    return tuple((str(path), file_state(path)) for path in sorted(folder.rglob("*")) if path.is_file())
 
 
 def unneeded(profile: Profile) -> list[Unneeded]:
@@ -85,7 +105,7 @@ def unneeded(profile: Profile) -> list[Unneeded]:
     keep |= {key for key, manifest in manifests.items() if any(is_student_of(manifest, one) for one in profiles)}
     needed = _Needed.of(keep, manifests, store)
     found = [
-        Unneeded(store.root / key, why, _size(store.root / key))
+        Unneeded.of(store.root / key, why)
         for key, manifest in manifests.items()
         if key not in keep and (why := _why(key, manifest, needed))
     ]
@@ -93,13 +113,14 @@ def unneeded(profile: Profile) -> list[Unneeded]:
 
 
 def remove(found: Sequence[Unneeded], store: Store) -> int:
-    """Removes these folders but for those that somebody is making again; returns the bytes that are free now."""
+    """Removes these folders but for those that somebody makes again or has made meanwhile; the bytes that are free."""
     freed = 0
     for one in found:
         name = one.path.name.removeprefix(REMOVING)
         with suppress(Timeout), lock_of(store.root / "locks" / f"{name}.lock").acquire(timeout=0):
-            store.remove(one.path)
-            freed += one.size
+            if _state(one.path) == one.state:
+                store.remove(one.path)
+                freed += one.size
     return freed
 
 
@@ -122,7 +143,9 @@ def known_profiles(profile: Profile) -> list[Profile]:
         except InputError as error:
             raise InputError(f"{error}; so nobody can say what it needs: mend or remove it, then clean") from error
         # Who has removed a profile's folder needs nothing of the store any more, whatever the store's copy says.
-        if file not in copies or file.name == OWN_FILE or output_dir(one).is_dir():
+        # Where the folder of all products is not there either, a disk may be missing.
+        gone = not output_dir(one).is_dir() and one.path(one.runs_dir).is_dir()
+        if file not in copies or file.name == OWN_FILE or not gone:
             found.append(one)
     own = profile.store().root.resolve()
     return [one for one in found if one.store().root.resolve() == own]
@@ -149,13 +172,17 @@ def _asked_for(store: Store, profiles: Sequence[Profile], named: Profile) -> _As
     unsure = more = False
     for profile in profiles:
         begun = profile == named or output_dir(profile).is_dir()
-        known = begun or copy_in_store(profile).is_file()
+        known, debiased = begun or copy_in_store(profile).is_file(), _debiases(profile)
         for world in (materials.profile for materials, _ in training_jobs(profile)):
             for own in Materials(world, progress=False).family:
                 own.has_teachers(debiased=True)
-                unsure |= begun and own.missing() not in ("", "teacher not downloaded yet")
+                unsure |= known and not own.has_teachers(debiased=debiased)
             more |= known and bool((plan(world)["key"] == "").any())
     return _Asked(set(store.used()), store.asked(), unsure, more)
+
+
+def _debiases(profile: Profile) -> bool:
+    return any(arm.teacher == "debiased" for arm in profile.all_arms())
 
 
 def _computed_from(profiles: Sequence[Profile]) -> set[str]:
@@ -182,11 +209,13 @@ class _Needed:
 
     Attributes:
         models: digests of models and corpora.
+        others: digests of models that are here and not needed, and of such students' random weights.
         tokenizers: their digests.
         keys: of what belongs to kept entries.
     """
 
     models: set[Any]
+    others: set[Any]
     tokenizers: set[Any]
     keys: set[str]
 
@@ -196,11 +225,20 @@ class _Needed:
         names = ("weights_digest", "digest", "teacher_digest", "corpus_digest")
         models = {manifest.get(name) for manifest in own for name in names} - {None}
         shapes = {shape_key(manifest) for manifest in own if manifest["kind"] == "student"}
-        folders = filter(None, map(store.find, shapes & manifests.keys()))
-        models |= {read_json(folder / KNOWN)["digest"] for folder in folders}  # of students with random weights
-        tuned = [one for one in manifests.values() if one["kind"] == "glue" and one.get("encoder") in models]
+        models |= set(_random(shapes, manifests, store))
+        others = {one.get("weights_digest") for one in manifests.values() if one["kind"] in MADE} - {None}
+        others |= set(_random({key for key, one in manifests.items() if one["kind"] == "shape"}, manifests, store))
+        tuned = [
+            one for one in manifests.values() if one["kind"] == "glue" and one.get("encoder") not in others - models
+        ]
         baselines = {baseline_key(name, one.get("data", "")) for one in tuned for name in BASELINES}
-        return cls(models, {one.get("tokenizer") for one in own} - {None}, shapes | baselines)
+        return cls(models, others - models, {one.get("tokenizer") for one in own} - {None}, shapes | baselines)
+
+
+def _random(shapes: set[str], manifests: dict[str, dict[str, Any]], store: Store) -> Iterator[str]:
+    """Digests of the random weights of students of these shapes, as far as the store knows them."""
+    for folder in filter(None, map(store.find, sorted(shapes & manifests.keys()))):
+        yield read_json(folder / KNOWN)["digest"]
 
 
 def _why(key: str, manifest: dict[str, Any], needed: _Needed) -> str:
@@ -219,7 +257,8 @@ def _why(key: str, manifest: dict[str, Any], needed: _Needed) -> str:
             "" if manifest.get("tokenizer") in needed.tokenizers else f"{kind} of a tokenizer that nothing here needs"
         )
     if kind == "glue":
-        return "" if manifest.get("encoder") in needed.models else "glue of a model that nothing here needs"
+        # Of a model that is no entry it was asked for by name, with fairkd glue.
+        return "glue of a model that nothing here needs" if manifest.get("encoder") in needed.others else ""
     if kind in ("shape", "glue baseline"):
         return "" if key in needed.keys else f"{kind} that nothing here needs"
     about = manifest.get("weights") or manifest.get("corpus") or manifest.get("corpus_digest")
@@ -230,18 +269,23 @@ def _why(key: str, manifest: dict[str, Any], needed: _Needed) -> str:
 def _left(store: Store, manifests: dict[str, Any], asked: _Asked) -> Iterator[Unneeded]:
     """What is no entry: damaged ones that were made again, what lost its manifest, checkpoints nobody goes on from."""
     for path in sorted(store.root.glob("damaged-*")):
-        yield Unneeded(path, "damaged, and made again since", _size(path))
+        yield Unneeded.of(path, "damaged, and made again since")
     for path in sorted(store.root.glob(f"{REMOVING}*")):
-        yield Unneeded(path, "removed in part before", _size(path))
+        yield Unneeded.of(path, "removed in part before")
     for path in store.folders():
-        if path.name not in manifests:
-            yield Unneeded(path, "an entry without its manifest", _size(path))
+        if path.name not in manifests and not (path / MANIFEST).is_file():
+            yield Unneeded.of(path, "an entry without its manifest")
     for path in sorted(store.root.glob("unfinished/*")):
         if path.name in manifests:
-            yield Unneeded(path, "checkpoints of what is finished", _size(path))
-        elif path.name not in asked.keys and not (asked.unsure or asked.more):
-            yield Unneeded(path, "checkpoints of what no profile here trains", _size(path))
+            yield Unneeded.of(path, "checkpoints of what is finished")
+        elif path.name not in asked.keys and not (asked.unsure or asked.more) and _of_this_device(path):
+            yield Unneeded.of(path, "checkpoints of what no profile here trains")
 
 
-def _size(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+def _of_this_device(unfinished: Path) -> bool:
+    """Whether checkpoints would be gone on from here: what a GPU trains has other keys than on a login node's CPU."""
+    for path in sorted(unfinished.glob(f"step-*/{MANIFEST}")):
+        stretches = read_json(path).get("stretches") or [{}]
+        if stretches[-1].get("device") != environment(resolve_device("auto"))["device"]:
+            return False
+    return True

@@ -569,18 +569,24 @@ def verify(
 def clean(
     profile: ProfileName = "quick",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be removed.")] = False,
+    now: Annotated[
+        bool, typer.Option("--now", help="Also what is younger than a day, which a running notebook may need.")
+    ] = False,
 ) -> None:
     """Remove what no profile needs from the store, such as students of values that no profile has any more."""
     from fairkd.run.clean import remove, unneeded
 
     checked = _given(profile)
-    found = unneeded(checked)
+    every = unneeded(checked)
+    found = [one for one in every if now or not one.young]
     for one in found:
         print(f"{one.path}: {one.why} ({one.size / 1e6:.1f} MB)")
     if dry_run:
         print(f"would remove {len(found)} folders, {sum(one.size for one in found) / 1e6:.1f} MB")
     else:
         print(f"removed {remove(found, checked.store()) / 1e6:.1f} MB")
+    if len(found) < len(every):
+        print(f"{len(every) - len(found)} more are younger than a day: a running notebook may need them; --now")
 
 
 def _changed(profile: Profile, parameters: list[str] | None, max_steps: int | None = None) -> Profile:

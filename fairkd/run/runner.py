@@ -32,7 +32,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -321,12 +321,14 @@ def _own_words(module: list[str], store: Store, *, environment: dict[str, str] |
     Raises:
         Told: it was, and it did.
     """
-    with scratch(store.root, "stage") as folder:
-        note = folder / "told"
+    with ExitStack() as stack:
+        note = None
+        with suppress(OSError):  # a disk that cannot be written: then it is said twice
+            note = stack.enter_context(scratch(store.root, "stage")) / "told"
         try:
-            return _call(module, environment={TOLD: str(note), **(environment or {})})
+            return _call(module, environment=({TOLD: str(note)} if note else {}) | (environment or {}))
         except KeyboardInterrupt:
-            if note.exists():
+            if note is not None and note.exists():
                 raise Told from None
             raise
 

@@ -15,10 +15,10 @@ import psutil
 import torch
 
 from fairkd.engine.locks import is_held
-from fairkd.engine.store import read_checked, write_checked
+from fairkd.engine.store import write_checked
 from fairkd.errors import InputError, nearest
 from fairkd.run.ledger import moment
-from fairkd.run.steps import JobStep
+from fairkd.run.steps import JobStep, job_record
 from fairkd.run.study import StudyJob
 from fairkd.wording import listed
 
@@ -56,7 +56,7 @@ def queued(folder: Path, jobs: Sequence[StudyJob], values: str) -> dict[str, str
     if any(folder.glob(f"{TO_NUMBER}*.json")):
         _find_numbers(folder)
     paths = {job.name: folder / f"{job.name}.json" for job in jobs}
-    records = {name: read_checked(path) for name, path in paths.items() if path.is_file()}
+    records = {name: job_record(path) for name, path in paths.items() if path.is_file()}
     slurm = _slurm_queue() if any(one["executor"] == "slurm" for one in records.values()) else {}
     # At work, whatever a record says: the process that submitted it may have been killed before it could note it.
     found = {name: "" for name in paths if is_held(folder / f"{name}.lock")}
@@ -216,7 +216,7 @@ def _find_numbers(folder: Path) -> None:
     """
     slurm = _slurm_queue()
     for path in folder.glob(f"{TO_NUMBER}*.json"):
-        asked = read_checked(path)
+        asked = job_record(path)
         names, title = asked.pop("names"), asked.pop("title")
         for number in (number for number, own in slurm.items() if own == title):
             name = names[int(number.partition("_")[2] or 0)]  # an array has its jobs in their order

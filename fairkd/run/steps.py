@@ -23,7 +23,7 @@ from filelock import BaseFileLock, Timeout
 from fairkd.engine.locks import is_held, lock_of
 from fairkd.engine.processes import die_with_parent
 from fairkd.engine.stopping import ENDS
-from fairkd.engine.store import read_checked, write_checked
+from fairkd.engine.store import OWN_DIGEST, read_checked, read_json, write_checked
 from fairkd.errors import InputError, LostError
 from fairkd.lab.results import code_digest
 from fairkd.profile import Profile, project_root
@@ -188,4 +188,22 @@ def end_of(path: Path) -> dict[str, Any] | None:
     Raises:
         InputError: it was changed since.
     """
-    return read_checked(path) if path.is_file() else None
+    return job_record(path) if path.is_file() else None
+
+
+def job_record(path: Path) -> dict[str, Any]:
+    """What was noted of a job: when it was handed over, or how it ended.
+
+    Raises:
+        InputError: it was changed since; those of before records had digests are taken as they are.
+    """
+    value = read_json(path)
+    if isinstance(value, dict) and OWN_DIGEST not in value:
+        return value
+    try:
+        return read_checked(path)
+    except InputError as error:
+        raise InputError(
+            f"{path} was changed after it was written, so that nobody can say what became of that job: once it is not "
+            "in the queue any more, remove the file and submit again"
+        ) from error

@@ -32,6 +32,7 @@ from fairkd.show.pages.seal import open_page
 from fairkd.wording import listed
 
 _NUMBER = re.compile(r"(?<![\w.])−?\d[\d,]*(?:\.\d+)?")
+_OF_SIX = re.compile(r"\d\s+of\s+6\b")
 _WORD = 40
 """Letters of what tells a row from others; a longer text is a sentence about it."""
 OF_THE_PAPER = "printed in the paper"
@@ -55,8 +56,13 @@ class Shown:
 
     def misprinted(self) -> bool:
         """Whether one of its numbers is not what stands on the page, rounded as it is there."""
-        printed = [plain_number(found) for found in _NUMBER.findall(self.text)]
-        return bool(self.text) and not all(any(_rounds(float(one), said) for said in printed) for one in self.exact)
+        printed = [_digits(found) for found in _NUMBER.findall(self.text)]
+        return bool(self.text) and not all(any(self.prints_as(one, said) for said in printed) for one in self.exact)
+
+    def prints_as(self, exact: str, said: str) -> bool:
+        """Whether the cell prints one of its numbers so; where it says "4 of 6", a share may stand as tests of six."""
+        scales = (1, 6) if _OF_SIX.search(self.text) else (1,)
+        return any(_rounds(scale * float(exact), said) for scale in scales)
 
 
 def numbers_of(page: Path) -> Iterator[Shown]:
@@ -124,6 +130,11 @@ class SavedRow:
         return f"{self.notebook}: results/{self.table}, row {self.row}, {self.column}{f'; {told}' if told else ''}"
 
 
+def _digits(printed: str) -> str:
+    """Of a number that :data:`_NUMBER` found on a page."""
+    return printed.replace("−", "-").replace(",", "")
+
+
 def plain_number(said: str) -> str:
     """A number as a page prints it, for :class:`float`.
 
@@ -133,10 +144,10 @@ def plain_number(said: str) -> str:
     >>> plain_number("−1,234.5")
     '-1234.5'
     """
-    plain = said.strip().replace("−", "-").replace(",", "")
-    if not _is_number(plain):
+    plain = said.strip().replace("−", "-")
+    if not re.fullmatch(r"-?(\d+|\d{1,3}(,\d{3})+)(\.\d+)?(e-?\d+)?", plain):
         raise InputError(f"--number: {shown(said)} is no number, such as 0.123 or −1.5")
-    return plain
+    return plain.replace(",", "")
 
 
 def printed_as(cells: Iterable[Shown], said: str) -> dict[str, list[str]]:
@@ -148,9 +159,9 @@ def printed_as(cells: Iterable[Shown], said: str) -> dict[str, list[str]]:
     plain = plain_number(said)
     places: dict[bool, dict[str, list[str]]] = {True: {}, False: {}}
     for cell in cells:
-        printed = [plain_number(found) for found in _NUMBER.findall(cell.text)]
+        printed = [_digits(found) for found in _NUMBER.findall(cell.text)]
         for exact in cell.exact if not cell.text or plain in printed else ():
-            if _rounds(float(exact), plain):
+            if cell.prints_as(exact, plain):
                 places[bool(cell.text)].setdefault(exact, []).append(cell.where)
     return places[True] or places[False]
 
@@ -215,6 +226,7 @@ def _model_line(key: str, manifest: Mapping[str, Any]) -> str:
     kinds = [kind for kind in ("weights", "teacher", "corpus") if f"{kind}_digest" in manifest]
     digests = ", ".join(f"{kind} {manifest[f'{kind}_digest'][:12]}" for kind in kinds)
     where = f"commit {manifest.get('git_commit')}, processor {manifest.get('processor', 'not recorded')}"
+    where += f", {_made_by(manifest['versions'])}" if "versions" in manifest else ""
     return f"{manifest['kind']}: {key}, {what}; {digests}; {where}"
 
 
@@ -246,7 +258,7 @@ def _is_number(text: str) -> bool:
 
 def _rounds(exact: float, said: str) -> bool:
     half = 0.5000001 * 10 ** -len(said.partition(".")[2])
-    return any(math.isclose(form, float(said), rel_tol=0, abs_tol=half) for form in (exact, 6 * exact))  # or "4 of 6"
+    return math.isclose(exact, float(said), rel_tol=0, abs_tol=half)
 
 
 @cache

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fairkd.arms import Arm
-from fairkd.engine.store import MANIFEST, Store, check_seal, contents, file_state, read_json
+from fairkd.engine.store import MANIFEST, Store, check_seal, contents, file_state
 from fairkd.errors import InputError
 from fairkd.lab.results import REPORT, Manifest, Results, content_digest, controlled, other_names, read_state
 from fairkd.lab.variants import OWN_FILE, USERS, changed_copy, declare, output_dir
@@ -42,6 +42,15 @@ if TYPE_CHECKING:
 
 TOLERANCE = 1e-6
 """By which SEAT may differ when it is measured again: on another kind of processor the last bits do."""
+OF_THE_RUN = (
+    r"SHA-256 of all before: [0-9a-f]{64}",
+    r'<script[^>]*id="record".*?</script>',
+    r"<tr><th[^>]*>facts\.(?:versions\.\w+|git_commit|processor|threads|matrix_products|device)</th>.*?</tr>",
+    r"python \d[^<]*?commit\s+[0-9a-f]{40}(?:\+changes)?",
+    r"[0-9a-f]{40}(?:\+changes| with changes)?",
+    r"\d\d\d\d-\d\d-\d\d[T ][\d:.+]+Z?",
+)
+"""What of a page differs between runs that found the same."""
 MOST_NUMBERS, MOST_ROWS = 5, 4
 """That :func:`verify_number` follows: numbers that are printed alike, and rows of tables that have one."""
 
@@ -131,12 +140,11 @@ def _store(profile: Profile) -> Check:
 
 def _made_of(profile: Profile, done: Sequence[str]) -> Check:
     """Whether the store, and other notebooks' tables, are still what the notebooks' numbers were computed from."""
-    store, problems, used = profile.store(), [], 0
+    store, problems = profile.store(), []
     keys: set[str] = set()
     saved = {Results(name, profile).label: content_digest(Results(name, profile).manifest().saved) for name in done}
     for name in done:
         manifest = Results(name, profile).manifest()
-        used += len(manifest.entries)
         keys |= manifest.entries.keys()
         for key, digest in manifest.entries.items():
             folder = store.find(key)
@@ -147,7 +155,7 @@ def _made_of(profile: Profile, done: Sequence[str]) -> Check:
         shown = {label: digest for label, digest in manifest.read.items() if label in saved}
         if others := other_names(shown, {label: saved[label] for label in shown}):
             problems.append(f"{name} shows other tables than these notebooks have now: {others}")
-    what = f"{len(done)} notebooks were computed from {used:,} entries of the store"
+    what = f"{len(done)} notebooks were computed from {len(keys):,} entries of the store"
     return Check(what, tuple(problems), tuple(chain(sorted(keys), store)))
 
 
@@ -168,25 +176,32 @@ def _page(name: str, profile: Profile) -> Iterator[str]:
             yield f"{path.name} is not the page that {name}.ipynb gives: its sentences or figures are others"
 
 
-def _is_page_of(page: Path, notebook: Path) -> bool:
-    """Whether an executed notebook gives this page, to the byte, as this version writes it.
+def _is_page_of(page: Path, notebook: Path, *, of_this_run: bool = True) -> bool:
+    """Whether an executed notebook gives this page as this version writes it: to the byte, or of another run.
 
     A report leads to the pages that were there when it was made; others may have come or gone since.
     """
-    read = page.read_bytes()
-    linked = frozenset(re.findall(r'href="(\d\d_\w+)\.html"', read.decode()))
+    read = page.read_text(encoding="utf-8")
+    linked = frozenset(re.findall(r'href="(\d\d_\w+)\.html"', read))
     read_too = sorted(notebook.parent.glob("*.ipynb")) if linked else [notebook]  # for their titles
     made_of = [*read_too, *notebook.parent.glob(f"results/{notebook.stem}.json")]
     state = tuple((path, file_state(path)) for path in made_of)
-    said = {(), tuple(warnings_of(notebook))}
-    return any(read == _made_again(notebook, warnings, linked, state) for warnings in sorted(said))
+    given = [_made_again(notebook, said, linked, state) for said in sorted({(), tuple(warnings_of(notebook))})]
+    return read in given if of_this_run else _of_any_run(read) in map(_of_any_run, given)
+
+
+def _of_any_run(page: str) -> str:
+    """A page without what tells one run from another that found the same: when it was, by which commit and versions."""
+    for pattern in OF_THE_RUN:
+        page = re.sub(pattern, "", page, flags=re.DOTALL)
+    return page
 
 
 @lru_cache(maxsize=32)  # a report has two names
-def _made_again(notebook: Path, warnings: tuple[str, ...], pages: frozenset[str], state: tuple[Any, ...]) -> bytes:
+def _made_again(notebook: Path, warnings: tuple[str, ...], pages: frozenset[str], state: tuple[Any, ...]) -> str:
     from fairkd.show.pages.export import page_beside
 
-    return page_beside(notebook, notebook.parent, warnings=warnings, pages=pages).encode()
+    return page_beside(notebook, notebook.parent, warnings=warnings, pages=pages)
 
 
 def _numbers(profile: Profile, names: Sequence[str]) -> Check:
@@ -345,17 +360,17 @@ def _results_here(record: dict[str, Any]) -> Profile | None:
 
 
 def _against_results_here(path: Path, record: dict[str, Any], cells: Sequence[Shown]) -> Iterator[Check]:
-    """A page's numbers against the tables that they are said to come from, where these lie here.
-
-    The page of this very run must be what its notebook gives; another run's may name other times and machines.
-    """
+    """A page against the tables, and the notebook, that it is said to come from, where these lie here."""
     profile = _results_here(record)
     if profile is None:
         return
     problems = list(_untraced(cells, origins(_tables(profile, _run_here(profile))))) if record["saved"] else []
-    notebook = Files(output_dir(profile), record["notebook"])
-    same_run = {**read_json(notebook.manifest), "token": None} == {**record, "token": None}
-    if same_run and not _is_page_of(path, notebook.of("ipynb")):
-        problems.append("it is not the page that its notebook here gives: its sentences or figures are others")
-    whole = "as is every byte, by the notebook that gave it" if same_run else "its sentences are another run's"
-    yield Check(f"its numbers stand in the tables that lie here; {whole}", tuple(problems))
+    files = Files(output_dir(profile), record["notebook"])
+    rest = "its sentences were compared with nothing: other code wrote them"
+    if record.get("code") == read_state(files.manifest, Manifest).code:
+        rest = "and all but when and by what it was made is as its notebook here gives it"
+        if not _is_page_of(path, files.of("ipynb"), of_this_run=False):
+            problems.append(
+                "it is not the page that its notebook here gives: its sentences, cells or figures are others"
+            )
+    yield Check(f"its numbers stand in the tables that lie here; {rest}", tuple(problems))

@@ -3,12 +3,13 @@
 import shutil
 
 import pytest
+import torch
 
-from fairkd.engine.store import REVISIONS, Store, write_json
+from fairkd.engine.store import REVISIONS, Store, seal, write_json
 from fairkd.lab import training
 from fairkd.lab.glue_runs import BASELINES, baseline_key, shape_key
 from fairkd.lab.training import prepare_profile, train_profile
-from fairkd.lab.variants import keep
+from fairkd.lab.variants import keep, output_dir
 from fairkd.profile import Profile
 from fairkd.run.clean import Unneeded, remove, unneeded
 
@@ -51,12 +52,12 @@ def entry(store: Store, kind: str, key: str | None = None, **about) -> str:
 
 
 ABOUT = {
-    "student": {"revision": REVISIONS["student"], "arm": None, "seed": 0},
+    "student": {"revision": REVISIONS["student"], "arm": None, "seed": 0, "weights_digest": "gone"},
     "teacher": {}, "debiased teacher": {}, "corpus": {"tokenizer": "other"}, "checkpoint": {}, "words of a text": {},
     "seat": {"weights": "other"}, "seat of mixed stimuli": {"weights": "other"}, "projections": {"weights": "other"},
     "reading of a sentence": {"weights": "other"}, "rulers": {"weights": "other"}, "words met": {"corpus": "other"},
     "pairs": {"corpus_digest": "other"}, "pair table": {"tokenizer": "other"}, "glue tokens": {"tokenizer": "other"},
-    "glue": {"encoder": "other", "data": "d"}, "glue baseline": {}, "shape": {},
+    "glue": {"encoder": "gone", "data": "d"}, "glue baseline": {}, "shape": {},
 }  # fmt: skip
 
 
@@ -87,12 +88,14 @@ def test_what_was_measured_of_needed_models_and_texts_stays(trained):
         *(entry(store, "glue baseline", baseline_key(name, data)) for name in BASELINES for data in "abc"),
         *(entry(store, kind, tokenizer=corpus["tokenizer"]) for kind in ("pair table", "glue tokens")),
     ]
+    kept.append(entry(store, "glue", encoder="asked for by name", data="a"))  # fairkd glue MODEL
     gone = [
-        entry(store, "glue", encoder="other", data="z"),
+        entry(store, "student", **ABOUT["student"]),
+        entry(store, "glue", encoder="gone", data="z"),
         entry(store, "glue baseline", baseline_key("majority", "z")),
     ]
     assert sorted(whys(trained)) == sorted(gone)
-    assert kept
+    assert not {*kept} & whys(trained).keys()
 
 
 def test_what_is_no_entry_goes_too(trained):
@@ -162,3 +165,62 @@ def test_a_teacher_debiased_without_seats_words_is_needed_before_the_other_one_i
     for folder in (of_students, *students):
         store.remove(folder)
     assert found(both) == []
+
+
+def test_what_was_made_between_judgement_and_removal_stays(trained):
+    """As by a training beside it, whose students were no entries a moment before."""
+    store, key = trained.store(), "5" * 20
+    for name in (key, f"unfinished/{key}"):
+        (store.root / name).mkdir(parents=True)
+        (store.root / name / "a").write_text("a")
+    judged = found(trained)
+    assert {one.path.name for one in judged} == {key}
+    shutil.rmtree(store.root / key)
+    entry(store, "student", key, **ABOUT["student"])
+    (store.root / "unfinished" / key / "b").write_text("b")
+    assert remove(judged, store) == 0
+    assert store.find(key) is not None
+    assert (store.root / "unfinished" / key / "a").is_file()
+
+
+@pytest.mark.parametrize("runs", ["there", "not mounted", "its folder removed"])
+def test_students_of_a_shared_store_are_needed_wherever_their_products_lie(profile, tmp_path, runs):
+    """Of a shipped profile, whose training leaves nothing else beside the store."""
+    own = profile.changed(runs_dir=str(tmp_path / "mine"))
+    names = ("store_dir", "arms", "depths", "student_layers", "seeds", "max_steps", "adapt_steps", "glue_source")
+    shared = Profile.load("tiny").changed(
+        **{name: own.values()[name] for name in names}, debias_without_seat_words=False, temperature=3.0,
+        runs_dir=str(tmp_path / "theirs"),
+    )  # fmt: skip
+    train_profile(shared)
+    assert output_dir(shared).is_dir()
+    if runs == "not mounted":
+        shutil.rmtree(tmp_path / "theirs")
+    if runs == "its folder removed":
+        shutil.rmtree(tmp_path / "theirs" / "tiny")
+    kinds = {why.partition(" of ")[0] for why in whys(own).values()}
+    assert kinds >= {"student"} if runs == "its folder removed" else kinds == set()
+
+
+def test_checkpoints_of_another_device_are_not_judged_here(trained):
+    store = trained.store()
+    for key, device in (("6" * 20, "cpu"), ("7" * 20, "NVIDIA H200")):
+        step = store.unfinished(key) / "step-000000001"
+        step.mkdir(parents=True)
+        (step / "state.safetensors").write_text("state")
+        seal(step, {"kind": "checkpoint", "of": key, "update": 1, "stretches": [{"device": device}]})
+    expected = "cpu" if not torch.cuda.device_count() else ""
+    assert whys(trained) == ({"6" * 20: "checkpoints of what no profile here trains"} if expected else {})
+
+
+def test_where_the_teachers_checkpoint_is_not_at_hand_no_model_is_judged(trained, tmp_path, monkeypatch):
+    """As on a machine whose cache of the hub lacks it: keys follow from its weights."""
+    store, hub = (
+        trained.store(),
+        trained.changed(profile="hub", teacher="somebody/bert", teacher_layers=None, teacher_hidden=None),
+    )
+    keep(hub)
+    entry(store, "teacher", weights_digest="of somebody/bert", corpus_digest="c")
+    assert whys(trained) == {}
+    shutil.rmtree(hub.path(hub.runs_dir) / "hub")
+    assert list(whys(trained).values()) == ["teacher of no profile that is known here"]

@@ -17,7 +17,7 @@ from long_form import long_form
 from submitit.core.utils import JobPaths
 
 from fairkd.engine.locks import lock_of
-from fairkd.engine.store import MANIFEST, Store, read_checked, write_checked
+from fairkd.engine.store import MANIFEST, OWN_DIGEST, Store, read_checked, write_checked, write_json
 from fairkd.errors import InputError, LostError
 from fairkd.lab.materials import Materials
 from fairkd.lab.results import code_digest
@@ -27,7 +27,7 @@ from fairkd.lab.variants import output_dir
 from fairkd.profile import Profile
 from fairkd.run import cli, runner, scheduler, steps
 from fairkd.run.arguments import join_pairs, with_parameters
-from fairkd.run.steps import JobStep, end_of, values_digest
+from fairkd.run.steps import JobStep, end_of, job_record, values_digest
 from fairkd.run.study import study
 from fairkd.run.submit import submit
 
@@ -205,6 +205,17 @@ def test_a_shell_killed_within_submitit_leaves_no_job_that_could_not_begin(tmp_p
     assert (slurm / "cancelled").read_text().split() == ["101_1"]
     logs = output_dir(profile) / "jobs" / "logs"
     assert all((logs / f"{one.number}_submitted.pkl").is_file() for one in found.values())
+
+
+def test_records_of_before_are_read_and_changed_ones_are_told(tmp_path):
+    path, record = tmp_path / "train-0.json", {"executor": "local", "number": "7"}
+    write_json(path, record)  # before they had a digest
+    assert job_record(path) == record
+    write_checked(path, record)
+    assert job_record(path) == {**record, OWN_DIGEST: job_record(path)[OWN_DIGEST]}
+    path.write_text(path.read_text().replace("7", "8", 1))
+    with pytest.raises(InputError, match="once it is not in the queue any more, remove the file and submit again"):
+        job_record(path)
 
 
 @pytest.mark.parametrize("noted", [False, True])
