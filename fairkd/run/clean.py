@@ -53,7 +53,7 @@ MADE = ("student", "teacher", "debiased teacher", "corpus")
 """Kinds that a profile asks for."""
 READ = {"words of a text": "words of a text", "checkpoint": "what is known of a checkpoint"}
 """Kinds that a profile which is known here has read by now, if it needs them; in words."""
-YOUNG_SECONDS = 24 * 60 * 60
+GRACE_SECONDS = 24 * 60 * 60
 """What a notebook in JupyterLab trains is named by its results once its last cell has run; so long it may take."""
 OF_TOKENIZER = ("pair table", "glue tokens")
 """Kinds that say something about a tokenizer, which their manifests name."""
@@ -68,7 +68,7 @@ class Unneeded:
         why: in words.
         size: in bytes.
         state: of its files when it was judged.
-        young: whether a notebook that has not ended may have made it, see :data:`YOUNG_SECONDS`.
+        young: whether a notebook that has not ended may have made it, see :data:`GRACE_SECONDS`.
     """
 
     path: Path
@@ -82,7 +82,7 @@ class Unneeded:
         """As it is now."""
         files = [one for one in sorted(path.rglob("*")) if one.is_file()]
         changed = max([one.stat().st_mtime for one in files], default=path.stat().st_mtime)
-        young = time.time() - changed < YOUNG_SECONDS
+        young = time.time() - changed < GRACE_SECONDS
         return cls(path, why, sum(one.stat().st_size for one in files), _state(path), young)
 
 
