@@ -1,9 +1,13 @@
-"""``fairkd clean``: what of a store no profile needs, and its removal.
+"""``fairkd clean``: what of a store nobody needs, and its removal.
 
 Needed is what a profile that is known here would look for, what a notebook that has results here was computed from, and
 what was measured of a needed model or corpus. Known are the profiles in ``papermill_params``, those that have written
 below ``runs_dir`` or that the store itself names, and the one that the command names. What this version cannot judge is
 kept; where something is damaged that says what is needed, nothing is judged.
+
+Keys of models follow from a teacher and from the kind of device: where a known profile's teacher is not at hand, no
+model is judged, and no checkpoint that another device wrote. What is young may be a running notebook's, and what was
+judged is looked at again before it goes.
 """
 
 from __future__ import annotations
