@@ -13,6 +13,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 from browsing import browser, visit  # noqa: F401  fixtures
+from faults import pytest_terminal_summary  # noqa: F401  a hook
 from hypothesis import HealthCheck, settings
 
 from fairkd.engine.digests import weights_digest
